@@ -1,0 +1,1 @@
+//! Writes the Rust of a typed client from a command spec.

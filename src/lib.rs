@@ -1,0 +1,1 @@
+//! The Redis client that is generated from the command spec.
