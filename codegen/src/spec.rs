@@ -1,0 +1,312 @@
+//! Mirror of the JSON that describes commands: what is written in a spec, and no decision about it.
+//!
+//! The fields are those of the published `commands.json`. Below the line stand the facts that no
+//! published spec has; they reach a command through the file of corrections.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A whole spec: every command under its full upper-case name, such as `XGROUP CREATE`.
+pub type Commands = BTreeMap<String, Command>;
+
+/// One command, subcommand or container of subcommands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Command {
+    /// One line, in the words of this project.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub summary: String,
+    /// First version of the server, or of the module, that has the command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// The group, such as `string` or `sorted-set`; `module` for what a module brings.
+    pub group: String,
+    /// The module that brings the command, as the module calls itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<String>,
+    /// The only server family that has the command; absent where both have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Provider>,
+    /// Time complexity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complexity: Option<String>,
+    /// Version from which the command is deprecated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deprecated_since: Option<String>,
+    /// What to use instead of a deprecated command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<String>,
+    /// `deprecated` and `syscmd`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doc_flags: Vec<String>,
+    /// Changes as pairs of version and text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<(String, String)>,
+    /// Categories with their `@`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acl_categories: Vec<String>,
+    /// Count of words including the name; negative for "at least".
+    #[serde(default)]
+    pub arity: i64,
+    /// Flags in lower case, such as `readonly`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command_flags: Vec<String>,
+    /// Tips in lower case, such as `request_policy:all_shards`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<String>,
+    /// Where the keys stand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub key_specs: Vec<KeySpec>,
+    /// The grammar.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arguments: Vec<Argument>,
+
+    // ---- only from corrections ----
+    /// Whether a lost reply may be answered by sending the command again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// What the command does to the connection that carries it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionUse>,
+    /// How long the server may hold the reply back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocking: Option<Blocking>,
+    /// How many frames answer the command; absent for exactly one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replies: Option<ReplyCount>,
+    /// The command is written by hand; the text says why it cannot be generated well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handwritten: Option<String>,
+    /// The name of a required `oneof` whose alternatives each become a method of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
+}
+
+/// A server family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// Redis and the modules that are delivered with it.
+    Redis,
+    /// Valkey.
+    Valkey,
+}
+
+/// One argument of a command, or a part of one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Argument {
+    /// The spec's name, which is not always an identifier.
+    pub name: String,
+    /// What stands on the wire.
+    #[serde(rename = "type")]
+    pub kind: ArgumentType,
+    /// The word before the value, or the word itself of a `pure-token`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Which entry of `key_specs` finds this key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_spec_index: Option<usize>,
+    /// May be left out.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub optional: bool,
+    /// May be repeated.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub multiple: bool,
+    /// The token stands before every repetition, not only before the first.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub multiple_token: bool,
+    /// First version that has the argument.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Version from which the argument is deprecated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deprecated_since: Option<String>,
+    /// The only server family that has the argument; absent where both have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Provider>,
+    /// The parts of a `block`, the alternatives of a `oneof`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arguments: Vec<Argument>,
+
+    // ---- only from corrections ----
+    /// What the number counts, where the place before a repeated argument does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<Count>,
+    /// The unit of a time, where the name does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// The type of an argument.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArgumentType {
+    /// The name of a key.
+    Key,
+    /// Any bytes.
+    #[default]
+    String,
+    /// A whole number.
+    Integer,
+    /// A floating point number.
+    Double,
+    /// A point in time since the Unix epoch.
+    UnixTime,
+    /// A glob-style pattern.
+    Pattern,
+    /// A word without a value.
+    PureToken,
+    /// Exactly one of the alternatives.
+    Oneof,
+    /// All of the parts in order.
+    Block,
+    /// The name of a shard channel, which decides the slot as a key does.
+    Channel,
+}
+
+/// What the number of a count is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Count {
+    /// Nothing: the number is an argument of its own.
+    None,
+    /// The repetitions that follow.
+    Items,
+    /// The words that follow.
+    Words,
+}
+
+/// The unit of a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Seconds.
+    Seconds,
+    /// Milliseconds.
+    Milliseconds,
+    /// A number that is not a time, whatever its name says.
+    None,
+}
+
+/// Whether a command whose reply was lost may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Retry {
+    /// The command changes nothing, or the same once more: state and reply are the same.
+    Safe,
+    /// The state is the same after a second run, the reply may differ.
+    State,
+    /// A second run may change the state again.
+    No,
+    /// It depends on the options; treated as `no` unless the caller says otherwise.
+    Options,
+}
+
+/// What a command does to the connection that carries it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConnectionUse {
+    /// It sets or reads what belongs to the connection; other callers would be disturbed.
+    State,
+    /// It opens, closes or cancels a transaction or a watch.
+    Transaction,
+    /// It turns the connection into a receiver of pushes, or leaves that mode.
+    Subscription,
+    /// It ends the connection or takes it over for good.
+    Takeover,
+}
+
+/// How long the server may hold the reply back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blocking {
+    /// Name of the argument that holds the longest wait; zero means for ever.
+    pub timeout: String,
+    /// Its unit.
+    pub unit: Unit,
+    /// The command waits only where this argument was given.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub only_if_given: bool,
+}
+
+/// How many frames answer a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyCount {
+    /// None at all.
+    None,
+    /// One push for each channel or pattern named, or one if none is.
+    PerArgument,
+    /// One reply, then pushes without an end.
+    Stream,
+}
+
+/// One way to find keys among the words of a command.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeySpec {
+    /// Why the spec is as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+    /// Where to start looking.
+    pub begin_search: BeginSearch,
+    /// How to go on from there.
+    pub find_keys: FindKeys,
+    /// What is done with the keys: `RW`, `RO`, `OW`, `RM`, `access`, `insert` and so on.
+    #[serde(flatten)]
+    pub flags: BTreeMap<String, bool>,
+}
+
+/// Where the search for keys begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "spec", rename_all = "lowercase")]
+pub enum BeginSearch {
+    /// At this word, counted from the first of the name.
+    Index {
+        /// The position.
+        index: i64,
+    },
+    /// After this keyword.
+    Keyword {
+        /// The keyword in upper case.
+        keyword: String,
+        /// Where to start looking for it; negative from the end, backwards.
+        startfrom: i64,
+    },
+    /// The spec does not say.
+    #[default]
+    Unknown,
+}
+
+/// How keys follow from where the search began.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "spec", rename_all = "lowercase")]
+pub enum FindKeys {
+    /// A range of words.
+    Range {
+        /// Last key, relative to the first; negative from the end.
+        lastkey: i64,
+        /// Distance between keys.
+        keystep: i64,
+        /// With a negative last key: the part of the rest that is keys, as in a half (2).
+        limit: i64,
+    },
+    /// A count of keys, then the keys.
+    Keynum {
+        /// Where the count stands, relative to the beginning.
+        keynumidx: i64,
+        /// Where the first key stands, relative to the beginning.
+        firstkey: i64,
+        /// Distance between keys.
+        keystep: i64,
+    },
+    /// The spec does not say.
+    #[default]
+    Unknown,
+}
