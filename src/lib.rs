@@ -1,1 +1,9 @@
 //! The Redis client that is generated from the command spec.
+
+pub mod command;
+pub mod commands;
+mod error;
+pub mod reply;
+pub mod resp;
+
+pub use error::{Error, ErrorKind, Phase, Result};

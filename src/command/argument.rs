@@ -1,0 +1,420 @@
+//! Arguments: what callers may pass, and how it is kept until it is written.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+
+use crate::{error::Error, resp::Writer};
+
+/// One argument: bytes that are borrowed or owned, or a number.
+///
+/// A byte string is always one bulk string on the wire. Numbers are written as decimal text.
+#[derive(Clone, PartialEq)]
+pub struct Arg<'a>(Repr<'a>);
+
+#[derive(Clone, PartialEq)]
+enum Repr<'a> {
+    Borrowed(&'a [u8]),
+    Owned(Bytes),
+    Integer(i64),
+    Unsigned(u64),
+    Double(f64),
+    /// Cannot be sent; the text says what was expected and what arrived.
+    Invalid(&'static str),
+}
+
+impl<'a> Arg<'a> {
+    /// An argument that fails the command before anything is sent.
+    #[must_use]
+    pub const fn invalid(reason: &'static str) -> Self {
+        Self(Repr::Invalid(reason))
+    }
+
+    /// Writes the argument as one word.
+    pub fn write(&self, to: &mut Writer<'_>) {
+        match &self.0 {
+            Repr::Borrowed(bytes) => to.word(bytes),
+            Repr::Owned(bytes) => to.word(bytes),
+            Repr::Integer(number) => to.integer(*number),
+            Repr::Unsigned(number) => to.unsigned(*number),
+            Repr::Double(number) => to.double(*number),
+            Repr::Invalid(reason) => to.fail(Error::argument(*reason)),
+        }
+    }
+
+    /// Writes the argument as one word that names a key.
+    pub fn write_key(&self, to: &mut Writer<'_>) {
+        match &self.0 {
+            Repr::Borrowed(bytes) => to.key(bytes),
+            Repr::Owned(bytes) => to.key(bytes),
+            Repr::Integer(number) => to.key(itoa::Buffer::new().format(*number).as_bytes()),
+            Repr::Unsigned(number) => to.key(itoa::Buffer::new().format(*number).as_bytes()),
+            Repr::Double(number) => to.key(number.to_string().as_bytes()),
+            Repr::Invalid(reason) => to.fail(Error::argument(*reason)),
+        }
+    }
+
+    /// The bytes, where the argument is not a number.
+    #[must_use]
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Repr::Borrowed(bytes) => Some(bytes),
+            Repr::Owned(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// The number as a time in seconds, where the argument is a number that is not negative.
+    #[must_use]
+    pub fn as_seconds(&self) -> Option<Duration> {
+        match self.0 {
+            Repr::Integer(number) => u64::try_from(number).ok().map(Duration::from_secs),
+            Repr::Unsigned(number) => Some(Duration::from_secs(number)),
+            Repr::Double(number) => Duration::try_from_secs_f64(number).ok(),
+            _ => None,
+        }
+    }
+
+    /// The number as a time in milliseconds, where the argument is a whole number that is not negative.
+    #[must_use]
+    pub fn as_milliseconds(&self) -> Option<Duration> {
+        match self.0 {
+            Repr::Integer(number) => u64::try_from(number).ok().map(Duration::from_millis),
+            Repr::Unsigned(number) => Some(Duration::from_millis(number)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Arg<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Repr::Borrowed(bytes) => write!(f, "Arg({} bytes)", bytes.len()),
+            Repr::Owned(bytes) => write!(f, "Arg({} bytes)", bytes.len()),
+            Repr::Integer(_) | Repr::Unsigned(_) | Repr::Double(_) => f.write_str("Arg(a number)"),
+            Repr::Invalid(reason) => write!(f, "Arg(invalid: {reason})"),
+        }
+    }
+}
+
+/// A whole number: every integer type of Rust.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a whole number",
+    label = "this argument of the command takes an integer"
+)]
+pub trait Integer {
+    /// The number as an argument.
+    fn into_arg(self) -> Arg<'static>;
+}
+
+/// A floating point number: `f64`, `f32` and every integer type of Rust, none of which loses digits.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a number",
+    label = "this argument of the command takes a floating point number or an integer"
+)]
+pub trait Double {
+    /// The number as an argument.
+    fn into_arg(self) -> Arg<'static>;
+}
+
+/// A span of time in whole seconds: an integer, or a [`Duration`] without a fraction.
+///
+/// A [`Duration`] with a fraction of a second fails the command before it is sent, because the
+/// server would lose the fraction.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a time in seconds",
+    label = "this argument of the command takes an integer (seconds) or a `std::time::Duration`"
+)]
+pub trait Seconds {
+    /// The time as an argument in seconds.
+    fn into_arg(self) -> Arg<'static>;
+}
+
+/// A span of time in whole milliseconds: an integer, or a [`Duration`] without a smaller fraction.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a time in milliseconds",
+    label = "this argument of the command takes an integer (milliseconds) or a `std::time::Duration`"
+)]
+pub trait Milliseconds {
+    /// The time as an argument in milliseconds.
+    fn into_arg(self) -> Arg<'static>;
+}
+
+/// A point in time in whole seconds since the Unix epoch: an integer, or a [`SystemTime`] without a
+/// fraction of a second.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a point in time",
+    label = "this argument of the command takes an integer (Unix seconds) or a `std::time::SystemTime`"
+)]
+pub trait UnixSeconds {
+    /// The time as an argument in seconds.
+    fn into_arg(self) -> Arg<'static>;
+}
+
+/// A point in time in whole milliseconds since the Unix epoch: an integer, or a [`SystemTime`],
+/// whose fraction of a millisecond is cut off.
+///
+/// The clock of a [`SystemTime`] is finer than a millisecond on every platform, so that refusing
+/// the rest would refuse all of them; the point in time never moves into the future.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a point in time",
+    label = "this argument of the command takes an integer (Unix milliseconds) or a `std::time::SystemTime`"
+)]
+pub trait UnixMilliseconds {
+    /// The time as an argument in milliseconds.
+    fn into_arg(self) -> Arg<'static>;
+}
+
+impl Seconds for Duration {
+    fn into_arg(self) -> Arg<'static> {
+        if self.subsec_nanos() != 0 {
+            return Arg::invalid(
+                "expected whole seconds, got a duration with a fraction of a second",
+            );
+        }
+        Arg(Repr::Unsigned(self.as_secs()))
+    }
+}
+
+impl Milliseconds for Duration {
+    fn into_arg(self) -> Arg<'static> {
+        if !self.subsec_nanos().is_multiple_of(1_000_000) {
+            return Arg::invalid(
+                "expected whole milliseconds, got a duration with a fraction of a millisecond",
+            );
+        }
+        u64::try_from(self.as_millis()).map_or(
+            Arg::invalid("expected milliseconds of at most 64 bits, got a longer duration"),
+            |milliseconds| Arg(Repr::Unsigned(milliseconds)),
+        )
+    }
+}
+
+impl Double for Duration {
+    fn into_arg(self) -> Arg<'static> {
+        Arg(Repr::Double(self.as_secs_f64()))
+    }
+}
+
+impl UnixSeconds for SystemTime {
+    fn into_arg(self) -> Arg<'static> {
+        self.duration_since(UNIX_EPOCH).map_or(
+            Arg::invalid("expected a point in time after 1970, got an earlier one"),
+            |since| Seconds::into_arg(since),
+        )
+    }
+}
+
+impl UnixMilliseconds for SystemTime {
+    fn into_arg(self) -> Arg<'static> {
+        let Ok(since) = self.duration_since(UNIX_EPOCH) else {
+            return Arg::invalid("expected a point in time after 1970, got an earlier one");
+        };
+        u64::try_from(since.as_millis()).map_or(
+            Arg::invalid("expected milliseconds of at most 64 bits, got a later point in time"),
+            |milliseconds| Arg(Repr::Unsigned(milliseconds)),
+        )
+    }
+}
+
+/// The five kinds of number that an integer can stand for.
+macro_rules! whole_numbers {
+    ($($type:ty => $repr:ident as $wide:ty),+ $(,)?) => {$(
+        impl From<$type> for Arg<'_> {
+            fn from(number: $type) -> Self {
+                Self(Repr::$repr(number as $wide))
+            }
+        }
+
+        whole_numbers!(@traits $type: Integer, Double, Seconds, Milliseconds, UnixSeconds, UnixMilliseconds);
+    )+};
+    (@traits $type:ty: $($trait:ident),+) => {$(
+        impl $trait for $type {
+            fn into_arg(self) -> Arg<'static> {
+                self.into()
+            }
+        }
+
+        impl $trait for &$type {
+            fn into_arg(self) -> Arg<'static> {
+                (*self).into()
+            }
+        }
+    )+};
+}
+
+whole_numbers! {
+    i8 => Integer as i64, i16 => Integer as i64, i32 => Integer as i64, i64 => Integer as i64,
+    isize => Integer as i64, u8 => Unsigned as u64, u16 => Unsigned as u64, u32 => Unsigned as u64,
+    u64 => Unsigned as u64, usize => Unsigned as u64,
+}
+
+/// Numbers by reference, without `&u8`: a slice of bytes is one argument and not a list of numbers.
+macro_rules! by_reference {
+    ($($type:ty),+) => {$(
+        impl From<&$type> for Arg<'_> {
+            fn from(number: &$type) -> Self {
+                (*number).into()
+            }
+        }
+    )+};
+}
+
+by_reference!(i8, i16, i32, i64, isize, u16, u32, u64, usize, f32, f64);
+
+impl From<f64> for Arg<'_> {
+    fn from(number: f64) -> Self {
+        Self(Repr::Double(number))
+    }
+}
+
+impl From<f32> for Arg<'_> {
+    /// Keeps the shortest decimal text of the `f32`, so that 0.1 stays 0.1.
+    fn from(number: f32) -> Self {
+        Self(Repr::Double(
+            number.to_string().parse().unwrap_or(f64::from(number)),
+        ))
+    }
+}
+
+impl Double for f64 {
+    fn into_arg(self) -> Arg<'static> {
+        self.into()
+    }
+}
+
+impl Double for &f64 {
+    fn into_arg(self) -> Arg<'static> {
+        (*self).into()
+    }
+}
+
+impl Double for f32 {
+    fn into_arg(self) -> Arg<'static> {
+        self.into()
+    }
+}
+
+impl Double for &f32 {
+    fn into_arg(self) -> Arg<'static> {
+        (*self).into()
+    }
+}
+
+impl<'a> From<&'a [u8]> for Arg<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self(Repr::Borrowed(bytes))
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Arg<'a> {
+    fn from(bytes: &'a [u8; N]) -> Self {
+        Self(Repr::Borrowed(bytes))
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Arg<'_> {
+    fn from(bytes: [u8; N]) -> Self {
+        Self(Repr::Owned(Bytes::copy_from_slice(&bytes)))
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Arg<'a> {
+    fn from(bytes: &'a Vec<u8>) -> Self {
+        Self(Repr::Borrowed(bytes))
+    }
+}
+
+impl From<Vec<u8>> for Arg<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Repr::Owned(bytes.into()))
+    }
+}
+
+impl From<Box<[u8]>> for Arg<'_> {
+    fn from(bytes: Box<[u8]>) -> Self {
+        Self(Repr::Owned(bytes.into()))
+    }
+}
+
+impl From<Bytes> for Arg<'_> {
+    fn from(bytes: Bytes) -> Self {
+        Self(Repr::Owned(bytes))
+    }
+}
+
+impl<'a> From<&'a Bytes> for Arg<'a> {
+    fn from(bytes: &'a Bytes) -> Self {
+        Self(Repr::Borrowed(bytes))
+    }
+}
+
+impl<'a> From<&'a str> for Arg<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Repr::Borrowed(text.as_bytes()))
+    }
+}
+
+impl<'a> From<&&'a str> for Arg<'a> {
+    fn from(text: &&'a str) -> Self {
+        (*text).into()
+    }
+}
+
+impl<'a> From<&&'a [u8]> for Arg<'a> {
+    fn from(bytes: &&'a [u8]) -> Self {
+        (*bytes).into()
+    }
+}
+
+impl<'a> From<&'a String> for Arg<'a> {
+    fn from(text: &'a String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl<'a> From<&&'a String> for Arg<'a> {
+    fn from(text: &&'a String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<String> for Arg<'_> {
+    fn from(text: String) -> Self {
+        text.into_bytes().into()
+    }
+}
+
+impl From<Box<str>> for Arg<'_> {
+    fn from(text: Box<str>) -> Self {
+        String::from(text).into()
+    }
+}
+
+impl<'a> From<Cow<'a, str>> for Arg<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => text.into(),
+            Cow::Owned(text) => text.into(),
+        }
+    }
+}
+
+impl<'a> From<Cow<'a, [u8]>> for Arg<'a> {
+    fn from(bytes: Cow<'a, [u8]>) -> Self {
+        match bytes {
+            Cow::Borrowed(bytes) => bytes.into(),
+            Cow::Owned(bytes) => bytes.into(),
+        }
+    }
+}
+
+impl<'a> From<&Arg<'a>> for Arg<'a> {
+    fn from(arg: &Arg<'a>) -> Self {
+        arg.clone()
+    }
+}

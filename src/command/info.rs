@@ -1,0 +1,384 @@
+//! What is known about a command apart from its arguments: facts of the spec, as constants.
+
+use std::{fmt, ops::BitOr};
+
+use crate::commands;
+
+/// The facts of one command, compiled in from the spec.
+#[derive(Debug)]
+pub struct Info {
+    /// The full name in upper case, such as `XGROUP CREATE`.
+    pub name: &'static str,
+    /// The words of the name as bulk strings, ready to be copied to the wire.
+    pub encoded: &'static [u8],
+    /// How many words the name has.
+    pub words: usize,
+    /// The group, which is also the cargo feature: `string`, `sorted-set`, `json` …
+    pub group: &'static str,
+    /// The module that brings the command, as it calls itself.
+    pub module: Option<&'static str>,
+    /// The only server family that has the command.
+    pub provider: Option<Provider>,
+    /// First version of the server, or of the module, that has the command.
+    pub since: Option<&'static str>,
+    /// Since when it is deprecated, and what to use instead.
+    pub deprecated: Option<Deprecated>,
+    /// Count of words including the name; negative for "at least".
+    pub arity: i64,
+    /// The spec's flags.
+    pub flags: Flags,
+    /// Access control categories with their `@`.
+    pub acl_categories: &'static [&'static str],
+    /// Where the keys stand, for commands whose arguments are not known by type.
+    pub keys: &'static [KeySpec],
+    /// Which nodes of a cluster should run it, where the keys do not tell.
+    pub request_policy: Option<RequestPolicy>,
+    /// How the answers of several nodes become one.
+    pub response_policy: Option<ResponsePolicy>,
+    /// How long the server may hold the reply back.
+    pub blocking: Option<Blocking>,
+    /// What it does to the connection that carries it.
+    pub connection: Option<ConnectionUse>,
+    /// Whether it may be sent again after its reply was lost.
+    pub retry: Retry,
+    /// How many frames answer it.
+    pub replies: Replies,
+}
+
+impl Info {
+    /// What is assumed of a command that the spec does not know: nothing that would be a promise.
+    pub const UNKNOWN: &'static Self = &Self {
+        name: "an unknown command",
+        encoded: b"",
+        words: 0,
+        group: "",
+        module: None,
+        provider: None,
+        since: None,
+        deprecated: None,
+        arity: -1,
+        flags: Flags::NONE,
+        acl_categories: &[],
+        keys: &[],
+        request_policy: None,
+        response_policy: None,
+        blocking: None,
+        connection: None,
+        retry: Retry::No,
+        replies: Replies::One,
+    };
+
+    /// The facts of the command with this name, such as `XGROUP CREATE`, whatever its case.
+    ///
+    /// Commands are found whether or not the cargo feature of their group is on.
+    #[must_use]
+    pub fn of(name: &str) -> Option<&'static Self> {
+        Self::all()
+            .binary_search_by(|info| {
+                info.name
+                    .bytes()
+                    .cmp(name.bytes().map(|byte| byte.to_ascii_uppercase()))
+            })
+            .ok()
+            .map(|at| Self::all()[at])
+    }
+
+    /// The facts of every command of the spec, sorted by name.
+    #[must_use]
+    pub fn all() -> &'static [&'static Self] {
+        commands::info::ALL
+    }
+
+    /// Whether another caller's commands on the same connection would suffer.
+    #[must_use]
+    pub fn needs_dedicated_connection(&self) -> bool {
+        self.connection.is_some()
+    }
+}
+
+/// A server family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provider {
+    /// Redis and its modules.
+    Redis,
+    /// Valkey.
+    Valkey,
+}
+
+/// Since when a command is deprecated, and what to use instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deprecated {
+    /// The version.
+    pub since: &'static str,
+    /// The replacement, as text with command names in backticks.
+    pub replaced_by: &'static str,
+}
+
+/// The flags of a command, a set.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Flags(u32);
+
+macro_rules! flags {
+    ($($bit:literal $constant:ident $name:literal $doc:literal;)+) => {
+        impl Flags {
+            /// No flag.
+            pub const NONE: Self = Self(0);
+            $(#[doc = $doc] pub const $constant: Self = Self(1 << $bit);)+
+
+            /// The constants with the spec's names.
+            const NAMES: &'static [(Self, &'static str)] = &[$((Self::$constant, $name)),+];
+        }
+    };
+}
+
+flags! {
+    0 WRITE "write" "May change data.";
+    1 READONLY "readonly" "Only reads data.";
+    2 DENYOOM "denyoom" "Refused when the server is out of memory.";
+    3 ADMIN "admin" "Administrative.";
+    4 PUBSUB "pubsub" "About publish and subscribe.";
+    5 NOSCRIPT "noscript" "Not allowed in scripts.";
+    6 BLOCKING "blocking" "May hold its reply back.";
+    7 LOADING "loading" "Allowed while the server loads its data.";
+    8 STALE "stale" "Allowed on a replica with stale data.";
+    9 SKIP_MONITOR "skip_monitor" "Not shown by MONITOR.";
+    10 SKIP_SLOWLOG "skip_slowlog" "Not logged as slow.";
+    11 ASKING "asking" "Allowed on a slot that is being imported.";
+    12 FAST "fast" "Takes constant or logarithmic time.";
+    13 NO_AUTH "no_auth" "Allowed before authentication.";
+    14 NO_MANDATORY_KEYS "no_mandatory_keys" "Its keys are optional.";
+    15 MOVABLEKEYS "movablekeys" "Its keys do not stand at fixed places.";
+    16 ALLOW_BUSY "allow_busy" "Allowed while a script blocks the server.";
+    17 NO_ASYNC_LOADING "no_async_loading" "Refused during asynchronous loading.";
+    18 NO_MULTI "no_multi" "Not allowed in a transaction.";
+    19 MODULE "module" "Brought by a module.";
+    20 SCRIPT_RUNNER "script_runner" "Runs scripts.";
+    21 SKIP_COMMANDLOG "skip_commandlog" "Not logged by COMMANDLOG.";
+}
+
+impl Flags {
+    /// This set and another together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether every flag of `other` is in this set.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl BitOr for Flags {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        self.and(other)
+    }
+}
+
+impl fmt::Debug for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set()
+            .entries(
+                Self::NAMES
+                    .iter()
+                    .filter(|(flag, _)| self.contains(*flag))
+                    .map(|(_, n)| n),
+            )
+            .finish()
+    }
+}
+
+/// One way to find keys among the words of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeySpec {
+    /// Where to begin.
+    pub begin: BeginSearch,
+    /// How to go on.
+    pub find: FindKeys,
+    /// What the command does with the keys.
+    pub access: KeyAccess,
+    /// The spec does not find all keys.
+    pub incomplete: bool,
+    /// What is found is no key, but decides the slot as a key does: a shard channel.
+    pub not_key: bool,
+}
+
+/// Where the search for keys begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BeginSearch {
+    /// At this word, the name's first being 0.
+    Index(i64),
+    /// After a keyword that is looked for from a word on; from the end where that is negative.
+    Keyword(&'static str, i64),
+    /// Not known.
+    Unknown,
+}
+
+/// How keys follow from where the search began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FindKeys {
+    /// A range of words.
+    Range {
+        /// The last key, relative to the first; from the end where negative.
+        last: i64,
+        /// Distance between keys.
+        step: i64,
+        /// With a negative last key: which part of the rest is keys, as in one half for 2.
+        limit: i64,
+    },
+    /// A count, then the keys.
+    Count {
+        /// Where the count stands, relative to the beginning.
+        at: i64,
+        /// Where the first key stands, relative to the beginning.
+        first: i64,
+        /// Distance between keys.
+        step: i64,
+    },
+    /// Not known.
+    Unknown,
+}
+
+/// What a command does with keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyAccess {
+    /// Reads and writes the value.
+    ReadWrite,
+    /// Reads the value.
+    ReadOnly,
+    /// Overwrites the value, whatever it was.
+    Overwrite,
+    /// Deletes the key.
+    Remove,
+    /// Not known.
+    Unknown,
+}
+
+/// Which nodes of a cluster should run a command, where the keys do not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestPolicy {
+    /// Every node, replicas included.
+    AllNodes,
+    /// Every primary.
+    AllShards,
+    /// The primaries of all keys, each with its own part of the command.
+    MultiShard,
+    /// As the documentation of the command says.
+    Special,
+}
+
+/// How the answers of several nodes become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponsePolicy {
+    /// The first that is no error.
+    OneSucceeded,
+    /// The first, if none is an error.
+    AllSucceeded,
+    /// The logical and.
+    AggLogicalAnd,
+    /// The logical or.
+    AggLogicalOr,
+    /// The smallest.
+    AggMin,
+    /// The largest.
+    AggMax,
+    /// The sum.
+    AggSum,
+    /// As the documentation of the command says.
+    Special,
+}
+
+/// How long the server may hold a reply back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blocking {
+    /// The argument that holds the longest wait.
+    pub timeout: &'static str,
+    /// Its unit.
+    pub unit: Unit,
+    /// The command waits only where the argument was given.
+    pub only_if_given: bool,
+}
+
+/// The unit of a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Seconds.
+    Seconds,
+    /// Milliseconds.
+    Milliseconds,
+}
+
+/// What a command does to the connection that carries it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionUse {
+    /// It sets or reads what belongs to the connection.
+    State,
+    /// It opens, ends or cancels a transaction or a watch.
+    Transaction,
+    /// It turns the connection into a receiver of pushes, or leaves that mode.
+    Subscription,
+    /// It ends the connection, or takes it over for good.
+    Takeover,
+}
+
+/// Whether a command may be sent again after its reply was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// A second run changes nothing and answers the same, as far as other clients let it.
+    Safe,
+    /// A second run leaves the same state, but may answer differently.
+    State,
+    /// A second run may change data again.
+    No,
+    /// It depends on the options given.
+    Options,
+}
+
+/// How many frames answer a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replies {
+    /// Exactly one.
+    One,
+    /// None.
+    None,
+    /// One push for each channel or pattern named; one if none is.
+    PerArgument,
+    /// One, then pushes without an end.
+    Stream,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_found_by_name_whatever_its_case() {
+        assert_eq!(
+            Info::of("xgroup create").map(|info| info.name),
+            Some("XGROUP CREATE")
+        );
+        assert_eq!(Info::of("GET").map(|info| info.words), Some(1));
+        assert!(Info::of("FUTURE.CMD").is_none());
+    }
+
+    #[test]
+    fn every_name_is_found_and_encodes_itself() {
+        for info in Info::all() {
+            assert!(
+                std::ptr::eq(Info::of(info.name).unwrap(), *info),
+                "{}",
+                info.name
+            );
+            let expected: String = info
+                .name
+                .split(' ')
+                .map(|word| format!("${}\r\n{word}\r\n", word.len()))
+                .collect();
+            assert_eq!(info.encoded, expected.as_bytes(), "{}", info.name);
+            assert_eq!(info.words, info.name.split(' ').count(), "{}", info.name);
+        }
+    }
+}

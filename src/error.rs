@@ -1,0 +1,290 @@
+//! The one error of this crate, which callers ask questions of.
+
+use std::{borrow::Cow, error, fmt, io, sync::Arc};
+
+/// The result of everything that can fail here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong with a call, a connection or a configuration.
+///
+/// It never holds argument values or secrets. Text that came from a server is kept as it was, and
+/// is shortened and freed of control characters when it is printed.
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    outcome: Outcome,
+    command: Option<Cow<'static, str>>,
+    message: Cow<'static, str>,
+    source: Option<Arc<dyn error::Error + Send + Sync>>,
+}
+
+/// What a caller would act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The server answered with an error; see [`Error::code`].
+    Server,
+    /// No connection could be made, or its handshake failed.
+    Connect,
+    /// An established connection was lost.
+    Connection,
+    /// The time allowed for a phase ran out; see [`Error::phase`].
+    Timeout(Phase),
+    /// The peer sent what is no RESP, or what nobody asked for; the connection was closed.
+    Protocol,
+    /// The reply does not fit the type that was asked for.
+    Decode,
+    /// An argument cannot be sent as it is; nothing left this process.
+    Argument,
+    /// The command cannot run in this place; nothing left this process.
+    Refused,
+    /// A URL or another setting is malformed.
+    Config,
+    /// `EXEC` did nothing, because a watched key changed.
+    Aborted,
+    /// The client was closed.
+    Closed,
+}
+
+/// The part of a call that a deadline ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Waiting for a connection of the pool, or for room in an output buffer.
+    Queue,
+    /// Resolving, dialling or greeting.
+    Connect,
+    /// Writing the request.
+    Write,
+    /// Waiting for the reply.
+    Reply,
+}
+
+/// What is known about the execution of a command that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// No byte of the command reached the socket.
+    NotSent,
+    /// Some byte may have.
+    Indeterminate,
+    /// The server answered.
+    Answered,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        let outcome = match kind {
+            ErrorKind::Server | ErrorKind::Decode | ErrorKind::Aborted => Outcome::Answered,
+            _ => Outcome::NotSent,
+        };
+        Self(Box::new(Inner {
+            kind,
+            outcome,
+            command: None,
+            message: message.into(),
+            source: None,
+        }))
+    }
+
+    /// An error reply, whose first word is the code.
+    pub(crate) fn server(text: &[u8]) -> Self {
+        Self::new(
+            ErrorKind::Server,
+            String::from_utf8_lossy(text).into_owned(),
+        )
+    }
+
+    pub(crate) fn argument(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Argument, message)
+    }
+
+    pub(crate) fn io(kind: ErrorKind, what: &'static str, source: io::Error) -> Self {
+        Self::new(kind, what).with_source(source)
+    }
+
+    pub(crate) fn with_outcome(mut self, outcome: Outcome) -> Self {
+        self.0.outcome = outcome;
+        self
+    }
+
+    pub(crate) fn with_command(mut self, command: impl Into<Cow<'static, str>>) -> Self {
+        self.0.command.get_or_insert(command.into());
+        self
+    }
+
+    pub(crate) fn with_source(
+        mut self,
+        source: impl Into<Box<dyn error::Error + Send + Sync>>,
+    ) -> Self {
+        self.0.source = Some(Arc::from(source.into()));
+        self
+    }
+
+    /// What a caller would act on.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The first word of an error reply, such as `WRONGTYPE`; codes unknown to this crate are kept.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        (self.0.kind == ErrorKind::Server)
+            .then(|| self.0.message.split(' ').next().unwrap_or_default())
+    }
+
+    /// The whole text of an error reply, as the server sent it.
+    #[must_use]
+    pub fn server_message(&self) -> Option<&str> {
+        (self.0.kind == ErrorKind::Server).then_some(&*self.0.message)
+    }
+
+    /// The name of the command that failed, such as `XGROUP CREATE`.
+    #[must_use]
+    pub fn command(&self) -> Option<&str> {
+        self.0.command.as_deref()
+    }
+
+    /// The phase whose time ran out.
+    #[must_use]
+    pub fn phase(&self) -> Option<Phase> {
+        match self.0.kind {
+            ErrorKind::Timeout(phase) => Some(phase),
+            _ => None,
+        }
+    }
+
+    /// Whether time ran out.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::Timeout(_))
+    }
+
+    /// Whether there is no connection, or no longer.
+    #[must_use]
+    pub fn is_connection(&self) -> bool {
+        matches!(
+            self.0.kind,
+            ErrorKind::Connect | ErrorKind::Connection | ErrorKind::Protocol | ErrorKind::Closed
+        )
+    }
+
+    /// Whether the server may have run the command, although this is an error.
+    ///
+    /// It is what to know before a write is sent again: `false` says that no byte of the command
+    /// left this process, or that the server answered that it did nothing. An error reply counts
+    /// as executed, since scripts and transactions can fail half-way.
+    #[must_use]
+    pub fn may_have_executed(&self) -> bool {
+        self.0.outcome != Outcome::NotSent
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(command) = &self.0.command {
+            write!(f, "{command}: ")?;
+        }
+        let what = match self.0.kind {
+            ErrorKind::Server => "the server answered",
+            ErrorKind::Connect => "no connection",
+            ErrorKind::Connection => "connection lost",
+            ErrorKind::Timeout(Phase::Queue) => "timed out in the queue",
+            ErrorKind::Timeout(Phase::Connect) => "timed out connecting",
+            ErrorKind::Timeout(Phase::Write) => "timed out writing",
+            ErrorKind::Timeout(Phase::Reply) => "timed out waiting for the reply",
+            ErrorKind::Protocol => "protocol error",
+            ErrorKind::Decode => "unexpected reply",
+            ErrorKind::Argument => "invalid argument",
+            ErrorKind::Refused => "refused",
+            ErrorKind::Config => "invalid configuration",
+            ErrorKind::Aborted => "transaction aborted",
+            ErrorKind::Closed => "client closed",
+        };
+        write!(f, "{what}: {}", Printable(&self.0.message))
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("command", &self.0.command)
+            .field("message", &format_args!("{}", Printable(&self.0.message)))
+            .field("may_have_executed", &self.may_have_executed())
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        self.0
+            .source
+            .as_deref()
+            .map(|source| source as &(dyn error::Error + 'static))
+    }
+}
+
+/// Text from outside, at most [`Printable::LENGTH`] characters of it and none that moves a cursor.
+struct Printable<'a>(&'a str);
+
+impl Printable<'_> {
+    const LENGTH: usize = 300;
+}
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars().take(Self::LENGTH) {
+            if c.is_control() {
+                write!(f, "{}", c.escape_default())?;
+            } else {
+                write!(f, "{c}")?;
+            }
+        }
+        if self.0.chars().nth(Self::LENGTH).is_some() {
+            f.write_str(" …")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_error_keeps_its_code() {
+        let error = Error::server(b"FUTURECODE something new").with_command("GET");
+        assert_eq!(error.code(), Some("FUTURECODE"));
+        assert_eq!(error.command(), Some("GET"));
+        assert!(error.may_have_executed());
+        assert_eq!(
+            error.to_string(),
+            "GET: the server answered: FUTURECODE something new"
+        );
+    }
+
+    #[test]
+    fn text_from_a_server_is_printed_without_control_characters_and_in_bounds() {
+        let error = Error::server(format!("ERR a\r\n+INJ {}", "x".repeat(1000)).as_bytes());
+        let text = error.to_string();
+        assert!(text.starts_with("the server answered: ERR a\\r\\n+INJ xxx"));
+        assert!(text.chars().count() < 340);
+        assert_eq!(error.server_message().map(str::len), Some(1012));
+    }
+
+    #[test]
+    fn what_never_left_was_not_executed() {
+        assert!(!Error::argument("x").may_have_executed());
+        let lost = Error::new(ErrorKind::Connection, "reset by peer");
+        assert!(!lost.may_have_executed());
+        assert!(
+            lost.with_outcome(Outcome::Indeterminate)
+                .may_have_executed()
+        );
+    }
+}
