@@ -77,7 +77,7 @@ impl Installation {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Environment => "environment",
             Self::Path => "PATH",
             Self::Installed => "installed",

@@ -93,7 +93,7 @@ fn settings_reach_the_server() {
 
 #[test]
 fn a_server_that_cannot_be_asked_for_its_version_still_starts() {
-    let server = quick().args(["--user", "default off"]).start().unwrap();
+    let server = quick().args(["--user", "default", "off"]).start().unwrap();
     assert!(server.version().starts_with("9.1."));
     assert!(
         server
