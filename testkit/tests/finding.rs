@@ -5,7 +5,7 @@ use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -68,12 +68,16 @@ fn a_server_on_the_path_is_taken_if_its_version_fits() {
         let directory = scratch.0.join(version);
         fs::create_dir(&directory).unwrap();
         let program = directory.join("valkey-server");
-        fs::write(
-            &program,
-            format!("#!/bin/sh\necho 'Valkey server v={version} sha=0'\n"),
-        )
-        .unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        // Written by another process: one that a parallel test forks off this one could hold the
+        // file open for a moment, and such a file cannot be executed.
+        let write = r#"printf '#!/bin/sh\necho "Valkey server v=%s sha=0"\n' "$1" >"$0"
+            chmod +x "$0""#;
+        let written = Command::new("sh")
+            .args(["-c", write])
+            .arg(&program)
+            .arg(version)
+            .status();
+        assert!(written.unwrap().success());
         directory
     };
     let path = env::join_paths([
