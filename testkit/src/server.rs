@@ -546,7 +546,8 @@ fn info_field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
 }
 
 const PORT_ATTEMPTS: u32 = 20;
-const PING_TIMEOUT: Duration = Duration::from_secs(2);
+/// Short, as it is tried again, and what listens on our port may be a stranger who never answers.
+const PING_TIMEOUT: Duration = Duration::from_millis(250);
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 /// A server waits up to ten seconds for its replicas, which a test has no use for.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);

@@ -1,7 +1,7 @@
 //! Starting, disturbing and ending a server, on purpose or not.
 
 use std::fs;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::thread;
@@ -77,6 +77,27 @@ fn a_paused_server_is_silent_until_resumed() {
         begin.elapsed() < Duration::from_secs(4),
         "stopping a paused server needs no kill"
     );
+}
+
+#[test]
+fn a_restart_waits_for_the_port_and_says_when_it_stays_taken() {
+    let server = quick()
+        .start_timeout(Duration::from_secs(2))
+        .start()
+        .unwrap();
+    server.stop().unwrap();
+    let thief = TcpListener::bind(server.addr()).unwrap();
+    let error = server.restart().unwrap_err();
+    let expected = format!("port {} was taken during the restart", server.port());
+    assert_eq!(error.to_string(), expected);
+
+    thread::scope(|scope| {
+        let restarted = scope.spawn(|| server.restart());
+        let (stranger, _) = thief.accept().unwrap();
+        drop((stranger, thief));
+        restarted.join().unwrap().unwrap();
+    });
+    assert_eq!(server.command(&[b"PING"]).unwrap(), b"+PONG\r\n");
 }
 
 #[test]
