@@ -1,8 +1,10 @@
 //! The Redis client that is generated from the command spec.
 
+pub mod cmd;
 pub mod command;
 pub mod commands;
 mod error;
+pub mod prelude;
 pub mod reply;
 pub mod resp;
 

@@ -1,6 +1,7 @@
 //! What commands answer: the lines of `replies.tsv`.
 //!
-//! A line is `COMMAND<TAB>type` or `COMMAND<TAB>type ; guard => type ; …`. The first guard that
+//! A line is `COMMAND<TAB>type` or `COMMAND<TAB>type ; guard => type ; …`, and may have a third
+//! column that says what an absent value means. The first guard that
 //! holds decides, else the type before the first semicolon. The words for types and guards are
 //! explained at the head of the file itself.
 
@@ -20,6 +21,8 @@ pub struct Reply {
     pub default: Type,
     /// Types that options lead to; the first guard that holds decides.
     pub guarded: Vec<(Guard, Type)>,
+    /// What an absent value means.
+    pub nil: Option<String>,
 }
 
 /// A condition on what was given: all parts hold.
@@ -58,6 +61,8 @@ pub enum Type {
     Text,
     /// A whole number.
     Int,
+    /// A whole number that is never negative.
+    Count,
     /// A yes or no.
     Bool,
     /// A floating point number.
@@ -112,7 +117,12 @@ pub fn parse(file: &Path, text: &str) -> Result<BTreeMap<String, Reply>, Error> 
         let Some((name, reply)) = line.split_once('\t') else {
             return Err(fail("expected a command, a tab and a type".to_owned()));
         };
-        let reply = parse_reply(reply).map_err(|reason| fail(reason).in_command(name))?;
+        let (reply, nil) = match reply.split_once('\t') {
+            Some((reply, nil)) => (reply, Some(nil.to_owned())),
+            None => (reply, None),
+        };
+        let mut reply = parse_reply(reply).map_err(|reason| fail(reason).in_command(name))?;
+        reply.nil = nil;
         if replies.insert(name.to_owned(), reply).is_some() {
             return Err(fail("has a reply already".to_owned()).in_command(name));
         }
@@ -135,7 +145,7 @@ pub fn parse_reply(text: &str) -> Result<Reply, String> {
             Ok((parse_guard(guard)?, parse_type(reply)?))
         })
         .collect::<Result<_, String>>()?;
-    Ok(Reply { default, guarded })
+    Ok(Reply { default, guarded, nil: None })
 }
 
 fn parse_guard(text: &str) -> Result<Guard, String> {
@@ -223,6 +233,7 @@ impl Reader<'_> {
             "status" => Type::Status,
             "text" => Type::Text,
             "int" => Type::Int,
+            "count" => Type::Count,
             "bool" => Type::Bool,
             "double" => Type::Double,
             "bulk" => Type::Bulk,
@@ -291,6 +302,27 @@ impl Reader<'_> {
     }
 }
 
+impl Type {
+    /// The structs that the type is made of.
+    #[must_use]
+    pub fn named(&self) -> Vec<&str> {
+        match self {
+            Self::Named(name) => vec![name],
+            Self::Optional(ty)
+            | Self::List(ty)
+            | Self::Set(ty)
+            | Self::Scan(ty)
+            | Self::OneOrList(ty)
+            | Self::OrError(ty) => ty.named(),
+            Self::Map(key, value) | Self::Pairs(key, value) => {
+                key.named().into_iter().chain(value.named()).collect()
+            }
+            Self::Tuple(types) => types.iter().flat_map(Self::named).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -298,6 +330,7 @@ impl fmt::Display for Type {
             Self::Status => f.write_str("status"),
             Self::Text => f.write_str("text"),
             Self::Int => f.write_str("int"),
+            Self::Count => f.write_str("count"),
             Self::Bool => f.write_str("bool"),
             Self::Double => f.write_str("double"),
             Self::Bulk => f.write_str("bulk"),

@@ -12,6 +12,7 @@ use crate::corrections;
 use crate::error::Error;
 use crate::replies::{self, Reply};
 use crate::store::{self, Store};
+use crate::structs::{self, Structs};
 
 /// Everything that the folder of a spec says, with the corrections applied.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,8 @@ pub struct Spec {
     pub commands: Commands,
     /// What each command answers. A command without a line here answers any value.
     pub replies: BTreeMap<String, Reply>,
+    /// Replies that are structs, by name.
+    pub structs: Structs,
     /// Names that servers have and for which nothing is generated.
     pub skipped: BTreeMap<String, Skip>,
     /// Every file that was read, for `cargo::rerun-if-changed`.
@@ -51,9 +54,19 @@ pub fn load(dir: &Path) -> Result<Spec, Error> {
         }
         None => BTreeMap::new(),
     };
+    let file = dir.join(structs::FILE);
+    let structs = match store::read_optional(&file)? {
+        Some(text) => {
+            let parsed = structs::parse(&file, &text)?;
+            files.push(file);
+            parsed
+        }
+        None => Structs::new(),
+    };
     Ok(Spec {
         commands,
         replies,
+        structs,
         skipped: store.skipped,
         files,
     })
