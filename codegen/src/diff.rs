@@ -126,6 +126,20 @@ pub fn facts(old: &Command, new: &Command) -> Vec<String> {
     changes
 }
 
+/// The arguments that only the second has.
+pub fn additions(first: &Command, second: &Command) -> Vec<String> {
+    let mut changes = Vec::new();
+    arguments(
+        &mut changes,
+        &first.arguments,
+        &second.arguments,
+        &[],
+        false,
+    );
+    changes.retain(|change| change.starts_with("+ "));
+    changes
+}
+
 /// The differences of one argument, its parts aside.
 pub fn argument(old: &Argument, new: &Argument) -> Vec<String> {
     let mut changes = Vec::new();
@@ -161,12 +175,14 @@ pub fn argument(old: &Argument, new: &Argument) -> Vec<String> {
     );
     let family = |argument: &Argument| word(&provider(argument.provider));
     note("provider", family(old), family(new));
-    note(
-        "count",
-        format!("{:?}", old.count),
-        format!("{:?}", new.count),
-    );
-    note("unit", format!("{:?}", old.unit), format!("{:?}", new.unit));
+    let text = |value: serde_json::Result<serde_json::Value>| match value {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => "by rule".to_owned(),
+    };
+    let count = |argument: &Argument| text(serde_json::to_value(argument.count));
+    let unit = |argument: &Argument| text(serde_json::to_value(argument.unit));
+    note("count", count(old), count(new));
+    note("unit", unit(old), unit(new));
     changes
 }
 

@@ -181,6 +181,7 @@ fn merge_command(
 ) {
     if authority == Authority::Nothing {
         kept.extend(diff::facts(ours, theirs));
+        kept.extend(diff::additions(ours, theirs));
         return;
     }
     let newly_shared = ours
