@@ -161,30 +161,37 @@ impl Source {
 /// A newest version by module, with the empty name for the server itself.
 pub type Versions = BTreeMap<String, Vec<u64>>;
 
-/// The newest version that the commands of a family mention.
-pub fn newest(commands: &Commands, counts: impl Fn(Option<Provider>) -> bool) -> Versions {
-    fn arguments(
-        all: &[Argument],
-        newest: &mut Vec<u64>,
-        counts: &impl Fn(Option<Provider>) -> bool,
-    ) {
-        for argument in all.iter().filter(|argument| counts(argument.provider)) {
-            raise(newest, argument.since.as_deref());
-            arguments(&argument.arguments, newest, counts);
-        }
-    }
+/// The newest version that commands and arguments with one of these providers mention.
+pub fn newest(commands: &Commands, providers: &[Option<Provider>]) -> Versions {
     let mut versions = Versions::new();
-    for command in commands.values().filter(|command| counts(command.provider)) {
+    for command in commands.values() {
         let newest = versions
             .entry(command.module.clone().unwrap_or_default())
             .or_default();
-        raise(newest, command.since.as_deref());
-        for (version, _) in &command.history {
-            raise(newest, Some(version));
+        if providers.contains(&command.provider) {
+            raise(newest, command.since.as_deref());
+            for (version, _) in &command.history {
+                raise(newest, Some(version));
+            }
         }
-        arguments(&command.arguments, newest, &counts);
+        raise_by_arguments(newest, &command.arguments, command.provider, providers);
     }
     versions
+}
+
+fn raise_by_arguments(
+    newest: &mut Vec<u64>,
+    arguments: &[Argument],
+    parent: Option<Provider>,
+    providers: &[Option<Provider>],
+) {
+    for argument in arguments {
+        let provider = argument.provider.or(parent);
+        if providers.contains(&provider) {
+            raise(newest, argument.since.as_deref());
+        }
+        raise_by_arguments(newest, &argument.arguments, provider, providers);
+    }
 }
 
 /// A version as numbers; what is not a number counts as zero.
@@ -342,7 +349,9 @@ fn command(fields: &Map<String, Value>, form: Form) -> Result<Command, String> {
         provider: None,
         complexity: text(fields, "complexity")?.and_then(|text| formula(&text)),
         deprecated_since: text(fields, "deprecated_since")?,
-        replaced_by: text(fields, "replaced_by")?.map(|text| names_in(&text)),
+        replaced_by: text(fields, "replaced_by")?
+            .map(|text| names_in(&text).join(", "))
+            .filter(|names| !names.is_empty()),
         doc_flags: lower_case(&strings(fields, "doc_flags")?),
         history: history(fields)?,
         acl_categories: categories,
@@ -536,7 +545,7 @@ fn implied_categories(flags: &[String], group: Option<&str>, categories: &mut Ve
 }
 
 /// The leading `O(…)` of an explanation, with its brackets balanced.
-pub(crate) fn formula(text: &str) -> Option<String> {
+fn formula(text: &str) -> Option<String> {
     if !text.starts_with("O(") {
         return None;
     }
@@ -553,14 +562,12 @@ pub(crate) fn formula(text: &str) -> Option<String> {
 }
 
 /// The words between backquotes: of "`SET` with the `NX` argument" that is `SET` and `NX`.
-fn names_in(text: &str) -> String {
-    let names: Vec<String> = text
-        .split('`')
+pub(crate) fn names_in(text: &str) -> Vec<String> {
+    text.split('`')
         .skip(1)
         .step_by(2)
         .map(|name| format!("`{name}`"))
-        .collect();
-    names.join(", ")
+        .collect()
 }
 
 fn history(fields: &Map<String, Value>) -> Result<Vec<(String, String)>, String> {
