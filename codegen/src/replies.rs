@@ -38,7 +38,7 @@ impl Reply {
 /// A condition on what was given: all parts hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guard {
-    /// The parts, joined by `&` or `+` in the file.
+    /// The parts, joined by `&` in the file.
     pub all: Vec<Condition>,
 }
 
@@ -163,7 +163,8 @@ pub fn parse_reply(text: &str) -> Result<Reply, String> {
 }
 
 fn parse_guard(text: &str) -> Result<Guard, String> {
-    let all = text.split(['&', '+']).map(|part| {
+    let text = text.trim();
+    let all = text.split('&').map(|part| {
         let part = part.trim();
         let (negated, names) = match part.strip_prefix('!') {
             Some(names) => (true, names),
