@@ -1822,7 +1822,7 @@ fn option_name(argument: &Argument) -> String {
         .unwrap_or_default();
     let word = token.chars().any(char::is_alphabetic);
     let name = if word { token } else { &argument.name };
-    identifier(&name.to_lowercase().to_snake_case())
+    identifier(&name.to_snake_case())
 }
 
 /// The name of the setter of an optional block.
@@ -1843,7 +1843,7 @@ fn block_name(argument: &Argument) -> String {
 
 /// The name of a parameter: the spec's.
 fn parameter_name(argument: &Argument) -> String {
-    identifier(&argument.name.to_lowercase().to_snake_case())
+    identifier(&argument.name.to_snake_case())
 }
 
 /// The name of a row of scalars: the names of its columns.
