@@ -293,7 +293,7 @@ fn setters(out: &mut Text, command: &CommandModel, option: &Opt, shape: &Shape) 
                 // An empty list is as good as none.
                 ([one], Some(Ty::List(_))) => format!("{one}.non_empty()"),
                 ([one], _) => format!("Some({one})"),
-                (several, _) => format!("Some(({}))", several.join(", ")),
+                (several, _) => some(several),
             };
             let typed: Vec<_> = parameters
                 .iter()
@@ -303,7 +303,7 @@ fn setters(out: &mut Text, command: &CommandModel, option: &Opt, shape: &Shape) 
             for (token, variant, syntax) in by_token {
                 let mut fixed = values.clone();
                 fixed[0].clone_from(variant);
-                let value = format!("Some(({}))", fixed.join(", "));
+                let value = some(&fixed);
                 out.doc(&format!("`{syntax}` of `{}`", note.syntax));
                 setter(out, command, option, shape, token, &typed[1..], &value, 0);
             }
@@ -350,6 +350,16 @@ fn setters(out: &mut Text, command: &CommandModel, option: &Opt, shape: &Shape) 
                 0,
             );
         }
+    }
+}
+
+/// `Some((a, b))`, one part on a line where it is long.
+fn some(parts: &[String]) -> String {
+    let flat = parts.join(", ");
+    if flat.len() <= 58 {
+        format!("Some(({flat}))")
+    } else {
+        format!("Some((\n{},\n))", parts.join(",\n"))
     }
 }
 
