@@ -249,12 +249,10 @@ fn describe(report: &Report, source: &Source) -> String {
         "{}: {count} commands of {provider}{version}\n",
         source.origin.display()
     );
-    for name in &report.new {
-        text.push_str(&format!("new: {name}\n"));
-    }
+    // What matters most stands last, next to the prompt.
     for (title, list) in [
-        ("changed", &report.changed),
         ("kept as it is", &report.kept),
+        ("changed", &report.changed),
     ] {
         for (name, lines) in list {
             text.push_str(&format!("{title}: {name}\n"));
@@ -262,6 +260,9 @@ fn describe(report: &Report, source: &Source) -> String {
                 text.push_str(&format!("    {line}\n"));
             }
         }
+    }
+    for name in &report.new {
+        text.push_str(&format!("new: {name}\n"));
     }
     for name in &report.gone {
         text.push_str(&format!("gone from the source, kept: {name}\n"));

@@ -147,7 +147,7 @@ fn reason_to_skip(name: &str, theirs: &Command, source: &Source) -> Option<Skip>
         Some(Skip::Container)
     } else if name.starts_with('_') || theirs.doc_flags.iter().any(|flag| flag == "syscmd") {
         Some(Skip::Internal)
-    } else if !source.documented.contains(name) {
+    } else if !source.summaries.contains_key(name) {
         Some(Skip::Undocumented)
     } else {
         None

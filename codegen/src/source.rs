@@ -10,7 +10,7 @@
 //! Only facts are read. Summaries, notes and explanations stay behind: of a complexity the leading
 //! `O(…)` is taken, of a change its version, of a replacement the names in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -34,8 +34,8 @@ pub struct Source {
     pub version: Option<String>,
     /// The commands.
     pub commands: Commands,
-    /// The commands for which the source has a summary.
-    pub documented: BTreeSet<String>,
+    /// The summaries, by command. They are the words of the source, and merging leaves them out.
+    pub summaries: BTreeMap<String, String>,
 }
 
 /// How a source is written.
@@ -59,13 +59,18 @@ impl Source {
     /// when the file describes replies and not commands.
     pub fn read(path: &Path, provider: Provider) -> Result<Self, Error> {
         if path.join(store::COMMANDS).is_dir() {
-            let commands = Store::read(path)?.commands()?;
+            let mut commands = Store::read(path)?.commands()?;
+            let summary = |(name, command): (&String, &Command)| {
+                (!command.summary.is_empty()).then(|| (name.clone(), command.summary.clone()))
+            };
+            let summaries = commands.iter().filter_map(summary).collect();
+            keep_family(&mut commands, provider);
             return Ok(Self {
                 origin: path.to_path_buf(),
                 form: Form::Ours,
                 provider,
                 version: None,
-                documented: commands.keys().cloned().collect(),
+                summaries,
                 commands,
             });
         }
@@ -126,7 +131,7 @@ impl Source {
             provider,
             version: None,
             commands: Commands::new(),
-            documented: BTreeSet::new(),
+            summaries: BTreeMap::new(),
         };
         for (file, name, fields) in entries {
             if is_sentinel(&fields) {
@@ -135,8 +140,8 @@ impl Source {
             let name = full_name(&name, &fields);
             let command = command(&fields, form)
                 .map_err(|reason| Error::new(&file, reason).in_command(name.clone()))?;
-            if text(&fields, "summary").is_ok_and(|summary| summary.is_some()) {
-                source.documented.insert(name.clone());
+            if let Ok(Some(summary)) = text(&fields, "summary") {
+                source.summaries.insert(name.clone(), summary);
             }
             if source.commands.insert(name.clone(), command).is_some() {
                 return Err(Error::new(&file, "is described twice").in_command(name));
@@ -155,6 +160,22 @@ impl Source {
                 .commands
                 .get(name)
                 .is_some_and(|command| command.arity != -1)
+    }
+}
+
+/// Leaves of a spec of several families what one of them has.
+fn keep_family(commands: &mut Commands, family: Provider) {
+    fn keep(arguments: &mut Vec<Argument>, family: Provider) {
+        arguments.retain(|argument| argument.provider.is_none_or(|other| other == family));
+        for argument in arguments {
+            argument.provider = None;
+            keep(&mut argument.arguments, family);
+        }
+    }
+    commands.retain(|_, command| command.provider.is_none_or(|other| other == family));
+    for command in commands.values_mut() {
+        command.provider = None;
+        keep(&mut command.arguments, family);
     }
 }
 

@@ -8,7 +8,7 @@ use respec_codegen::error::Error;
 use respec_codegen::merge::merge;
 use respec_codegen::source::{Form, Source};
 use respec_codegen::spec::{
-    ArgumentType, BeginSearch, Command, Commands, FindKeys, Provider, Skip,
+    self, ArgumentType, BeginSearch, Command, Commands, FindKeys, Provider, Skip,
 };
 use respec_codegen::store::Store;
 use serde_json::json;
@@ -236,7 +236,7 @@ fn the_answers_of_a_server() {
     check_create(&source.commands["XGROUP CREATE"]);
     assert!(source.is_container("XGROUP"));
     assert_eq!(source.commands["BF.ADD"].module.as_deref(), Some("bf"));
-    assert!(!source.documented.contains("BF.ADD"));
+    assert!(!source.summaries.contains_key("BF.ADD"));
 }
 
 #[test]
@@ -411,4 +411,15 @@ fn types_are_those_of_the_schema() {
     assert_eq!(arguments[0].kind, ArgumentType::UnixTime);
     assert_eq!(arguments[1].kind, ArgumentType::PureToken);
     assert!(arguments[2].multiple && arguments[2].multiple_token);
+}
+
+#[test]
+fn a_module_of_ones_own_is_loaded_with_its_summaries() {
+    let file = file("own-module", PUBLISHED);
+    let spec = spec::load(&file).unwrap();
+    assert_eq!(spec.commands.keys().collect::<Vec<_>>(), ["XGROUP CREATE"]);
+    assert_eq!(spec.commands["XGROUP CREATE"].summary, "Creates a group.");
+    assert_eq!(spec.skipped["XGROUP"], Skip::Container);
+    assert_eq!(spec.files, [file]);
+    assert!(spec.replies.is_empty());
 }

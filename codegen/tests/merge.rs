@@ -1,6 +1,6 @@
 //! The rules by which a source becomes part of the spec.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use respec_codegen::merge::{Report, merge};
@@ -28,7 +28,10 @@ fn of<const N: usize>(provider: Provider, commands: [(&str, Command); N]) -> Sou
         form: Form::Published,
         provider,
         version: None,
-        documented: commands.keys().cloned().collect(),
+        summaries: commands
+            .keys()
+            .map(|name| (name.clone(), "Does.".to_owned()))
+            .collect(),
         commands,
     }
 }
@@ -388,7 +391,7 @@ fn a_running_server_says_nothing_about_modules_that_we_know() {
     let mut live = of_module("1.0.0", json!([]));
     live.form = Form::Live;
     live.version = Some("9.9.9".to_owned());
-    live.documented = BTreeSet::new();
+    live.summaries.clear();
     live.commands.get_mut("CMD").unwrap().command_flags = vec!["write".to_owned()];
     let (before, _) = merged(std::slice::from_ref(&known));
     let (after, report) = merged(&[known, live]);
@@ -429,7 +432,7 @@ fn what_has_no_method_is_listed_with_the_reason() {
             ("_HIDDEN", plain("8.0.0")),
         ],
     );
-    source.documented.remove("QUIET");
+    source.summaries.remove("QUIET");
     let (commands, skipped, _) = all(std::slice::from_ref(&source));
     let names: Vec<_> = commands.keys().map(String::as_str).collect();
     assert_eq!(names, ["ACL CAT", "COMMAND", "COMMAND COUNT"]);
@@ -446,7 +449,9 @@ fn what_has_no_method_is_listed_with_the_reason() {
     assert_eq!(skipped, expected);
     // Once it is documented, it is a command like any other.
     let mut later = source.clone();
-    later.documented.insert("QUIET".to_owned());
+    later
+        .summaries
+        .insert("QUIET".to_owned(), "Is quiet.".to_owned());
     let (commands, skipped, report) = all(&[source, later]);
     assert_eq!(report.new, ["QUIET"]);
     assert!(commands.contains_key("QUIET") && !skipped.contains_key("QUIET"));

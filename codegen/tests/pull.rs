@@ -58,7 +58,7 @@ fn a_server_tells_its_family_version_and_commands() {
     assert_eq!(command.command_flags, ["fast", "readonly"]);
     assert_eq!(command.arguments[0].key_spec_index, Some(0));
     assert!(command.key_specs[0].flags.contains_key("RO"));
-    assert!(source.documented.contains("GET"));
+    assert_eq!(source.summaries["GET"], "Gets");
     let expected = "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n\
                     *1\r\n$7\r\nCOMMAND\r\n*2\r\n$7\r\nCOMMAND\r\n$4\r\nDOCS\r\n";
     assert_eq!(received, expected);
