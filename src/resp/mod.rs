@@ -1,55 +1,22 @@
-//! stub
-use crate::error::*;
-use bytes::BytesMut;
-pub struct Writer<'b> {
-    out: &'b mut BytesMut,
-    words: usize,
-    err: Option<Error>,
-}
-impl<'b> Writer<'b> {
-    pub fn command(out: &mut BytesMut, f: impl FnOnce(&mut Writer<'_>)) -> Result<()> {
-        let mut w = Writer {
-            out,
-            words: 0,
-            err: None,
-        };
-        f(&mut w);
-        w.err.map_or(Ok(()), Err)
-    }
-    pub fn encoded(&mut self, b: &'static [u8], n: usize) {
-        self.out.extend_from_slice(b);
-        self.words += n
-    }
-    pub fn word(&mut self, b: &[u8]) {
-        self.out.extend_from_slice(b);
-        self.words += 1
-    }
-    pub fn key(&mut self, b: &[u8]) {
-        self.word(b)
-    }
-    pub fn integer(&mut self, b: i64) {
-        self.word(b.to_string().as_bytes())
-    }
-    pub fn unsigned(&mut self, b: u64) {
-        self.word(b.to_string().as_bytes())
-    }
-    pub fn double(&mut self, b: f64) {
-        self.word(b.to_string().as_bytes())
-    }
-    pub fn fail(&mut self, e: Error) {
-        self.err.get_or_insert(e);
-    }
-    pub fn words(&self) -> usize {
-        self.words
-    }
-}
-#[derive(Clone, Copy)]
-pub struct Reply<'f>(&'f [u8]);
-impl<'f> Reply<'f> {
-    pub fn as_error(&self) -> Option<&'f [u8]> {
-        None
-    }
-    pub fn is_nil(&self) -> bool {
-        false
-    }
-}
+//! RESP, the protocol of Redis and Valkey, versions 2 and 3: bytes in, bytes out, no IO.
+//!
+//! A [`Writer`] appends one command to an output buffer. A [`Scanner`] finds the end of one frame in
+//! an input buffer, validates it and enforces [`Limits`], without allocating for what it reads. A
+//! [`Frame`] owns the bytes of one such frame, and [`Reply`] is a view of one value in it. Turning
+//! views into Rust types is left to [`crate::reply`].
+//!
+//! Two rules hold everywhere:
+//!
+//! - An attribute (`|`) belongs to the value that follows it and is no element of its own.
+//! - A push (`>`) inside an aggregate is out of band: it is not counted by the header of that
+//!   aggregate and is no element of it. Redis 7.0 sends `*2 >3 message … :1 _` as the answer to an
+//!   `EXEC` whose transaction publishes to a channel that the same connection has subscribed to.
+//!   [`Frame::nested_pushes`] hands such messages out.
+
+mod encode;
+mod frame;
+mod scan;
+
+pub use encode::Writer;
+pub use frame::{Elements, Frame, Kind, NestedPushes, Reply};
+pub use scan::{Limits, ProtocolError, Scanner};
