@@ -3,6 +3,7 @@
 pub mod command;
 pub mod commands;
 mod error;
+mod protocol;
 pub mod reply;
 pub mod resp;
 

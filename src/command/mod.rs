@@ -5,6 +5,7 @@
 //! written twice for them. No IO happens here.
 
 mod argument;
+mod exchange;
 mod info;
 mod list;
 mod raw;
@@ -14,6 +15,7 @@ use std::{fmt, marker::PhantomData, time::Duration};
 use bytes::BytesMut;
 
 pub use argument::{Arg, Double, Integer, Milliseconds, Seconds, UnixMilliseconds, UnixSeconds};
+pub use exchange::{AsynchronousExchange, Awaited, Exchange, Place, Single, SynchronousExchange};
 pub use info::{
     BeginSearch, Blocking, ConnectionUse, Deprecated, FindKeys, Flags, Info, KeyAccess, KeySpec,
     Provider, Replies, RequestPolicy, ResponsePolicy, Retry, Unit,
