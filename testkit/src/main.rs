@@ -1,0 +1,71 @@
+//! Installs the servers, or runs one, from the command line.
+
+use std::env;
+use std::io;
+use std::process::ExitCode;
+
+use respec_testkit::{Error, Server, Variant};
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let result = match args.as_slice() {
+        ["install"] => install(&Variant::ALL),
+        ["install", names @ ..] => {
+            let variants: Result<Vec<Variant>, Error> = names.iter().map(|n| n.parse()).collect();
+            variants.and_then(|variants| install(&variants))
+        }
+        ["run", name, options @ ..] => name.parse().and_then(|variant| run(variant, options)),
+        _ => {
+            let names = Variant::ALL.map(Variant::name).join("|");
+            eprintln!("usage: respec-testkit install [{names}]…");
+            eprintln!("       respec-testkit run <{names}> [--server-option value]…");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Tries them all, so that everything that is missing is named at once.
+fn install(variants: &[Variant]) -> Result<(), Error> {
+    let mut result = Ok(());
+    for variant in variants {
+        match variant.locate() {
+            Ok(installation) => {
+                let (version, origin) = (installation.version(), installation.origin());
+                let binary = installation.binary().display();
+                println!(
+                    "{:<8}  {version:<7}  {origin:<11}  {binary}",
+                    variant.name()
+                );
+                for module in installation.modules() {
+                    println!("{:<30}  {}", "", module.display());
+                }
+            }
+            Err(error) => {
+                if let Err(earlier) = std::mem::replace(&mut result, Err(error)) {
+                    eprintln!("{earlier:?}");
+                }
+            }
+        }
+    }
+    result
+}
+
+/// Ctrl-C ends this process without further ado, and the watchdog then ends the server.
+fn run(variant: Variant, options: &[&str]) -> Result<(), Error> {
+    let server = Server::builder(variant)
+        .args(options.iter().copied())
+        .start()?;
+    println!("{}", server.url());
+    println!("{}", server.unix_url());
+    // An unreadable stdin is a closed one.
+    let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+    server.stop()
+}
