@@ -164,6 +164,11 @@ impl Handshake {
         std::mem::take(&mut self.output)
     }
 
+    /// Whether there are bytes to write.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.output.is_empty()
+    }
+
     /// Takes the next frame from the server.
     ///
     /// # Errors
