@@ -8,6 +8,7 @@
 //!              │                                   │
 //!              ▼                                   ▼
 //!   CLIENT SETNAME, CLIENT SETINFO ×2, SELECT: one batch, every reply is checked
+//!   (and PING under RESP2 without credentials, to learn whether they are wanted)
 //!              │
 //!              ▼
 //!            Done
@@ -94,6 +95,7 @@ enum Step {
     Name,
     Library,
     Database,
+    Access,
 }
 
 impl Handshake {
@@ -154,7 +156,7 @@ impl Handshake {
         };
         if identity.version == Version::Resp2 {
             handshake.output.clear();
-            handshake.fall_back();
+            handshake.fall_back()?;
         }
         Ok(handshake)
     }
@@ -205,8 +207,7 @@ impl Handshake {
             b"ERR" if text.starts_with(b"ERR unknown command") => {}
             _ => return Err(refused("HELLO", text)),
         }
-        self.fall_back();
-        Ok(())
+        self.fall_back()
     }
 
     fn authenticated(&mut self, reply: Reply<'_>) -> Result<()> {
@@ -221,7 +222,7 @@ impl Handshake {
         if let Some(text) = reply.as_error() {
             let ignored = match self.steps.get(at) {
                 // Servers before 7.2 do not know it.
-                Some(Step::Library) => code(text) != b"NOAUTH",
+                Some(Step::Library | Step::Access) => code(text) != b"NOAUTH",
                 Some(Step::Name) => matches!(code(text), b"LOADING" | b"BUSY"),
                 Some(Step::Database) | None => false,
             };
@@ -240,15 +241,19 @@ impl Handshake {
         Ok(Progress::Done(self.greeting.clone()))
     }
 
-    fn fall_back(&mut self) {
+    fn fall_back(&mut self) -> Result<()> {
         self.greeting.version = Version::Resp2;
-        match self.auth.take() {
-            Some(auth) => {
-                self.output = auth;
-                self.state = State::Auth;
-            }
-            None => self.begin_setup(),
+        if let Some(auth) = self.auth.take() {
+            self.output = auth;
+            self.state = State::Auth;
+            return Ok(());
         }
+        // Nothing else would tell that a password is missing: servers that do not know `SETINFO`
+        // say that first.
+        self.steps.push(Step::Access);
+        words(&mut self.setup, &[b"PING"])?;
+        self.begin_setup();
+        Ok(())
     }
 
     fn begin_setup(&mut self) {
@@ -282,6 +287,7 @@ impl Step {
             Self::Name => "CLIENT SETNAME",
             Self::Library => "CLIENT SETINFO",
             Self::Database => "SELECT",
+            Self::Access => "PING",
         }
     }
 }
@@ -458,8 +464,9 @@ mod tests {
             b"-LOADING the dataset\r\n",
             b"-BUSY a script\r\n",
         ] {
-            let (written, progress) = run(&PLAIN, &[refusal, b"+OK\r\n", b"+OK\r\n"]);
-            assert_eq!(written, ["HELLO 3", SETINFO]);
+            let ok: &[u8] = b"+OK\r\n";
+            let (written, progress) = run(&PLAIN, &[refusal, ok, ok, b"+PONG\r\n"]);
+            assert_eq!(written, ["HELLO 3", &format!("{SETINFO}; PING")]);
             assert_eq!(greeting(progress).version, Version::Resp2);
         }
     }
@@ -476,6 +483,19 @@ mod tests {
         let (written, progress) = run(&identity, &[ok, ok, ok]);
         assert_eq!(written, ["AUTH app pw", SETINFO]);
         assert_eq!(greeting(progress).version, Version::Resp2);
+    }
+
+    #[test]
+    fn a_password_that_is_missing_is_noticed_under_resp2() {
+        let identity = Identity {
+            version: Version::Resp2,
+            ..PLAIN
+        };
+        let unknown: &[u8] = b"-ERR unknown subcommand 'SETINFO'\r\n";
+        let noauth: &[u8] = b"-NOAUTH Authentication required.\r\n";
+        let (written, progress) = run(&identity, &[unknown, unknown, noauth]);
+        assert_eq!(written, [format!("{SETINFO}; PING")]);
+        assert!(progress.unwrap_err().to_string().contains("NOAUTH"));
     }
 
     #[test]
