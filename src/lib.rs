@@ -5,6 +5,7 @@ pub mod command;
 pub mod commands;
 mod error;
 pub mod prelude;
+mod protocol;
 pub mod reply;
 pub mod resp;
 

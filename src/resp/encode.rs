@@ -1,0 +1,272 @@
+//! Commands on their way out: RESP arrays of bulk strings, written into one growing buffer.
+
+use std::{fmt::Write as _, ops::Range};
+
+use bytes::BytesMut;
+
+use crate::error::{Error, Result};
+
+/// Writes one command as an array of bulk strings, straight into an output buffer.
+///
+/// The number of words need not be known beforehand: the header is filled in at the end. A command
+/// appears in the buffer as a whole or not at all, also when writing it fails or panics.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use respec::resp::Writer;
+///
+/// let mut out = BytesMut::new();
+/// Writer::command(&mut out, |command| {
+///     command.word(b"EXPIRE");
+///     command.key(b"session");
+///     command.integer(30);
+/// })?;
+/// assert_eq!(out, "*3\r\n$6\r\nEXPIRE\r\n$7\r\nsession\r\n$2\r\n30\r\n");
+/// # Ok::<(), respec::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Writer<'b> {
+    out: &'b mut BytesMut,
+    keys: Option<&'b mut Vec<Range<usize>>>,
+    /// Where this command begins in `out`.
+    start: usize,
+    /// How many ranges `keys` held before this command.
+    first_key: usize,
+    words: usize,
+    error: Option<Error>,
+    complete: bool,
+}
+
+impl<'b> Writer<'b> {
+    /// Appends the command that `write` spells to `out`.
+    ///
+    /// # Errors
+    ///
+    /// The first error given to [`Writer::fail`], or one that says that no word was written; `out`
+    /// is then as it was before.
+    pub fn command(out: &'b mut BytesMut, write: impl FnOnce(&mut Writer<'_>)) -> Result<()> {
+        Self::start(out, None).run(write)
+    }
+
+    /// Appends a command as [`Writer::command`] does, and to `keys` where in `out` its keys lie.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::command`]; `keys` is then as it was before, too.
+    pub fn command_with_keys(
+        out: &'b mut BytesMut,
+        keys: &'b mut Vec<Range<usize>>,
+        write: impl FnOnce(&mut Writer<'_>),
+    ) -> Result<()> {
+        Self::start(out, Some(keys)).run(write)
+    }
+
+    /// Appends words that are bulk strings already, such as `$5\r\nXINFO\r\n$6\r\nSTREAM\r\n`.
+    pub fn encoded(&mut self, bytes: &'static [u8], words: usize) {
+        self.words += words;
+        self.out.extend_from_slice(bytes);
+    }
+
+    /// Appends one word.
+    pub fn word(&mut self, word: &[u8]) {
+        self.words += 1;
+        self.out.reserve(word.len() + MAX_WORD_OVERHEAD);
+        self.header(b'$', word.len());
+        self.out.extend_from_slice(word);
+        self.out.extend_from_slice(CRLF);
+    }
+
+    /// Appends one word that is the name of a key.
+    pub fn key(&mut self, key: &[u8]) {
+        self.word(key);
+        if let Some(keys) = &mut self.keys {
+            let end = self.out.len() - CRLF.len();
+            keys.push(end - key.len()..end);
+        }
+    }
+
+    /// Appends an integer in decimal digits.
+    pub fn integer(&mut self, integer: i64) {
+        self.word(itoa::Buffer::new().format(integer).as_bytes());
+    }
+
+    /// Appends an integer in decimal digits.
+    pub fn unsigned(&mut self, integer: u64) {
+        self.word(itoa::Buffer::new().format(integer).as_bytes());
+    }
+
+    /// Appends the shortest text that a server reads back as the same number.
+    ///
+    /// Whole numbers are written in digits as far as they are exact, since a server that stores
+    /// the text can then still increment it; others with an exponent where that is shorter. What
+    /// is no number is written `inf`, `-inf` and `nan`.
+    pub fn double(&mut self, double: f64) {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "whole numbers below 2^53 are exact"
+        )]
+        if double.trunc() == double && double.abs() < EXACT_INTEGERS {
+            if double == 0.0 && double.is_sign_negative() {
+                return self.word(b"-0");
+            }
+            return self.integer(double as i64);
+        }
+        if !double.is_finite() {
+            return self.word(match double {
+                f64::INFINITY => b"inf",
+                f64::NEG_INFINITY => b"-inf",
+                _ => b"nan",
+            });
+        }
+        let mut text = ShortText::default();
+        // Writing to a `ShortText` cannot fail: `{:e}` takes at most 24 bytes, and the plain form
+        // is asked for only where it is no longer than that.
+        let _ = write!(text, "{double:e}");
+        if plain_length(text.as_bytes()).is_some_and(|length| length <= text.length) {
+            text.length = 0;
+            let _ = write!(text, "{double}");
+        }
+        self.word(text.as_bytes());
+    }
+
+    /// Records that this command cannot be sent; only the first error is kept.
+    pub fn fail(&mut self, error: Error) {
+        self.error.get_or_insert(error);
+    }
+
+    /// The number of words so far.
+    #[must_use]
+    pub fn words(&self) -> usize {
+        self.words
+    }
+
+    fn start(out: &'b mut BytesMut, keys: Option<&'b mut Vec<Range<usize>>>) -> Self {
+        let start = out.len();
+        let first_key = keys.as_ref().map_or(0, |keys| keys.len());
+        out.extend_from_slice(SHORT_HEADER);
+        Self {
+            out,
+            keys,
+            start,
+            first_key,
+            words: 0,
+            error: None,
+            complete: false,
+        }
+    }
+
+    fn run(mut self, write: impl FnOnce(&mut Writer<'_>)) -> Result<()> {
+        write(&mut self);
+        if self.words == 0 {
+            // A server answers nothing to `*0`, so that every later reply would go astray.
+            self.fail(Error::argument(
+                "expected a command of at least one word, found none",
+            ));
+        }
+        match self.error.take() {
+            Some(error) => Err(error),
+            None => {
+                self.finish();
+                Ok(())
+            }
+        }
+    }
+
+    /// Fills in the number of words, moving the body when that takes more than one digit.
+    fn finish(&mut self) {
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(self.words).as_bytes();
+        let shift = digits.len() - 1;
+        if shift > 0 {
+            let body = self.start + SHORT_HEADER.len();
+            let end = self.out.len();
+            self.out.resize(end + shift, 0);
+            self.out.copy_within(body..end, body + shift);
+            if let Some(keys) = &mut self.keys {
+                for key in keys.iter_mut().skip(self.first_key) {
+                    *key = key.start + shift..key.end + shift;
+                }
+            }
+        }
+        // The header that `start` wrote is here, made wider by `shift` above.
+        let header = &mut self.out[self.start + 1..][..digits.len() + CRLF.len()];
+        header[..digits.len()].copy_from_slice(digits);
+        header[digits.len()..].copy_from_slice(CRLF);
+        self.complete = true;
+    }
+
+    fn header(&mut self, kind: u8, length: usize) {
+        if let Ok(digit @ 0..10) = u8::try_from(length) {
+            self.out
+                .extend_from_slice(&[kind, b'0' + digit, b'\r', b'\n']);
+        } else {
+            let mut digits = itoa::Buffer::new();
+            self.out.extend_from_slice(&[kind]);
+            self.out.extend_from_slice(digits.format(length).as_bytes());
+            self.out.extend_from_slice(CRLF);
+        }
+    }
+}
+
+impl Drop for Writer<'_> {
+    /// Takes back what was written of a command that failed or panicked half-way.
+    fn drop(&mut self) {
+        if !self.complete {
+            self.out.truncate(self.start);
+            if let Some(keys) = &mut self.keys {
+                keys.truncate(self.first_key);
+            }
+        }
+    }
+}
+
+/// The length that a number written as `{:e}` has without exponent, unless there is no exponent.
+fn plain_length(scientific: &[u8]) -> Option<usize> {
+    let e = scientific.iter().position(|&byte| byte == b'e')?;
+    let (mantissa, exponent) = scientific.split_at(e);
+    let exponent: i32 = str::from_utf8(exponent.get(1..)?).ok()?.parse().ok()?;
+    let sign = usize::from(mantissa.first() == Some(&b'-'));
+    let digits = mantissa.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let magnitude = usize::try_from(exponent.unsigned_abs()).ok()?;
+    Some(
+        sign + if exponent < 0 {
+            1 + magnitude + digits
+        } else {
+            digits.max(magnitude + 1) + 1
+        },
+    )
+}
+
+/// Room for the text of one number.
+#[derive(Default)]
+struct ShortText {
+    bytes: [u8; 32],
+    length: usize,
+}
+
+impl ShortText {
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+impl std::fmt::Write for ShortText {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let room = self.bytes.get_mut(self.length..self.length + text.len());
+        room.ok_or(std::fmt::Error)?
+            .copy_from_slice(text.as_bytes());
+        self.length += text.len();
+        Ok(())
+    }
+}
+
+const CRLF: &[u8] = b"\r\n";
+
+/// What a command of fewer than ten words begins with, apart from the digit.
+const SHORT_HEADER: &[u8] = b"*0\r\n";
+
+/// The most that a bulk string takes beside its payload.
+const MAX_WORD_OVERHEAD: usize = 1 + 20 + 2 + 2;
+
+/// 2^53: below it every whole number has an exact double.
+const EXACT_INTEGERS: f64 = 9_007_199_254_740_992.0;

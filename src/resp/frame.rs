@@ -1,0 +1,741 @@
+//! Frames and views of the values in them.
+
+use std::{fmt, sync::OnceLock};
+
+use bytes::Bytes;
+use memchr::memchr;
+
+use super::{Limits, ProtocolError, Scanner};
+
+/// One complete, validated frame.
+///
+/// A frame owns its bytes, and values can be taken out of it as [`Bytes`] without being copied.
+/// When the frame is a part of a much larger receive buffer, that would keep the whole buffer in
+/// memory for one small value. So a frame knows whether its bytes are *shared* with such a buffer:
+///
+/// | frame | value taken | what happens |
+/// |---|---|---|
+/// | not shared | any | a slice of the frame |
+/// | shared | the frame is a single string | the string alone is copied |
+/// | shared | one in an aggregate | the frame is copied once, and this and all later values are slices of the copy |
+///
+/// What is read otherwise, such as numbers or a `String`, never refers to the frame.
+#[derive(Clone)]
+pub struct Frame {
+    bytes: Bytes,
+    shared: bool,
+    copy: OnceLock<Bytes>,
+}
+
+impl Frame {
+    /// A frame of bytes that a [`Scanner`] has measured.
+    ///
+    /// `shared` says that they lie in a buffer that is much larger. Other bytes than a scanner has
+    /// approved make a frame of unspecified content.
+    #[must_use]
+    pub fn new(bytes: Bytes, shared: bool) -> Self {
+        Self {
+            bytes,
+            shared,
+            copy: OnceLock::new(),
+        }
+    }
+
+    /// A frame of bytes from elsewhere, with nothing behind it.
+    ///
+    /// # Errors
+    ///
+    /// Fails unless the bytes are exactly one frame within the default [`Limits`].
+    pub fn parse(bytes: Bytes) -> Result<Self, ProtocolError> {
+        let mut scanner = Scanner::new(Limits::default());
+        match scanner.scan(&bytes)? {
+            Some(length) if length == bytes.len() => Ok(Self::new(bytes, false)),
+            Some(length) => Err(ProtocolError::trailing(length)),
+            None => Err(ProtocolError::incomplete(bytes.len())),
+        }
+    }
+
+    /// The value of this frame.
+    #[must_use]
+    pub fn reply(&self) -> Reply<'_> {
+        Reply {
+            frame: self,
+            start: 0,
+            at: skip_attributes(&self.bytes, 0),
+        }
+    }
+
+    /// Whether this is a message that no command asked for.
+    #[must_use]
+    pub fn is_push(&self) -> bool {
+        self.reply().kind() == Kind::Push
+    }
+
+    /// Whether this is an error reply.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.reply().as_error().is_some()
+    }
+
+    /// The pushes inside this frame, which are no elements of it.
+    ///
+    /// Going through them takes a pass over the frame; [`Scanner::nested_pushes`] tells whether
+    /// there are any.
+    #[must_use]
+    pub fn nested_pushes(&self) -> NestedPushes<'_> {
+        let top = self.reply().at;
+        NestedPushes {
+            frame: self,
+            position: Header::read(&self.bytes, top).map_or(top, |h| h.body),
+        }
+    }
+
+    /// The bytes of this frame.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The part `from..to` of this frame as `Bytes`, under the rule above.
+    fn take(&self, from: usize, to: usize) -> Bytes {
+        if from >= to || to > self.bytes.len() {
+            return Bytes::new();
+        }
+        if !self.shared {
+            return self.bytes.slice(from..to);
+        }
+        if !self.reply().kind().is_aggregate() {
+            return Bytes::copy_from_slice(&self.bytes[from..to]);
+        }
+        self.copy
+            .get_or_init(|| Bytes::copy_from_slice(&self.bytes))
+            .slice(from..to)
+    }
+}
+
+impl fmt::Debug for Frame {
+    /// Tells kind and size, not the content, which may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("kind", &self.reply().kind())
+            .field("length", &self.bytes.len())
+            .field("shared", &self.shared)
+            .finish()
+    }
+}
+
+/// The RESP type of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// `+`
+    SimpleString,
+    /// `-`
+    Error,
+    /// `:`
+    Integer,
+    /// `$`
+    BulkString,
+    /// `*`
+    Array,
+    /// `_`, or `$-1` and `*-1` of RESP2
+    Null,
+    /// `#`
+    Boolean,
+    /// `,`
+    Double,
+    /// `(`
+    BigNumber,
+    /// `!`
+    BulkError,
+    /// `=`
+    Verbatim,
+    /// `%`
+    Map,
+    /// `~`
+    Set,
+    /// `>`
+    Push,
+}
+
+impl Kind {
+    /// Whether values of this type have elements.
+    #[must_use]
+    pub fn is_aggregate(self) -> bool {
+        matches!(self, Self::Array | Self::Map | Self::Set | Self::Push)
+    }
+
+    /// Whether this is one of the two types of errors.
+    #[must_use]
+    pub fn is_error(self) -> bool {
+        matches!(self, Self::Error | Self::BulkError)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::SimpleString => "simple string",
+            Self::Error => "simple error",
+            Self::Integer => "integer",
+            Self::BulkString => "bulk string",
+            Self::Array => "array",
+            Self::Null => "null",
+            Self::Boolean => "boolean",
+            Self::Double => "double",
+            Self::BigNumber => "big number",
+            Self::BulkError => "bulk error",
+            Self::Verbatim => "verbatim string",
+            Self::Map => "map",
+            Self::Set => "set",
+            Self::Push => "push",
+        }
+    }
+
+    /// The name with its article, for messages.
+    pub(crate) fn noun(self) -> &'static str {
+        match self {
+            Self::SimpleString => "a simple string",
+            Self::Error => "a simple error",
+            Self::Integer => "an integer",
+            Self::BulkString => "a bulk string",
+            Self::Array => "an array",
+            Self::Null => "null",
+            Self::Boolean => "a boolean",
+            Self::Double => "a double",
+            Self::BigNumber => "a big number",
+            Self::BulkError => "a bulk error",
+            Self::Verbatim => "a verbatim string",
+            Self::Map => "a map",
+            Self::Set => "a set",
+            Self::Push => "a push",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    /// Writes the name that the RESP specification gives to this type.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A view of one value of a [`Frame`].
+///
+/// It is a position and therefore cheap to copy; looking at a value reads it from the frame's bytes.
+#[derive(Clone, Copy)]
+pub struct Reply<'f> {
+    frame: &'f Frame,
+    /// Where its attributes begin.
+    start: usize,
+    /// Where the value itself begins.
+    at: usize,
+}
+
+impl<'f> Reply<'f> {
+    /// The RESP type of this value.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.header().kind
+    }
+
+    /// Whether this is a null of RESP2 or RESP3.
+    #[must_use]
+    pub fn is_nil(&self) -> bool {
+        self.kind() == Kind::Null
+    }
+
+    /// The text of an error, whose first word is its code.
+    #[must_use]
+    pub fn as_error(&self) -> Option<&'f [u8]> {
+        let header = self.header();
+        header.kind.is_error().then(|| self.payload(&header))
+    }
+
+    /// The text of a string, double or big number; of a verbatim string, what follows its format.
+    #[must_use]
+    pub fn bytes(&self) -> Option<&'f [u8]> {
+        let header = self.header();
+        header.is_text().then(|| self.payload(&header))
+    }
+
+    /// What [`Reply::bytes`] returns, to keep: see [`Frame`] about what is copied.
+    #[must_use]
+    pub fn take_bytes(&self) -> Option<Bytes> {
+        let header = self.header();
+        header
+            .is_text()
+            .then(|| self.frame.take(header.body, header.payload_end))
+    }
+
+    /// The three letters that tell the format of a verbatim string, such as `txt`.
+    #[must_use]
+    pub fn verbatim_format(&self) -> Option<&'f [u8]> {
+        let header = self.header();
+        (header.kind == Kind::Verbatim)
+            .then(|| {
+                self.frame
+                    .bytes
+                    .get(header.body.saturating_sub(4)..header.body - 1)
+            })
+            .flatten()
+    }
+
+    /// The value of an integer.
+    #[must_use]
+    pub fn integer(&self) -> Option<i64> {
+        let header = self.header();
+        (header.kind == Kind::Integer).then_some(header.number)
+    }
+
+    /// The value of a double.
+    #[must_use]
+    pub fn double(&self) -> Option<f64> {
+        let header = self.header();
+        if header.kind != Kind::Double {
+            return None;
+        }
+        str::from_utf8(self.payload(&header)).ok()?.parse().ok()
+    }
+
+    /// The value of a boolean.
+    #[must_use]
+    pub fn boolean(&self) -> Option<bool> {
+        let header = self.header();
+        (header.kind == Kind::Boolean).then_some(header.number != 0)
+    }
+
+    /// The elements of an array, set or push; of a map, each key followed by its value.
+    #[must_use]
+    pub fn elements(&self) -> Option<Elements<'f>> {
+        let header = self.header();
+        header.kind.is_aggregate().then(|| Elements {
+            frame: self.frame,
+            position: header.body,
+            remaining: header.children(),
+            behind: true,
+        })
+    }
+
+    /// The number of [`Reply::elements`]; 0 for other types.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let header = self.header();
+        if header.kind.is_aggregate() {
+            header.children()
+        } else {
+            0
+        }
+    }
+
+    /// Whether there are no [`Reply::elements`].
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The attributes in front of this value, each key followed by its value.
+    ///
+    /// When there are several sets of attributes, these are the ones of the last set.
+    #[must_use]
+    pub fn attributes(&self) -> Option<Elements<'f>> {
+        let bytes = &self.frame.bytes;
+        let mut last = None;
+        let mut position = self.start;
+        while position < self.at {
+            let header = Header::read(bytes, position)?;
+            if header.attribute {
+                last = Some(header);
+            }
+            position = skip_uncounted(bytes, position);
+        }
+        last.map(|header| Elements {
+            frame: self.frame,
+            position: header.body,
+            remaining: header.children(),
+            behind: true,
+        })
+    }
+
+    /// The RESP bytes of just this value, without its attributes.
+    #[must_use]
+    pub fn raw(&self) -> &'f [u8] {
+        let end = skip(&self.frame.bytes, self.at);
+        self.frame.bytes.get(self.at..end).unwrap_or_default()
+    }
+
+    /// The frame this value is a part of.
+    pub(crate) fn frame(&self) -> &'f Frame {
+        self.frame
+    }
+
+    /// Where in [`Frame::as_bytes`] this value begins, its attributes not counted.
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
+    fn header(&self) -> Header {
+        Header::read(&self.frame.bytes, self.at).unwrap_or(Header::MISSING)
+    }
+
+    fn payload(&self, header: &Header) -> &'f [u8] {
+        self.frame
+            .bytes
+            .get(header.body..header.payload_end)
+            .unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Reply<'_> {
+    /// Tells kind and size, not the content, which may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind();
+        let mut debug = f.debug_struct("Reply");
+        debug.field("kind", &kind);
+        if kind.is_aggregate() {
+            debug.field("elements", &self.len());
+        } else if let Some(bytes) = self.bytes() {
+            debug.field("length", &bytes.len());
+        }
+        debug.finish()
+    }
+}
+
+/// The elements of an aggregate, in the order of the wire; of a map, each key before its value.
+#[derive(Clone)]
+pub struct Elements<'f> {
+    frame: &'f Frame,
+    /// Where the next element begins, or the previous one that was not skipped yet.
+    position: usize,
+    remaining: usize,
+    /// Whether the value at `position` was not handed out yet.
+    behind: bool,
+}
+
+impl<'f> Iterator for Elements<'f> {
+    type Item = Reply<'f>;
+
+    fn next(&mut self) -> Option<Reply<'f>> {
+        self.remaining = self.remaining.checked_sub(1)?;
+        let bytes = &self.frame.bytes;
+        if !self.behind {
+            self.position = skip(bytes, self.position);
+        }
+        let start = skip_pushes(bytes, self.position);
+        let at = skip_attributes(bytes, start);
+        self.position = at;
+        self.behind = false;
+        Some(Reply {
+            frame: self.frame,
+            start,
+            at,
+        })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.remaining, Some(self.remaining))
+    }
+}
+
+impl ExactSizeIterator for Elements<'_> {}
+
+impl fmt::Debug for Elements<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Elements")
+            .field("remaining", &self.remaining)
+            .finish()
+    }
+}
+
+/// The pushes inside a frame; see [`Frame::nested_pushes`].
+#[derive(Clone, Debug)]
+pub struct NestedPushes<'f> {
+    frame: &'f Frame,
+    position: usize,
+}
+
+impl<'f> Iterator for NestedPushes<'f> {
+    type Item = Reply<'f>;
+
+    fn next(&mut self) -> Option<Reply<'f>> {
+        let bytes = &self.frame.bytes;
+        // Bodies of aggregates begin with a value, so that going from header to header visits all.
+        while let Some(header) = Header::read(bytes, self.position) {
+            let at = self.position;
+            if header.kind == Kind::Push && !header.attribute {
+                self.position = skip(bytes, at);
+                return Some(Reply {
+                    frame: self.frame,
+                    start: at,
+                    at,
+                });
+            }
+            self.position = header.next;
+        }
+        None
+    }
+}
+
+/// What the first bytes of a value tell.
+#[derive(Clone, Copy)]
+pub(crate) struct Header {
+    pub(crate) kind: Kind,
+    /// Whether this is no value, but attributes of the next one; its kind is then a map.
+    pub(crate) attribute: bool,
+    /// The value of an integer or boolean, or the number that an aggregate counts.
+    pub(crate) number: i64,
+    /// Where the payload or the first element begins.
+    pub(crate) body: usize,
+    /// Where the payload ends.
+    pub(crate) payload_end: usize,
+    /// Where the next header is: behind the value or, for an aggregate, in it.
+    pub(crate) next: usize,
+}
+
+impl Header {
+    /// Stands for a value outside of its frame, which the scanner rules out.
+    const MISSING: Self = Self {
+        kind: Kind::Null,
+        attribute: false,
+        number: 0,
+        body: 0,
+        payload_end: 0,
+        next: 0,
+    };
+
+    /// Reads the header at `at` of a frame that was validated.
+    #[inline]
+    pub(crate) fn read(bytes: &[u8], at: usize) -> Option<Self> {
+        let body = at + 1;
+        let kind = match bytes.get(at)? {
+            b'$' => return Self::string(bytes, body, Kind::BulkString),
+            b'*' => return Self::aggregate(bytes, body, Kind::Array, false),
+            b':' => {
+                let (number, next) = read_number(bytes, body)?;
+                let payload_end = next - 2;
+                let kind = Kind::Integer;
+                return Some(Self {
+                    kind,
+                    attribute: false,
+                    number,
+                    body,
+                    payload_end,
+                    next,
+                });
+            }
+            b'%' => return Self::aggregate(bytes, body, Kind::Map, false),
+            b'|' => return Self::aggregate(bytes, body, Kind::Map, true),
+            b'~' => return Self::aggregate(bytes, body, Kind::Set, false),
+            b'>' => return Self::aggregate(bytes, body, Kind::Push, false),
+            b'!' => return Self::string(bytes, body, Kind::BulkError),
+            b'=' => {
+                let header = Self::string(bytes, body, Kind::Verbatim)?;
+                let body = (header.body + 4).min(header.payload_end);
+                return Some(Self { body, ..header });
+            }
+            b'+' => Kind::SimpleString,
+            b'-' => Kind::Error,
+            b'_' => Kind::Null,
+            b',' => Kind::Double,
+            b'(' => Kind::BigNumber,
+            b'#' => {
+                let number = i64::from(bytes.get(body) == Some(&b't'));
+                let (payload_end, next) = (body + 1, body + 3);
+                let kind = Kind::Boolean;
+                return Some(Self {
+                    kind,
+                    attribute: false,
+                    number,
+                    body,
+                    payload_end,
+                    next,
+                });
+            }
+            _ => return None,
+        };
+        let payload_end = line_end(bytes, body)?;
+        let next = payload_end + 2;
+        Some(Self {
+            kind,
+            attribute: false,
+            number: 0,
+            body,
+            payload_end,
+            next,
+        })
+    }
+
+    /// How many values follow that belong to this one.
+    pub(crate) fn children(&self) -> usize {
+        let count = usize::try_from(self.number).unwrap_or_default();
+        if self.kind == Kind::Map {
+            count.saturating_mul(2)
+        } else {
+            count
+        }
+    }
+
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::SimpleString | Kind::BulkString | Kind::Verbatim | Kind::Double | Kind::BigNumber
+        )
+    }
+
+    #[inline]
+    fn string(bytes: &[u8], at: usize, kind: Kind) -> Option<Self> {
+        let (number, body) = read_number(bytes, at)?;
+        let attribute = false;
+        let Ok(length) = usize::try_from(number) else {
+            let kind = Kind::Null;
+            return Some(Self {
+                kind,
+                attribute,
+                number,
+                body,
+                payload_end: body,
+                next: body,
+            });
+        };
+        let payload_end = body.checked_add(length)?;
+        let next = payload_end.checked_add(2)?;
+        Some(Self {
+            kind,
+            attribute,
+            number,
+            body,
+            payload_end,
+            next,
+        })
+    }
+
+    #[inline]
+    fn aggregate(bytes: &[u8], at: usize, kind: Kind, attribute: bool) -> Option<Self> {
+        let (number, body) = read_number(bytes, at)?;
+        let kind = if number < 0 { Kind::Null } else { kind };
+        Some(Self {
+            kind,
+            attribute,
+            number,
+            body,
+            payload_end: body,
+            next: body,
+        })
+    }
+}
+
+/// Where the value at `at` ends, which has no attributes in front of it.
+///
+/// This needs no stack: every header says how many values it adds to those that are missing.
+pub(crate) fn skip(bytes: &[u8], at: usize) -> usize {
+    let mut position = at;
+    let mut missing = 1usize;
+    let mut nested = false;
+    while missing > 0 {
+        let Some(header) = Header::read(bytes, position) else {
+            return bytes.len();
+        };
+        position = header.next;
+        let counts = !header.attribute && (header.kind != Kind::Push || !nested);
+        missing -= usize::from(counts);
+        if header.kind.is_aggregate() {
+            missing = missing.saturating_add(header.children());
+        }
+        nested = true;
+    }
+    position
+}
+
+/// Where the value at `at` begins behind its attributes.
+#[inline]
+fn skip_attributes(bytes: &[u8], mut at: usize) -> usize {
+    while bytes.get(at) == Some(&b'|') {
+        at = skip_uncounted(bytes, at);
+    }
+    at
+}
+
+/// Where the next element begins behind pushes, with their attributes, at `at`.
+#[inline]
+fn skip_pushes(bytes: &[u8], mut at: usize) -> usize {
+    loop {
+        match bytes.get(at) {
+            Some(b'>') => at = skip_uncounted(bytes, at),
+            Some(b'|') => {
+                let value = skip_attributes(bytes, at);
+                if bytes.get(value) != Some(&b'>') {
+                    return at;
+                }
+                at = value;
+            }
+            _ => return at,
+        }
+    }
+}
+
+/// Where the attributes or the push at `at` end.
+fn skip_uncounted(bytes: &[u8], at: usize) -> usize {
+    let Some(header) = Header::read(bytes, at) else {
+        return bytes.len();
+    };
+    let mut position = header.next;
+    let mut missing = header.children();
+    while missing > 0 {
+        let Some(header) = Header::read(bytes, position) else {
+            return bytes.len();
+        };
+        position = header.next;
+        missing -= usize::from(!header.attribute && header.kind != Kind::Push);
+        if header.kind.is_aggregate() {
+            missing = missing.saturating_add(header.children());
+        }
+    }
+    position
+}
+
+/// The number on the line at `at`, and where the next line begins.
+#[inline]
+fn read_number(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
+    let mut position = at;
+    let negative = match bytes.get(position)? {
+        b'-' => {
+            position += 1;
+            true
+        }
+        b'+' => {
+            position += 1;
+            false
+        }
+        _ => false,
+    };
+    // Gathered as a negative number, which has room for one more; the scanner has ruled out
+    // overflow.
+    let mut number = 0i64;
+    loop {
+        match bytes.get(position)? {
+            digit @ b'0'..=b'9' => {
+                number = number
+                    .wrapping_mul(10)
+                    .wrapping_sub(i64::from(digit - b'0'));
+            }
+            _ => break,
+        }
+        position += 1;
+    }
+    let number = if negative {
+        number
+    } else {
+        number.wrapping_neg()
+    };
+    Some((number, position + 2))
+}
+
+/// Where the CRLF of the line at `at` begins.
+fn line_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let mut from = at;
+    loop {
+        let cr = from + memchr(b'\r', bytes.get(from..)?)?;
+        if bytes.get(cr + 1) == Some(&b'\n') {
+            return Some(cr);
+        }
+        from = cr + 1;
+    }
+}
