@@ -3,10 +3,14 @@
 pub mod cmd;
 pub mod command;
 pub mod commands;
+mod config;
 mod error;
 pub mod prelude;
 mod protocol;
 pub mod reply;
 pub mod resp;
+mod secret;
 
+pub use config::{Address, Config, PoolOptions, Protocol, TcpOptions};
 pub use error::{Error, ErrorKind, Phase, Result};
+pub use secret::Secret;
