@@ -1,5 +1,7 @@
 //! The Redis client that is generated from the command spec.
 
+#[cfg(feature = "async")]
+pub mod aio;
 pub mod cmd;
 pub mod command;
 pub mod commands;
@@ -11,6 +13,8 @@ pub mod reply;
 pub mod resp;
 mod secret;
 
+#[cfg(feature = "async")]
+pub use aio::Client;
 pub use config::{Address, Config, PoolOptions, Protocol, TcpOptions};
 pub use error::{Error, ErrorKind, Phase, Result};
 pub use secret::Secret;

@@ -9,7 +9,7 @@
 //! [`Transaction`] puts `MULTI` and `EXEC` around them, which is safe on a connection that others
 //! share, since nobody's commands can get in between.
 
-use std::fmt;
+use std::{fmt, marker::PhantomData};
 
 use bytes::BytesMut;
 
@@ -338,7 +338,7 @@ impl<X, S: Sequence, F> fmt::Debug for Transaction<X, S, F> {
 pub struct Pipelined<S, F> {
     commands: S,
     count: usize,
-    form: Marker<F>,
+    form: PhantomData<fn() -> F>,
 }
 
 impl<S: Sequence, F> Pipelined<S, F> {
@@ -346,7 +346,7 @@ impl<S: Sequence, F> Pipelined<S, F> {
         Self {
             count: Count::of(&commands),
             commands,
-            form: Marker::NEW,
+            form: PhantomData,
         }
     }
 }
@@ -414,7 +414,7 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
 pub struct Atomic<S, F> {
     commands: S,
     count: usize,
-    form: Marker<F>,
+    form: PhantomData<fn() -> F>,
 }
 
 impl<S: Sequence, F> Atomic<S, F> {
@@ -422,7 +422,7 @@ impl<S: Sequence, F> Atomic<S, F> {
         Self {
             count: Count::of(&commands),
             commands,
-            form: Marker::NEW,
+            form: PhantomData,
         }
     }
 }
@@ -514,13 +514,6 @@ impl<S: Sequence, F: Form> Exchange for Atomic<S, F> {
             .with_command("EXEC")),
         }
     }
-}
-
-/// A type parameter that decides what is read, whatever the threads.
-struct Marker<F>(std::marker::PhantomData<fn() -> F>);
-
-impl<F> Marker<F> {
-    const NEW: Self = Self(std::marker::PhantomData);
 }
 
 struct Count(usize);

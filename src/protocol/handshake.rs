@@ -40,7 +40,7 @@ pub(crate) struct Identity<'a> {
     /// The user; without one, a password is that of the user `default`.
     pub(crate) username: Option<&'a str>,
     /// The password; without one nobody authenticates.
-    pub(crate) password: Option<&'a str>,
+    pub(crate) password: Option<&'a [u8]>,
     /// The name to show in `CLIENT LIST`.
     pub(crate) client_name: Option<&'a str>,
     /// The database to select.
@@ -128,7 +128,6 @@ impl Handshake {
         match (identity.username, identity.password) {
             (username, Some(password)) => {
                 let user = username.unwrap_or("default").as_bytes();
-                let password = password.as_bytes();
                 words(&mut hello, &[b"HELLO", b"3", b"AUTH", user, password])?;
                 let mut alone = BytesMut::new();
                 match username {
@@ -163,6 +162,11 @@ impl Handshake {
     /// The bytes to write next; empty while there are none.
     pub(crate) fn take_output(&mut self) -> BytesMut {
         std::mem::take(&mut self.output)
+    }
+
+    /// Whether there are bytes to write.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.output.is_empty()
     }
 
     /// Takes the next frame from the server.
@@ -414,7 +418,7 @@ mod tests {
     fn everything_that_was_asked_for_is_sent() {
         let identity = Identity {
             username: Some("app"),
-            password: Some("pw"),
+            password: Some(b"pw"),
             client_name: Some("worker"),
             database: 3,
             ..PLAIN
@@ -434,7 +438,7 @@ mod tests {
     #[test]
     fn a_password_alone_is_that_of_the_default_user() {
         let identity = Identity {
-            password: Some("pw"),
+            password: Some(b"pw"),
             ..PLAIN
         };
         let unknown = b"-ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, \r\n";
@@ -465,7 +469,7 @@ mod tests {
         let identity = Identity {
             version: Version::Resp2,
             username: Some("app"),
-            password: Some("pw"),
+            password: Some(b"pw"),
             ..PLAIN
         };
         let ok: &[u8] = b"+OK\r\n";
@@ -478,7 +482,7 @@ mod tests {
     fn refusals_name_the_reason_and_no_secret() {
         let identity = Identity {
             username: Some("app"),
-            password: Some("hunter2"),
+            password: Some(b"hunter2"),
             ..PLAIN
         };
         for (reply, reason) in [

@@ -1,8 +1,8 @@
 //! From bytes to frames: the receive buffer and its policy.
 
-use std::io;
+use std::{collections::VecDeque, io};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use crate::resp::{Frame, Limits, ProtocolError, Scanner};
 
@@ -18,6 +18,8 @@ pub(crate) struct Receiver {
     scanner: Scanner,
     /// The size of the block that `buffer` is the rest of.
     block: usize,
+    /// Frames that were found already: pushes that lay inside a frame, and that frame.
+    found: VecDeque<Frame>,
 }
 
 impl Receiver {
@@ -27,6 +29,7 @@ impl Receiver {
             buffer: BytesMut::new(),
             scanner: Scanner::new(limits),
             block: 0,
+            found: VecDeque::new(),
         }
     }
 
@@ -75,12 +78,15 @@ impl Receiver {
         }
     }
 
-    /// The next complete frame.
+    /// The next complete frame. Pushes that lie inside of a frame come before it, as frames.
     ///
     /// # Errors
     ///
     /// The bytes are no RESP or exceed a limit; the connection cannot be used any more.
     pub(crate) fn frame(&mut self) -> Result<Option<Frame>, ProtocolError> {
+        if let Some(frame) = self.found.pop_front() {
+            return Ok(Some(frame));
+        }
         let Some(length) = self.scanner.scan(&self.buffer)? else {
             return Ok(None);
         };
@@ -89,12 +95,20 @@ impl Receiver {
         if self.block > BLOCK && self.buffer.len() < BLOCK {
             self.shrink();
         }
-        Ok(Some(Frame::new(bytes, shared)))
+        let frame = Frame::new(bytes, shared);
+        if self.scanner.nested_pushes() == 0 {
+            return Ok(Some(frame));
+        }
+        let pushes = frame.nested_pushes();
+        self.found
+            .extend(pushes.map(|push| Frame::new(Bytes::copy_from_slice(push.raw()), false)));
+        self.found.push_back(frame);
+        Ok(self.found.pop_front())
     }
 
     /// Whether no byte waits for the rest of its frame.
     pub(crate) fn is_empty(&self) -> bool {
-        self.buffer.is_empty()
+        self.buffer.is_empty() && self.found.is_empty()
     }
 
     /// Goes on in a small block, and leaves a large one to the frames that lie in it.
@@ -168,6 +182,23 @@ mod tests {
         receiver.extend(b"$536870912\r\n");
         assert!(receiver.frame().unwrap().is_none());
         assert!(receiver.space().capacity() <= 2 * BLOCK);
+    }
+
+    #[test]
+    fn pushes_inside_a_frame_come_before_it() {
+        let mut receiver = Receiver::new(Limits::default());
+        let bytes = b"*2\r\n>1\r\n+m\r\n:1\r\n_\r\n";
+        receiver.extend(bytes);
+        receiver.extend(b"+OK\r\n");
+        let mut frames = Vec::new();
+        while let Some(frame) = receiver.frame().unwrap() {
+            frames.push(frame);
+        }
+        assert_eq!(frames[0].as_bytes(), b">1\r\n+m\r\n");
+        assert!(frames[0].is_push());
+        assert_eq!(frames[1].as_bytes(), bytes);
+        assert_eq!(frames[2].as_bytes(), b"+OK\r\n");
+        assert!(receiver.is_empty());
     }
 
     #[test]
