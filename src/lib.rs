@@ -2,14 +2,19 @@
 
 #[cfg(feature = "async")]
 pub mod aio;
+pub mod cmd;
 pub mod command;
 pub mod commands;
-pub mod config;
+mod config;
 mod error;
+pub mod prelude;
 mod protocol;
 pub mod reply;
 pub mod resp;
+mod secret;
 
 #[cfg(feature = "async")]
 pub use aio::Client;
+pub use config::{Address, Config, PoolOptions, Protocol, TcpOptions};
 pub use error::{Error, ErrorKind, Phase, Result};
+pub use secret::Secret;

@@ -4,8 +4,85 @@
 //! published spec has; they reach a command through the file of corrections.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::corrections;
+use crate::error::Error;
+use crate::replies::{self, Reply};
+use crate::store::{self, Store};
+use crate::structs::{self, Structs};
+
+/// Everything that the folder of a spec says, with the corrections applied.
+#[derive(Clone, Debug, Default)]
+pub struct Spec {
+    /// The commands after all corrections.
+    pub commands: Commands,
+    /// What each command answers. A command without a line here answers any value.
+    pub replies: BTreeMap<String, Reply>,
+    /// Replies that are structs, by name.
+    pub structs: Structs,
+    /// Names that servers have and for which nothing is generated.
+    pub skipped: BTreeMap<String, Skip>,
+    /// Every file that was read, for `cargo::rerun-if-changed`.
+    pub files: Vec<PathBuf>,
+}
+
+/// Reads the folder of a spec: the commands, their corrections, their replies, and what is left out.
+///
+/// Only `commands/` has to exist: a spec of one's own module may have nothing to correct.
+///
+/// # Errors
+/// Names the file, the command and the reason when a file cannot be read, when something in it is
+/// not part of the format, or when a correction no longer applies.
+pub fn load(dir: &Path) -> Result<Spec, Error> {
+    let mut store = Store::read(dir)?;
+    let mut files = store.files();
+    let file = dir.join(corrections::FILE);
+    if let Some(text) = store::read_optional(&file)? {
+        corrections::apply(&corrections::parse(&file, &text)?, &mut store, &file)?;
+        files.push(file);
+    }
+    let commands = store.commands()?;
+    let file = dir.join(replies::FILE);
+    let replies = match store::read_optional(&file)? {
+        Some(text) => {
+            let parsed = replies::parse(&file, &text)?;
+            files.push(file);
+            parsed
+        }
+        None => BTreeMap::new(),
+    };
+    let file = dir.join(structs::FILE);
+    let structs = match store::read_optional(&file)? {
+        Some(text) => {
+            let parsed = structs::parse(&file, &text)?;
+            files.push(file);
+            parsed
+        }
+        None => Structs::new(),
+    };
+    Ok(Spec {
+        commands,
+        replies,
+        structs,
+        skipped: store.skipped,
+        files,
+    })
+}
+
+/// Why nothing is generated for a name that a server has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Skip {
+    /// It only holds subcommands and cannot be called.
+    Container,
+    /// It is meant for servers, replicas or their tests.
+    Internal,
+    /// It has no documentation, and often no grammar.
+    Undocumented,
+}
 
 /// A whole spec: every command under its full upper-case name, such as `XGROUP CREATE`.
 pub type Commands = BTreeMap<String, Command>;
@@ -249,7 +326,6 @@ pub enum ReplyCount {
 
 /// One way to find keys among the words of a command.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct KeySpec {
     /// Why the spec is as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::BitOr};
 
-use crate::commands;
+use crate::{commands, resp::Writer};
 
 /// The facts of one command, compiled in from the spec.
 #[derive(Debug)]
@@ -89,6 +89,11 @@ impl Info {
         commands::info::ALL
     }
 
+    /// Writes the words of the name.
+    pub fn write_name(&self, to: &mut Writer<'_>) {
+        to.encoded(self.encoded, self.words);
+    }
+
     /// Whether another caller's commands on the same connection would suffer.
     #[must_use]
     pub fn needs_dedicated_connection(&self) -> bool {
@@ -157,6 +162,24 @@ flags! {
 }
 
 impl Flags {
+    /// The set of flags with these names of the spec; unknown ones are left out.
+    #[must_use]
+    pub const fn named(names: &[&str]) -> Self {
+        let mut set = Self::NONE;
+        let mut at = 0;
+        while at < names.len() {
+            let mut known = 0;
+            while known < Self::NAMES.len() {
+                if same(Self::NAMES[known].1.as_bytes(), names[at].as_bytes()) {
+                    set = set.and(Self::NAMES[known].0);
+                }
+                known += 1;
+            }
+            at += 1;
+        }
+        set
+    }
+
     /// This set and another together.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
@@ -168,6 +191,21 @@ impl Flags {
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
+}
+
+/// Whether two byte strings are equal, at compile time.
+const fn same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < one.len() {
+        if one[at] != other[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
 }
 
 impl BitOr for Flags {
@@ -204,6 +242,84 @@ pub struct KeySpec {
     pub incomplete: bool,
     /// What is found is no key, but decides the slot as a key does: a shard channel.
     pub not_key: bool,
+}
+
+impl KeySpec {
+    const fn begin(begin: BeginSearch) -> Self {
+        Self {
+            begin,
+            find: FindKeys::Unknown,
+            access: KeyAccess::Unknown,
+            incomplete: false,
+            not_key: false,
+        }
+    }
+
+    /// A search that begins at a word, the name's first being 0.
+    #[must_use]
+    pub const fn at(index: i64) -> Self {
+        Self::begin(BeginSearch::Index(index))
+    }
+
+    /// A search that begins after a keyword, which is looked for from a word on.
+    #[must_use]
+    pub const fn after(keyword: &'static str, from: i64) -> Self {
+        Self::begin(BeginSearch::Keyword(keyword, from))
+    }
+
+    /// A search of which nothing is known.
+    #[must_use]
+    pub const fn unknown() -> Self {
+        Self::begin(BeginSearch::Unknown)
+    }
+
+    /// The same search for a range of words.
+    #[must_use]
+    pub const fn range(self, last: i64, step: i64, limit: i64) -> Self {
+        Self { find: FindKeys::Range { last, step, limit }, ..self }
+    }
+
+    /// The same search for keys after their count.
+    #[must_use]
+    pub const fn counted(self, at: i64, first: i64, step: i64) -> Self {
+        Self { find: FindKeys::Count { at, first, step }, ..self }
+    }
+
+    /// Keys whose values are read and written.
+    #[must_use]
+    pub const fn read_write(self) -> Self {
+        Self { access: KeyAccess::ReadWrite, ..self }
+    }
+
+    /// Keys whose values are read.
+    #[must_use]
+    pub const fn read_only(self) -> Self {
+        Self { access: KeyAccess::ReadOnly, ..self }
+    }
+
+    /// Keys whose values are overwritten.
+    #[must_use]
+    pub const fn overwrite(self) -> Self {
+        Self { access: KeyAccess::Overwrite, ..self }
+    }
+
+    /// Keys that are deleted.
+    #[must_use]
+    pub const fn remove(self) -> Self {
+        Self { access: KeyAccess::Remove, ..self }
+    }
+
+    /// A search that does not find all keys.
+    #[must_use]
+    pub const fn incomplete(self) -> Self {
+        Self { incomplete: true, ..self }
+    }
+
+    /// What is found is no key, but decides the slot as a key does.
+    #[must_use]
+    pub const fn not_key(self) -> Self {
+        Self { not_key: true, ..self }
+    }
 }
 
 /// Where the search for keys begins.

@@ -1,6 +1,7 @@
 //! Repeated arguments: one value, or anything that can be iterated.
 
-use super::Arg;
+use super::{Arg, Double, Integer};
+use crate::{error::Error, resp::Writer};
 
 /// The values of a repeated argument.
 ///
@@ -31,6 +32,18 @@ impl<T> List<T> {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.as_slice().is_empty()
+    }
+
+    /// The list, unless there is nothing in it.
+    pub fn non_empty(self) -> Option<Self> {
+        (!self.is_empty()).then_some(self)
+    }
+
+    /// Fails the command that is being written where the list is empty.
+    pub fn require(&self, noun: &'static str, to: &mut Writer<'_>) {
+        if self.is_empty() {
+            to.fail(Error::argument(format!("expected at least one {noun}, got an empty list")));
+        }
     }
 
     /// The values in order.
@@ -82,6 +95,40 @@ where
 {
     fn into_list(self) -> List<T> {
         List(Repr::Many(self.into_iter().map(Into::into).collect()))
+    }
+}
+
+/// A whole number in a list of arguments.
+#[derive(Clone, Debug)]
+pub struct IntegerArg(Arg<'static>);
+
+impl IntegerArg {
+    /// Writes the number as one word.
+    pub fn write(&self, to: &mut Writer<'_>) {
+        self.0.write(to);
+    }
+}
+
+impl<T: Integer> From<T> for IntegerArg {
+    fn from(number: T) -> Self {
+        Self(number.into_arg())
+    }
+}
+
+/// A floating point number in a list of arguments.
+#[derive(Clone, Debug)]
+pub struct DoubleArg(Arg<'static>);
+
+impl DoubleArg {
+    /// Writes the number as one word.
+    pub fn write(&self, to: &mut Writer<'_>) {
+        self.0.write(to);
+    }
+}
+
+impl<T: Double> From<T> for DoubleArg {
+    fn from(number: T) -> Self {
+        Self(number.into_arg())
     }
 }
 

@@ -25,7 +25,7 @@ pub use info::{
     BeginSearch, Blocking, ConnectionUse, Deprecated, FindKeys, Flags, Info, KeyAccess, KeySpec,
     Provider, Replies, RequestPolicy, ResponsePolicy, Retry, Unit,
 };
-pub use list::{IntoList, Item, List, Many, One};
+pub use list::{DoubleArg, IntegerArg, IntoList, Item, List, Many, One};
 pub use raw::{Raw, raw};
 
 use crate::{
@@ -95,6 +95,17 @@ pub enum Patience {
     Up(Duration),
     /// It may wait for ever.
     Forever,
+}
+
+impl Patience {
+    /// What a time-out argument asks for: nothing, zero or no number at all mean for ever.
+    #[must_use]
+    pub fn until(timeout: Option<Duration>) -> Self {
+        match timeout {
+            Some(timeout) if !timeout.is_zero() => Self::Up(timeout),
+            _ => Self::Forever,
+        }
+    }
 }
 
 /// Where a command will be sent: [`Detached`], or a reference to a client.

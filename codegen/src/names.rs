@@ -1,0 +1,46 @@
+//! Names of types that the spec does not give: `names.json`.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use serde::Deserialize;
+
+use crate::error::Error;
+
+/// The file in the folder of a spec.
+pub const FILE: &str = "names.json";
+
+/// Names of enums that several commands share.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Names {
+    /// By the tokens in alphabetic order, joined by `|`.
+    pub enums: BTreeMap<String, EnumName>,
+}
+
+/// The name of an enum.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnumName {
+    /// The type.
+    pub name: String,
+    /// The first sentence of its docs.
+    pub doc: String,
+}
+
+impl Names {
+    /// Reads the file, if the spec has one.
+    ///
+    /// # Errors
+    ///
+    /// Where it is malformed; the error names the file and the place.
+    pub fn load(dir: &Path) -> Result<Self, Error> {
+        let file = dir.join(FILE);
+        match fs::read_to_string(&file) {
+            Ok(text) => {
+                serde_json::from_str(&text).map_err(|error| Error::new(&file, error.to_string()))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(Error::new(&file, error.to_string())),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The documentation of a command, made from its facts.
+
+use crate::{
+    model::CommandModel,
+    spec::{BeginSearch, Command, ConnectionUse, FindKeys, Provider, Spec},
+};
+
+use super::text::Text;
+
+/// The docs of a command's struct: syntax and sentence, then facts, then changes.
+pub(super) fn command(out: &mut Text, model: &CommandModel, spec: &Spec) {
+    let command = &spec.commands[&model.name];
+    out.doc(&format!("`{}`", model.syntax));
+    out.line("///");
+    if !command.summary.is_empty() {
+        out.doc(&escaped(&command.summary));
+    }
+    if let Some(nil) = spec.replies.get(&model.name).and_then(|reply| reply.nil.as_deref()) {
+        out.doc(&format!("\n`None`: {}.", escaped(nil)));
+    }
+    if let Some(text) = connection(command) {
+        out.doc(&format!("\n{text}"));
+    }
+    out.doc(&format!("\n{}", facts(command)));
+    if let Some(since) = &command.deprecated_since {
+        let instead = match command.replaced_by.as_deref() {
+            Some(text) if !text.is_empty() => format!("; use {}", escaped(text)),
+            _ => String::new(),
+        };
+        out.doc(&format!("\nDeprecated by Redis since {since}{instead}."));
+    }
+    if !command.history.is_empty() {
+        out.doc("\nChanges by version:");
+        for (version, text) in &command.history {
+            match text.is_empty() {
+                true => out.doc(&format!("* {version}")),
+                false => out.doc(&format!("* {version}: {}", escaped(text))),
+            }
+        }
+    }
+}
+
+/// The docs of a method or constructor: syntax, sentence, and where the rest stands.
+pub(super) fn short(out: &mut Text, model: &CommandModel, spec: &Spec) {
+    let command = &spec.commands[&model.name];
+    out.doc(&format!("`{}`", model.syntax));
+    out.line("///");
+    let summary = escaped(&command.summary);
+    out.doc(&format!("{summary} See [`{}`].", model.type_name).trim_start().to_owned());
+}
+
+/// Since, complexity, access, categories and keys on one line.
+fn facts(command: &Command) -> String {
+    let mut facts = Vec::new();
+    let family = match (command.module.as_deref(), command.provider) {
+        (Some(module), _) => format!("module {module}"),
+        (None, Some(Provider::Valkey)) => "Valkey".to_owned(),
+        (None, Some(Provider::Redis)) => "Redis".to_owned(),
+        (None, None) => String::new(),
+    };
+    match (&*family, &command.since) {
+        ("", Some(since)) => facts.push(format!("Since {since}")),
+        (family, Some(since)) => facts.push(format!("Since {family} {since}")),
+        (family, None) if !family.is_empty() => facts.push(format!("Of {family}")),
+        _ => {}
+    }
+    if let Some(complexity) = &command.complexity {
+        facts.push(escaped(complexity));
+    }
+    let has = |flag: &str| command.command_flags.iter().any(|name| name == flag);
+    if has("readonly") {
+        facts.push("reads only".to_owned());
+    } else if has("write") {
+        facts.push("writes".to_owned());
+    }
+    if !command.acl_categories.is_empty() {
+        let names: Vec<_> =
+            command.acl_categories.iter().map(|name| format!("`{name}`")).collect();
+        facts.push(names.join(" "));
+    }
+    facts.push(keys(command));
+    format!("{}.", facts.join(" · "))
+}
+
+/// Where the keys stand, in words.
+fn keys(command: &Command) -> String {
+    if command.key_specs.is_empty() {
+        return "no keys".to_owned();
+    }
+    let places: Vec<_> = command
+        .key_specs
+        .iter()
+        .map(|spec| {
+            let begin = match &spec.begin_search {
+                BeginSearch::Index { index } => format!("word {index}"),
+                BeginSearch::Keyword { keyword, .. } => format!("after `{keyword}`"),
+                _ => return "where its options tell".to_owned(),
+            };
+            match &spec.find_keys {
+                FindKeys::Range { lastkey: 0, .. } => begin,
+                FindKeys::Range { lastkey: -1, keystep: 1, limit: 0 } => {
+                    format!("{begin} to the last")
+                }
+                FindKeys::Range { lastkey: -2, keystep: 1, .. } => {
+                    format!("{begin} to the last but one")
+                }
+                FindKeys::Range { lastkey: -1, keystep, limit: 0 } => {
+                    format!("{begin}, every {keystep}. word to the last")
+                }
+                FindKeys::Range { lastkey, .. } if *lastkey > 0 => {
+                    format!("{begin} and the {lastkey} after it")
+                }
+                FindKeys::Range { limit, .. } => format!("{begin}, one part in {limit} of the rest"),
+                FindKeys::Keynum { .. } => format!("counted at {begin}"),
+                _ => format!("from {begin}"),
+            }
+        })
+        .collect();
+    format!("keys: {}", places.join("; "))
+}
+
+/// What a command does to its connection.
+fn connection(command: &Command) -> Option<&'static str> {
+    Some(match command.connection? {
+        ConnectionUse::State => {
+            "It belongs to one connection, so it is a method of a connection of one's own and is \
+             refused by a client that others share."
+        }
+        ConnectionUse::Transaction => {
+            "It opens or ends a transaction or a watch of one connection, so it is a method of a \
+             connection of one's own; a client has `transaction`."
+        }
+        ConnectionUse::Subscription => {
+            "It turns its connection into a receiver of pushes, so it is a method of a connection \
+             of one's own."
+        }
+        ConnectionUse::Takeover => {
+            "It ends or takes over its connection, so it is a method of a connection of one's own."
+        }
+    })
+}
+
+/// Text of the spec as Markdown of rustdoc: brackets and angles outside code are escaped.
+fn escaped(text: &str) -> String {
+    let mut code = false;
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '`' => {
+                code = !code;
+                out.push(c);
+            }
+            '[' | ']' | '<' | '>' | '*' if !code => {
+                out.push('\\');
+                out.push(c);
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}

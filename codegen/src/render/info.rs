@@ -1,0 +1,174 @@
+//! The facts of every command as constants.
+
+use std::fmt::Write as _;
+
+use crate::{
+    model::feature,
+    spec::{
+        BeginSearch, Command, ConnectionUse, FindKeys, KeySpec, Provider, ReplyCount, Retry, Spec,
+        Unit,
+    },
+};
+
+use super::{Root, text::Text};
+
+/// The constant of a command: `XGROUP_CREATE`.
+pub(super) fn constant(name: &str) -> String {
+    name.replace(['.', ' ', '-'], "_").to_uppercase().trim_start_matches('_').to_owned()
+}
+
+/// `info.rs`: a constant for each command, and the list of all, sorted by name.
+pub(super) fn file(spec: &Spec, root: Root) -> String {
+    let mut out = Text::default();
+    out.line("#[allow(clippy::wildcard_imports, reason = \"the facts are made of all of these\")]");
+    out.line(&format!("use {}::command::*;", root.path()));
+    out.line("");
+    out.doc("The facts of every command, sorted by name.");
+    out.line("pub static ALL: &[&Info] = &[");
+    for name in spec.commands.keys() {
+        out.line(&format!("    &{},", constant(name)));
+    }
+    out.line("];");
+    out.line("");
+    for (name, command) in &spec.commands {
+        item(&mut out, name, command);
+    }
+    let mut text = out.finish();
+    while text.ends_with("\n\n") {
+        text.pop();
+    }
+    text
+}
+
+/// ```text
+/// /// `GET`
+/// pub static GET: Info = Info {
+///     name: "GET",
+///     encoded: b"$3\r\nGET\r\n",
+///     …
+/// };
+/// ```
+fn item(out: &mut Text, name: &str, command: &Command) {
+    let mut encoded = String::new();
+    for word in name.split(' ') {
+        let _ = write!(encoded, "${}\\r\\n{word}\\r\\n", word.len());
+    }
+    out.doc(&format!("`{name}`"));
+    out.line(&format!("pub static {}: Info = Info {{", constant(name)));
+    let mut line = |text: String| out.line(&format!("    {text},"));
+    line(format!("name: {name:?}"));
+    line(format!("encoded: b\"{encoded}\""));
+    line(format!("words: {}", name.split(' ').count()));
+    line(format!("group: {:?}", feature(command)));
+    line(format!("module: {:?}", command.module));
+    line(format!("provider: {}", match command.provider {
+        Some(Provider::Redis) => "Some(Provider::Redis)",
+        Some(Provider::Valkey) => "Some(Provider::Valkey)",
+        None => "None",
+    }));
+    line(format!("since: {:?}", command.since));
+    line(match (&command.deprecated_since, &command.replaced_by) {
+        (Some(since), by) => format!(
+            "deprecated: Some(Deprecated {{ since: {since:?}, replaced_by: {:?} }})",
+            by.clone().unwrap_or_default()
+        ),
+        _ => "deprecated: None".to_owned(),
+    });
+    line(format!("arity: {}", command.arity));
+    let names: Vec<_> = command.command_flags.iter().map(|name| format!("{name:?}")).collect();
+    line(array("flags: Flags::named(&", &names, ")"));
+    let names: Vec<_> = command.acl_categories.iter().map(|name| format!("{name:?}")).collect();
+    line(array("acl_categories: &", &names, ""));
+    let keys: Vec<_> = command.key_specs.iter().map(key_spec).collect();
+    line(array("keys: &", &keys, ""));
+    line(format!("request_policy: {}", policy(command, "request_policy", "RequestPolicy")));
+    line(format!("response_policy: {}", policy(command, "response_policy", "ResponsePolicy")));
+    line(match &command.blocking {
+        Some(blocking) => format!(
+            "blocking: Some(Blocking {{ timeout: {:?}, unit: Unit::{}, only_if_given: {} }})",
+            blocking.timeout,
+            if blocking.unit == Unit::Milliseconds { "Milliseconds" } else { "Seconds" },
+            blocking.only_if_given
+        ),
+        None => "blocking: None".to_owned(),
+    });
+    line(format!("connection: {}", match command.connection {
+        Some(ConnectionUse::State) => "Some(ConnectionUse::State)",
+        Some(ConnectionUse::Transaction) => "Some(ConnectionUse::Transaction)",
+        Some(ConnectionUse::Subscription) => "Some(ConnectionUse::Subscription)",
+        Some(ConnectionUse::Takeover) => "Some(ConnectionUse::Takeover)",
+        None => "None",
+    }));
+    let readonly = command.command_flags.iter().any(|flag| flag == "readonly");
+    line(format!("retry: Retry::{}", match command.retry {
+        Some(Retry::Safe) => "Safe",
+        Some(Retry::State) => "State",
+        Some(Retry::No) => "No",
+        Some(Retry::Options) => "Options",
+        None if readonly => "Safe",
+        None => "No",
+    }));
+    line(format!("replies: Replies::{}", match command.replies {
+        Some(ReplyCount::None) => "None",
+        Some(ReplyCount::PerArgument) => "PerArgument",
+        Some(ReplyCount::Stream) => "Stream",
+        None => "One",
+    }));
+    out.line("};");
+    out.line("");
+}
+
+/// `head[items]tail`, one item on a line where they are long.
+fn array(head: &str, items: &[String], tail: &str) -> String {
+    let flat = items.join(", ");
+    if flat.len() <= 60 {
+        return format!("{head}[{flat}]{tail}");
+    }
+    let mut text = format!("{head}[\n");
+    for item in items {
+        let _ = writeln!(text, "        {item},");
+    }
+    let _ = write!(text, "    ]{tail}");
+    text
+}
+
+/// `KeySpec::at(1).range(0, 1, 0).read_write()`
+fn key_spec(spec: &KeySpec) -> String {
+    let begin = match &spec.begin_search {
+        BeginSearch::Index { index } => format!("at({index})"),
+        BeginSearch::Keyword { keyword, startfrom } => format!("after({keyword:?}, {startfrom})"),
+        _ => "unknown()".to_owned(),
+    };
+    let find = match &spec.find_keys {
+        FindKeys::Range { lastkey, keystep, limit } => {
+            format!(".range({lastkey}, {keystep}, {limit})")
+        }
+        FindKeys::Keynum { keynumidx, firstkey, keystep } => {
+            format!(".counted({keynumidx}, {firstkey}, {keystep})")
+        }
+        _ => String::new(),
+    };
+    let notes: String = [
+        ("RW", ".read_write()"),
+        ("RO", ".read_only()"),
+        ("OW", ".overwrite()"),
+        ("RM", ".remove()"),
+        ("incomplete", ".incomplete()"),
+        ("not_key", ".not_key()"),
+    ]
+    .into_iter()
+    .filter(|(flag, _)| spec.flags.get(*flag).copied().unwrap_or_default())
+    .map(|(_, call)| call)
+    .collect();
+    format!("KeySpec::{begin}{find}{notes}")
+}
+
+fn policy(command: &Command, tip: &str, ty: &str) -> String {
+    command
+        .hints
+        .iter()
+        .find_map(|hint| hint.strip_prefix(tip)?.strip_prefix(':'))
+        .map_or("None".to_owned(), |value| {
+            format!("Some({ty}::{})", heck::AsUpperCamelCase(value))
+        })
+}

@@ -1,0 +1,148 @@
+//! Replies that are structs.
+
+use heck::ToSnakeCase;
+
+use crate::{
+    replies::Type,
+    spec::Spec,
+    structs::{Field, Shape, Struct},
+};
+
+use super::{
+    Root,
+    text::{Imports, Text},
+    types::reply,
+};
+
+/// `structs.rs`: the structs that arrive by name or by position.
+pub(super) fn file(spec: &Spec, root: Root) -> String {
+    let mut out = Text::default();
+    for (name, item) in &spec.structs {
+        if item.shape != Shape::Custom {
+            structure(&mut out, name, item);
+        }
+    }
+    let mut body = out.finish();
+    while body.ends_with("\n\n") {
+        body.pop();
+    }
+    let mut file = Imports::new(root, &body).render(0, &[]);
+    file.push('\n');
+    file.push_str(&body);
+    file
+}
+
+/// The type of a field, in the module of the replies.
+fn ty(item: &Field) -> String {
+    let ty = item.parsed().unwrap_or(Type::Any);
+    let rust = reply(&ty, &|_| true).replace("reply::", "");
+    match ty {
+        Type::Optional(_) => rust,
+        _ if item.optional => format!("Option<{rust}>"),
+        _ => rust,
+    }
+}
+
+fn name(item: &Field) -> String {
+    let name = item.rust.clone().unwrap_or_else(|| item.name.to_snake_case());
+    match name.as_str() {
+        "type" => "r#type".to_owned(),
+        _ => name,
+    }
+}
+
+/// ```text
+/// /// A consumer of a stream's group.
+/// #[derive(Clone, Debug, PartialEq)]
+/// #[non_exhaustive]
+/// pub struct ConsumerInfo {
+///     /// Name.
+///     pub name: Bytes,
+///     /// What a newer server sends besides, by name.
+///     pub rest: Vec<(String, Value)>,
+/// }
+///
+/// impl Decode for ConsumerInfo {
+///     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+///         let mut fields = Fields::of(reply)?;
+///         Ok(Self {
+///             name: fields.required("name")?,
+///             rest: fields.rest()?,
+///         })
+///     }
+/// }
+/// ```
+fn structure(out: &mut Text, title: &str, item: &Struct) {
+    out.doc(&item.doc);
+    if item.unverified {
+        out.doc("\nThis is as the documentation has it: no server that sends it was at hand.");
+    }
+    out.line("#[derive(Clone, Debug, PartialEq)]");
+    out.line("#[non_exhaustive]");
+    out.braces(&format!("pub struct {title}"), |out| {
+        for field in &item.fields {
+            let since = match &field.since {
+                Some(since) => format!(", since {since}"),
+                None => String::new(),
+            };
+            let mut doc = field.doc.clone();
+            if let Some(first) = doc.get(0..1) {
+                doc = format!("{}{}", first.to_uppercase(), &doc[1..]);
+            }
+            out.doc(&format!("{doc}{since}."));
+            out.line(&format!("pub {}: {},", name(field), ty(field)));
+        }
+        match item.shape {
+            Shape::Map => {
+                out.doc("What a newer server sends besides, by name.");
+                out.line("pub rest: Vec<(String, Value)>,");
+            }
+            _ if item.fields.iter().all(|field| !field.rest) => {
+                out.doc("What a newer server sends besides, in order.");
+                out.line("pub rest: Vec<Value>,");
+            }
+            _ => {}
+        }
+    });
+    out.line("");
+    out.braces(&format!("impl Decode for {title}"), |out| {
+        let parameters = ["reply: Reply<'_>".to_owned()];
+        out.function("fn decode", &[], &parameters, "Result<Self, DecodeError>", |out| {
+            let (source, mut fields) = match item.shape {
+                Shape::Map => ("Fields", map(item)),
+                _ => ("Elements", tuple(item)),
+            };
+            if item.fields.iter().all(|field| !field.rest) {
+                fields.push("rest: parts.rest()?".to_owned());
+            }
+            out.line(&format!("let mut parts = {source}::of(reply)?;"));
+            out.line("Ok(Self {");
+            for field in fields {
+                out.line(&format!("    {field},"));
+            }
+            out.line("})");
+        });
+    });
+    out.line("");
+}
+
+fn map(item: &Struct) -> Vec<String> {
+    item.fields
+        .iter()
+        .map(|field| format!("{}: parts.{}({:?})?", name(field), method(field), field.name))
+        .collect()
+}
+
+fn tuple(item: &Struct) -> Vec<String> {
+    item.fields
+        .iter()
+        .map(|field| match field.rest {
+            true => format!("{}: parts.rest()?", name(field)),
+            false => format!("{}: parts.{}({:?})?", name(field), method(field), field.name),
+        })
+        .collect()
+}
+
+fn method(field: &Field) -> &'static str {
+    if field.optional { "optional" } else { "required" }
+}

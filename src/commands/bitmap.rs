@@ -1,0 +1,3 @@
+//! Bitmaps: strings as arrays of bits.
+
+include!(concat!(env!("OUT_DIR"), "/commands/bitmap.rs"));

@@ -1,0 +1,3 @@
+//! Looking after a cluster.
+
+include!(concat!(env!("OUT_DIR"), "/commands/cluster.rs"));

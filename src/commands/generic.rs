@@ -1,0 +1,3 @@
+//! What works on keys of any type.
+
+include!(concat!(env!("OUT_DIR"), "/commands/generic.rs"));

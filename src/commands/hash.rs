@@ -1,0 +1,3 @@
+//! Hashes: fields with values.
+
+include!(concat!(env!("OUT_DIR"), "/commands/hash.rs"));

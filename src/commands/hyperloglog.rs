@@ -1,0 +1,3 @@
+//! HyperLogLogs: counting distinct elements approximately.
+
+include!(concat!(env!("OUT_DIR"), "/commands/hyperloglog.rs"));

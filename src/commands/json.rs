@@ -1,0 +1,3 @@
+//! JSON documents.
+
+include!(concat!(env!("OUT_DIR"), "/commands/json.rs"));

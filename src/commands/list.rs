@@ -1,0 +1,3 @@
+//! Lists of elements.
+
+include!(concat!(env!("OUT_DIR"), "/commands/list.rs"));

@@ -1,0 +1,3 @@
+//! Publish and subscribe.
+
+include!(concat!(env!("OUT_DIR"), "/commands/pubsub.rs"));

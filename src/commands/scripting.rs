@@ -1,0 +1,3 @@
+//! Lua scripts and functions.
+
+include!(concat!(env!("OUT_DIR"), "/commands/scripting.rs"));

@@ -1,0 +1,3 @@
+//! Looking after a server.
+
+include!(concat!(env!("OUT_DIR"), "/commands/server.rs"));

@@ -1,0 +1,3 @@
+//! Sets of members.
+
+include!(concat!(env!("OUT_DIR"), "/commands/set.rs"));

@@ -1,0 +1,3 @@
+//! Streams of entries and their consumer groups.
+
+include!(concat!(env!("OUT_DIR"), "/commands/stream.rs"));

@@ -1,0 +1,3 @@
+//! Time series.
+
+include!(concat!(env!("OUT_DIR"), "/commands/timeseries.rs"));
