@@ -8,6 +8,10 @@ pub mod commands;
 mod config;
 mod error;
 pub mod prelude;
+#[cfg_attr(
+    not(all(feature = "async", feature = "blocking")),
+    allow(dead_code, unused_imports, reason = "each driver uses a part of it")
+)]
 mod protocol;
 pub mod reply;
 pub mod resp;

@@ -68,6 +68,15 @@ async fn a_clean_connection_is_used_again_and_another_is_closed() {
 }
 
 #[tokio::test]
+async fn a_connection_shows_whom_it_talks_to() {
+    let dedicated = client().await.dedicated().await.unwrap();
+    let shown = format!("{dedicated:?}");
+    let id = format!("id: Some({})", id(&dedicated).await);
+    assert!(shown.contains(&id), "{shown}");
+    assert!(shown.contains("redis") && shown.contains(server().version()));
+}
+
+#[tokio::test]
 async fn transactions_can_be_written_by_hand() {
     let dedicated = client().await.dedicated().await.unwrap();
     assert_eq!(dedicated.send(words("MULTI")).await.unwrap(), "OK");

@@ -6,14 +6,14 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, lookup_host},
-    time::{Instant, timeout_at},
+    time::{Instant, timeout},
 };
 
 use super::{stream::Stream, unix};
 use crate::{
     config::{Address, Config, Protocol, TcpOptions},
     error::{Error, ErrorKind, Phase, Result},
-    protocol::{Handshake, Identity, Progress, Receiver, Version},
+    protocol::{Greeting, Handshake, Identity, Progress, Receiver, Version},
     resp::ProtocolError,
 };
 
@@ -22,16 +22,18 @@ pub(super) struct Dialled {
     pub(super) stream: Stream,
     /// May hold what has come behind the handshake.
     pub(super) receiver: Receiver,
+    pub(super) greeting: Greeting,
 }
 
 /// Resolves, dials and greets within the time that the configuration allows for all three.
 pub(super) async fn dial(config: &Config) -> Result<Dialled> {
-    let deadline = Instant::now() + config.connect_timeout;
+    config.check()?;
     let opened = async {
-        let stream = open(config, deadline).await?;
+        let stream = open(config).await?;
         greet(config, stream).await
     };
-    timeout_at(deadline, opened).await.unwrap_or_else(|_| {
+    let opened = timeout(config.connect_timeout, opened);
+    opened.await.unwrap_or_else(|_| {
         Err(Error::new(
             ErrorKind::Timeout(Phase::Connect),
             format!("no connection after {:?}", config.connect_timeout),
@@ -39,10 +41,10 @@ pub(super) async fn dial(config: &Config) -> Result<Dialled> {
     })
 }
 
-async fn open(config: &Config, deadline: Instant) -> Result<Stream> {
+async fn open(config: &Config) -> Result<Stream> {
     match &config.address {
         Address::Tcp { host, port } => {
-            let stream = reach(host, *port, deadline).await?;
+            let stream = reach(host, *port, config.connect_timeout).await?;
             set_up(&stream, &config.tcp).map_err(|error| {
                 Error::io(ErrorKind::Connect, "cannot set up the socket", error)
             })?;
@@ -55,7 +57,8 @@ async fn open(config: &Config, deadline: Instant) -> Result<Stream> {
 }
 
 /// Resolves afresh, since names move, and tries one address after the other.
-async fn reach(host: &str, port: u16, deadline: Instant) -> Result<TcpStream> {
+async fn reach(host: &str, port: u16, allowed: Duration) -> Result<TcpStream> {
+    let start = Instant::now();
     let addresses: Vec<SocketAddr> = lookup_host((host, port))
         .await
         .map_err(|error| Error::io(ErrorKind::Connect, "cannot resolve the host name", error))?
@@ -63,9 +66,9 @@ async fn reach(host: &str, port: u16, deadline: Instant) -> Result<TcpStream> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
     for (tried, address) in addresses.iter().enumerate() {
         // An address that does not answer must leave time for those behind it.
-        let rest = deadline.saturating_duration_since(Instant::now());
+        let rest = allowed.saturating_sub(start.elapsed());
         let share = rest / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-        match timeout_at(Instant::now() + share, TcpStream::connect(address)).await {
+        match timeout(share, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => failure = error,
             Err(_) => failure = io::ErrorKind::TimedOut.into(),
@@ -120,8 +123,12 @@ async fn greet(config: &Config, mut stream: Stream) -> Result<Dialled> {
             }
         }
         while let Some(frame) = receiver.frame().map_err(garbled)? {
-            if let Progress::Done(_) = handshake.receive(&frame)? {
-                return Ok(Dialled { stream, receiver });
+            if let Progress::Done(greeting) = handshake.receive(&frame)? {
+                return Ok(Dialled {
+                    stream,
+                    receiver,
+                    greeting,
+                });
             }
         }
         if handshake.has_output() {

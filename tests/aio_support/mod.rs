@@ -1,6 +1,10 @@
 //! Commands by their words, and waiting with a bound, for the tests of the async client.
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test binary uses a part of it"
+)]
 
 use std::time::{Duration, Instant};
 
