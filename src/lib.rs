@@ -21,4 +21,5 @@ mod secret;
 pub use aio::Client;
 pub use config::{Address, Config, PoolOptions, Protocol, TcpOptions};
 pub use error::{Error, ErrorKind, Phase, Result};
+pub use reply::Value;
 pub use secret::Secret;
