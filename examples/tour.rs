@@ -66,17 +66,38 @@ fn start() -> Result<Server, Box<dyn Error>> {
 async fn typed_calls(client: &Client) -> respec::Result<()> {
     chapter("the reply type is the spec's, no annotation needed");
     client.set("tour:greeting", "hello").await?;
-    show("client.get(\"tour:greeting\")", client.get("tour:greeting").await?);
-    show("client.get(\"tour:absent\")", client.get("tour:absent").await?);
-    show("client.incr(\"tour:hits\")", client.incr("tour:hits").await?);
-    show("client.strlen(\"tour:greeting\")", client.strlen("tour:greeting").await?);
+    show(
+        "client.get(\"tour:greeting\")",
+        client.get("tour:greeting").await?,
+    );
+    show(
+        "client.get(\"tour:absent\")",
+        client.get("tour:absent").await?,
+    );
+    show(
+        "client.incr(\"tour:hits\")",
+        client.incr("tour:hits").await?,
+    );
+    show(
+        "client.strlen(\"tour:greeting\")",
+        client.strlen("tour:greeting").await?,
+    );
 
     chapter("lists are one value, an array, a slice, a Vec or an iterator");
-    show("client.rpush(\"tour:list\", 1..=5)", client.rpush("tour:list", 1..=5).await?);
-    show("client.lrange(\"tour:list\", 0, -1)", client.lrange("tour:list", 0, -1).await?);
+    show(
+        "client.rpush(\"tour:list\", 1..=5)",
+        client.rpush("tour:list", 1..=5).await?,
+    );
+    show(
+        "client.lrange(\"tour:list\", 0, -1)",
+        client.lrange("tour:list", 0, -1).await?,
+    );
     let numbers: Vec<u8> = client.lrange("tour:list", 0, -1).decode().await?;
     show("… .decode::<Vec<u8>>()", numbers);
-    show("client.del([\"tour:list\", \"tour:no\"])", client.del(["tour:list", "tour:no"]).await?);
+    show(
+        "client.del([\"tour:list\", \"tour:no\"])",
+        client.del(["tour:list", "tour:no"]).await?,
+    );
     Ok(())
 }
 
@@ -92,7 +113,9 @@ async fn options(client: &Client) -> respec::Result<()> {
     let chosen = client.set("tour:lock", "us").condition(condition).await?;
     show("client.set(…).condition(SetCondition::Xx)", chosen);
 
-    client.zadd("tour:board", [(3, "bob"), (1, "ann"), (2, "eve")]).await?;
+    client
+        .zadd("tour:board", [(3, "bob"), (1, "ann"), (2, "eve")])
+        .await?;
     let names: Vec<Bytes> = client.zrange("tour:board", 0, -1).rev().await?;
     show("client.zrange(\"tour:board\", 0, -1).rev()", names);
     let scores: Vec<(Bytes, f64)> = client.zrange("tour:board", 0, 1).withscores().await?;
@@ -102,10 +125,14 @@ async fn options(client: &Client) -> respec::Result<()> {
 
 async fn structs(client: &Client) -> respec::Result<()> {
     chapter("a reply as a struct, by serde");
-    client.hset("tour:user", [("name", "Ann"), ("age", "41")]).await?;
+    client
+        .hset("tour:user", [("name", "Ann"), ("age", "41")])
+        .await?;
     let user: User = client.hgetall("tour:user").decode().await?;
     show("client.hgetall(\"tour:user\").decode::<User>()", user);
-    client.xadd("tour:stream", "*", [("event", "login")]).await?;
+    client
+        .xadd("tour:stream", "*", [("event", "login")])
+        .await?;
     let info = client.xinfo_stream("tour:stream").await?;
     show("client.xinfo_stream(\"tour:stream\").length", info.length);
     Ok(())
@@ -113,20 +140,36 @@ async fn structs(client: &Client) -> respec::Result<()> {
 
 async fn pipelines(client: &Client) -> respec::Result<()> {
     chapter("commands are values: typed pipelines and transactions");
-    let (hits, greeting) =
-        client.pipeline((cmd::incr("tour:hits"), cmd::get("tour:greeting"))).await?;
-    show("client.pipeline((cmd::incr(…), cmd::get(…)))", (hits, greeting));
+    let (hits, greeting) = client
+        .pipeline((cmd::incr("tour:hits"), cmd::get("tour:greeting")))
+        .await?;
+    show(
+        "client.pipeline((cmd::incr(…), cmd::get(…)))",
+        (hits, greeting),
+    );
     let keys = ["tour:greeting", "tour:absent"];
-    let many: Vec<Option<Bytes>> = client.pipeline(keys.iter().map(|key| cmd::get(key))).await?;
-    show("client.pipeline(keys.iter().map(|key| cmd::get(key)))", many);
-    let (x, y) = client.transaction((cmd::incr("tour:x"), cmd::decr("tour:y"))).await?;
+    let many: Vec<Option<Bytes>> = client
+        .pipeline(keys.iter().map(|key| cmd::get(key)))
+        .await?;
+    show(
+        "client.pipeline(keys.iter().map(|key| cmd::get(key)))",
+        many,
+    );
+    let (x, y) = client
+        .transaction((cmd::incr("tour:x"), cmd::decr("tour:y")))
+        .await?;
     show("client.transaction((cmd::incr(…), cmd::decr(…)))", (x, y));
     let (bad, good) = client
         .pipeline((cmd::incr("tour:greeting"), cmd::strlen("tour:greeting")))
         .results()
         .await?;
-    show("client.pipeline(…).results(), each its own", (bad.is_err(), good.is_ok()));
-    let raw: Value = client.send(cmd::raw("OBJECT").arg("ENCODING").key("tour:hits")).await?;
+    show(
+        "client.pipeline(…).results(), each its own",
+        (bad.is_err(), good.is_ok()),
+    );
+    let raw: Value = client
+        .send(cmd::raw("OBJECT").arg("ENCODING").key("tour:hits"))
+        .await?;
     show("client.send(cmd::raw(\"OBJECT\").arg(\"ENCODING\")…)", raw);
     Ok(())
 }
@@ -137,7 +180,10 @@ async fn blocking_pop(client: &Client) -> Result<(), Box<dyn Error>> {
         let client = client.clone();
         tokio::spawn(async move { client.blpop("tour:queue", Duration::from_secs(5)).await })
     };
-    show("meanwhile client.incr(\"tour:hits\")", client.incr("tour:hits").await?);
+    show(
+        "meanwhile client.incr(\"tour:hits\")",
+        client.incr("tour:hits").await?,
+    );
     client.rpush("tour:queue", "job 1").await?;
     show("client.blpop(\"tour:queue\", 5 s)", waiting.await??);
     Ok(())
@@ -148,9 +194,15 @@ async fn errors(client: &Client) -> respec::Result<()> {
     client.rpush("tour:list", "x").await?;
     if let Err(error) = client.get("tour:list").await {
         println!("   client.get(\"tour:list\")\n      → {error}");
-        show("error.code(), error.command()", (error.code(), error.command()));
+        show(
+            "error.code(), error.command()",
+            (error.code(), error.command()),
+        );
     }
-    let lossy = client.set("tour:k", "v").ex(Duration::from_millis(1500)).await;
+    let lossy = client
+        .set("tour:k", "v")
+        .ex(Duration::from_millis(1500))
+        .await;
     if let Err(error) = lossy {
         println!("   client.set(…).ex(1.5 s)\n      → {error}");
         show("error.may_have_executed()", error.may_have_executed());
@@ -161,9 +213,15 @@ async fn errors(client: &Client) -> respec::Result<()> {
 fn without_a_runtime(url: &str) -> respec::Result<()> {
     chapter("the same methods without a runtime, with `send` at the end");
     let client = blocking::Client::connect(url)?;
-    show("client.incr(\"tour:hits\").send()", client.incr("tour:hits").send()?);
+    show(
+        "client.incr(\"tour:hits\").send()",
+        client.incr("tour:hits").send()?,
+    );
     let (hits, top) = client
-        .pipeline((cmd::get("tour:hits").decode::<u64>(), cmd::zcard("tour:board")))
+        .pipeline((
+            cmd::get("tour:hits").decode::<u64>(),
+            cmd::zcard("tour:board"),
+        ))
         .send()?;
     show("client.pipeline((…)).send()", (hits, top));
     Ok(())

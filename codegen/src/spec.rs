@@ -100,6 +100,7 @@ fn load_published(path: &Path) -> Result<Spec, Error> {
     Ok(Spec {
         commands,
         replies: BTreeMap::new(),
+        structs: Structs::new(),
         skipped,
         files,
     })

@@ -5,6 +5,8 @@
 //! written twice for them. No IO happens here.
 
 mod argument;
+mod batch;
+mod exchange;
 mod info;
 mod list;
 mod raw;
@@ -14,6 +16,11 @@ use std::{fmt, marker::PhantomData, time::Duration};
 use bytes::BytesMut;
 
 pub use argument::{Arg, Double, Integer, Milliseconds, Seconds, UnixMilliseconds, UnixSeconds};
+pub use batch::{
+    Atomic, Batch, EachError, FirstError, Form, Iterated, Pipeline, Pipelined, Sequence,
+    Transaction, Tuple, Visitor,
+};
+pub use exchange::{AsynchronousExchange, Awaited, Exchange, Place, Single, SynchronousExchange};
 pub use info::{
     BeginSearch, Blocking, ConnectionUse, Deprecated, FindKeys, Flags, Info, KeyAccess, KeySpec,
     Provider, Replies, RequestPolicy, ResponsePolicy, Retry, Unit,

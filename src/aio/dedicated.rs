@@ -1,0 +1,144 @@
+//! A connection of one caller.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use super::{
+    client::Shared,
+    connection::Connection,
+    pending::{Carrier, Pending},
+};
+use crate::{
+    command::{
+        Asynchronous, AsynchronousExchange, Batch, Command, Commands, DedicatedCommands, Exchange,
+        Pipeline, Single, Transaction,
+    },
+    error::Result,
+    reply::{Decode, Value},
+};
+
+/// A connection that nobody else uses; made by [`Client::dedicated`](super::Client::dedicated).
+///
+/// It carries what a shared connection refuses: `WATCH`, `SELECT`, `SUBSCRIBE`, `MONITOR` and
+/// whatever else changes the state of a connection. It does not connect again, since that state
+/// would be gone.
+///
+/// When it is dropped, the connection goes back to the client if it is certain that it is as it was
+/// before: every reply has come, and every command that was sent is known not to change it.
+/// Otherwise it is closed.
+///
+/// `CLIENT REPLY` is refused, since every call waits for its reply.
+///
+/// A command of the subscribe family answers when all its channels are confirmed, with the last
+/// confirmation. Messages come from [`next_push`](Self::next_push).
+pub struct Dedicated {
+    client: Arc<Shared>,
+    connection: Arc<Connection>,
+    /// A command was sent that may have changed the connection.
+    used: AtomicBool,
+}
+
+impl Dedicated {
+    pub(super) fn new(client: Arc<Shared>, connection: Arc<Connection>) -> Self {
+        Self {
+            client,
+            connection,
+            used: AtomicBool::new(false),
+        }
+    }
+
+    /// Sends a command that is not bound to a client.
+    pub fn send<C: Command>(&self, command: C) -> Pending<'_, Single<C>> {
+        self.pending(Single(command))
+    }
+
+    /// Sends several commands in one piece, whose replies come together.
+    pub fn pipeline<M, B: Batch<M>>(&self, batch: B) -> Pipeline<&Self, B::Sequence> {
+        Pipeline::new(self, batch)
+    }
+
+    /// Runs several commands as one, between `MULTI` and `EXEC`.
+    ///
+    /// If a key that was watched on this connection has changed, nothing runs and the error is
+    /// [`ErrorKind::Aborted`](crate::ErrorKind::Aborted).
+    pub fn transaction<M, B: Batch<M>>(&self, batch: B) -> Transaction<&Self, B::Sequence> {
+        Transaction::new(self, batch)
+    }
+
+    /// Waits for the next message that no command asked for: of a channel, about a tracked key, or
+    /// a line of `MONITOR`.
+    ///
+    /// Messages that are not read are kept, up to 64 MiB; beyond that the connection is closed.
+    ///
+    /// # Errors
+    ///
+    /// The connection has ended and all messages were read, or a message cannot be decoded.
+    pub async fn next_push(&self) -> Result<Value> {
+        let frame = poll_fn(|cx| self.connection.poll_push(cx)).await?;
+        Ok(Value::decode(frame.reply())?)
+    }
+
+    pub(super) fn client(&self) -> &Shared {
+        &self.client
+    }
+
+    pub(super) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// Remembers that the connection may not be as it was before.
+    pub(super) fn mark_used(&self) {
+        self.used.store(true, Ordering::Relaxed);
+    }
+
+    fn pending<E: Exchange>(&self, exchange: E) -> Pending<'_, E> {
+        Pending::new(Carrier::Dedicated(self), exchange)
+    }
+}
+
+impl Drop for Dedicated {
+    fn drop(&mut self) {
+        if !self.used.load(Ordering::Relaxed) {
+            self.client.give_back(Arc::clone(&self.connection));
+        }
+    }
+}
+
+impl Commands for Dedicated {}
+
+impl DedicatedCommands for Dedicated {}
+
+impl<'a> Asynchronous for &'a Dedicated {
+    type Pending<C: Command> = Pending<'a, Single<C>>;
+
+    fn execute<C: Command>(self, command: C) -> Self::Pending<C> {
+        self.pending(Single(command))
+    }
+}
+
+impl<'a> AsynchronousExchange for &'a Dedicated {
+    type PendingExchange<E: Exchange> = Pending<'a, E>;
+
+    fn exchange<E: Exchange>(self, exchange: E) -> Self::PendingExchange<E> {
+        self.pending(exchange)
+    }
+}
+
+impl fmt::Debug for Dedicated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let greeting = self.connection.greeting();
+        f.debug_struct("Dedicated")
+            .field("address", &self.client.config().address)
+            .field("server", &greeting.server)
+            .field("server_version", &greeting.server_version)
+            .field("protocol", &greeting.version)
+            .field("id", &greeting.id)
+            .finish_non_exhaustive()
+    }
+}

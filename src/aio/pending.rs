@@ -1,0 +1,232 @@
+//! The future of a call.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use tokio::time;
+
+use super::{
+    client::Shared,
+    connection::Connection,
+    dedicated::Dedicated,
+    waiting::{Frames, Key},
+};
+use crate::{
+    command::{Exchange, Patience, Place},
+    error::{Error, ErrorKind, Result},
+    protocol::Ticket,
+};
+
+/// The future of a command's reply, or of what a pipeline or a transaction answers.
+///
+/// The command is sent when it is polled for the first time. It can be dropped at any time: what
+/// was not written by then is not sent, and a reply that comes later is swallowed. Only a blocking
+/// command that was written ends its connection, which is one of its own, so that the server cannot
+/// give an element to somebody who is gone.
+#[must_use = "futures do nothing unless they are polled"]
+pub struct Pending<'a, E: Exchange> {
+    carrier: Carrier<'a>,
+    exchange: E,
+    state: State<'a>,
+    /// A first attempt has failed before anything was written.
+    retried: bool,
+}
+
+/// Whose connection carries the call.
+#[derive(Clone, Copy)]
+pub(super) enum Carrier<'a> {
+    Client(&'a Arc<Shared>),
+    Dedicated(&'a Dedicated),
+}
+
+enum State<'a> {
+    Start,
+    /// Waits for a connection. This is the one place that allocates.
+    Connecting(Pin<Box<dyn Future<Output = Result<Arc<Connection>>> + Send + 'a>>),
+    Waiting(Call),
+    Done,
+}
+
+/// A place in the queue of a connection, which is left when this is dropped.
+struct Call {
+    connection: Arc<Connection>,
+    key: Key,
+    ticket: Ticket,
+    /// The connection ends with the call, unless the call was answered.
+    blocking: bool,
+    answered: bool,
+}
+
+impl<'a, E: Exchange> Pending<'a, E> {
+    pub(super) fn new(carrier: Carrier<'a>, exchange: E) -> Self {
+        Self {
+            carrier,
+            exchange,
+            state: State::Start,
+            retried: false,
+        }
+    }
+
+    /// Finds a connection; in state `Waiting` or `Connecting` afterwards.
+    fn start(&mut self, cx: &Context<'_>) -> Result<()> {
+        match self.carrier {
+            Carrier::Dedicated(dedicated) => {
+                self.exchange.check(Place::Dedicated)?;
+                if !self.exchange.leaves_no_trace() {
+                    dedicated.mark_used();
+                }
+                self.send(Arc::clone(dedicated.connection()), cx)
+            }
+            Carrier::Client(client) => {
+                self.exchange.check(Place::Shared)?;
+                if self.is_blocking() {
+                    self.state = State::Connecting(Box::pin(client.lend()));
+                    return Ok(());
+                }
+                match client.current() {
+                    Some(connection) => self.send(connection, cx),
+                    None => {
+                        self.state = State::Connecting(Box::pin(client.connected()));
+                        Ok(())
+                    }
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, connection: Arc<Connection>, cx: &Context<'_>) -> Result<()> {
+        let (key, ticket) = connection.send(&self.exchange, self.deadline(), cx.waker())?;
+        self.state = State::Waiting(Call {
+            connection,
+            key,
+            ticket,
+            blocking: self.is_blocking(),
+            answered: false,
+        });
+        Ok(())
+    }
+
+    /// When the reply must have come: the patience of the command and the time for a response.
+    fn deadline(&self) -> Option<Instant> {
+        let allowed = match self.carrier {
+            Carrier::Client(client) => client.config().response_timeout,
+            Carrier::Dedicated(dedicated) => dedicated.client().config().response_timeout,
+        }?;
+        let allowed = match self.exchange.patience() {
+            Patience::None => allowed,
+            Patience::Up(wait) => allowed.saturating_add(wait),
+            Patience::Forever => return None,
+        };
+        time::Instant::now().into_std().checked_add(allowed)
+    }
+
+    fn is_blocking(&self) -> bool {
+        self.exchange.patience() != Patience::None
+    }
+
+    /// Whether to begin again after `error`: on another connection, once, and only if not a byte
+    /// of the request was written.
+    fn begins_again(&mut self, error: &Error) -> bool {
+        matches!(self.carrier, Carrier::Client(_))
+            && error.kind() == ErrorKind::Connection
+            && !error.may_have_executed()
+            && !std::mem::replace(&mut self.retried, true)
+    }
+
+    fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Result<E::Output>> {
+        loop {
+            let step = match &mut self.state {
+                State::Start if self.exchange.is_empty() => {
+                    return Poll::Ready(self.exchange.finish(&[]));
+                }
+                State::Start => self.start(cx),
+                State::Connecting(connecting) => match ready!(connecting.as_mut().poll(cx)) {
+                    Ok(connection) => self.send(connection, cx),
+                    Err(error) => return Poll::Ready(Err(error)),
+                },
+                State::Waiting(call) => match ready!(call.poll(cx)) {
+                    Ok(frames) => {
+                        if let (Carrier::Client(client), true) = (self.carrier, call.blocking) {
+                            client.give_back(Arc::clone(&call.connection));
+                        }
+                        return Poll::Ready(self.exchange.finish(frames.as_slice()));
+                    }
+                    Err(error) => Err(error),
+                },
+                State::Done => {
+                    return Poll::Ready(Err(Error::new(
+                        ErrorKind::Refused,
+                        "the result was taken already",
+                    )));
+                }
+            };
+            if let Err(error) = step {
+                if !self.begins_again(&error) {
+                    return Poll::Ready(Err(error));
+                }
+                self.state = State::Start;
+            }
+        }
+    }
+}
+
+/// Nothing in it is pinned in place.
+impl<E: Exchange> Unpin for Pending<'_, E> {}
+
+impl<E: Exchange> Future for Pending<'_, E> {
+    type Output = Result<E::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let result = ready!(this.poll_result(cx));
+        this.state = State::Done;
+        Poll::Ready(result.map_err(|error| error.with_command(this.exchange.name())))
+    }
+}
+
+impl<E: Exchange> fmt::Debug for Pending<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Start => "not sent",
+            State::Connecting(_) => "connecting",
+            State::Waiting(_) => "waiting for the reply",
+            State::Done => "done",
+        };
+        write!(f, "{} ({state})", self.exchange.name())
+    }
+}
+
+impl Call {
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Frames>> {
+        let result = ready!(self.connection.poll(self.key, cx.waker()));
+        self.answered = true;
+        if self.blocking && result.is_err() {
+            self.connection.close(lost());
+        }
+        Poll::Ready(result)
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if self.answered {
+            return;
+        }
+        self.connection.forget(self.key, self.ticket);
+        if self.blocking {
+            self.connection.close(lost());
+        }
+    }
+}
+
+fn lost() -> Error {
+    Error::new(
+        ErrorKind::Connection,
+        "a blocking command was given up, which ends the connection that it waits on",
+    )
+}

@@ -1,0 +1,171 @@
+//! What one call sends at once, and how the frames that answer it become one result.
+
+use bytes::BytesMut;
+
+use super::{Asynchronous, Command, Patience, Replies, Synchronous, finish};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    resp::{Frame, Writer},
+};
+
+/// A command, a pipeline or a transaction, as a client sees it: bytes to send in one piece, and a
+/// number of frames to wait for.
+pub trait Exchange {
+    /// What the frames are read into.
+    type Output;
+
+    /// The name that errors carry.
+    fn name(&self) -> &'static str;
+
+    /// Whether there is nothing to send.
+    fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// Whether the exchange may run there.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) with what to do instead.
+    fn check(&self, place: Place) -> Result<()>;
+
+    /// How long the server may hold the replies back.
+    fn patience(&self) -> Patience;
+
+    /// Whether the connection is afterwards as it was before, for all that is known.
+    fn leaves_no_trace(&self) -> bool;
+
+    /// Appends the requests to `out` and says what will answer them.
+    ///
+    /// # Errors
+    ///
+    /// An argument that cannot be sent; the bytes appended so far are then taken back.
+    fn write(&self, out: &mut BytesMut) -> Result<Awaited>;
+
+    /// Reads the frames that answered: as many as were awaited, or the last confirmation.
+    ///
+    /// # Errors
+    ///
+    /// Error replies, and replies of an unexpected form.
+    fn finish(&self, frames: &[Frame]) -> Result<Self::Output>;
+}
+
+/// The kind of connection that an exchange runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// One that many callers share.
+    Shared,
+    /// One that belongs to the caller.
+    Dedicated,
+}
+
+/// What answers an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// So many frames, none of which is a push.
+    Frames(usize),
+    /// So many pushes that confirm the command of this name, or one frame that is no push.
+    Confirmations(usize, &'static str),
+    /// One frame, and then simple strings without an end, as `MONITOR` answers.
+    Stream,
+}
+
+/// A client that answers an exchange with a future.
+pub trait AsynchronousExchange: Asynchronous {
+    /// The future of the result.
+    type PendingExchange<E: Exchange>: Future<Output = Result<E::Output>>;
+
+    /// Sends the exchange once the future is polled.
+    fn exchange<E: Exchange>(self, exchange: E) -> Self::PendingExchange<E>;
+}
+
+/// A client that waits for the result of an exchange.
+pub trait SynchronousExchange: Synchronous {
+    /// Sends the exchange and waits for its result.
+    ///
+    /// # Errors
+    ///
+    /// Every [`ErrorKind`](crate::ErrorKind) but those of configuration.
+    fn exchange<E: Exchange>(self, exchange: E) -> Result<E::Output>;
+}
+
+/// One command as an exchange.
+#[derive(Debug)]
+pub struct Single<C>(pub C);
+
+impl<C: Command> Exchange for Single<C> {
+    type Output = C::Reply;
+
+    fn name(&self) -> &'static str {
+        self.0.info().name
+    }
+
+    fn check(&self, place: Place) -> Result<()> {
+        check(&self.0, place)
+    }
+
+    fn patience(&self) -> Patience {
+        self.0.patience()
+    }
+
+    fn leaves_no_trace(&self) -> bool {
+        leaves_no_trace(&self.0)
+    }
+
+    fn write(&self, out: &mut BytesMut) -> Result<Awaited> {
+        let info = self.0.info();
+        let mut words = 0;
+        Writer::command(out, |to| {
+            self.0.write(to);
+            words = to.words();
+        })
+        .map_err(|error| error.with_command(info.name))?;
+        Ok(match info.replies {
+            Replies::One | Replies::None => Awaited::Frames(1),
+            Replies::PerArgument => {
+                Awaited::Confirmations(words.saturating_sub(info.words).max(1), info.name)
+            }
+            Replies::Stream => Awaited::Stream,
+        })
+    }
+
+    fn finish(&self, frames: &[Frame]) -> Result<C::Reply> {
+        let frame = frames.last().ok_or_else(|| missing(1, frames.len()))?;
+        finish(&self.0, frame.reply())
+    }
+}
+
+/// Whether one command may run there by itself.
+pub(super) fn check(command: &impl Command, place: Place) -> Result<()> {
+    let info = command.info();
+    if info.replies == Replies::None {
+        return Err(refused(
+            "every call waits for its reply, so that replies cannot be switched off",
+        )
+        .with_command(info.name));
+    }
+    if place == Place::Shared && info.needs_dedicated_connection() {
+        return Err(refused(
+            "it changes the connection, which other callers share: take a connection of your own with dedicated()",
+        )
+        .with_command(info.name));
+    }
+    Ok(())
+}
+
+/// Whether a command is known, and known not to change the connection that carries it.
+pub(super) fn leaves_no_trace(command: &impl Command) -> bool {
+    let info = command.info();
+    !info.needs_dedicated_connection() && !info.encoded.is_empty()
+}
+
+pub(super) fn refused(message: &'static str) -> Error {
+    Error::new(ErrorKind::Refused, message)
+}
+
+pub(super) fn missing(expected: usize, found: usize) -> Error {
+    Error::new(
+        ErrorKind::Decode,
+        format!("expected {expected} replies, got {found}"),
+    )
+}

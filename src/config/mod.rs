@@ -1,0 +1,489 @@
+//! What a client needs to know before it connects: address, credentials, time-outs and limits.
+//!
+//! A [`Config`] is built by its methods, read from a URL or deserialised from one, and prints back
+//! as a URL whose password is masked. Everything that a URL can say stands in [`url`]; nothing here
+//! resolves a name or opens a socket.
+
+mod url;
+
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    resp::Limits,
+    secret::Secret,
+};
+
+/// The settings of a client.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use respec::Config;
+///
+/// let config = Config::tcp("localhost", 6379).password("secret").response_timeout(Duration::from_millis(500));
+/// assert_eq!(config.to_string(), "redis://:***@localhost:6379?response_timeout=500ms");
+///
+/// let same: Config = "valkey://:secret@localhost?response_timeout=500ms".parse()?;
+/// assert_eq!(config, same);
+/// # Ok::<(), respec::Error>(())
+/// ```
+///
+/// # URLs
+///
+/// `redis://[[user][:password]@]host[:port][/database][?option=value[&…]]`, where `valkey` may
+/// stand for `redis` and an IPv6 address stands in brackets; and for a Unix socket
+/// `redis+unix://[[user][:password]@]/path/to.sock[?option=value[&…]]`, where `valkey+unix` and
+/// `unix` mean the same. Parts are percent-decoded once, and a `+` is a plus.
+///
+/// | option | value | default |
+/// |---|---|---|
+/// | `db` | number of the database, if the path does not hold it | 0 |
+/// | `protocol` | `resp3` (RESP2 where the server has no RESP3) or `resp2` | `resp3` |
+/// | `client_name` | name of each connection | none |
+/// | `connect_timeout` | time to resolve, dial and greet | `5s` |
+/// | `response_timeout` | time to answer a command, or `none` | `5s` |
+/// | `tcp_nodelay` | `true` or `false` | `true` |
+/// | `tcp_keepalive` | idle time before the first probe, or `none` | `5s` |
+/// | `tcp_user_timeout` | time for sent bytes to be acknowledged, or `none` | `3s` |
+/// | `pool_min` | connections kept however long they are idle | 0 |
+/// | `pool_max` | connections open at most | 16 |
+/// | `pool_idle_timeout` | idle time before a connection is closed, or `none` | `300s` |
+/// | `pool_lifetime` | age at which a connection is replaced, or `none` | `1800s` |
+/// | `pool_wait` | time to wait for a free connection | `5s` |
+/// | `max_frame` | longest reply | `1gb` |
+/// | `max_bulk` | longest string in a reply | `512mb` |
+/// | `max_depth` | deepest nesting of a reply | 128 |
+///
+/// A time is a whole number with its unit, one of `ns`, `us`, `ms`, `s`, `m`, `h`; `0` and `none` are
+/// the same. A size is a whole number of bytes, or with `kb`, `mb` or `gb` of 1024 times the one
+/// before. An option that is unknown, given twice or malformed is an error.
+///
+/// # Secrets
+///
+/// `Debug`, `Display` and `Serialize` show `***` for the password. A URL with that mask is refused,
+/// so that a config that went through one of them fails at once instead of at the server;
+/// [`to_url_with_secrets`](Self::to_url_with_secrets) is the form that can be read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where the server listens.
+    pub address: Address,
+    /// The user of the access control list, `default` if none is given.
+    pub username: Option<String>,
+    /// The password of the user.
+    pub password: Option<Secret>,
+    /// The database that every connection selects.
+    pub database: u32,
+    /// The name that every connection gives itself.
+    pub client_name: Option<String>,
+    /// The version of RESP to ask for.
+    pub protocol: Protocol,
+    /// The time to resolve, dial and greet, all together.
+    pub connect_timeout: Duration,
+    /// The time that the server may take to answer, beyond what the command itself lets it wait.
+    pub response_timeout: Option<Duration>,
+    /// How much a server may send in one reply.
+    pub limits: Limits,
+    /// How sockets are set up.
+    pub tcp: TcpOptions,
+    /// How many connections are kept, and how long.
+    pub pool: PoolOptions,
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Address {
+    /// A TCP port.
+    Tcp {
+        /// A name or an IP address, an IPv6 address without brackets.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+/// A version of RESP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// RESP3, or RESP2 where the server does not know `HELLO 3`.
+    #[default]
+    Resp3,
+    /// RESP2.
+    Resp2,
+}
+
+/// How TCP sockets are set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TcpOptions {
+    /// Sends small requests at once.
+    pub nodelay: bool,
+    /// How long a connection is idle before the system probes it, then every 2 s and 3 times.
+    pub keepalive: Option<Duration>,
+    /// How long sent bytes may stay without acknowledgement before the connection is dead, where
+    /// the system can tell (`TCP_USER_TIMEOUT`).
+    pub user_timeout: Option<Duration>,
+}
+
+/// How many connections a pool keeps, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolOptions {
+    /// So many connections stay open, however long they are idle.
+    pub min: usize,
+    /// So many connections are open at most.
+    pub max: usize,
+    /// How long a connection may be idle before it is closed.
+    pub idle_timeout: Option<Duration>,
+    /// How old a connection may become before it is replaced, up to a tenth less for some of them.
+    pub lifetime: Option<Duration>,
+    /// How long a caller waits for a free connection; zero is not at all.
+    pub wait: Duration,
+}
+
+impl Config {
+    /// The port of Redis and Valkey.
+    pub const DEFAULT_PORT: u16 = 6379;
+
+    /// The settings for a server at an address, everything else being the default.
+    #[must_use]
+    pub fn new(address: Address) -> Self {
+        Self {
+            address,
+            username: None,
+            password: None,
+            database: 0,
+            client_name: None,
+            protocol: Protocol::default(),
+            connect_timeout: Duration::from_secs(5),
+            response_timeout: Some(Duration::from_secs(5)),
+            limits: Limits::default(),
+            tcp: TcpOptions::default(),
+            pool: PoolOptions::default(),
+        }
+    }
+
+    /// The settings for a server at a TCP port.
+    #[must_use]
+    pub fn tcp(host: impl Into<String>, port: u16) -> Self {
+        Self::new(Address::Tcp {
+            host: host.into(),
+            port,
+        })
+    }
+
+    /// The settings for a server at a Unix socket.
+    #[must_use]
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        Self::new(Address::Unix(path.into()))
+    }
+
+    /// Reads the settings from a URL; see [the forms](Self#urls).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`], naming the part or option, what was expected and, where that cannot be
+    /// a secret, what arrived.
+    pub fn from_url(url: &str) -> Result<Self> {
+        url::parse(url)
+    }
+
+    /// The URL that [`from_url`](Self::from_url) reads these settings from, password included.
+    ///
+    /// It is for a place that may know the password; what a person may see is `to_string()`.
+    #[must_use]
+    pub fn to_url_with_secrets(&self) -> String {
+        url::print(self, url::Secrets::Exposed)
+    }
+
+    /// Sets the user of the access control list.
+    #[must_use]
+    pub fn username(mut self, username: impl Into<String>) -> Self {
+        self.username = Some(username.into()).filter(|name| !name.is_empty());
+        self
+    }
+
+    /// Sets the password.
+    #[must_use]
+    pub fn password(mut self, password: impl Into<Secret>) -> Self {
+        self.password = Some(password.into());
+        self
+    }
+
+    /// Sets the database that every connection selects.
+    #[must_use]
+    pub fn database(mut self, database: u32) -> Self {
+        self.database = database;
+        self
+    }
+
+    /// Sets the name that every connection gives itself.
+    #[must_use]
+    pub fn client_name(mut self, name: impl Into<String>) -> Self {
+        self.client_name = Some(name.into()).filter(|name| !name.is_empty());
+        self
+    }
+
+    /// Sets the version of RESP to ask for.
+    #[must_use]
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
+    /// Sets the time to resolve, dial and greet, all together.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets the time that the server may take to answer, none or zero being for ever.
+    ///
+    /// A blocking command may take that time in addition to its own time-out.
+    #[must_use]
+    pub fn response_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.response_timeout = some_time(timeout);
+        self
+    }
+
+    /// Sets how much a server may send in one reply.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets whether small requests are sent at once.
+    #[must_use]
+    pub fn tcp_nodelay(mut self, nodelay: bool) -> Self {
+        self.tcp.nodelay = nodelay;
+        self
+    }
+
+    /// Sets how long a connection is idle before the system probes it, none or zero being for ever.
+    #[must_use]
+    pub fn tcp_keepalive(mut self, idle: impl Into<Option<Duration>>) -> Self {
+        self.tcp.keepalive = some_time(idle);
+        self
+    }
+
+    /// Sets how long sent bytes may stay without acknowledgement, none or zero being as long as the
+    /// system likes.
+    #[must_use]
+    pub fn tcp_user_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.tcp.user_timeout = some_time(timeout);
+        self
+    }
+
+    /// Sets how many connections stay open, however long they are idle.
+    #[must_use]
+    pub fn pool_min(mut self, connections: usize) -> Self {
+        self.pool.min = connections;
+        self
+    }
+
+    /// Sets how many connections are open at most.
+    #[must_use]
+    pub fn pool_max(mut self, connections: usize) -> Self {
+        self.pool.max = connections;
+        self
+    }
+
+    /// Sets how long a connection may be idle before it is closed, none or zero being for ever.
+    #[must_use]
+    pub fn pool_idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.pool.idle_timeout = some_time(timeout);
+        self
+    }
+
+    /// Sets how old a connection may become before it is replaced, none or zero being for ever.
+    #[must_use]
+    pub fn pool_lifetime(mut self, lifetime: impl Into<Option<Duration>>) -> Self {
+        self.pool.lifetime = some_time(lifetime);
+        self
+    }
+
+    /// Sets how long a caller waits for a free connection; zero is not at all.
+    #[must_use]
+    pub fn pool_wait(mut self, wait: Duration) -> Self {
+        self.pool.wait = wait;
+        self
+    }
+
+    /// Finds what no client could work with; a client asks before it does anything else.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`], naming the option.
+    pub fn check(&self) -> Result<()> {
+        match &self.address {
+            Address::Tcp { host, port } => {
+                if !url::is_host(host) {
+                    return Err(invalid(
+                        "host: expected a name of ASCII letters, digits, `-`, `.` and `_`, or an IP address",
+                    ));
+                }
+                if *port == 0 {
+                    return Err(invalid("port: expected 1 to 65535, got 0"));
+                }
+            }
+            Address::Unix(path) => {
+                let Some(text) = path.to_str() else {
+                    return Err(invalid("path of the socket: expected UTF-8"));
+                };
+                if !text.starts_with('/') || text.contains('\0') {
+                    return Err(invalid("path of the socket: expected an absolute path"));
+                }
+            }
+        }
+        if self.username.as_deref() == Some("") {
+            return Err(invalid("user: expected none or a name, got an empty one"));
+        }
+        if self
+            .client_name
+            .as_deref()
+            .is_some_and(|name| !is_client_name(name))
+        {
+            return Err(invalid(
+                "client_name: expected printable ASCII without spaces",
+            ));
+        }
+        if self.connect_timeout.is_zero() {
+            return Err(invalid("connect_timeout: expected a time above zero"));
+        }
+        let optional = [
+            ("response_timeout", self.response_timeout),
+            ("tcp_keepalive", self.tcp.keepalive),
+            ("tcp_user_timeout", self.tcp.user_timeout),
+            ("pool_idle_timeout", self.pool.idle_timeout),
+            ("pool_lifetime", self.pool.lifetime),
+        ];
+        for (name, time) in optional {
+            if time.is_some_and(|time| time.is_zero()) {
+                return Err(invalid(format!(
+                    "{name}: expected none or a time above zero"
+                )));
+            }
+        }
+        if self.pool.max == 0 {
+            return Err(invalid("pool_max: expected 1 or more, got 0"));
+        }
+        if self.pool.min > self.pool.max {
+            return Err(invalid(format!(
+                "pool_min: expected at most pool_max, which is {}, got {}",
+                self.pool.max, self.pool.min
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Default for Config {
+    /// The settings for a server on this machine at the usual port.
+    fn default() -> Self {
+        Self::tcp("127.0.0.1", Self::DEFAULT_PORT)
+    }
+}
+
+impl FromStr for Config {
+    type Err = Error;
+
+    fn from_str(url: &str) -> Result<Self> {
+        Self::from_url(url)
+    }
+}
+
+impl TryFrom<&str> for Config {
+    type Error = Error;
+
+    fn try_from(url: &str) -> Result<Self> {
+        Self::from_url(url)
+    }
+}
+
+/// Prints the URL with `***` for the password.
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&url::print(self, url::Secrets::Masked))
+    }
+}
+
+/// Writes the URL with `***` for the password, since what is serialised ends up in logs and files.
+impl Serialize for Config {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Reads the URL.
+impl<'de> Deserialize<'de> for Config {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Url;
+
+        impl de::Visitor<'_> for Url {
+            type Value = Config;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the URL of a server")
+            }
+
+            fn visit_str<E: de::Error>(self, url: &str) -> Result<Config, E> {
+                Config::from_url(url).map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_str(Url)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+impl Default for TcpOptions {
+    fn default() -> Self {
+        Self {
+            nodelay: true,
+            keepalive: Some(Duration::from_secs(5)),
+            user_timeout: Some(Duration::from_secs(3)),
+        }
+    }
+}
+
+impl Default for PoolOptions {
+    fn default() -> Self {
+        Self {
+            min: 0,
+            max: 16,
+            idle_timeout: Some(Duration::from_secs(300)),
+            lifetime: Some(Duration::from_secs(1800)),
+            wait: Duration::from_secs(5),
+        }
+    }
+}
+
+fn some_time(time: impl Into<Option<Duration>>) -> Option<Duration> {
+    time.into().filter(|time| !time.is_zero())
+}
+
+/// What `CLIENT SETNAME` takes.
+fn is_client_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Config, message)
+}

@@ -1,0 +1,561 @@
+//! The first exchange on a connection, in steps that never overlap a failing authentication.
+//!
+//! ```text
+//!            RESP3                               RESP2
+//!              │                                   │
+//!              ▼         no such protocol          ▼
+//!   HELLO 3 [AUTH …] ──────────────────────▶ AUTH …, if there are credentials
+//!              │                                   │
+//!              ▼                                   ▼
+//!   CLIENT SETNAME, CLIENT SETINFO ×2, SELECT: one batch, every reply is checked
+//!   (and PING under RESP2 without credentials, to learn whether they are wanted)
+//!              │
+//!              ▼
+//!            Done
+//! ```
+//!
+//! Authentication goes alone: some servers swallow the error of a failed one when other replies
+//! are pending, and every later reply would then be somebody else's.
+
+use bytes::BytesMut;
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    resp::{Frame, Reply, Writer},
+};
+
+/// A version of RESP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// RESP2, which every server speaks.
+    Resp2,
+    /// RESP3.
+    Resp3,
+}
+
+/// As whom and for what to open a connection.
+#[derive(Clone, Copy)]
+pub(crate) struct Identity<'a> {
+    /// The version to ask for; where the server does not know RESP3, it becomes RESP2.
+    pub(crate) version: Version,
+    /// The user; without one, a password is that of the user `default`.
+    pub(crate) username: Option<&'a str>,
+    /// The password; without one nobody authenticates.
+    pub(crate) password: Option<&'a [u8]>,
+    /// The name to show in `CLIENT LIST`.
+    pub(crate) client_name: Option<&'a str>,
+    /// The database to select.
+    pub(crate) database: i64,
+}
+
+/// What the server told about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Greeting {
+    /// The version of RESP that is spoken from now on.
+    pub(crate) version: Version,
+    /// What the server calls itself, such as `redis` or `valkey`; only RESP3 tells.
+    pub(crate) server: Option<String>,
+    /// The version of the server; only RESP3 tells.
+    pub(crate) server_version: Option<String>,
+    /// The number of this connection at the server; only RESP3 tells.
+    pub(crate) id: Option<i64>,
+}
+
+/// How far a handshake got.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    /// Write the output, if there is some, and read on.
+    NeedInput,
+    /// The connection is ready.
+    Done(Greeting),
+}
+
+/// The state of a handshake.
+pub(crate) struct Handshake {
+    output: BytesMut,
+    state: State,
+    /// `AUTH` by itself, for servers without `HELLO`.
+    auth: Option<BytesMut>,
+    setup: BytesMut,
+    /// What the replies to `setup` answer.
+    steps: Vec<Step>,
+    greeting: Greeting,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Hello,
+    Auth,
+    /// The next reply is that of this step.
+    Setup(usize),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Name,
+    Library,
+    Database,
+    Access,
+}
+
+impl Handshake {
+    /// A handshake whose first bytes wait in the output.
+    ///
+    /// # Errors
+    ///
+    /// A setting that cannot be sent.
+    pub(crate) fn new(identity: &Identity<'_>) -> Result<Self> {
+        let mut steps = Vec::new();
+        let mut setup = BytesMut::new();
+        if let Some(name) = identity.client_name {
+            steps.push(Step::Name);
+            words(&mut setup, &[b"CLIENT", b"SETNAME", name.as_bytes()])?;
+        }
+        for (attribute, value) in [
+            ("LIB-NAME", env!("CARGO_PKG_NAME")),
+            ("LIB-VER", env!("CARGO_PKG_VERSION")),
+        ] {
+            steps.push(Step::Library);
+            let (attribute, value) = (attribute.as_bytes(), value.as_bytes());
+            words(&mut setup, &[b"CLIENT", b"SETINFO", attribute, value])?;
+        }
+        if identity.database != 0 {
+            steps.push(Step::Database);
+            let database = identity.database.to_string();
+            words(&mut setup, &[b"SELECT", database.as_bytes()])?;
+        }
+
+        let mut hello = BytesMut::new();
+        let mut auth = None;
+        match (identity.username, identity.password) {
+            (username, Some(password)) => {
+                let user = username.unwrap_or("default").as_bytes();
+                words(&mut hello, &[b"HELLO", b"3", b"AUTH", user, password])?;
+                let mut alone = BytesMut::new();
+                match username {
+                    Some(_) => words(&mut alone, &[b"AUTH", user, password])?,
+                    None => words(&mut alone, &[b"AUTH", password])?,
+                }
+                auth = Some(alone);
+            }
+            (_, None) => words(&mut hello, &[b"HELLO", b"3"])?,
+        }
+
+        let mut handshake = Self {
+            output: hello,
+            state: State::Hello,
+            auth,
+            setup,
+            steps,
+            greeting: Greeting {
+                version: Version::Resp3,
+                server: None,
+                server_version: None,
+                id: None,
+            },
+        };
+        if identity.version == Version::Resp2 {
+            handshake.output.clear();
+            handshake.fall_back()?;
+        }
+        Ok(handshake)
+    }
+
+    /// The bytes to write next; empty while there are none.
+    pub(crate) fn take_output(&mut self) -> BytesMut {
+        std::mem::take(&mut self.output)
+    }
+
+    /// Whether there are bytes to write.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.output.is_empty()
+    }
+
+    /// Takes the next frame from the server.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses; the connection must be closed. The message never repeats a secret,
+    /// although old servers do so in theirs.
+    pub(crate) fn receive(&mut self, frame: &Frame) -> Result<Progress> {
+        if frame.is_push() {
+            return Ok(Progress::NeedInput);
+        }
+        let reply = frame.reply();
+        if let Some(text) = reply.as_error() {
+            refuses_everybody(text)?;
+        }
+        match self.state {
+            State::Hello => self.hello(reply)?,
+            State::Auth => self.authenticated(reply)?,
+            State::Setup(at) => return self.set_up(at, reply),
+        }
+        Ok(Progress::NeedInput)
+    }
+
+    fn hello(&mut self, reply: Reply<'_>) -> Result<()> {
+        let Some(text) = reply.as_error() else {
+            self.greet(reply);
+            self.begin_setup();
+            return Ok(());
+        };
+        match code(text) {
+            b"NOPROTO" => {}
+            // Busy or loading servers greet nevertheless; one that does not has not taken the
+            // protocol and the credentials either.
+            b"LOADING" | b"BUSY" => {}
+            b"ERR" if text.starts_with(b"ERR unknown command") => {}
+            _ => return Err(refused("HELLO", text)),
+        }
+        self.fall_back()
+    }
+
+    fn authenticated(&mut self, reply: Reply<'_>) -> Result<()> {
+        if let Some(text) = reply.as_error() {
+            return Err(refused("AUTH", text));
+        }
+        self.begin_setup();
+        Ok(())
+    }
+
+    fn set_up(&mut self, at: usize, reply: Reply<'_>) -> Result<Progress> {
+        if let Some(text) = reply.as_error() {
+            let ignored = match self.steps.get(at) {
+                // Servers before 7.2 do not know it.
+                Some(Step::Library | Step::Access) => code(text) != b"NOAUTH",
+                Some(Step::Name) => matches!(code(text), b"LOADING" | b"BUSY"),
+                Some(Step::Database) | None => false,
+            };
+            if !ignored {
+                return Err(refused(
+                    self.steps.get(at).map_or("", |step| step.name()),
+                    text,
+                ));
+            }
+        }
+        let next = at + 1;
+        if next < self.steps.len() {
+            self.state = State::Setup(next);
+            return Ok(Progress::NeedInput);
+        }
+        Ok(Progress::Done(self.greeting.clone()))
+    }
+
+    fn fall_back(&mut self) -> Result<()> {
+        self.greeting.version = Version::Resp2;
+        if let Some(auth) = self.auth.take() {
+            self.output = auth;
+            self.state = State::Auth;
+            return Ok(());
+        }
+        // Nothing else would tell that a password is missing: servers that do not know `SETINFO`
+        // say that first.
+        self.steps.push(Step::Access);
+        words(&mut self.setup, &[b"PING"])?;
+        self.begin_setup();
+        Ok(())
+    }
+
+    fn begin_setup(&mut self) {
+        self.output = std::mem::take(&mut self.setup);
+        self.state = State::Setup(0);
+    }
+
+    fn greet(&mut self, hello: Reply<'_>) {
+        let text = |reply: Reply<'_>| {
+            reply
+                .bytes()
+                .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        };
+        let Some(mut elements) = hello.elements() else {
+            return;
+        };
+        while let (Some(key), Some(value)) = (elements.next(), elements.next()) {
+            match key.bytes() {
+                Some(b"server") => self.greeting.server = text(value),
+                Some(b"version") => self.greeting.server_version = text(value),
+                Some(b"id") => self.greeting.id = value.integer(),
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Step {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Name => "CLIENT SETNAME",
+            Self::Library => "CLIENT SETINFO",
+            Self::Database => "SELECT",
+            Self::Access => "PING",
+        }
+    }
+}
+
+fn words(out: &mut BytesMut, words: &[&[u8]]) -> Result<()> {
+    Writer::command(out, |to| words.iter().for_each(|word| to.word(word)))
+}
+
+/// The first word of an error, which is all that servers agree on.
+fn code(text: &[u8]) -> &[u8] {
+    text.split(|byte| *byte == b' ').next().unwrap_or_default()
+}
+
+/// Errors that a server sends to whoever connects, whatever was asked.
+fn refuses_everybody(text: &[u8]) -> Result<()> {
+    // The one text that must be read on behind the first word, because that is `ERR`.
+    if text.starts_with(b"ERR max number of clients") {
+        return Err(Error::new(
+            ErrorKind::Connect,
+            "the server is full: it has reached its limit of clients (maxclients)",
+        ));
+    }
+    if code(text) == b"DENIED" {
+        return Err(Error::new(
+            ErrorKind::Connect,
+            "the server runs in protected mode and accepts local clients only (DENIED)",
+        ));
+    }
+    Ok(())
+}
+
+fn refused(command: &'static str, text: &[u8]) -> Error {
+    let code = String::from_utf8_lossy(code(text));
+    let why = match &*code {
+        "NOAUTH" => "the server asks for a password",
+        "WRONGPASS" => "the server rejects the user name or the password",
+        "NOPERM" => "the user may not run this command",
+        "LOADING" => "the server is loading its data",
+        "BUSY" => "the server is busy with a script",
+        // The text may repeat the arguments, of which one is a password.
+        _ if matches!(command, "HELLO" | "AUTH") => "the server refuses it",
+        _ => {
+            return Error::new(ErrorKind::Connect, "the server refuses a setting")
+                .with_command(command)
+                .with_source(Error::server(text));
+        }
+    };
+    Error::new(ErrorKind::Connect, format!("{why} ({code})")).with_command(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    const PLAIN: Identity<'static> = Identity {
+        version: Version::Resp3,
+        username: None,
+        password: None,
+        client_name: None,
+        database: 0,
+    };
+
+    const HELLO: &[u8] =
+        b"%3\r\n$6\r\nserver\r\n$6\r\nvalkey\r\n$7\r\nversion\r\n$5\r\n9.1.2\r\n$2\r\nid\r\n:7\r\n";
+
+    /// Sends each script's bytes in turn; returns what was written and where it ended.
+    fn run(identity: &Identity<'_>, replies: &[&[u8]]) -> (Vec<String>, Result<Progress>) {
+        let mut handshake = Handshake::new(identity).unwrap();
+        let mut written = Vec::new();
+        let mut progress = Ok(Progress::NeedInput);
+        for reply in replies {
+            let output = handshake.take_output();
+            if !output.is_empty() {
+                written.push(spoken(&output));
+            }
+            let frame = Frame::parse(Bytes::copy_from_slice(reply)).unwrap();
+            progress = handshake.receive(&frame);
+            if !matches!(progress, Ok(Progress::NeedInput)) {
+                break;
+            }
+        }
+        let output = handshake.take_output();
+        if !output.is_empty() {
+            written.push(spoken(&output));
+        }
+        (written, progress)
+    }
+
+    /// The words of a batch; commands are separated by `;`.
+    fn spoken(bytes: &[u8]) -> String {
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let lines: Vec<_> = text.split("\r\n").collect();
+        let mut commands: Vec<Vec<&str>> = Vec::new();
+        for line in lines {
+            if line.starts_with('*') {
+                commands.push(Vec::new());
+            } else if !line.starts_with('$') && !line.is_empty() {
+                commands.last_mut().unwrap().push(line);
+            }
+        }
+        let commands: Vec<_> = commands.iter().map(|words| words.join(" ")).collect();
+        commands.join("; ")
+    }
+
+    fn greeting(progress: Result<Progress>) -> Greeting {
+        match progress {
+            Ok(Progress::Done(greeting)) => greeting,
+            other => panic!("expected a greeting, got {other:?}"),
+        }
+    }
+
+    const SETINFO: &str = concat!(
+        "CLIENT SETINFO LIB-NAME respec; CLIENT SETINFO LIB-VER ",
+        env!("CARGO_PKG_VERSION")
+    );
+
+    #[test]
+    fn resp3_in_two_steps() {
+        let (written, progress) = run(&PLAIN, &[HELLO, b"+OK\r\n", b"+OK\r\n"]);
+        assert_eq!(written, ["HELLO 3", SETINFO]);
+        assert_eq!(
+            greeting(progress),
+            Greeting {
+                version: Version::Resp3,
+                server: Some("valkey".into()),
+                server_version: Some("9.1.2".into()),
+                id: Some(7),
+            }
+        );
+    }
+
+    #[test]
+    fn everything_that_was_asked_for_is_sent() {
+        let identity = Identity {
+            username: Some("app"),
+            password: Some(b"pw"),
+            client_name: Some("worker"),
+            database: 3,
+            ..PLAIN
+        };
+        let ok: &[u8] = b"+OK\r\n";
+        let (written, progress) = run(&identity, &[HELLO, ok, ok, ok, ok]);
+        assert_eq!(
+            written,
+            [
+                "HELLO 3 AUTH app pw".to_owned(),
+                format!("CLIENT SETNAME worker; {SETINFO}; SELECT 3")
+            ]
+        );
+        greeting(progress);
+    }
+
+    #[test]
+    fn a_password_alone_is_that_of_the_default_user() {
+        let identity = Identity {
+            password: Some(b"pw"),
+            ..PLAIN
+        };
+        let unknown = b"-ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, \r\n";
+        let (written, progress) = run(
+            &identity,
+            &[unknown, b"+OK\r\n", b"-ERR x\r\n", b"-ERR x\r\n"],
+        );
+        assert_eq!(written, ["HELLO 3 AUTH default pw", "AUTH pw", SETINFO]);
+        assert_eq!(greeting(progress).version, Version::Resp2);
+    }
+
+    #[test]
+    fn servers_without_resp3_are_spoken_to_in_resp2() {
+        for refusal in [
+            &b"-ERR unknown command 'HELLO'\r\n"[..],
+            b"-NOPROTO sorry, this protocol version is not supported\r\n",
+            b"-LOADING the dataset\r\n",
+            b"-BUSY a script\r\n",
+        ] {
+            let ok: &[u8] = b"+OK\r\n";
+            let (written, progress) = run(&PLAIN, &[refusal, ok, ok, b"+PONG\r\n"]);
+            assert_eq!(written, ["HELLO 3", &format!("{SETINFO}; PING")]);
+            assert_eq!(greeting(progress).version, Version::Resp2);
+        }
+    }
+
+    #[test]
+    fn resp2_does_not_ask_for_more() {
+        let identity = Identity {
+            version: Version::Resp2,
+            username: Some("app"),
+            password: Some(b"pw"),
+            ..PLAIN
+        };
+        let ok: &[u8] = b"+OK\r\n";
+        let (written, progress) = run(&identity, &[ok, ok, ok]);
+        assert_eq!(written, ["AUTH app pw", SETINFO]);
+        assert_eq!(greeting(progress).version, Version::Resp2);
+    }
+
+    #[test]
+    fn a_password_that_is_missing_is_noticed_under_resp2() {
+        let identity = Identity {
+            version: Version::Resp2,
+            ..PLAIN
+        };
+        let unknown: &[u8] = b"-ERR unknown subcommand 'SETINFO'\r\n";
+        let noauth: &[u8] = b"-NOAUTH Authentication required.\r\n";
+        let (written, progress) = run(&identity, &[unknown, unknown, noauth]);
+        assert_eq!(written, [format!("{SETINFO}; PING")]);
+        assert!(progress.unwrap_err().to_string().contains("NOAUTH"));
+    }
+
+    #[test]
+    fn refusals_name_the_reason_and_no_secret() {
+        let identity = Identity {
+            username: Some("app"),
+            password: Some(b"hunter2"),
+            ..PLAIN
+        };
+        for (reply, reason) in [
+            (
+                &b"-WRONGPASS invalid username-password pair\r\n"[..],
+                "WRONGPASS",
+            ),
+            (b"-NOAUTH HELLO must be called with\r\n", "NOAUTH"),
+            (b"-ERR syntax error near 'hunter2'\r\n", "ERR"),
+            (b"-ERR max number of clients reached\r\n", "full"),
+            (
+                b"-DENIED Redis is running in protected mode\r\n",
+                "protected mode",
+            ),
+        ] {
+            let (written, progress) = run(&identity, &[reply]);
+            assert_eq!(written, ["HELLO 3 AUTH app hunter2"]);
+            let error = progress.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Connect);
+            assert!(error.to_string().contains(reason), "{error}");
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn settings_that_a_server_refuses_are_fatal_where_they_matter() {
+        let identity = Identity {
+            client_name: Some("worker"),
+            database: 99,
+            ..PLAIN
+        };
+        let ok: &[u8] = b"+OK\r\n";
+        let range: &[u8] = b"-ERR DB index is out of range\r\n";
+        let (_, progress) = run(&identity, &[HELLO, ok, ok, ok, range]);
+        let error = progress.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connect);
+        assert_eq!(error.command(), Some("SELECT"));
+
+        let busy: &[u8] = b"-BUSY a script is running\r\n";
+        let (_, progress) = run(&identity, &[HELLO, busy, busy, busy, ok]);
+        greeting(progress);
+        let (_, progress) = run(&identity, &[HELLO, ok, ok, ok, busy]);
+        assert!(progress.unwrap_err().to_string().contains("BUSY"));
+
+        let (_, progress) = run(&PLAIN, &[HELLO, b"-NOAUTH Authentication required.\r\n"]);
+        assert!(progress.unwrap_err().to_string().contains("password"));
+    }
+
+    #[test]
+    fn pushes_do_not_count() {
+        let push: &[u8] = b">2\r\n+invalidate\r\n_\r\n";
+        let ok: &[u8] = b"+OK\r\n";
+        let (_, progress) = run(&PLAIN, &[push, HELLO, push, ok, push, ok]);
+        greeting(progress);
+    }
+}

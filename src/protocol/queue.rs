@@ -1,0 +1,439 @@
+//! What is sent and what is owed: the output buffer and the slots of those who wait.
+
+use std::{collections::VecDeque, time::Instant};
+
+use bytes::BytesMut;
+
+use crate::{
+    command::{Awaited, Exchange},
+    error::{Error, ErrorKind, Outcome, Phase, Result},
+    resp::{Frame, Kind, Reply},
+};
+
+/// The output buffer of a connection and its slots, in the order of sending.
+///
+/// `W` stands for whoever waits: an index, or nothing where there is only one.
+///
+/// Pushes are told from replies by their type. Where that is not enough, the queue knows more:
+///
+/// - The subscribe family is answered by one push for each channel. These confirm the command that
+///   is at the front; an error, or `QUEUED`, answers it as well.
+/// - Under RESP2 confirmations and messages are plain arrays. Once a confirmation has come as an
+///   array, arrays that begin with the word of a message are pushes, as long as the count of
+///   subscriptions in the last confirmation is not 0. A server refuses in that mode whatever could
+///   answer with such an array.
+/// - After `MONITOR`, simple strings that begin with a digit are pushes; no reply looks like that.
+///
+/// An unsolicited `sunsubscribe`, which tells that a slot moved away, cannot be told from the
+/// confirmation of a `SUNSUBSCRIBE` that is at the front; the server's `-MOVED` then finds nobody
+/// who waits, and the connection ends.
+#[derive(Debug)]
+pub(crate) struct Queue<W> {
+    output: BytesMut,
+    /// How many bytes were taken from the output so far; where it begins in the stream.
+    taken: u64,
+    slots: VecDeque<Slot<W>>,
+    next_ticket: u64,
+    /// Slots without a waiter whose bytes are still in the output.
+    given_up: usize,
+    /// No deadline is earlier; may be one of a slot that is gone.
+    earliest: Option<Instant>,
+    subscriptions: Subscriptions,
+    monitoring: bool,
+}
+
+/// Names a slot to those who may want to abandon it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(u64);
+
+#[derive(Debug)]
+struct Slot<W> {
+    ticket: Ticket,
+    /// Nobody any more, once it was abandoned or timed out.
+    waiter: Option<W>,
+    awaited: Awaited,
+    /// Frames that are still to come.
+    missing: usize,
+    deadline: Option<Instant>,
+    /// Where its bytes begin in the stream.
+    start: u64,
+}
+
+/// The counts of the last confirmations that were arrays.
+#[derive(Clone, Copy, Debug, Default)]
+struct Subscriptions {
+    channels: i64,
+    shard_channels: i64,
+}
+
+/// What a frame turned out to be.
+#[derive(Debug)]
+pub(crate) enum Event<W> {
+    /// A reply; after the last one the waiter is forgotten.
+    Reply {
+        /// Who waits for it.
+        waiter: W,
+        /// The reply.
+        frame: Frame,
+        /// Whether it is the last one.
+        last: bool,
+    },
+    /// A message that no command asked for.
+    Push(Frame),
+    /// A reply that nobody waits for, or one of several confirmations.
+    Swallowed,
+}
+
+impl<W: Copy> Queue<W> {
+    /// Nothing sent and nothing owed.
+    pub(crate) fn new() -> Self {
+        Self {
+            output: BytesMut::new(),
+            taken: 0,
+            slots: VecDeque::new(),
+            next_ticket: 0,
+            given_up: 0,
+            earliest: None,
+            subscriptions: Subscriptions::default(),
+            monitoring: false,
+        }
+    }
+
+    /// Encodes an exchange and appends its bytes and its slot in one step.
+    ///
+    /// # Errors
+    ///
+    /// An argument that cannot be sent; nothing was appended then.
+    pub(crate) fn send<E: Exchange>(
+        &mut self,
+        exchange: &E,
+        waiter: W,
+        deadline: Option<Instant>,
+    ) -> Result<Ticket> {
+        let start = self.accepted();
+        let awaited = Append::to(&mut self.output, |output| exchange.write(output))?;
+        let missing = match awaited {
+            Awaited::Frames(count) | Awaited::Confirmations(count, _) => count,
+            Awaited::Stream => 1,
+        };
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.slots.push_back(Slot {
+            ticket,
+            waiter: Some(waiter),
+            awaited,
+            missing,
+            deadline,
+            start,
+        });
+        self.expect_by(deadline);
+        Ok(ticket)
+    }
+
+    /// Takes the waiter of a slot away.
+    ///
+    /// What was not taken for writing yet will not be written; the replies of everything else are
+    /// swallowed when they come.
+    pub(crate) fn abandon(&mut self, ticket: Ticket) {
+        let taken = self.taken;
+        let Ok(at) = self.slots.binary_search_by_key(&ticket, |slot| slot.ticket) else {
+            return;
+        };
+        if let Some(slot) = self.slots.get_mut(at)
+            && slot.waiter.take().is_some()
+        {
+            self.given_up += usize::from(slot.start >= taken);
+        }
+    }
+
+    /// Moves what is to be written into `into`, which must be empty and whose memory is used next.
+    pub(crate) fn take_output(&mut self, into: &mut BytesMut) {
+        debug_assert!(into.is_empty(), "bytes must be written in order");
+        if self.given_up > 0 {
+            self.drop_given_up();
+        }
+        self.taken = self.accepted();
+        std::mem::swap(&mut self.output, into);
+        if self.output.capacity() > LARGEST_KEPT {
+            self.output = BytesMut::new();
+        }
+    }
+
+    /// Finds out what a frame is and whom it answers.
+    ///
+    /// # Errors
+    ///
+    /// Nobody waits for a reply: the connection must be closed.
+    pub(crate) fn accept(&mut self, frame: Frame) -> Result<Event<W>> {
+        let reply = frame.reply();
+        let kind = reply.kind();
+        let front = self.slots.front();
+        if let Some(&Awaited::Confirmations(_, name)) = front.map(|slot| &slot.awaited)
+            && matches!(kind, Kind::Push | Kind::Array)
+        {
+            if !confirms(reply, name) {
+                return Ok(self.push(frame));
+            }
+            self.subscriptions.update(reply);
+        } else if kind == Kind::Push {
+            return Ok(Event::Push(frame));
+        } else if kind == Kind::Array && self.subscriptions.any() && is_message(reply) {
+            return Ok(self.push(frame));
+        } else if kind == Kind::SimpleString {
+            if self.monitoring && starts_with_digit(reply) {
+                return Ok(Event::Push(frame));
+            }
+            if reply.bytes() == Some(b"RESET") {
+                self.subscriptions = Subscriptions::default();
+                self.monitoring = false;
+            }
+        }
+        self.answer(frame, kind)
+    }
+
+    /// Gives a frame to the slot at the front.
+    fn answer(&mut self, frame: Frame, kind: Kind) -> Result<Event<W>> {
+        let Some(slot) = self.slots.front_mut() else {
+            return Err(Error::new(
+                ErrorKind::Protocol,
+                format!("expected no reply, got {}", kind.noun()),
+            ));
+        };
+        slot.missing = match slot.awaited {
+            Awaited::Confirmations(..) if !matches!(kind, Kind::Push | Kind::Array) => 0,
+            _ => slot.missing.saturating_sub(1),
+        };
+        let last = slot.missing == 0;
+        let held_back = !last && matches!(slot.awaited, Awaited::Confirmations(..));
+        let waiter = slot.waiter;
+        if last {
+            self.monitoring |= slot.awaited == Awaited::Stream && !kind.is_error();
+            self.slots.pop_front();
+        }
+        Ok(match waiter {
+            Some(waiter) if !held_back => Event::Reply {
+                waiter,
+                frame,
+                last,
+            },
+            _ => Event::Swallowed,
+        })
+    }
+
+    fn push(&mut self, frame: Frame) -> Event<W> {
+        if frame.reply().kind() == Kind::Array {
+            self.subscriptions.update(frame.reply());
+        }
+        Event::Push(frame)
+    }
+
+    /// When [`Queue::handle_timeout`] should be called, if nothing else happens before.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.earliest
+    }
+
+    /// Answers those whose deadline has come with an error.
+    ///
+    /// Their slots stay and swallow the late replies, but for those that were never written.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, mut expired: impl FnMut(W, Error)) {
+        if self.earliest.is_none_or(|earliest| earliest > now) {
+            return;
+        }
+        self.earliest = None;
+        let taken = self.taken;
+        let mut earliest = None;
+        for slot in &mut self.slots {
+            let (Some(waiter), Some(deadline)) = (slot.waiter, slot.deadline) else {
+                continue;
+            };
+            if deadline > now {
+                earliest =
+                    Some(earliest.map_or(deadline, |earlier: Instant| earlier.min(deadline)));
+                continue;
+            }
+            slot.waiter = None;
+            let unsent = slot.start >= taken;
+            self.given_up += usize::from(unsent);
+            expired(waiter, timed_out(unsent));
+        }
+        self.earliest = earliest;
+    }
+
+    /// Empties the queue of a connection that ended, and names all who wait.
+    ///
+    /// `written` is how many bytes reached the socket in all; what began behind was not sent.
+    pub(crate) fn fail(&mut self, written: u64, mut failed: impl FnMut(W, Outcome)) {
+        for slot in self.slots.drain(..) {
+            let Some(waiter) = slot.waiter else { continue };
+            let outcome = if slot.start < written {
+                Outcome::Indeterminate
+            } else {
+                Outcome::NotSent
+            };
+            failed(waiter, outcome);
+        }
+        self.output.clear();
+        self.given_up = 0;
+        self.earliest = None;
+    }
+
+    /// Whether every reply has come and nothing waits to be written.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.slots.is_empty() && self.output.is_empty()
+    }
+
+    /// How much memory the output keeps.
+    #[cfg(test)]
+    pub(super) fn output_capacity(&self) -> usize {
+        self.output.capacity()
+    }
+
+    /// How many bytes were accepted so far; where the next slot begins in the stream.
+    fn accepted(&self) -> u64 {
+        self.taken + self.output.len() as u64
+    }
+
+    fn expect_by(&mut self, deadline: Option<Instant>) {
+        self.earliest = match (self.earliest, deadline) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+    }
+
+    /// Removes the bytes and slots of those who left before anything was taken.
+    fn drop_given_up(&mut self) {
+        let end = self.accepted();
+        let first = self.slots.partition_point(|slot| slot.start < self.taken);
+        let unsent = self.slots.split_off(first);
+        let mut kept = BytesMut::with_capacity(self.output.len());
+        let ends: Vec<u64> = unsent
+            .iter()
+            .skip(1)
+            .map(|slot| slot.start)
+            .chain([end])
+            .collect();
+        for (mut slot, end) in unsent.into_iter().zip(ends) {
+            let bytes = self.output.split_to(offset(slot.start, end));
+            if slot.waiter.is_some() {
+                slot.start = self.taken + kept.len() as u64;
+                kept.extend_from_slice(&bytes);
+                self.slots.push_back(slot);
+            }
+        }
+        self.output = kept;
+        self.given_up = 0;
+    }
+}
+
+impl Subscriptions {
+    fn any(self) -> bool {
+        self.channels > 0 || self.shard_channels > 0
+    }
+
+    /// Takes over the count of a confirmation, if it came as an array.
+    fn update(&mut self, confirmation: Reply<'_>) {
+        if confirmation.kind() != Kind::Array {
+            return;
+        }
+        let Some(mut elements) = confirmation.elements() else {
+            return;
+        };
+        let word = elements.next().and_then(|word| word.bytes());
+        let Some(count) = elements.nth(1).and_then(|count| count.integer()) else {
+            return;
+        };
+        match word {
+            Some(b"subscribe" | b"unsubscribe" | b"psubscribe" | b"punsubscribe") => {
+                self.channels = count;
+            }
+            Some(b"ssubscribe" | b"sunsubscribe") => self.shard_channels = count,
+            _ => {}
+        }
+    }
+}
+
+/// Takes back what was appended if it is not completed, be it by an error or a panic.
+struct Append<'o> {
+    output: &'o mut BytesMut,
+    length: usize,
+    completed: bool,
+}
+
+impl<'o> Append<'o> {
+    fn to<T>(
+        output: &'o mut BytesMut,
+        write: impl FnOnce(&mut BytesMut) -> Result<T>,
+    ) -> Result<T> {
+        let mut append = Self {
+            length: output.len(),
+            output,
+            completed: false,
+        };
+        let result = write(append.output);
+        append.completed = result.is_ok();
+        result
+    }
+}
+
+impl Drop for Append<'_> {
+    fn drop(&mut self) {
+        if !self.completed {
+            self.output.truncate(self.length);
+        }
+    }
+}
+
+fn timed_out(unsent: bool) -> Error {
+    if unsent {
+        Error::new(
+            ErrorKind::Timeout(Phase::Write),
+            "the connection takes no more bytes",
+        )
+    } else {
+        Error::new(
+            ErrorKind::Timeout(Phase::Reply),
+            "no reply within the time allowed",
+        )
+        .with_outcome(Outcome::Indeterminate)
+    }
+}
+
+fn first_word(reply: Reply<'_>) -> Option<&[u8]> {
+    reply.elements()?.next()?.bytes()
+}
+
+fn confirms(reply: Reply<'_>, name: &str) -> bool {
+    first_word(reply).is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+fn is_message(reply: Reply<'_>) -> bool {
+    matches!(
+        first_word(reply),
+        Some(
+            b"message"
+                | b"pmessage"
+                | b"smessage"
+                | b"subscribe"
+                | b"unsubscribe"
+                | b"psubscribe"
+                | b"punsubscribe"
+                | b"ssubscribe"
+                | b"sunsubscribe"
+        )
+    )
+}
+
+fn starts_with_digit(reply: Reply<'_>) -> bool {
+    reply
+        .bytes()
+        .and_then(|bytes| bytes.first())
+        .is_some_and(u8::is_ascii_digit)
+}
+
+/// The distance of two places that lie in the same buffer.
+fn offset(start: u64, end: u64) -> usize {
+    usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX)
+}
+
+/// Memory beyond this is not kept for the next commands.
+const LARGEST_KEPT: usize = 256 << 10;

@@ -1,0 +1,221 @@
+//! From bytes to frames: the receive buffer and its policy.
+
+use std::{collections::VecDeque, io};
+
+use bytes::{Bytes, BytesMut};
+
+use crate::resp::{Frame, Limits, ProtocolError, Scanner};
+
+/// Finds frames in the bytes that a driver reads.
+///
+/// The buffer is a *block* of [`BLOCK`] bytes, and frames are split off from it without copying. It
+/// grows for larger frames, by no more than has arrived so far, whatever a header announces; behind
+/// such a frame it is a small block again. A frame that takes less than a quarter of its block is
+/// marked as shared, so that a value that is kept does not keep the block.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    buffer: BytesMut,
+    scanner: Scanner,
+    /// The size of the block that `buffer` is the rest of.
+    block: usize,
+    /// Frames that were found already: pushes that lay inside a frame, and that frame.
+    found: VecDeque<Frame>,
+}
+
+impl Receiver {
+    /// An empty buffer, without memory yet.
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            scanner: Scanner::new(limits),
+            block: 0,
+            found: VecDeque::new(),
+        }
+    }
+
+    /// The buffer to append to, with room for a useful read.
+    pub(crate) fn space(&mut self) -> &mut BytesMut {
+        let missing = self
+            .scanner
+            .at_least()
+            .saturating_sub(self.buffer.len())
+            .min(self.buffer.len().max(BLOCK));
+        let spare = self.buffer.capacity() - self.buffer.len();
+        if spare < missing.max(LEAST_SPARE) {
+            self.buffer.reserve(missing.max(BLOCK));
+            self.block = self.buffer.capacity();
+        }
+        &mut self.buffer
+    }
+
+    /// Lets `read` fill initialised memory behind the buffer and returns how much it has read.
+    ///
+    /// # Errors
+    ///
+    /// Those of `read`.
+    pub(crate) fn fill(
+        &mut self,
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let buffer = self.space();
+        let length = buffer.len();
+        let room = (buffer.capacity() - length).min(LARGEST_FILL);
+        buffer.resize(length + room, 0);
+        let result = read(buffer.get_mut(length..).unwrap_or_default());
+        let arrived = result.as_ref().map_or(0, |arrived| *arrived);
+        buffer.truncate(length + arrived.min(room));
+        result
+    }
+
+    /// Appends bytes from elsewhere.
+    #[cfg(test)]
+    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let buffer = self.space();
+            let (some, more) = rest.split_at(rest.len().min(buffer.capacity() - buffer.len()));
+            buffer.extend_from_slice(some);
+            rest = more;
+        }
+    }
+
+    /// The next complete frame. Pushes that lie inside of a frame come before it, as frames.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are no RESP or exceed a limit; the connection cannot be used any more.
+    pub(crate) fn frame(&mut self) -> Result<Option<Frame>, ProtocolError> {
+        if let Some(frame) = self.found.pop_front() {
+            return Ok(Some(frame));
+        }
+        let Some(length) = self.scanner.scan(&self.buffer)? else {
+            return Ok(None);
+        };
+        let shared = length < self.block / 4;
+        let bytes = self.buffer.split_to(length).freeze();
+        if self.block > BLOCK && self.buffer.len() < BLOCK {
+            self.shrink();
+        }
+        let frame = Frame::new(bytes, shared);
+        if self.scanner.nested_pushes() == 0 {
+            return Ok(Some(frame));
+        }
+        let pushes = frame.nested_pushes();
+        self.found
+            .extend(pushes.map(|push| Frame::new(Bytes::copy_from_slice(push.raw()), false)));
+        self.found.push_back(frame);
+        Ok(self.found.pop_front())
+    }
+
+    /// Whether no byte waits for the rest of its frame.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.buffer.is_empty() && self.found.is_empty()
+    }
+
+    /// Goes on in a small block, and leaves a large one to the frames that lie in it.
+    fn shrink(&mut self) {
+        let rest = std::mem::take(&mut self.buffer);
+        self.block = 0;
+        if !rest.is_empty() {
+            self.buffer.reserve(BLOCK);
+            self.block = self.buffer.capacity();
+            self.buffer.extend_from_slice(&rest);
+        }
+    }
+}
+
+/// The usual size of the buffer: some hundred small replies, or a read of a loaded server's answers.
+const BLOCK: usize = 32 << 10;
+
+/// With less room than this, reading would need more calls than it is worth.
+const LEAST_SPARE: usize = BLOCK / 4;
+
+/// What [`Receiver::fill`] initialises at most for one read.
+const LARGEST_FILL: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bulk(length: usize) -> Vec<u8> {
+        let mut bytes = format!("${length}\r\n").into_bytes();
+        bytes.resize(bytes.len() + length, b'x');
+        bytes.extend_from_slice(b"\r\n");
+        bytes
+    }
+
+    #[test]
+    fn frames_are_found_whatever_the_pieces() {
+        let bytes = b"+OK\r\n*2\r\n:1\r\n$3\r\nabc\r\n_\r\n";
+        for first in 0..=bytes.len() {
+            for second in first..=bytes.len() {
+                let mut receiver = Receiver::new(Limits::default());
+                let mut frames = Vec::new();
+                for piece in [&bytes[..first], &bytes[first..second], &bytes[second..]] {
+                    receiver.extend(piece);
+                    while let Some(frame) = receiver.frame().unwrap() {
+                        frames.push(frame.as_bytes().to_vec());
+                    }
+                }
+                assert_eq!(frames.concat(), bytes);
+                assert_eq!(frames.len(), 3);
+                assert!(receiver.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_frame_leaves_a_small_buffer_behind() {
+        let mut receiver = Receiver::new(Limits::default());
+        receiver.extend(&bulk(1 << 20));
+        receiver.extend(b"+O");
+        let frame = receiver.frame().unwrap().unwrap();
+        assert_eq!(frame.as_bytes().len(), (1 << 20) + 12);
+        assert!(receiver.buffer.capacity() <= 2 * BLOCK);
+        receiver.extend(b"K\r\n");
+        assert_eq!(receiver.frame().unwrap().unwrap().as_bytes(), b"+OK\r\n");
+        assert!(receiver.frame().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_header_alone_allocates_little() {
+        let mut receiver = Receiver::new(Limits::default());
+        receiver.extend(b"$536870912\r\n");
+        assert!(receiver.frame().unwrap().is_none());
+        assert!(receiver.space().capacity() <= 2 * BLOCK);
+    }
+
+    #[test]
+    fn pushes_inside_a_frame_come_before_it() {
+        let mut receiver = Receiver::new(Limits::default());
+        let bytes = b"*2\r\n>1\r\n+m\r\n:1\r\n_\r\n";
+        receiver.extend(bytes);
+        receiver.extend(b"+OK\r\n");
+        let mut frames = Vec::new();
+        while let Some(frame) = receiver.frame().unwrap() {
+            frames.push(frame);
+        }
+        assert_eq!(frames[0].as_bytes(), b">1\r\n+m\r\n");
+        assert!(frames[0].is_push());
+        assert_eq!(frames[1].as_bytes(), bytes);
+        assert_eq!(frames[2].as_bytes(), b"+OK\r\n");
+        assert!(receiver.is_empty());
+    }
+
+    #[test]
+    fn filling_keeps_what_was_read_and_nothing_else() {
+        let mut receiver = Receiver::new(Limits::default());
+        let read = receiver.fill(|space| {
+            space[..5].copy_from_slice(b"+OK\r\n");
+            Ok(5)
+        });
+        assert_eq!(read.unwrap(), 5);
+        let failed = receiver.fill(|space| {
+            space[0] = b'!';
+            Err(io::ErrorKind::WouldBlock.into())
+        });
+        assert!(failed.is_err());
+        assert_eq!(receiver.frame().unwrap().unwrap().as_bytes(), b"+OK\r\n");
+        assert!(receiver.is_empty());
+    }
+}
