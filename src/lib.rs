@@ -20,7 +20,7 @@ mod protocol;
 pub mod reply;
 pub mod resp;
 mod secret;
-#[cfg(feature = "blocking")]
+#[cfg(any(feature = "async", feature = "blocking"))]
 mod socket;
 
 #[cfg(feature = "async")]
