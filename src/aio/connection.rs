@@ -139,7 +139,10 @@ impl Connection {
     pub(super) fn forget(&self, key: Key, ticket: Ticket) {
         let mut state = self.0.lock();
         state.queue.abandon(ticket);
-        state.waiting.free(key);
+        let freed = state.waiting.free(key);
+        drop(state);
+        // Frames may be large, and what the end of a waker sets off is not known here.
+        drop(freed);
     }
 
     /// The next message that no command asked for.

@@ -106,6 +106,15 @@ impl Patience {
             _ => Self::Forever,
         }
     }
+
+    /// How long to wait for the reply, if an ordinary one may take `response_timeout`.
+    pub(crate) fn within(self, response_timeout: Option<Duration>) -> Option<Duration> {
+        match self {
+            Self::None => response_timeout,
+            Self::Up(wait) => response_timeout.map(|timeout| timeout.saturating_add(wait)),
+            Self::Forever => None,
+        }
+    }
 }
 
 /// Where a command will be sent: [`Detached`], or a reference to a client.
