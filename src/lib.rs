@@ -27,4 +27,5 @@ mod socket;
 pub use aio::Client;
 pub use config::{Address, Config, PoolOptions, Protocol, TcpOptions};
 pub use error::{Error, ErrorKind, Phase, Result};
+pub use reply::Value;
 pub use secret::Secret;
