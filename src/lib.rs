@@ -12,15 +12,20 @@ mod error;
 #[cfg(feature = "blocking")]
 mod pool;
 pub mod prelude;
+#[cfg_attr(
+    not(all(feature = "async", feature = "blocking")),
+    allow(dead_code, unused_imports, reason = "each driver uses a part of it")
+)]
 mod protocol;
 pub mod reply;
 pub mod resp;
 mod secret;
-#[cfg(feature = "blocking")]
+#[cfg(any(feature = "async", feature = "blocking"))]
 mod socket;
 
 #[cfg(feature = "async")]
 pub use aio::Client;
 pub use config::{Address, Config, PoolOptions, Protocol, TcpOptions};
 pub use error::{Error, ErrorKind, Phase, Result};
+pub use reply::Value;
 pub use secret::Secret;

@@ -42,6 +42,6 @@ pub use crate::commands::string::StringCommands;
 #[cfg(feature = "timeseries")]
 pub use crate::commands::timeseries::TimeseriesCommands;
 #[cfg(feature = "transactions")]
-pub use crate::commands::transactions::TransactionsCommands;
+pub use crate::commands::transactions::DedicatedTransactionsCommands;
 #[cfg(feature = "vector-set")]
 pub use crate::commands::vector_set::VectorSetCommands;

@@ -35,7 +35,7 @@ async fn ten_thousand_commands_in_one_pipeline() {
 
 #[tokio::test]
 async fn an_empty_batch_sends_nothing() {
-    let nowhere = Client::from_config(respec::config::Config::tcp("127.0.0.1", 1));
+    let nowhere = Client::from_config(respec::Config::tcp("127.0.0.1", 1));
     let none = || std::iter::empty::<aio_support::Words>();
     assert!(nowhere.pipeline(none()).await.unwrap().is_empty());
     assert!(nowhere.transaction(none()).await.unwrap().is_empty());
@@ -144,5 +144,8 @@ async fn what_would_harm_others_is_refused_before_anything_is_sent() {
         let error = client.transaction((set(), words(other))).await.unwrap_err();
         assert_eq!((error.kind(), error.command()), (ErrorKind::Refused, name));
     }
-    assert_eq!(client.send(words("GET batch:refused")).await.unwrap(), "nil");
+    assert_eq!(
+        client.send(words("GET batch:refused")).await.unwrap(),
+        "nil"
+    );
 }

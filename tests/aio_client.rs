@@ -5,10 +5,7 @@ mod aio_support;
 use std::time::{Duration, Instant};
 
 use aio_support::{args, client, hasty, info, server, until, words};
-use respec::{
-    Client, ErrorKind,
-    config::{Config, Protocol},
-};
+use respec::{Client, Config, ErrorKind, Protocol};
 use respec_testkit::{Server, Variant};
 
 #[tokio::test]
@@ -87,7 +84,9 @@ async fn callers_share_one_attempt_to_connect() {
     let mut tasks = Vec::new();
     for _ in 0..50 {
         let client = client.clone();
-        tasks.push(tokio::spawn(async move { client.send(words("CLIENT ID")).await }));
+        tasks.push(tokio::spawn(async move {
+            client.send(words("CLIENT ID")).await
+        }));
     }
     let mut ids = Vec::new();
     for task in tasks {
@@ -141,7 +140,10 @@ async fn the_settings_of_a_connection_are_kept() {
     let config = Config::from_url(&server.url()).unwrap();
     let client = Client::from_config(config.database(3).client_name("tester"));
     client.send(words("SET here 1")).await.unwrap();
-    assert_eq!(client.send(words("CLIENT GETNAME")).await.unwrap(), "tester");
+    assert_eq!(
+        client.send(words("CLIENT GETNAME")).await.unwrap(),
+        "tester"
+    );
     let listed = client.send(words("CLIENT LIST")).await.unwrap();
     assert!(listed.contains("db=3"), "{listed}");
     let out_of_range = Client::from_config(Config::from_url(&server.url()).unwrap().database(99));
@@ -262,7 +264,11 @@ async fn what_changes_a_connection_is_refused() {
         assert_eq!(error.kind(), ErrorKind::Refused, "{command}");
         assert!(!error.may_have_executed());
         assert!(error.to_string().contains("dedicated()"), "{error}");
-        assert!(error.to_string().starts_with(command.split(' ').next().unwrap()));
+        assert!(
+            error
+                .to_string()
+                .starts_with(command.split(' ').next().unwrap())
+        );
     }
     let error = client.send(words("CLIENT REPLY OFF")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::source::names_in;
 use crate::spec::{Argument, ArgumentType, BeginSearch, Command, Commands, FindKeys, KeySpec};
 use crate::syntax::syntax;
 
@@ -65,27 +66,14 @@ impl fmt::Display for Diff {
 /// The differences of one command, facts first.
 pub fn command(old: &Command, new: &Command) -> Vec<String> {
     let mut changes = facts(old, new);
-    change(&mut changes, "summary", &old.summary, &new.summary);
+    texts(&mut changes, old, new);
     optional(
         &mut changes,
         "provider",
         &provider(old.provider),
         &provider(new.provider),
     );
-    if old.history != new.history {
-        let versions = |command: &Command| {
-            let versions: Vec<_> = command
-                .history
-                .iter()
-                .map(|(version, _)| version.as_str())
-                .collect();
-            versions.join(", ")
-        };
-        match versions(old) == versions(new) {
-            true => changes.push("history: other words".to_owned()),
-            false => change(&mut changes, "history", &versions(old), &versions(new)),
-        }
-    }
+    change(&mut changes, "history", &versions(old), &versions(new));
     own_facts(&mut changes, old, new);
     arguments(&mut changes, &old.arguments, &new.arguments, &[], false);
     changes
@@ -97,10 +85,6 @@ pub fn facts(old: &Command, new: &Command) -> Vec<String> {
     optional(&mut changes, "since", &old.since, &new.since);
     change(&mut changes, "group", &old.group, &new.group);
     optional(&mut changes, "module", &old.module, &new.module);
-    let formula = |command: &Command| command.complexity.as_deref().and_then(leading_formula);
-    if let (Some(old), Some(new)) = (formula(old), formula(new)) {
-        change(&mut changes, "complexity", &old, &new);
-    }
     optional(
         &mut changes,
         "deprecated since",
@@ -142,6 +126,20 @@ pub fn facts(old: &Command, new: &Command) -> Vec<String> {
     changes
 }
 
+/// The arguments that only the second has.
+pub fn additions(first: &Command, second: &Command) -> Vec<String> {
+    let mut changes = Vec::new();
+    arguments(
+        &mut changes,
+        &first.arguments,
+        &second.arguments,
+        &[],
+        false,
+    );
+    changes.retain(|change| change.starts_with("+ "));
+    changes
+}
+
 /// The differences of one argument, its parts aside.
 pub fn argument(old: &Argument, new: &Argument) -> Vec<String> {
     let mut changes = Vec::new();
@@ -154,7 +152,8 @@ pub fn argument(old: &Argument, new: &Argument) -> Vec<String> {
     let word = |token: &Option<String>| token.clone().unwrap_or_else(|| "none".to_owned());
     note("name", old.name.clone(), new.name.clone());
     note("type", kind(old.kind), kind(new.kind));
-    note("token", word(&old.token), word(&new.token));
+    let upper = |token: &Option<String>| word(&token.as_ref().map(|token| token.to_uppercase()));
+    note("token", upper(&old.token), upper(&new.token));
     note("optional", yes_or_no(old.optional), yes_or_no(new.optional));
     note("multiple", yes_or_no(old.multiple), yes_or_no(new.multiple));
     note(
@@ -176,12 +175,14 @@ pub fn argument(old: &Argument, new: &Argument) -> Vec<String> {
     );
     let family = |argument: &Argument| word(&provider(argument.provider));
     note("provider", family(old), family(new));
-    note(
-        "count",
-        format!("{:?}", old.count),
-        format!("{:?}", new.count),
-    );
-    note("unit", format!("{:?}", old.unit), format!("{:?}", new.unit));
+    let text = |value: serde_json::Result<serde_json::Value>| match value {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => "by rule".to_owned(),
+    };
+    let count = |argument: &Argument| text(serde_json::to_value(argument.count));
+    let unit = |argument: &Argument| text(serde_json::to_value(argument.unit));
+    note("count", count(old), count(new));
+    note("unit", unit(old), unit(new));
     changes
 }
 
@@ -236,9 +237,38 @@ fn arguments(
     }
 }
 
+/// The words, where both have some: most sources come without the words of this project.
+fn texts(changes: &mut Vec<String>, old: &Command, new: &Command) {
+    if !old.summary.is_empty() && !new.summary.is_empty() {
+        change(changes, "summary", &old.summary, &new.summary);
+    }
+    let is_told = |command: &Command| command.history.iter().all(|(_, text)| !text.is_empty());
+    if old.history != new.history && versions(old) == versions(new) && is_told(old) && is_told(new)
+    {
+        changes.push("history: other words".to_owned());
+    }
+    let names = |command: &Command| {
+        let names = command
+            .replaced_by
+            .as_deref()
+            .map(names_in)
+            .unwrap_or_default();
+        (!names.is_empty()).then(|| names.join(", "))
+    };
+    optional(changes, "replaced by", &names(old), &names(new));
+}
+
+fn versions(command: &Command) -> String {
+    let versions: Vec<_> = command
+        .history
+        .iter()
+        .map(|(version, _)| version.as_str())
+        .collect();
+    versions.join(", ")
+}
+
 /// The facts that no server tells.
 fn own_facts(changes: &mut Vec<String>, old: &Command, new: &Command) {
-    optional(changes, "replaced by", &old.replaced_by, &new.replaced_by);
     let texts = |command: &Command| {
         [
             (
@@ -335,10 +365,6 @@ fn change(changes: &mut Vec<String>, what: &str, old: &str, new: &str) {
 fn optional(changes: &mut Vec<String>, what: &str, old: &Option<String>, new: &Option<String>) {
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
     change(changes, what, &text(old), &text(new));
-}
-
-fn leading_formula(text: &str) -> Option<String> {
-    crate::source::formula(text)
 }
 
 fn provider(provider: Option<crate::spec::Provider>) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Writes the Rust of a typed client from a command spec.
 
 pub mod corrections;
+pub mod coverage;
 pub mod diff;
 pub mod error;
 pub mod merge;
@@ -28,7 +29,9 @@ pub fn generate(dir: &Path, root: render::Root) -> Result<Generated, Error> {
     let spec = spec::load(dir)?;
     let names = names::Names::load(dir)?;
     let model = model::Model::build(&spec, &names)?;
-    Ok(Generated { files: render::render(&model, &spec, root) })
+    Ok(Generated {
+        files: render::render(&model, &spec, root),
+    })
 }
 
 /// What [`generate`] made.

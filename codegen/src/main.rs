@@ -1,16 +1,21 @@
-//! Looks after `commands-spec/`: reads other descriptions of commands, and compares them.
+//! Looks after `commands-spec/`: reads other descriptions of commands, compares them, and shows
+//! what is generated.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use respec_codegen::coverage::Coverage;
 use respec_codegen::diff;
 use respec_codegen::error::Error;
 use respec_codegen::merge::{Report, merge};
+use respec_codegen::model::Model;
+use respec_codegen::names::Names;
 use respec_codegen::pull::{Address, pull};
+use respec_codegen::render::{self, Root};
 use respec_codegen::replies;
 use respec_codegen::source::Source;
-use respec_codegen::spec::{self, Commands, Provider};
+use respec_codegen::spec::{self, Commands, Provider, Spec};
 use respec_codegen::store::{self, Store};
 
 fn main() -> ExitCode {
@@ -64,6 +69,28 @@ fn run(words: &[String]) -> Result<String, Failure> {
             let second = PathBuf::from(options.operand("a second file or folder")?);
             options.end()?;
             Ok(diff::commands(&commands_of(&first)?, &commands_of(&second)?).to_string())
+        }
+        "show" => {
+            let name = options.rest().join(" ").to_uppercase();
+            let (spec, model) = build(&options.spec)?;
+            if let Some(text) = render::command(&name, &model, &spec, Root::Client) {
+                return Ok(text);
+            }
+            Err(
+                match spec
+                    .commands
+                    .get(&name)
+                    .and_then(|command| command.handwritten.as_ref())
+                {
+                    Some(reason) => Failure::Usage(format!("{name} is written by hand: {reason}")),
+                    None => Failure::Usage(format!("show: the spec has no command {name:?}")),
+                },
+            )
+        }
+        "coverage" => {
+            options.end()?;
+            let (spec, model) = build(&options.spec)?;
+            Ok(Coverage::of(&spec, &model).to_string())
         }
         "help" | "--help" | "-h" => Ok(format!("{USAGE}\n")),
         other => Err(Failure::Usage(format!("unknown command {other}"))),
@@ -124,12 +151,23 @@ impl Options {
             .ok_or_else(|| Failure::Usage(format!("expected {what}, found none")))
     }
 
+    fn rest(&mut self) -> Vec<String> {
+        self.operands.by_ref().collect()
+    }
+
     fn end(&mut self) -> Result<(), Failure> {
         match self.operands.next() {
             None => Ok(()),
             Some(word) => Err(Failure::Usage(format!("unexpected {word}"))),
         }
     }
+}
+
+/// The spec in a folder, and what is generated from it.
+fn build(dir: &Path) -> Result<(Spec, Model), Error> {
+    let spec = spec::load(dir)?;
+    let model = Model::build(&spec, &Names::load(dir)?)?;
+    Ok((spec, model))
 }
 
 /// The commands of a file or folder; those of a spec with its corrections.
@@ -211,12 +249,10 @@ fn describe(report: &Report, source: &Source) -> String {
         "{}: {count} commands of {provider}{version}\n",
         source.origin.display()
     );
-    for name in &report.new {
-        text.push_str(&format!("new: {name}\n"));
-    }
+    // What matters most stands last, next to the prompt.
     for (title, list) in [
-        ("changed", &report.changed),
         ("kept as it is", &report.kept),
+        ("changed", &report.changed),
     ] {
         for (name, lines) in list {
             text.push_str(&format!("{title}: {name}\n"));
@@ -224,6 +260,9 @@ fn describe(report: &Report, source: &Source) -> String {
                 text.push_str(&format!("    {line}\n"));
             }
         }
+    }
+    for name in &report.new {
+        text.push_str(&format!("new: {name}\n"));
     }
     for name in &report.gone {
         text.push_str(&format!("gone from the source, kept: {name}\n"));
@@ -248,6 +287,8 @@ usage: respec-codegen COMMAND
   import FILE|DIR   merge a commands.json, or a server's folder of command files
   pull URL          merge the commands of a running server, redis://[user:password@]host:port
   diff A B          show what changed between two files, folders or specs
+  show COMMAND      show the Rust that one command becomes
+  coverage          count what is generated, written by hand and left out, and what has types
 
   --spec DIR        the spec to merge into, instead of the workspace's commands-spec
   --provider NAME   redis or valkey: whose commands these are; pull asks the server itself,

@@ -19,7 +19,8 @@
 //! 5. *Texts stay.* Summaries, complexities and the words of the history are ours.
 //!
 //! Two arguments are the same when their leading token is the same; without a token, values by
-//! their name, alternatives by a common member, blocks by name or common first part.
+//! their name, alternatives by a common member, blocks by name or common first part. The case of
+//! letters makes no difference, since servers do not write it the same way.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,10 +53,12 @@ impl Report {
 /// Merges a source into commands and the list of what is left out.
 pub fn merge(ours: &mut Commands, skipped: &mut BTreeMap<String, Skip>, source: &Source) -> Report {
     let mut report = Report::default();
-    let known = newest(ours, |provider| {
-        provider.is_none_or(|other| other == source.provider)
-    });
-    let offered = newest(&source.commands, |_| true);
+    // What both families have carries the versions of the base.
+    let known = match source.provider {
+        BASE => newest(ours, &[None, Some(BASE)]),
+        other => newest(ours, &[Some(other)]),
+    };
+    let offered = newest(&source.commands, &[None]);
     for (name, theirs) in &source.commands {
         if let Some(command) = ours.get_mut(name) {
             let before = command.clone();
@@ -75,6 +78,8 @@ pub fn merge(ours: &mut Commands, skipped: &mut BTreeMap<String, Skip>, source: 
             (Some(_), Some(_)) => {}
             // Internal commands stay out even where a server documents them.
             (None, Some(Skip::Internal)) => {}
+            // What an old server keeps to itself may be gone by now.
+            (Some(_), None) if !is_current(theirs, source, &known, &offered) => {}
             (Some(reason), None) => {
                 skipped.insert(name.clone(), reason);
                 report.skipped.push((name.clone(), reason));
@@ -134,12 +139,7 @@ fn is_current(command: &Command, source: &Source, known: &Versions, offered: &Ve
         Some(version) if module.is_empty() => numbers(version),
         _ => offered.get(&module).unwrap_or(&none).clone(),
     };
-    // The base mentions the versions of the other family nowhere, so that numbers of two families
-    // are compared only where both are of the family of the source.
-    match source.provider {
-        BASE => offered >= *known.get(&module).unwrap_or(&none),
-        _ => true,
-    }
+    offered >= *known.get(&module).unwrap_or(&none)
 }
 
 fn reason_to_skip(name: &str, theirs: &Command, source: &Source) -> Option<Skip> {
@@ -147,7 +147,7 @@ fn reason_to_skip(name: &str, theirs: &Command, source: &Source) -> Option<Skip>
         Some(Skip::Container)
     } else if name.starts_with('_') || theirs.doc_flags.iter().any(|flag| flag == "syscmd") {
         Some(Skip::Internal)
-    } else if !source.documented.contains(name) {
+    } else if !source.summaries.contains_key(name) {
         Some(Skip::Undocumented)
     } else {
         None
@@ -181,6 +181,7 @@ fn merge_command(
 ) {
     if authority == Authority::Nothing {
         kept.extend(diff::facts(ours, theirs));
+        kept.extend(diff::additions(ours, theirs));
         return;
     }
     let newly_shared = ours
@@ -503,7 +504,7 @@ pub(crate) fn pair(ours: &[Argument], theirs: &[Argument]) -> Vec<Option<usize>>
 
 fn is_same(a: &Argument, b: &Argument) -> bool {
     match (lead(a), lead(b)) {
-        (Some(a), Some(b)) => a == b,
+        (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
         (None, None) => match (a.kind, b.kind) {
             (ArgumentType::Oneof, ArgumentType::Oneof) => any_same(a, b),
             (ArgumentType::Oneof, _) => a.arguments.iter().any(|one| is_same(one, b)),
@@ -514,7 +515,7 @@ fn is_same(a: &Argument, b: &Argument) -> bool {
                         (Some(a), Some(b)) if is_same(a, b))
             }
             (ArgumentType::Block, _) | (_, ArgumentType::Block) => false,
-            _ => a.name == b.name,
+            _ => a.name.eq_ignore_ascii_case(&b.name),
         },
         // A token may stand alone in one source and among alternatives in the other.
         (Some(_), None) if b.kind == ArgumentType::Oneof => {
@@ -546,13 +547,13 @@ fn lead(argument: &Argument) -> Option<&str> {
 /// its parts.
 fn identities(argument: &Argument) -> BTreeSet<String> {
     if let Some(token) = lead(argument) {
-        return BTreeSet::from([format!("token {token}")]);
+        return BTreeSet::from([format!("token {}", token.to_uppercase())]);
     }
     match argument.kind {
         ArgumentType::Oneof | ArgumentType::Block => {
             argument.arguments.iter().flat_map(identities).collect()
         }
-        _ => BTreeSet::from([format!("name {}", argument.name)]),
+        _ => BTreeSet::from([format!("name {}", argument.name.to_uppercase())]),
     }
 }
 

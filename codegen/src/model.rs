@@ -294,15 +294,16 @@ impl EnumModel {
     /// Whether any alternative holds what may be borrowed.
     #[must_use]
     pub fn borrows(&self) -> bool {
-        self.variants.iter().any(|variant| variant.fields.iter().any(|(_, ty)| ty.borrows()))
+        self.variants
+            .iter()
+            .any(|variant| variant.fields.iter().any(|(_, ty)| ty.borrows()))
     }
 
     /// Whether one alternative is a bare value, so that a value converts into the enum.
     #[must_use]
     pub fn open(&self) -> Option<&VariantModel> {
         self.variants.iter().find(|variant| {
-            variant.before.is_empty()
-                && matches!(&*variant.fields, [(_, ty)] if ty.is_scalar())
+            variant.before.is_empty() && matches!(&*variant.fields, [(_, ty)] if ty.is_scalar())
         })
     }
 }
@@ -350,7 +351,10 @@ impl BlockModel {
     #[must_use]
     pub fn borrows(&self) -> bool {
         self.required.iter().any(|(_, ty)| ty.borrows())
-            || self.optional.iter().any(|(_, ty, _)| ty.as_ref().is_some_and(Ty::borrows))
+            || self
+                .optional
+                .iter()
+                .any(|(_, ty, _)| ty.as_ref().is_some_and(Ty::borrows))
     }
 }
 
@@ -418,15 +422,25 @@ impl Model {
     }
 
     fn group(commands: Vec<(String, CommandModel)>, types: Types) -> Self {
-        let feature_of: BTreeMap<String, String> =
-            commands.iter().map(|(group, command)| (command.name.clone(), group.clone())).collect();
+        let feature_of: BTreeMap<String, String> = commands
+            .iter()
+            .map(|(group, command)| (command.name.clone(), group.clone()))
+            .collect();
         let home = |users: &BTreeSet<String>| {
             let groups: BTreeSet<_> = users.iter().map(|name| &feature_of[name]).collect();
             (groups.len() == 1).then(|| groups.into_iter().next().cloned().unwrap_or_default())
         };
-        let mut model = Self { groups: BTreeMap::new(), shared: Types::default() };
+        let mut model = Self {
+            groups: BTreeMap::new(),
+            shared: Types::default(),
+        };
         for (group, command) in commands {
-            model.groups.entry(group).or_default().commands.push(command);
+            model
+                .groups
+                .entry(group)
+                .or_default()
+                .commands
+                .push(command);
         }
         for (name, item) in types.enums {
             let types = match home(&item.commands) {
@@ -460,8 +474,11 @@ pub fn feature(command: &Command) -> String {
 }
 
 /// The reply of a command that has no line in the file of replies.
-static UNTYPED: replies::Reply =
-    replies::Reply { default: replies::Type::Any, guarded: Vec::new(), nil: None };
+static UNTYPED: replies::Reply = replies::Reply {
+    default: replies::Type::Any,
+    guarded: Vec::new(),
+    note: None,
+};
 
 /// One method of a command: the command itself, or an alternative that it was split into.
 struct Variant {
@@ -479,14 +496,21 @@ fn split(name: &str, command: &Command) -> Result<Vec<Variant>, Error> {
     let method = words.replace("__", "_");
     let type_name = method.to_upper_camel_case();
     let Some(choice) = &command.split else {
-        return Ok(vec![Variant { method: identifier(&method), type_name, alternative: None }]);
+        return Ok(vec![Variant {
+            method: identifier(&method),
+            type_name,
+            alternative: None,
+        }]);
     };
     let oneof = command
         .arguments
         .iter()
         .find(|argument| argument.name == *choice && argument.kind == ArgumentType::Oneof)
         .ok_or_else(|| {
-            fail(name, format!("is split by `{choice}`, which is no oneof of it"))
+            fail(
+                name,
+                format!("is split by `{choice}`, which is no oneof of it"),
+            )
         })?;
     Ok(oneof
         .arguments
@@ -495,7 +519,10 @@ fn split(name: &str, command: &Command) -> Result<Vec<Variant>, Error> {
             let word = option_name(alternative);
             Variant {
                 method: format!("{method}_{}", word.trim_start_matches("r#")),
-                type_name: format!("{type_name}{}", word.trim_start_matches("r#").to_upper_camel_case()),
+                type_name: format!(
+                    "{type_name}{}",
+                    word.trim_start_matches("r#").to_upper_camel_case()
+                ),
                 alternative: Some(alternative.name.clone()),
             }
         })
@@ -554,7 +581,10 @@ impl<'a> Lowering<'a> {
         let mut arguments = self.command.arguments.clone();
         let mut reply = reply.clone();
         if let (Some(choice), Some(chosen)) = (&self.command.split, &self.variant.alternative) {
-            for argument in arguments.iter_mut().filter(|argument| argument.name == *choice) {
+            for argument in arguments
+                .iter_mut()
+                .filter(|argument| argument.name == *choice)
+            {
                 let mut alternative = argument
                     .arguments
                     .iter()
@@ -562,11 +592,17 @@ impl<'a> Lowering<'a> {
                     .cloned()
                     .unwrap_or_default();
                 alternative.optional = false;
-                reply = narrowed(&reply, &guard_names(&alternative), &guard_names_of(argument));
+                reply = narrowed(
+                    &reply,
+                    &guard_names(&alternative),
+                    &guard_names_of(argument),
+                );
                 *argument = alternative;
             }
         }
-        let syntax = format!("{} {}", self.name, syntax(&arguments)).trim_end().to_owned();
+        let syntax = format!("{} {}", self.name, syntax(&arguments))
+            .trim_end()
+            .to_owned();
         let steps = self.sequence(&arguments, None)?;
         let reply = self.reply(&reply)?;
         let patience = self.patience()?;
@@ -617,7 +653,10 @@ impl<'a> Lowering<'a> {
         if argument.multiple {
             let (step, ty) = self.list(argument, count)?;
             return self.parameter(argument, ty, |field| {
-                vec![Step::List(ListStep { list: format!("&self.{field}"), ..step })]
+                vec![Step::List(ListStep {
+                    list: format!("&self.{field}"),
+                    ..step
+                })]
             });
         }
         match argument.kind {
@@ -649,8 +688,14 @@ impl<'a> Lowering<'a> {
         steps: impl FnOnce(&str) -> Vec<Step>,
     ) -> Lowered<Vec<Step>> {
         let name = self.unique(&parameter_name(argument), argument);
-        self.fields.push(Field { name: name.clone(), kind: FieldKind::Required(ty.clone()) });
-        self.parameters.push(Parameter { name: name.clone(), ty });
+        self.fields.push(Field {
+            name: name.clone(),
+            kind: FieldKind::Required(ty.clone()),
+        });
+        self.parameters.push(Parameter {
+            name: name.clone(),
+            ty,
+        });
         Ok(steps(&name))
     }
 
@@ -664,8 +709,14 @@ impl<'a> Lowering<'a> {
         let item = self.rows(columns, arguments);
         let name = self.unique(&parameter_name(first), first);
         let ty = Ty::List(Box::new(item.clone()));
-        self.fields.push(Field { name: name.clone(), kind: FieldKind::Required(ty.clone()) });
-        self.parameters.push(Parameter { name: name.clone(), ty });
+        self.fields.push(Field {
+            name: name.clone(),
+            kind: FieldKind::Required(ty.clone()),
+        });
+        self.parameters.push(Parameter {
+            name: name.clone(),
+            ty,
+        });
         Ok(Step::List(ListStep {
             list: format!("&self.{name}"),
             item,
@@ -679,8 +730,18 @@ impl<'a> Lowering<'a> {
     }
 
     fn rows(&mut self, columns: &[(String, Ty)], arguments: &[Argument]) -> Ty {
-        let syntax = arguments.iter().map(|a| a.name.clone()).collect::<Vec<_>>().join(" ");
-        self.block_type(row_name(columns), columns.to_vec(), Vec::new(), Vec::new(), syntax)
+        let syntax = arguments
+            .iter()
+            .map(|a| a.name.clone())
+            .collect::<Vec<_>>()
+            .join(" ");
+        self.block_type(
+            row_name(columns),
+            columns.to_vec(),
+            Vec::new(),
+            Vec::new(),
+            syntax,
+        )
     }
 
     fn optional(
@@ -695,8 +756,13 @@ impl<'a> Lowering<'a> {
         match argument.kind {
             ArgumentType::PureToken => {
                 let setter = self.unique(&option_name(argument), argument);
-                self.fields.push(Field { name: setter.clone(), kind: FieldKind::Flag });
-                let kind = OptKind::Flag { setter: setter.clone() };
+                self.fields.push(Field {
+                    name: setter.clone(),
+                    kind: FieldKind::Flag,
+                });
+                let kind = OptKind::Flag {
+                    setter: setter.clone(),
+                };
                 self.option(argument, &setter, after, kind);
                 Ok(vec![Step::Flag(setter, words(argument))])
             }
@@ -714,7 +780,10 @@ impl<'a> Lowering<'a> {
                     name: setter.clone(),
                     kind: FieldKind::Optional(vec![ty.clone()]),
                 });
-                let parameter = Parameter { name: parameter_name(argument), ty: ty.clone() };
+                let parameter = Parameter {
+                    name: parameter_name(argument),
+                    ty: ty.clone(),
+                };
                 let kind = OptKind::Values {
                     setter: setter.clone(),
                     parameters: vec![parameter],
@@ -739,42 +808,57 @@ impl<'a> Lowering<'a> {
         let (mut step, ty) = self.list(argument, count)?;
         step.may_be_empty = true;
         let setter = self.unique(&option_name(argument), argument);
-        self.fields
-            .push(Field { name: setter.clone(), kind: FieldKind::Optional(vec![ty.clone()]) });
-        let parameter = Parameter { name: parameter_name(argument), ty };
+        self.fields.push(Field {
+            name: setter.clone(),
+            kind: FieldKind::Optional(vec![ty.clone()]),
+        });
+        let parameter = Parameter {
+            name: parameter_name(argument),
+            ty,
+        };
         let kind = OptKind::Values {
             setter: setter.clone(),
             parameters: vec![parameter],
             by_token: Vec::new(),
         };
         self.option(argument, &setter, after, kind);
-        let list = ListStep { list: setter.clone(), ..step };
+        let list = ListStep {
+            list: setter.clone(),
+            ..step
+        };
         let counted = list.count.is_some();
         let written = Step::Optional(setter.clone(), vec![setter.clone()], vec![Step::List(list)]);
         if !counted {
             return Ok(vec![written]);
         }
         // A count that stands before an optional list is written as 0 where the list is absent.
-        Ok(vec![written, Step::When(format!("self.{setter}.is_none()"), vec![Step::Words(vec!["0".to_owned()])])])
+        Ok(vec![
+            written,
+            Step::When(
+                format!("self.{setter}.is_none()"),
+                vec![Step::Words(vec!["0".to_owned()])],
+            ),
+        ])
     }
 
     /// An optional block is one setter for its required parts; its optional parts are setters
     /// that exist once the block was given.
-    fn optional_block(
-        &mut self,
-        argument: &Argument,
-        after: Option<usize>,
-    ) -> Lowered<Vec<Step>> {
+    fn optional_block(&mut self, argument: &Argument, after: Option<usize>) -> Lowered<Vec<Step>> {
         let setter = self.unique(&block_name(argument), argument);
         let field = setter.clone();
         let option = self.options.len();
-        self.fields.push(Field { name: field.clone(), kind: FieldKind::Flag });
+        self.fields.push(Field {
+            name: field.clone(),
+            kind: FieldKind::Flag,
+        });
         let place = self.fields.len() - 1;
         self.options.push(Opt {
             field: field.clone(),
             slot: None,
             after,
-            kind: OptKind::Flag { setter: setter.clone() },
+            kind: OptKind::Flag {
+                setter: setter.clone(),
+            },
             note: note(argument),
         });
         self.mark(argument, option, None);
@@ -787,12 +871,19 @@ impl<'a> Lowering<'a> {
         let mut count = None;
         let mut by_token = Vec::new();
         let row = columns(&argument.arguments);
-        let parts: &[Argument] = if row.is_some() { &[] } else { &argument.arguments };
+        let parts: &[Argument] = if row.is_some() {
+            &[]
+        } else {
+            &argument.arguments
+        };
         if let Some(columns) = row {
             let item = self.rows(&columns, &argument.arguments);
             let name = identifier(&argument.name.to_snake_case());
             binds.push(name.clone());
-            parameters.push(Parameter { name: name.clone(), ty: Ty::List(Box::new(item.clone())) });
+            parameters.push(Parameter {
+                name: name.clone(),
+                ty: Ty::List(Box::new(item.clone())),
+            });
             steps.push(Step::List(ListStep {
                 list: name,
                 item,
@@ -821,7 +912,10 @@ impl<'a> Lowering<'a> {
             for (name, ty, written) in self.part(part, counted)? {
                 let name = fresh(&name, &binds);
                 let written = match written {
-                    Step::List(list) => Step::List(ListStep { list: name.clone(), ..list }),
+                    Step::List(list) => Step::List(ListStep {
+                        list: name.clone(),
+                        ..list
+                    }),
                     Step::Value(_, ty) => Step::Value(name.clone(), ty),
                     other => other,
                 };
@@ -834,7 +928,11 @@ impl<'a> Lowering<'a> {
                     && argument.token.is_none()
                     && part.token.is_none()
                     && argument.arguments.len() > 1
-                    && let Ty::Enum { name: enum_name, borrows: false, .. } = &ty
+                    && let Ty::Enum {
+                        name: enum_name,
+                        borrows: false,
+                        ..
+                    } = &ty
                 {
                     by_token = self.tokens_of(enum_name, part);
                 }
@@ -849,15 +947,27 @@ impl<'a> Lowering<'a> {
             }
             return Ok(vec![Step::When(format!("self.{field}"), steps)]);
         }
-        self.fields[place].kind =
-            FieldKind::Optional(parameters.iter().map(|parameter| parameter.ty.clone()).collect());
-        self.options[option].kind = OptKind::Values { setter, parameters, by_token };
+        self.fields[place].kind = FieldKind::Optional(
+            parameters
+                .iter()
+                .map(|parameter| parameter.ty.clone())
+                .collect(),
+        );
+        self.options[option].kind = OptKind::Values {
+            setter,
+            parameters,
+            by_token,
+        };
         Ok(vec![Step::Optional(field, binds, steps)])
     }
 
     /// One setter for each token of a leading enum, such as `maxlen` and `minid` of XTRIM.
     fn tokens_of(&mut self, enum_name: &str, part: &Argument) -> Vec<(String, String, String)> {
-        let Some(variants) = self.types.enums.get(enum_name).map(|item| item.variants.clone())
+        let Some(variants) = self
+            .types
+            .enums
+            .get(enum_name)
+            .map(|item| item.variants.clone())
         else {
             return Vec::new();
         };
@@ -868,7 +978,11 @@ impl<'a> Lowering<'a> {
             .iter()
             .map(|variant| {
                 let setter = self.unique(&variant.constructor, part);
-                (setter, format!("{enum_name}::{}", variant.name), variant.syntax.clone())
+                (
+                    setter,
+                    format!("{enum_name}::{}", variant.name),
+                    variant.syntax.clone(),
+                )
             })
             .collect()
     }
@@ -894,8 +1008,16 @@ impl<'a> Lowering<'a> {
 
     fn choice(&mut self, argument: &Argument, after: Option<usize>) -> Lowered<Vec<Step>> {
         let ty = self.ty(argument)?;
-        let Ty::Enum { name: enum_name, borrows, .. } = ty.clone() else {
-            return Err(format!("`{}` is a oneof that became no enum", argument.name));
+        let Ty::Enum {
+            name: enum_name,
+            borrows,
+            ..
+        } = ty.clone()
+        else {
+            return Err(format!(
+                "`{}` is a oneof that became no enum",
+                argument.name
+            ));
         };
         let variants = self.types.enums[&enum_name].variants.clone();
         let option = self.options.len();
@@ -904,8 +1026,10 @@ impl<'a> Lowering<'a> {
             .as_ref()
             .map_or_else(|| argument.name.to_snake_case(), |_| option_name(argument));
         let setter = self.unique(&identifier(&field_name), argument);
-        self.fields
-            .push(Field { name: setter.clone(), kind: FieldKind::Optional(vec![ty.clone()]) });
+        self.fields.push(Field {
+            name: setter.clone(),
+            kind: FieldKind::Optional(vec![ty.clone()]),
+        });
         let by_token = argument.token.is_none();
         let alternatives = if by_token {
             variants
@@ -918,7 +1042,10 @@ impl<'a> Lowering<'a> {
                     parameters: variant
                         .fields
                         .iter()
-                        .map(|(name, ty)| Parameter { name: name.clone(), ty: ty.clone() })
+                        .map(|(name, ty)| Parameter {
+                            name: name.clone(),
+                            ty: ty.clone(),
+                        })
                         .collect(),
                     state: 0,
                     note: note(source),
@@ -945,9 +1072,15 @@ impl<'a> Lowering<'a> {
         for (at, source) in choices(argument).into_iter().enumerate() {
             self.mark(source, option, by_token.then_some(at));
         }
-        let steps =
-            vec![Step::Words(token_words(argument)), Step::Value(setter.clone(), ty)];
-        Ok(vec![Step::Optional(setter.clone(), vec![setter], join_words(steps))])
+        let steps = vec![
+            Step::Words(token_words(argument)),
+            Step::Value(setter.clone(), ty),
+        ];
+        Ok(vec![Step::Optional(
+            setter.clone(),
+            vec![setter],
+            join_words(steps),
+        )])
     }
 
     fn option(&mut self, argument: &Argument, field: &str, after: Option<usize>, kind: OptKind) {
@@ -964,7 +1097,10 @@ impl<'a> Lowering<'a> {
 
     fn mark(&mut self, argument: &Argument, option: usize, alternative: Option<usize>) {
         for name in guard_names(argument) {
-            self.marks.entry(name).or_insert(Mark { option, alternative });
+            self.marks.entry(name).or_insert(Mark {
+                option,
+                alternative,
+            });
         }
     }
 
@@ -993,7 +1129,9 @@ impl<'a> Lowering<'a> {
         single.multiple = false;
         single.token = None;
         let item = self.ty(&single)?;
-        let mut before = count.map(|(_, source)| token_words(source)).unwrap_or_default();
+        let mut before = count
+            .map(|(_, source)| token_words(source))
+            .unwrap_or_default();
         let mut before_each = Vec::new();
         if argument.multiple_token {
             before_each = token_words(argument);
@@ -1045,17 +1183,32 @@ impl<'a> Lowering<'a> {
                 variant.name = source.name.to_upper_camel_case();
                 variant.constructor = identifier(&source.name.to_snake_case());
                 if !seen.insert(variant.name.clone()) {
-                    return Err(format!("two alternatives of `{}` have one name", argument.name));
+                    return Err(format!(
+                        "two alternatives of `{}` have one name",
+                        argument.name
+                    ));
                 }
             }
             variants.push(variant);
         }
-        let pure = argument.arguments.iter().all(|a| a.kind == ArgumentType::PureToken);
-        let tokens: BTreeSet<_> = variants.iter().map(|variant| variant.before.join(" ")).collect();
+        let pure = argument
+            .arguments
+            .iter()
+            .all(|a| a.kind == ArgumentType::PureToken);
+        let tokens: BTreeSet<_> = variants
+            .iter()
+            .map(|variant| variant.before.join(" "))
+            .collect();
         let key = tokens.into_iter().collect::<Vec<_>>().join("|");
         let named = pure.then(|| self.names.enums.get(&key)).flatten();
         let name = named.map_or_else(
-            || format!("{}{}", self.variant.type_name, argument.name.to_upper_camel_case()),
+            || {
+                format!(
+                    "{}{}",
+                    self.variant.type_name,
+                    argument.name.to_upper_camel_case()
+                )
+            },
             |named| named.name.clone(),
         );
         let mut model = EnumModel {
@@ -1075,7 +1228,11 @@ impl<'a> Lowering<'a> {
         } else {
             self.types.enums.insert(name.clone(), model.clone());
         }
-        Ok(Ty::Enum { name, borrows: model.borrows(), open: model.open().is_some() })
+        Ok(Ty::Enum {
+            name,
+            borrows: model.borrows(),
+            open: model.open().is_some(),
+        })
     }
 
     fn enum_variant(&mut self, source: &Argument) -> Lowered<VariantModel> {
@@ -1086,7 +1243,11 @@ impl<'a> Lowering<'a> {
             before: Vec::new(),
             fields: Vec::new(),
             steps: Vec::new(),
-            syntax: Argument { optional: false, ..source.clone() }.to_string(),
+            syntax: Argument {
+                optional: false,
+                ..source.clone()
+            }
+            .to_string(),
             since: source.since.clone(),
             provider: source.provider,
         };
@@ -1110,7 +1271,10 @@ impl<'a> Lowering<'a> {
                         }
                         for (name, ty, written) in self.part(part, count.take())? {
                             if let Step::List(list) = written {
-                                steps.push(Step::List(ListStep { list: name.clone(), ..list }));
+                                steps.push(Step::List(ListStep {
+                                    list: name.clone(),
+                                    ..list
+                                }));
                             } else {
                                 steps.push(Step::Words(token_words(part)));
                                 steps.push(Step::Value(name.clone(), ty.clone()));
@@ -1138,7 +1302,10 @@ impl<'a> Lowering<'a> {
                 let name = parameter_name(source);
                 if source.multiple {
                     let (list, ty) = self.list(source, None)?;
-                    variant.steps = vec![Step::List(ListStep { list: name.clone(), ..list })];
+                    variant.steps = vec![Step::List(ListStep {
+                        list: name.clone(),
+                        ..list
+                    })];
                     variant.fields.push((name, ty));
                 } else {
                     let mut bare = source.clone();
@@ -1176,14 +1343,27 @@ impl<'a> Lowering<'a> {
                 continue;
             }
             for (name, ty, written) in self.part(part, counted)? {
-                let name = if part.optional { option_name(part) } else { name };
-                let place =
-                    if part.optional { name.clone() } else { format!("self.{name}") };
+                let name = if part.optional {
+                    option_name(part)
+                } else {
+                    name
+                };
+                let place = if part.optional {
+                    name.clone()
+                } else {
+                    format!("self.{name}")
+                };
                 let written = match written {
                     Step::List(list) => {
-                        let list_place =
-                            if part.optional { name.clone() } else { format!("&self.{name}") };
-                        vec![Step::List(ListStep { list: list_place, ..list })]
+                        let list_place = if part.optional {
+                            name.clone()
+                        } else {
+                            format!("&self.{name}")
+                        };
+                        vec![Step::List(ListStep {
+                            list: list_place,
+                            ..list
+                        })]
                     }
                     _ => vec![
                         Step::Words(token_words(part)),
@@ -1203,18 +1383,29 @@ impl<'a> Lowering<'a> {
             && required.len() > 1
             && required.len() <= 3
             && required.iter().all(|(_, ty)| ty.is_scalar())
-            && steps.iter().all(|step| !matches!(step, Step::Words(words) if !words.is_empty()));
+            && steps
+                .iter()
+                .all(|step| !matches!(step, Step::Words(words) if !words.is_empty()));
         let name = if simple {
             row_name(&required)
         } else {
-            format!("{}{}", self.variant.type_name, argument.name.to_upper_camel_case())
+            format!(
+                "{}{}",
+                self.variant.type_name,
+                argument.name.to_upper_camel_case()
+            )
         };
         let text = syntax(&argument.arguments);
         let mut candidate = name.clone();
         let steps = join_words(steps);
         // Another command may have taken the name for other parts.
         let same = |known: &BlockModel| known.required == required && known.steps == steps;
-        if self.types.blocks.get(&candidate).is_some_and(|known| !same(known)) {
+        if self
+            .types
+            .blocks
+            .get(&candidate)
+            .is_some_and(|known| !same(known))
+        {
             candidate = format!("{}{name}", self.variant.type_name);
         }
         if self.types.enums.contains_key(&candidate) {
@@ -1276,10 +1467,9 @@ impl<'a> Lowering<'a> {
         let mut mentions: BTreeMap<usize, BTreeMap<usize, BTreeSet<usize>>> = BTreeMap::new();
         for (at, (guard, _)) in reply.guarded.iter().enumerate() {
             for name in names_in(guard) {
-                let mark = *self
-                    .marks
-                    .get(&name)
-                    .ok_or_else(|| format!("its reply depends on `{name}`, which is no option of it"))?;
+                let mark = *self.marks.get(&name).ok_or_else(|| {
+                    format!("its reply depends on `{name}`, which is no option of it")
+                })?;
                 self.fill(mark.option);
                 if let Some(alternative) = mark.alternative {
                     mentions
@@ -1293,17 +1483,24 @@ impl<'a> Lowering<'a> {
         }
         for (option, mentioned) in &mentions {
             let slot = self.fill(*option);
-            let OptKind::Choice { setter, alternatives, nullable, .. } =
-                &mut self.options[*option].kind
+            let OptKind::Choice {
+                setter,
+                alternatives,
+                nullable,
+                ..
+            } = &mut self.options[*option].kind
             else {
                 continue;
             };
-            let kinds: BTreeSet<_> =
-                (0..alternatives.len()).map(|at| mentioned.get(&at).cloned().unwrap_or_default()).collect();
+            let kinds: BTreeSet<_> = (0..alternatives.len())
+                .map(|at| mentioned.get(&at).cloned().unwrap_or_default())
+                .collect();
             if kinds.len() == 1 {
                 let accepts_absence = reply.guarded.iter().all(|(guard, ty)| {
                     !names_in(guard).iter().any(|name| {
-                        self.marks.get(name).is_some_and(|mark| mark.option == *option)
+                        self.marks
+                            .get(name)
+                            .is_some_and(|mark| mark.option == *option)
                     }) || *ty == replies::Type::Optional(Box::new(reply.default.clone()))
                 });
                 *nullable = accepts_absence;
@@ -1312,15 +1509,20 @@ impl<'a> Lowering<'a> {
             let mut numbers: Vec<BTreeSet<usize>> = vec![BTreeSet::new()];
             for (at, alternative) in alternatives.iter_mut().enumerate() {
                 let key = mentioned.get(&at).cloned().unwrap_or_default();
-                let number = numbers.iter().position(|known| *known == key).unwrap_or_else(|| {
-                    numbers.push(key);
-                    numbers.len() - 1
-                });
+                let number = numbers
+                    .iter()
+                    .position(|known| *known == key)
+                    .unwrap_or_else(|| {
+                        numbers.push(key);
+                        numbers.len() - 1
+                    });
                 alternative.state = u8::try_from(number).unwrap_or(u8::MAX);
             }
             *setter = None;
             self.slots[slot].states = u8::try_from(numbers.len() - 1).unwrap_or(u8::MAX);
-            self.slots[slot].has_zero = alternatives.iter().any(|alternative| alternative.state == 0);
+            self.slots[slot].has_zero = alternatives
+                .iter()
+                .any(|alternative| alternative.state == 0);
         }
         let relevant: BTreeSet<usize> = reply
             .guarded
@@ -1330,7 +1532,12 @@ impl<'a> Lowering<'a> {
             .collect();
         let mut patterns = Vec::new();
         let mut pattern = vec![State::Any; self.slots.len()];
-        self.patterns(reply, &relevant.into_iter().collect::<Vec<_>>(), &mut pattern, &mut patterns);
+        self.patterns(
+            reply,
+            &relevant.into_iter().collect::<Vec<_>>(),
+            &mut pattern,
+            &mut patterns,
+        );
         Ok(ReplyModel::ByState(patterns))
     }
 
@@ -1346,11 +1553,12 @@ impl<'a> Lowering<'a> {
             found.push((pattern.clone(), ty));
             return;
         }
-        let Some((slot, rest)) = open.split_first() else { return };
+        let Some((slot, rest)) = open.split_first() else {
+            return;
+        };
         let model = &self.slots[*slot];
         let first = u8::from(!model.has_zero);
-        let states =
-            std::iter::once(State::Open).chain((first..=model.states).map(State::Given));
+        let states = std::iter::once(State::Open).chain((first..=model.states).map(State::Given));
         for state in states {
             pattern[*slot] = state;
             self.patterns(reply, rest, pattern, found);
@@ -1387,21 +1595,45 @@ impl<'a> Lowering<'a> {
     }
 
     fn patience(&self) -> Lowered<Option<PatienceModel>> {
-        let Some(blocking) = &self.command.blocking else { return Ok(None) };
+        let Some(blocking) = &self.command.blocking else {
+            return Ok(None);
+        };
         let wanted = identifier(&blocking.timeout.to_snake_case());
         let unit = blocking.unit;
-        if self.parameters.iter().any(|parameter| parameter.name == wanted) {
-            return Ok(Some(PatienceModel { field: wanted, part: None, optional: false, unit }));
+        if self
+            .parameters
+            .iter()
+            .any(|parameter| parameter.name == wanted)
+        {
+            return Ok(Some(PatienceModel {
+                field: wanted,
+                part: None,
+                optional: false,
+                unit,
+            }));
         }
         for option in &self.options {
-            let OptKind::Values { parameters, .. } = &option.kind else { continue };
-            if let Some(at) = parameters.iter().position(|parameter| parameter.name == wanted) {
+            let OptKind::Values { parameters, .. } = &option.kind else {
+                continue;
+            };
+            if let Some(at) = parameters
+                .iter()
+                .position(|parameter| parameter.name == wanted)
+            {
                 let part = (parameters.len() > 1).then_some(at);
                 let field = option.field.clone();
-                return Ok(Some(PatienceModel { field, part, optional: true, unit }));
+                return Ok(Some(PatienceModel {
+                    field,
+                    part,
+                    optional: true,
+                    unit,
+                }));
             }
         }
-        Err(format!("it blocks for `{}`, which is no argument of it", blocking.timeout))
+        Err(format!(
+            "it blocks for `{}`, which is no argument of it",
+            blocking.timeout
+        ))
     }
 }
 
@@ -1451,11 +1683,20 @@ fn is_count(argument: &Argument, next: Option<&Argument>) -> Option<Count> {
 /// among words, such as `-` for `start`.
 fn choices(argument: &Argument) -> Vec<&Argument> {
     let word = |part: &&Argument| {
-        part.token.as_deref().is_some_and(|token| token.chars().any(char::is_alphabetic))
+        part.token
+            .as_deref()
+            .is_some_and(|token| token.chars().any(char::is_alphabetic))
     };
-    let pure = argument.arguments.iter().all(|part| part.kind == ArgumentType::PureToken);
+    let pure = argument
+        .arguments
+        .iter()
+        .all(|part| part.kind == ArgumentType::PureToken);
     let words: Vec<_> = argument.arguments.iter().filter(word).collect();
-    if pure && !words.is_empty() { words } else { argument.arguments.iter().collect() }
+    if pure && !words.is_empty() {
+        words
+    } else {
+        argument.arguments.iter().collect()
+    }
 }
 
 /// The unit of a time, from the correction or from the name.
@@ -1492,7 +1733,11 @@ fn guard_names_of(argument: &Argument) -> Vec<String> {
 
 /// The names that a guard looks for, as [`guard_names`] spells them.
 fn names_in(guard: &Guard) -> Vec<String> {
-    guard.all.iter().flat_map(|condition| condition.any.iter().map(given_name)).collect()
+    guard
+        .all
+        .iter()
+        .flat_map(|condition| condition.any.iter().map(given_name))
+        .collect()
 }
 
 fn given_name(given: &Given) -> String {
@@ -1505,7 +1750,11 @@ fn given_name(given: &Given) -> String {
 /// Whether a guard holds, if what is known of the options decides it.
 fn evaluate(guard: &Guard, given: &dyn Fn(&str) -> Option<bool>) -> Option<bool> {
     let one = |condition: &Condition| {
-        let found: Vec<_> = condition.any.iter().map(|name| given(&given_name(name))).collect();
+        let found: Vec<_> = condition
+            .any
+            .iter()
+            .map(|name| given(&given_name(name)))
+            .collect();
         let any = if found.contains(&Some(true)) {
             Some(true)
         } else if found.contains(&None) {
@@ -1538,12 +1787,22 @@ fn narrowed(reply: &replies::Reply, chosen: &[String], all: &[String]) -> replie
             }
         });
         match held {
-            Some(true) => return replies::Reply { default: ty.clone(), guarded: rest, nil: None },
+            Some(true) => {
+                return replies::Reply {
+                    default: ty.clone(),
+                    guarded: rest,
+                    note: None,
+                };
+            }
             Some(false) => {}
             None => rest.push((guard.clone(), ty.clone())),
         }
     }
-    replies::Reply { default: reply.default.clone(), guarded: rest, nil: None }
+    replies::Reply {
+        default: reply.default.clone(),
+        guarded: rest,
+        note: None,
+    }
 }
 
 /// The name of a setter or an alternative: the token where it is a word, else the spec's name.
@@ -1556,10 +1815,14 @@ fn option_name(argument: &Argument) -> String {
             .then(|| first.token.as_deref())
             .flatten()
     };
-    let token = argument.token.as_deref().or_else(constant).unwrap_or_default();
+    let token = argument
+        .token
+        .as_deref()
+        .or_else(constant)
+        .unwrap_or_default();
     let word = token.chars().any(char::is_alphabetic);
     let name = if word { token } else { &argument.name };
-    identifier(&name.to_lowercase().to_snake_case())
+    identifier(&name.to_snake_case())
 }
 
 /// The name of the setter of an optional block.
@@ -1580,12 +1843,15 @@ fn block_name(argument: &Argument) -> String {
 
 /// The name of a parameter: the spec's.
 fn parameter_name(argument: &Argument) -> String {
-    identifier(&argument.name.to_lowercase().to_snake_case())
+    identifier(&argument.name.to_snake_case())
 }
 
 /// The name of a row of scalars: the names of its columns.
 fn row_name(columns: &[(String, Ty)]) -> String {
-    columns.iter().map(|(name, _)| name.trim_start_matches("r#").to_upper_camel_case()).collect()
+    columns
+        .iter()
+        .map(|(name, _)| name.trim_start_matches("r#").to_upper_camel_case())
+        .collect()
 }
 
 fn fresh(wanted: &str, taken: &[String]) -> String {
@@ -1602,7 +1868,13 @@ fn fresh(wanted: &str, taken: &[String]) -> String {
 fn identifier(name: &str) -> String {
     let mut text: String = name
         .chars()
-        .map(|c| if c.is_alphanumeric() || c == '_' { c } else { '_' })
+        .map(|c| {
+            if c.is_alphanumeric() || c == '_' {
+                c
+            } else {
+                '_'
+            }
+        })
         .collect();
     if text.starts_with(|c: char| c.is_ascii_digit()) {
         text.insert(0, '_');
@@ -1610,10 +1882,14 @@ fn identifier(name: &str) -> String {
     const KEYWORDS: [&str; 37] = [
         "as", "async", "await", "break", "const", "continue", "dyn", "else", "enum", "extern",
         "false", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "match", "mod", "move",
-        "mut", "pub", "ref", "return", "static", "struct", "trait", "true", "type", "unsafe", "use",
-        "where", "while", "box", "override",
+        "mut", "pub", "ref", "return", "static", "struct", "trait", "true", "type", "unsafe",
+        "use", "where", "while", "box", "override",
     ];
-    if KEYWORDS.contains(&text.as_str()) { format!("r#{text}") } else { text }
+    if KEYWORDS.contains(&text.as_str()) {
+        format!("r#{text}")
+    } else {
+        text
+    }
 }
 
 /// The words of a token: a space separates two.
@@ -1648,7 +1924,11 @@ fn join_words(steps: Vec<Step>) -> Vec<Step> {
 
 fn note(argument: &Argument) -> Note {
     Note {
-        syntax: Argument { optional: false, ..argument.clone() }.to_string(),
+        syntax: Argument {
+            optional: false,
+            ..argument.clone()
+        }
+        .to_string(),
         since: argument.since.clone(),
         provider: argument.provider,
     }

@@ -49,7 +49,10 @@ pub fn render(model: &Model, spec: &Spec, root: Root) -> BTreeMap<String, String
     files.insert("shared.rs".to_owned(), types::shared(model, root));
     files.insert("structs.rs".to_owned(), structs::file(spec, root));
     for (name, group) in &model.groups {
-        files.insert(format!("{}.rs", name.to_snake_case()), group_file(name, group, model, spec, root));
+        files.insert(
+            format!("{}.rs", name.to_snake_case()),
+            group_file(name, group, model, spec, root),
+        );
     }
     files
 }
@@ -57,16 +60,27 @@ pub fn render(model: &Model, spec: &Spec, root: Root) -> BTreeMap<String, String
 /// The Rust of one command with the types that only it uses, as [`render`] writes it.
 #[must_use]
 pub fn command(name: &str, model: &Model, spec: &Spec, root: Root) -> Option<String> {
-    let group = model.groups.values().find(|group| group.commands.iter().any(|c| c.name == name))?;
+    let group = model
+        .groups
+        .values()
+        .find(|group| group.commands.iter().any(|c| c.name == name))?;
     let mut out = Text::default();
     for command in group.commands.iter().filter(|command| command.name == name) {
         commands::command(&mut out, command, spec, model);
     }
     for types in [&group.types, &model.shared] {
-        for item in types.enums.values().filter(|item| item.commands.contains(name)) {
+        for item in types
+            .enums
+            .values()
+            .filter(|item| item.commands.contains(name))
+        {
             types::enumeration(&mut out, item);
         }
-        for item in types.blocks.values().filter(|item| item.commands.contains(name)) {
+        for item in types
+            .blocks
+            .values()
+            .filter(|item| item.commands.contains(name))
+        {
             types::block(&mut out, item);
         }
     }
@@ -96,8 +110,16 @@ fn group_file(name: &str, group: &Group, model: &Model, spec: &Spec, root: Root)
     let title = name.to_upper_camel_case();
     let words = name.replace('-', " ");
     if !shared.is_empty() {
-        out.doc(&format!("The {words} commands as methods; every client has them."));
-        commands::methods(&mut out, &format!("{title}Commands"), "Commands", &shared, spec);
+        out.doc(&format!(
+            "The {words} commands as methods; every client has them."
+        ));
+        commands::methods(
+            &mut out,
+            &format!("{title}Commands"),
+            "Commands",
+            &shared,
+            spec,
+        );
     }
     if !dedicated.is_empty() {
         out.doc(&format!(
@@ -107,7 +129,9 @@ fn group_file(name: &str, group: &Group, model: &Model, spec: &Spec, root: Root)
         let name = format!("Dedicated{title}Commands");
         commands::methods(&mut out, &name, "DedicatedCommands", &dedicated, spec);
     }
-    out.doc(&format!("The {words} commands as values that belong to no client yet."));
+    out.doc(&format!(
+        "The {words} commands as values that belong to no client yet."
+    ));
     out.line("pub mod cmd {");
     let mut inner = Text::indented(1);
     for command in &group.commands {
@@ -128,7 +152,9 @@ fn group_file(name: &str, group: &Group, model: &Model, spec: &Spec, root: Root)
         .chain(model.shared.blocks.keys())
         .map(String::as_str)
         .collect();
-    let mut file = text::Imports::new(root, &body).with_shared(&locals).render(0, &[]);
+    let mut file = text::Imports::new(root, &body)
+        .with_shared(&locals)
+        .render(0, &[]);
     file.push('\n');
     file.push_str(&body);
     file

@@ -1,7 +1,7 @@
 //! What commands answer: the lines of `replies.tsv`.
 //!
 //! A line is `COMMAND<TAB>type` or `COMMAND<TAB>type ; guard => type ; …`, and may have a third
-//! column that says what an absent value means. The first guard that
+//! column that says what an absent value means or why the reply can be anything. The first guard that
 //! holds decides, else the type before the first semicolon. The words for types and guards are
 //! explained at the head of the file itself.
 
@@ -21,14 +21,24 @@ pub struct Reply {
     pub default: Type,
     /// Types that options lead to; the first guard that holds decides.
     pub guarded: Vec<(Guard, Type)>,
-    /// What an absent value means.
-    pub nil: Option<String>,
+    /// What an absent value means, or why the reply can be anything.
+    pub note: Option<String>,
+}
+
+impl Reply {
+    /// Whether no variant can be anything.
+    #[must_use]
+    pub fn is_typed(&self) -> bool {
+        std::iter::once(&self.default)
+            .chain(self.guarded.iter().map(|(_, ty)| ty))
+            .all(|ty| !ty.is_dynamic())
+    }
 }
 
 /// A condition on what was given: all parts hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guard {
-    /// The parts, joined by `&` or `+` in the file.
+    /// The parts, joined by `&` in the file.
     pub all: Vec<Condition>,
 }
 
@@ -117,12 +127,12 @@ pub fn parse(file: &Path, text: &str) -> Result<BTreeMap<String, Reply>, Error> 
         let Some((name, reply)) = line.split_once('\t') else {
             return Err(fail("expected a command, a tab and a type".to_owned()));
         };
-        let (reply, nil) = match reply.split_once('\t') {
-            Some((reply, nil)) => (reply, Some(nil.to_owned())),
+        let (reply, note) = match reply.split_once('\t') {
+            Some((reply, note)) => (reply, Some(note.to_owned())),
             None => (reply, None),
         };
         let mut reply = parse_reply(reply).map_err(|reason| fail(reason).in_command(name))?;
-        reply.nil = nil;
+        reply.note = note;
         if replies.insert(name.to_owned(), reply).is_some() {
             return Err(fail("has a reply already".to_owned()).in_command(name));
         }
@@ -145,11 +155,16 @@ pub fn parse_reply(text: &str) -> Result<Reply, String> {
             Ok((parse_guard(guard)?, parse_type(reply)?))
         })
         .collect::<Result<_, String>>()?;
-    Ok(Reply { default, guarded, nil: None })
+    Ok(Reply {
+        default,
+        guarded,
+        note: None,
+    })
 }
 
 fn parse_guard(text: &str) -> Result<Guard, String> {
-    let all = text.split(['&', '+']).map(|part| {
+    let text = text.trim();
+    let all = text.split('&').map(|part| {
         let part = part.trim();
         let (negated, names) = match part.strip_prefix('!') {
             Some(names) => (true, names),
@@ -303,6 +318,25 @@ impl Reader<'_> {
 }
 
 impl Type {
+    /// Whether the type, or a part of it, can be anything.
+    #[must_use]
+    pub fn is_dynamic(&self) -> bool {
+        match self {
+            Self::Any | Self::Push => true,
+            Self::Optional(ty)
+            | Self::List(ty)
+            | Self::Set(ty)
+            | Self::Scan(ty)
+            | Self::OneOrList(ty)
+            | Self::OrError(ty) => ty.is_dynamic(),
+            Self::Map(key, value) | Self::Pairs(key, value) => {
+                key.is_dynamic() || value.is_dynamic()
+            }
+            Self::Tuple(types) => types.iter().any(Self::is_dynamic),
+            _ => false,
+        }
+    }
+
     /// The structs that the type is made of.
     #[must_use]
     pub fn named(&self) -> Vec<&str> {

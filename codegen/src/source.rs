@@ -10,7 +10,7 @@
 //! Only facts are read. Summaries, notes and explanations stay behind: of a complexity the leading
 //! `O(…)` is taken, of a change its version, of a replacement the names in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -34,8 +34,8 @@ pub struct Source {
     pub version: Option<String>,
     /// The commands.
     pub commands: Commands,
-    /// The commands for which the source has a summary.
-    pub documented: BTreeSet<String>,
+    /// The summaries, by command. They are the words of the source, and merging leaves them out.
+    pub summaries: BTreeMap<String, String>,
 }
 
 /// How a source is written.
@@ -59,13 +59,18 @@ impl Source {
     /// when the file describes replies and not commands.
     pub fn read(path: &Path, provider: Provider) -> Result<Self, Error> {
         if path.join(store::COMMANDS).is_dir() {
-            let commands = Store::read(path)?.commands()?;
+            let mut commands = Store::read(path)?.commands()?;
+            let summary = |(name, command): (&String, &Command)| {
+                (!command.summary.is_empty()).then(|| (name.clone(), command.summary.clone()))
+            };
+            let summaries = commands.iter().filter_map(summary).collect();
+            keep_family(&mut commands, provider);
             return Ok(Self {
                 origin: path.to_path_buf(),
                 form: Form::Ours,
                 provider,
                 version: None,
-                documented: commands.keys().cloned().collect(),
+                summaries,
                 commands,
             });
         }
@@ -126,7 +131,7 @@ impl Source {
             provider,
             version: None,
             commands: Commands::new(),
-            documented: BTreeSet::new(),
+            summaries: BTreeMap::new(),
         };
         for (file, name, fields) in entries {
             if is_sentinel(&fields) {
@@ -135,8 +140,8 @@ impl Source {
             let name = full_name(&name, &fields);
             let command = command(&fields, form)
                 .map_err(|reason| Error::new(&file, reason).in_command(name.clone()))?;
-            if text(&fields, "summary").is_ok_and(|summary| summary.is_some()) {
-                source.documented.insert(name.clone());
+            if let Ok(Some(summary)) = text(&fields, "summary") {
+                source.summaries.insert(name.clone(), summary);
             }
             if source.commands.insert(name.clone(), command).is_some() {
                 return Err(Error::new(&file, "is described twice").in_command(name));
@@ -158,33 +163,56 @@ impl Source {
     }
 }
 
+/// Leaves of a spec of several families what one of them has.
+fn keep_family(commands: &mut Commands, family: Provider) {
+    fn keep(arguments: &mut Vec<Argument>, family: Provider) {
+        arguments.retain(|argument| argument.provider.is_none_or(|other| other == family));
+        for argument in arguments {
+            argument.provider = None;
+            keep(&mut argument.arguments, family);
+        }
+    }
+    commands.retain(|_, command| command.provider.is_none_or(|other| other == family));
+    for command in commands.values_mut() {
+        command.provider = None;
+        keep(&mut command.arguments, family);
+    }
+}
+
 /// A newest version by module, with the empty name for the server itself.
 pub type Versions = BTreeMap<String, Vec<u64>>;
 
-/// The newest version that the commands of a family mention.
-pub fn newest(commands: &Commands, counts: impl Fn(Option<Provider>) -> bool) -> Versions {
-    fn arguments(
-        all: &[Argument],
-        newest: &mut Vec<u64>,
-        counts: &impl Fn(Option<Provider>) -> bool,
-    ) {
-        for argument in all.iter().filter(|argument| counts(argument.provider)) {
-            raise(newest, argument.since.as_deref());
-            arguments(&argument.arguments, newest, counts);
-        }
-    }
+/// The newest version that commands and arguments with one of these providers mention.
+pub fn newest(commands: &Commands, providers: &[Option<Provider>]) -> Versions {
     let mut versions = Versions::new();
-    for command in commands.values().filter(|command| counts(command.provider)) {
+    for command in commands.values() {
         let newest = versions
             .entry(command.module.clone().unwrap_or_default())
             .or_default();
-        raise(newest, command.since.as_deref());
-        for (version, _) in &command.history {
-            raise(newest, Some(version));
+        if providers.contains(&command.provider) {
+            raise(newest, command.since.as_deref());
+            for (version, _) in &command.history {
+                raise(newest, Some(version));
+            }
         }
-        arguments(&command.arguments, newest, &counts);
+        raise_by_arguments(newest, &command.arguments, command.provider, providers);
     }
     versions
+}
+
+fn raise_by_arguments(
+    newest: &mut Vec<u64>,
+    arguments: &[Argument],
+    parent: Option<Provider>,
+    providers: &[Option<Provider>],
+) {
+    for argument in arguments {
+        let provider = argument.provider.or(parent);
+        if providers.contains(&provider) {
+            raise(newest, argument.since.as_deref());
+        }
+        raise_by_arguments(newest, &argument.arguments, provider, providers);
+    }
 }
 
 /// A version as numbers; what is not a number counts as zero.
@@ -342,7 +370,9 @@ fn command(fields: &Map<String, Value>, form: Form) -> Result<Command, String> {
         provider: None,
         complexity: text(fields, "complexity")?.and_then(|text| formula(&text)),
         deprecated_since: text(fields, "deprecated_since")?,
-        replaced_by: text(fields, "replaced_by")?.map(|text| names_in(&text)),
+        replaced_by: text(fields, "replaced_by")?
+            .map(|text| names_in(&text).join(", "))
+            .filter(|names| !names.is_empty()),
         doc_flags: lower_case(&strings(fields, "doc_flags")?),
         history: history(fields)?,
         acl_categories: categories,
@@ -536,7 +566,7 @@ fn implied_categories(flags: &[String], group: Option<&str>, categories: &mut Ve
 }
 
 /// The leading `O(…)` of an explanation, with its brackets balanced.
-pub(crate) fn formula(text: &str) -> Option<String> {
+fn formula(text: &str) -> Option<String> {
     if !text.starts_with("O(") {
         return None;
     }
@@ -553,14 +583,12 @@ pub(crate) fn formula(text: &str) -> Option<String> {
 }
 
 /// The words between backquotes: of "`SET` with the `NX` argument" that is `SET` and `NX`.
-fn names_in(text: &str) -> String {
-    let names: Vec<String> = text
-        .split('`')
+pub(crate) fn names_in(text: &str) -> Vec<String> {
+    text.split('`')
         .skip(1)
         .step_by(2)
         .map(|name| format!("`{name}`"))
-        .collect();
-    names.join(", ")
+        .collect()
 }
 
 fn history(fields: &Map<String, Value>) -> Result<Vec<(String, String)>, String> {

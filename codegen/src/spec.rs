@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::corrections;
 use crate::error::Error;
 use crate::replies::{self, Reply};
+use crate::source::Source;
 use crate::store::{self, Store};
 use crate::structs::{self, Structs};
 
@@ -31,12 +32,17 @@ pub struct Spec {
 
 /// Reads the folder of a spec: the commands, their corrections, their replies, and what is left out.
 ///
-/// Only `commands/` has to exist: a spec of one's own module may have nothing to correct.
+/// Only `commands/` has to exist: a spec of one's own module may have nothing to correct. A single
+/// file, or a folder without `commands/`, is read as the `commands.json` of such a module, with its
+/// summaries and without replies.
 ///
 /// # Errors
 /// Names the file, the command and the reason when a file cannot be read, when something in it is
 /// not part of the format, or when a correction no longer applies.
 pub fn load(dir: &Path) -> Result<Spec, Error> {
+    if !dir.join(store::COMMANDS).is_dir() {
+        return load_published(dir);
+    }
     let mut store = Store::read(dir)?;
     let mut files = store.files();
     let file = dir.join(corrections::FILE);
@@ -68,6 +74,34 @@ pub fn load(dir: &Path) -> Result<Spec, Error> {
         replies,
         structs,
         skipped: store.skipped,
+        files,
+    })
+}
+
+fn load_published(path: &Path) -> Result<Spec, Error> {
+    let mut source = Source::read(path, Provider::Redis)?;
+    let files = if path.is_dir() {
+        store::json_files(path)?
+    } else {
+        vec![path.to_path_buf()]
+    };
+    let (containers, mut commands): (Commands, Commands) = source
+        .commands
+        .clone()
+        .into_iter()
+        .partition(|(name, _)| source.is_container(name));
+    for (name, command) in &mut commands {
+        command.summary = source.summaries.remove(name).unwrap_or_default();
+    }
+    let skipped = containers
+        .into_keys()
+        .map(|name| (name, Skip::Container))
+        .collect();
+    Ok(Spec {
+        commands,
+        replies: BTreeMap::new(),
+        structs: Structs::new(),
+        skipped,
         files,
     })
 }

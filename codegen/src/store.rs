@@ -7,7 +7,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::ser::{PrettyFormatter, Serializer};
 use serde_json::{Map, Value};
 
@@ -93,10 +93,9 @@ impl Store {
     pub fn commands(&self) -> Result<Commands, Error> {
         let mut commands = Commands::new();
         for (name, entry) in &self.entries {
-            let command: Command =
-                serde_json::from_value(entry.value.clone()).map_err(|error| {
-                    Error::new(&entry.file, error.to_string()).in_command(name.clone())
-                })?;
+            let command = Command::deserialize(&entry.value).map_err(|error| {
+                Error::new(&entry.file, error.to_string()).in_command(name.clone())
+            })?;
             commands.insert(name.clone(), command);
         }
         Ok(commands)

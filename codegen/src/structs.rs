@@ -98,7 +98,9 @@ pub fn parse(file: &Path, text: &str) -> Result<Structs, Error> {
         serde_json::from_str(text).map_err(|error| Error::new(file, error.to_string()))?;
     for (name, item) in &structs {
         for field in &item.fields {
-            let ty = field.parsed().map_err(|reason| Error::new(file, reason).in_command(name))?;
+            let ty = field
+                .parsed()
+                .map_err(|reason| Error::new(file, reason).in_command(name))?;
             for used in ty.named() {
                 if !structs.contains_key(used) {
                     let reason = format!("`{}` is a @{used}, which is not described", field.name);

@@ -2,8 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use respec_codegen::merge::merge;
 use respec_codegen::replies::{Given, Reply, Type};
-use respec_codegen::spec::{self, Argument, ArgumentType, Command, Count, Retry, Spec, Unit};
+use respec_codegen::source::Source;
+use respec_codegen::spec::{
+    self, Argument, ArgumentType, Command, Count, Provider, Retry, Spec, Unit,
+};
+use respec_codegen::store::Store;
 
 fn dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../commands-spec")
@@ -92,8 +97,9 @@ fn replies_print_as_they_are_written() {
     let text = std::fs::read_to_string(dir().join("replies.tsv")).unwrap();
     let spec = load();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let (name, reply) = line.split_once('\t').unwrap();
-        let default = reply.split(';').next().unwrap().trim();
+        let mut columns = line.split('\t');
+        let name = columns.next().unwrap();
+        let default = columns.next().unwrap().split(';').next().unwrap().trim();
         assert_eq!(spec.replies[name].default.to_string(), default);
     }
 }
@@ -348,5 +354,23 @@ fn no_counter_is_retried() {
         "ZREMRANGEBYRANK",
     ] {
         assert!(!is_safe(&commands[name]), "{name}");
+    }
+}
+
+#[test]
+fn importing_the_spec_into_itself_changes_nothing() {
+    for provider in [Provider::Redis, Provider::Valkey] {
+        let store = Store::read(&dir()).unwrap();
+        let (mut commands, mut skipped) = (store.commands().unwrap(), store.skipped.clone());
+        let before = commands.clone();
+        let report = merge(
+            &mut commands,
+            &mut skipped,
+            &Source::read(&dir(), provider).unwrap(),
+        );
+        assert!(report.is_unchanged(), "{provider:?}: {:?}", report.changed);
+        assert!(report.gone.is_empty(), "{provider:?}: {:?}", report.gone);
+        assert_eq!(commands, before);
+        assert_eq!(skipped, store.skipped);
     }
 }

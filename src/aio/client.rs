@@ -77,6 +77,12 @@ impl Client {
         }
     }
 
+    /// The settings; they print as a URL, with the password masked.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        self.shared.config()
+    }
+
     /// Sends a command that is not bound to a client.
     pub fn send<C: Command>(&self, command: C) -> Pending<'_, Single<C>> {
         self.pending(Single(command))

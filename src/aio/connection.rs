@@ -20,7 +20,7 @@ use super::{
 use crate::{
     command::Exchange,
     error::{Error, ErrorKind, Outcome, Result},
-    protocol::{Event, Queue, Ticket},
+    protocol::{Event, Greeting, Queue, Ticket},
     resp::Frame,
 };
 
@@ -36,6 +36,8 @@ pub(super) struct Core {
     open: AtomicBool,
     /// Whether pushes are kept for [`Connection::poll_push`].
     keeps_pushes: bool,
+    /// What the server told about itself.
+    greeting: Greeting,
 }
 
 struct State {
@@ -88,8 +90,13 @@ impl Connection {
             }),
             open: AtomicBool::new(true),
             keeps_pushes,
+            greeting: dialled.greeting,
         });
-        tokio::spawn(Driver::new(Arc::clone(&core), dialled));
+        tokio::spawn(Driver::new(
+            Arc::clone(&core),
+            dialled.stream,
+            dialled.receiver,
+        ));
         Self(core)
     }
 
@@ -132,7 +139,10 @@ impl Connection {
     pub(super) fn forget(&self, key: Key, ticket: Ticket) {
         let mut state = self.0.lock();
         state.queue.abandon(ticket);
-        state.waiting.free(key);
+        let freed = state.waiting.free(key);
+        drop(state);
+        // Frames may be large, and what the end of a waker sets off is not known here.
+        drop(freed);
     }
 
     /// The next message that no command asked for.
@@ -167,6 +177,11 @@ impl Connection {
     /// Whether the connection can be used, as far as is known.
     pub(super) fn is_open(&self) -> bool {
         self.0.open.load(Ordering::Acquire)
+    }
+
+    /// What the server told about itself.
+    pub(super) fn greeting(&self) -> &Greeting {
+        &self.0.greeting
     }
 
     /// Whether nothing is owed and nothing is left over.

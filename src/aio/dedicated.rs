@@ -132,8 +132,13 @@ impl<'a> AsynchronousExchange for &'a Dedicated {
 
 impl fmt::Debug for Dedicated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let greeting = self.connection.greeting();
         f.debug_struct("Dedicated")
             .field("address", &self.client.config().address)
+            .field("server", &greeting.server)
+            .field("server_version", &greeting.server_version)
+            .field("protocol", &greeting.version)
+            .field("id", &greeting.id)
             .finish_non_exhaustive()
     }
 }

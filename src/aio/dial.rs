@@ -2,19 +2,20 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, lookup_host},
-    time::{Instant, timeout_at},
+    time::{Instant, timeout},
 };
 
 use super::{stream::Stream, unix};
 use crate::{
-    config::{Address, Config, Protocol, TcpOptions},
+    config::{Address, Config},
     error::{Error, ErrorKind, Phase, Result},
-    protocol::{Handshake, Identity, Progress, Receiver, Version},
+    protocol::{Greeting, Handshake, Identity, Progress, Receiver},
     resp::ProtocolError,
+    socket,
 };
 
 /// A connection after its handshake.
@@ -22,16 +23,18 @@ pub(super) struct Dialled {
     pub(super) stream: Stream,
     /// May hold what has come behind the handshake.
     pub(super) receiver: Receiver,
+    pub(super) greeting: Greeting,
 }
 
 /// Resolves, dials and greets within the time that the configuration allows for all three.
 pub(super) async fn dial(config: &Config) -> Result<Dialled> {
-    let deadline = Instant::now() + config.connect_timeout;
+    config.check()?;
     let opened = async {
-        let stream = open(config, deadline).await?;
+        let stream = open(config).await?;
         greet(config, stream).await
     };
-    timeout_at(deadline, opened).await.unwrap_or_else(|_| {
+    let opened = timeout(config.connect_timeout, opened);
+    opened.await.unwrap_or_else(|_| {
         Err(Error::new(
             ErrorKind::Timeout(Phase::Connect),
             format!("no connection after {:?}", config.connect_timeout),
@@ -39,11 +42,11 @@ pub(super) async fn dial(config: &Config) -> Result<Dialled> {
     })
 }
 
-async fn open(config: &Config, deadline: Instant) -> Result<Stream> {
+async fn open(config: &Config) -> Result<Stream> {
     match &config.address {
         Address::Tcp { host, port } => {
-            let stream = reach(host, *port, deadline).await?;
-            set_up(&stream, &config.tcp).map_err(|error| {
+            let stream = reach(host, *port, config.connect_timeout).await?;
+            socket::set_up(SockRef::from(&stream), &config.tcp).map_err(|error| {
                 Error::io(ErrorKind::Connect, "cannot set up the socket", error)
             })?;
             Ok(Stream::Tcp(stream))
@@ -55,7 +58,8 @@ async fn open(config: &Config, deadline: Instant) -> Result<Stream> {
 }
 
 /// Resolves afresh, since names move, and tries one address after the other.
-async fn reach(host: &str, port: u16, deadline: Instant) -> Result<TcpStream> {
+async fn reach(host: &str, port: u16, allowed: Duration) -> Result<TcpStream> {
+    let start = Instant::now();
     let addresses: Vec<SocketAddr> = lookup_host((host, port))
         .await
         .map_err(|error| Error::io(ErrorKind::Connect, "cannot resolve the host name", error))?
@@ -63,9 +67,9 @@ async fn reach(host: &str, port: u16, deadline: Instant) -> Result<TcpStream> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
     for (tried, address) in addresses.iter().enumerate() {
         // An address that does not answer must leave time for those behind it.
-        let rest = deadline.saturating_duration_since(Instant::now());
+        let rest = allowed.saturating_sub(start.elapsed());
         let share = rest / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-        match timeout_at(Instant::now() + share, TcpStream::connect(address)).await {
+        match timeout(share, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => failure = error,
             Err(_) => failure = io::ErrorKind::TimedOut.into(),
@@ -78,34 +82,10 @@ async fn reach(host: &str, port: u16, deadline: Instant) -> Result<TcpStream> {
     ))
 }
 
-fn set_up(stream: &TcpStream, options: &TcpOptions) -> io::Result<()> {
-    stream.set_nodelay(options.nodelay)?;
-    let socket = SockRef::from(stream);
-    if let Some(idle) = options.keepalive {
-        let keepalive = TcpKeepalive::new()
-            .with_time(idle)
-            .with_interval(KEEPALIVE_INTERVAL)
-            .with_retries(KEEPALIVE_RETRIES);
-        socket.set_tcp_keepalive(&keepalive)?;
-    }
-    set_user_timeout(&socket, options.user_timeout)
-}
-
-#[cfg(target_os = "linux")]
-fn set_user_timeout(socket: &SockRef<'_>, timeout: Option<Duration>) -> io::Result<()> {
-    socket.set_tcp_user_timeout(timeout)
-}
-
-/// Other systems have no such option.
-#[cfg(not(target_os = "linux"))]
-fn set_user_timeout(_: &SockRef<'_>, _: Option<Duration>) -> io::Result<()> {
-    Ok(())
-}
-
 async fn greet(config: &Config, mut stream: Stream) -> Result<Dialled> {
     let lost = |error| Error::io(ErrorKind::Connect, "the handshake broke off", error);
     let mut receiver = Receiver::new(config.limits);
-    let mut handshake = Handshake::new(&identity(config))?;
+    let mut handshake = Handshake::new(&Identity::of(config))?;
     loop {
         let output = handshake.take_output();
         if !output.is_empty() {
@@ -120,8 +100,12 @@ async fn greet(config: &Config, mut stream: Stream) -> Result<Dialled> {
             }
         }
         while let Some(frame) = receiver.frame().map_err(garbled)? {
-            if let Progress::Done(_) = handshake.receive(&frame)? {
-                return Ok(Dialled { stream, receiver });
+            if let Progress::Done(greeting) = handshake.receive(&frame)? {
+                return Ok(Dialled {
+                    stream,
+                    receiver,
+                    greeting,
+                });
             }
         }
         if handshake.has_output() {
@@ -137,19 +121,3 @@ async fn greet(config: &Config, mut stream: Stream) -> Result<Dialled> {
 fn garbled(error: ProtocolError) -> Error {
     Error::new(ErrorKind::Connect, "the peer does not speak RESP").with_source(error)
 }
-
-fn identity(config: &Config) -> Identity<'_> {
-    Identity {
-        version: match config.protocol {
-            Protocol::Resp3 => Version::Resp3,
-            Protocol::Resp2 => Version::Resp2,
-        },
-        username: config.username.as_deref(),
-        password: config.password.as_ref().map(|password| password.expose()),
-        client_name: config.client_name.as_deref(),
-        database: i64::from(config.database),
-    }
-}
-
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
-const KEEPALIVE_RETRIES: u32 = 3;

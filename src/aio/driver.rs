@@ -16,7 +16,6 @@ use tokio::{
 
 use super::{
     connection::{Core, Work},
-    dial::Dialled,
     stream::Stream,
 };
 use crate::{
@@ -52,11 +51,11 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(core: Arc<Core>, dialled: Dialled) -> Self {
+    pub(super) fn new(core: Arc<Core>, stream: Stream, receiver: Receiver) -> Self {
         Self {
             core,
-            stream: dialled.stream,
-            receiver: dialled.receiver,
+            stream,
+            receiver,
             chunk: BytesMut::new(),
             position: 0,
             written: 0,

@@ -113,15 +113,11 @@ impl<'a, E: Exchange> Pending<'a, E> {
 
     /// When the reply must have come: the patience of the command and the time for a response.
     fn deadline(&self) -> Option<Instant> {
-        let allowed = match self.carrier {
-            Carrier::Client(client) => client.config().response_timeout,
-            Carrier::Dedicated(dedicated) => dedicated.client().config().response_timeout,
-        }?;
-        let allowed = match self.exchange.patience() {
-            Patience::None => allowed,
-            Patience::Up(wait) => allowed.saturating_add(wait),
-            Patience::Forever => return None,
+        let client = match self.carrier {
+            Carrier::Client(client) => client.config(),
+            Carrier::Dedicated(dedicated) => dedicated.client().config(),
         };
+        let allowed = self.exchange.patience().within(client.response_timeout)?;
         time::Instant::now().into_std().checked_add(allowed)
     }
 

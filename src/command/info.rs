@@ -276,49 +276,73 @@ impl KeySpec {
     /// The same search for a range of words.
     #[must_use]
     pub const fn range(self, last: i64, step: i64, limit: i64) -> Self {
-        Self { find: FindKeys::Range { last, step, limit }, ..self }
+        Self {
+            find: FindKeys::Range { last, step, limit },
+            ..self
+        }
     }
 
     /// The same search for keys after their count.
     #[must_use]
     pub const fn counted(self, at: i64, first: i64, step: i64) -> Self {
-        Self { find: FindKeys::Count { at, first, step }, ..self }
+        Self {
+            find: FindKeys::Count { at, first, step },
+            ..self
+        }
     }
 
     /// Keys whose values are read and written.
     #[must_use]
     pub const fn read_write(self) -> Self {
-        Self { access: KeyAccess::ReadWrite, ..self }
+        Self {
+            access: KeyAccess::ReadWrite,
+            ..self
+        }
     }
 
     /// Keys whose values are read.
     #[must_use]
     pub const fn read_only(self) -> Self {
-        Self { access: KeyAccess::ReadOnly, ..self }
+        Self {
+            access: KeyAccess::ReadOnly,
+            ..self
+        }
     }
 
     /// Keys whose values are overwritten.
     #[must_use]
     pub const fn overwrite(self) -> Self {
-        Self { access: KeyAccess::Overwrite, ..self }
+        Self {
+            access: KeyAccess::Overwrite,
+            ..self
+        }
     }
 
     /// Keys that are deleted.
     #[must_use]
     pub const fn remove(self) -> Self {
-        Self { access: KeyAccess::Remove, ..self }
+        Self {
+            access: KeyAccess::Remove,
+            ..self
+        }
     }
 
     /// A search that does not find all keys.
     #[must_use]
     pub const fn incomplete(self) -> Self {
-        Self { incomplete: true, ..self }
+        Self {
+            incomplete: true,
+            ..self
+        }
     }
 
     /// What is found is no key, but decides the slot as a key does.
     #[must_use]
     pub const fn not_key(self) -> Self {
-        Self { not_key: true, ..self }
+        Self {
+            not_key: true,
+            ..self
+        }
     }
 }
 

@@ -42,7 +42,9 @@ impl<T> List<T> {
     /// Fails the command that is being written where the list is empty.
     pub fn require(&self, noun: &'static str, to: &mut Writer<'_>) {
         if self.is_empty() {
-            to.fail(Error::argument(format!("expected at least one {noun}, got an empty list")));
+            to.fail(Error::argument(format!(
+                "expected at least one {noun}, got an empty list"
+            )));
         }
     }
 

@@ -277,11 +277,6 @@ impl<W: Copy> Queue<W> {
         self.earliest = None;
     }
 
-    /// Whether bytes wait to be written.
-    pub(crate) fn has_output(&self) -> bool {
-        !self.output.is_empty()
-    }
-
     /// Whether every reply has come and nothing waits to be written.
     pub(crate) fn is_idle(&self) -> bool {
         self.slots.is_empty() && self.output.is_empty()

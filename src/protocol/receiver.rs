@@ -68,6 +68,7 @@ impl Receiver {
     }
 
     /// Appends bytes from elsewhere.
+    #[cfg(test)]
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {

@@ -1,1 +1,24 @@
 //! Replies as Rust types.
+//!
+//! [`Decode`] is what the reply types of commands implement. It goes by the set of forms that a
+//! type accepts and not by the tag on the wire, so that RESP2 and RESP3 give the same value.
+//! [`FromReply`] is what callers may ask for with `decode::<T>()`: every type that serde can
+//! deserialize. Neither does any IO.
+
+mod decode;
+mod error;
+mod fields;
+mod from_reply;
+mod stream;
+mod structs {
+    include!(concat!(env!("OUT_DIR"), "/commands/structs.rs"));
+}
+mod value;
+
+pub use decode::{Decode, OneOrMany, ScanPage, ok_or_nil};
+pub use error::DecodeError;
+pub use fields::{Fields, Parts};
+pub use from_reply::FromReply;
+pub use stream::StreamEntry;
+pub use structs::*;
+pub use value::Value;

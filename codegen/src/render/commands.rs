@@ -9,7 +9,7 @@ use crate::{
 use super::{
     docs,
     info::constant,
-    text::Text,
+    text::{Text, short},
     types::{assign, conversion, field, parameter, read, reply, said, steps},
 };
 
@@ -47,7 +47,10 @@ impl Shape {
             FieldKind::Flag => false,
             FieldKind::Optional(types) => types.iter().any(Ty::borrows),
         });
-        Self { borrows, slots: command.slots.len() }
+        Self {
+            borrows,
+            slots: command.slots.len(),
+        }
     }
 
     /// `Set<'a, X, (A, Open, C)>`
@@ -101,11 +104,19 @@ fn tuple(parts: &[String]) -> String {
 fn structure(out: &mut Text, command: &CommandModel, shape: &Shape, spec: &Spec) {
     docs::command(out, command, spec);
     out.line("#[derive(Clone)]");
-    out.line("#[must_use = \"a command does nothing until it is awaited, sent or put into a pipeline\"]");
+    out.line(
+        "#[must_use = \"a command does nothing until it is awaited, sent or put into a pipeline\"]",
+    );
     let lifetime = if shape.borrows { "'a, " } else { "" };
-    let state =
-        if shape.slots > 0 { format!(", S = {}", shape.open()) } else { String::new() };
-    let head = format!("pub struct {}<{lifetime}X = Detached{state}>", command.type_name);
+    let state = if shape.slots > 0 {
+        format!(", S = {}", shape.open())
+    } else {
+        String::new()
+    };
+    let head = format!(
+        "pub struct {}<{lifetime}X = Detached{state}>",
+        command.type_name
+    );
     out.braces(&head, |out| {
         out.line("via: X,");
         for item in &command.fields {
@@ -138,7 +149,10 @@ fn constructor_and_setters(out: &mut Text, command: &CommandModel, shape: &Shape
     out.braces(&head, |out| {
         let mut parameters = vec!["via: X".to_owned()];
         parameters.extend(
-            command.parameters.iter().map(|item| format!("{}: {}", item.name, field(&item.ty))),
+            command
+                .parameters
+                .iter()
+                .map(|item| format!("{}: {}", item.name, field(&item.ty))),
         );
         let mut fields = vec!["via".to_owned()];
         fields.extend(command.fields.iter().map(|item| match item.kind {
@@ -149,7 +163,9 @@ fn constructor_and_setters(out: &mut Text, command: &CommandModel, shape: &Shape
         if shape.slots > 0 {
             fields.push("state: PhantomData".to_owned());
         }
-        out.function("fn new", &[], &parameters, "Self", |out| out.literal("Self", &fields));
+        out.function("fn new", &[], &parameters, "Self", |out| {
+            out.literal("Self", &fields)
+        });
     });
     out.line("");
     if shape.slots > 0 {
@@ -161,7 +177,11 @@ fn constructor_and_setters(out: &mut Text, command: &CommandModel, shape: &Shape
         .filter(|option| option.slot.is_none() && option.after.is_none())
         .collect();
     if !free.is_empty() {
-        let more = if shape.slots > 0 { vec!["S".to_owned()] } else { Vec::new() };
+        let more = if shape.slots > 0 {
+            vec!["S".to_owned()]
+        } else {
+            Vec::new()
+        };
         let head = format!(
             "impl<{}> {}",
             shape.generics(true, &more),
@@ -174,8 +194,10 @@ fn constructor_and_setters(out: &mut Text, command: &CommandModel, shape: &Shape
         });
         out.line("");
     }
-    for option in
-        command.options.iter().filter(|option| option.slot.is_some() || option.after.is_some())
+    for option in command
+        .options
+        .iter()
+        .filter(|option| option.slot.is_some() || option.after.is_some())
     {
         let states = states(command, option, None, false);
         let letters = letters_in(&states);
@@ -209,7 +231,11 @@ fn states(command: &CommandModel, option: &Opt, given: Option<u8>, after: bool) 
 }
 
 fn letters_in(states: &[String]) -> Vec<String> {
-    states.iter().filter(|state| LETTERS.contains(&state.as_str())).cloned().collect()
+    states
+        .iter()
+        .filter(|state| LETTERS.contains(&state.as_str()))
+        .cloned()
+        .collect()
 }
 
 /// ```text
@@ -224,14 +250,23 @@ fn transition(out: &mut Text, command: &CommandModel, shape: &Shape) {
     );
     let result = shape.applied(&command.type_name, "'a", "X", Some("N"));
     out.braces(&head, |out| {
-        out.function("fn enter", &["N".to_owned()], &["self".to_owned()], &result, |out| {
-            let mut fields = vec!["via: self.via".to_owned()];
-            fields.extend(
-                command.fields.iter().map(|item| format!("{}: self.{}", item.name, item.name)),
-            );
-            fields.push("state: PhantomData".to_owned());
-            out.literal(&command.type_name, &fields);
-        });
+        out.function(
+            "fn enter",
+            &["N".to_owned()],
+            &["self".to_owned()],
+            &result,
+            |out| {
+                let mut fields = vec!["via: self.via".to_owned()];
+                fields.extend(
+                    command
+                        .fields
+                        .iter()
+                        .map(|item| format!("{}: self.{}", item.name, item.name)),
+                );
+                fields.push("state: PhantomData".to_owned());
+                out.literal(&command.type_name, &fields);
+            },
+        );
     });
     out.line("");
 }
@@ -244,44 +279,87 @@ fn setters(out: &mut Text, command: &CommandModel, option: &Opt, shape: &Shape) 
             out.doc(&said(&note.syntax, note.since.as_deref(), note.provider));
             setter(out, command, option, shape, name, &[], "true", 0);
         }
-        OptKind::Values { setter: name, parameters, by_token } => {
+        OptKind::Values {
+            setter: name,
+            parameters,
+            by_token,
+        } => {
             out.doc(&said(&note.syntax, note.since.as_deref(), note.provider));
-            let values: Vec<_> =
-                parameters.iter().map(|item| conversion(&item.name, &item.ty)).collect();
+            let values: Vec<_> = parameters
+                .iter()
+                .map(|item| conversion(&item.name, &item.ty))
+                .collect();
             let value = match (&*values, parameters.first().map(|item| &item.ty)) {
                 // An empty list is as good as none.
                 ([one], Some(Ty::List(_))) => format!("{one}.non_empty()"),
                 ([one], _) => format!("Some({one})"),
-                (several, _) => format!("Some(({}))", several.join(", ")),
+                (several, _) => some(several),
             };
-            let typed: Vec<_> =
-                parameters.iter().map(|item| (item.name.clone(), item.ty.clone())).collect();
+            let typed: Vec<_> = parameters
+                .iter()
+                .map(|item| (item.name.clone(), item.ty.clone()))
+                .collect();
             setter(out, command, option, shape, name, &typed, &value, 0);
             for (token, variant, syntax) in by_token {
                 let mut fixed = values.clone();
                 fixed[0].clone_from(variant);
-                let value = format!("Some(({}))", fixed.join(", "));
+                let value = some(&fixed);
                 out.doc(&format!("`{syntax}` of `{}`", note.syntax));
                 setter(out, command, option, shape, token, &typed[1..], &value, 0);
             }
         }
-        OptKind::Choice { name, borrows, setter: by_enum, nullable, alternatives } => {
+        OptKind::Choice {
+            name,
+            borrows,
+            setter: by_enum,
+            nullable,
+            alternatives,
+        } => {
             for alternative in alternatives {
                 choice_setter(out, command, option, shape, name, alternative);
             }
             let Some(by_enum) = by_enum else { return };
             let syntax = &note.syntax;
-            let ty = if *borrows { format!("{name}<'a>") } else { name.clone() };
+            let ty = if *borrows {
+                format!("{name}<'a>")
+            } else {
+                name.clone()
+            };
             let (ty, value) = if *nullable {
-                out.doc(&format!("`{syntax}`, chosen at run time; `None` leaves it out."));
-                (format!("impl Into<Option<{ty}>>"), format!("{by_enum}.into()"))
+                out.doc(&format!(
+                    "`{syntax}`, chosen at run time; `None` leaves it out."
+                ));
+                (
+                    format!("impl Into<Option<{ty}>>"),
+                    format!("{by_enum}.into()"),
+                )
             } else {
                 out.doc(&format!("`{syntax}`, chosen at run time."));
                 (ty, format!("Some({by_enum})"))
             };
             let parameters = [format!("{by_enum}: {ty}")];
-            fill(out, command, option, shape, by_enum, &[], &parameters, &value, 0);
+            fill(
+                out,
+                command,
+                option,
+                shape,
+                by_enum,
+                &[],
+                &parameters,
+                &value,
+                0,
+            );
         }
+    }
+}
+
+/// `Some((a, b))`, one part on a line where it is long.
+fn some(parts: &[String]) -> String {
+    let flat = parts.join(", ");
+    if flat.len() <= 58 {
+        format!("Some(({flat}))")
+    } else {
+        format!("Some((\n{},\n))", parts.join(",\n"))
     }
 }
 
@@ -300,18 +378,36 @@ fn choice_setter(
         .iter()
         .map(|item| (item.name.clone(), item.ty.clone()))
         .collect();
-    let values: Vec<_> = typed.iter().map(|(name, ty)| conversion(name, ty)).collect();
+    let values: Vec<_> = typed
+        .iter()
+        .map(|(name, ty)| conversion(name, ty))
+        .collect();
     let variant = format!("{name}::{}", alternative.variant);
     let value = match &*values {
         [] => format!("Some({variant})"),
         [one] => format!("Some({variant}({one}))"),
         _ => {
-            let fields: Vec<_> =
-                typed.iter().map(|(name, ty)| assign(name, &conversion(name, ty))).collect();
-            format!("Some({variant} {{ {} }})", fields.join(", "))
+            let fields: Vec<_> = typed
+                .iter()
+                .map(|(name, ty)| assign(name, &conversion(name, ty)))
+                .collect();
+            if short(&fields) {
+                format!("Some({variant} {{ {} }})", fields.join(", "))
+            } else {
+                format!("Some({variant} {{\n{},\n}})", fields.join(",\n"))
+            }
         }
     };
-    setter(out, command, option, shape, &alternative.setter, &typed, &value, alternative.state);
+    setter(
+        out,
+        command,
+        option,
+        shape,
+        &alternative.setter,
+        &typed,
+        &value,
+        alternative.state,
+    );
 }
 
 #[expect(clippy::too_many_arguments, reason = "the parts of one signature")]
@@ -330,7 +426,17 @@ fn setter(
         .iter()
         .map(|(name, ty)| format!("{name}: {}", parameter(ty, &mut markers)))
         .collect();
-    fill(out, command, option, shape, name, &markers, &parameters, value, state);
+    fill(
+        out,
+        command,
+        option,
+        shape,
+        name,
+        &markers,
+        &parameters,
+        value,
+        state,
+    );
 }
 
 /// ```text
@@ -352,11 +458,21 @@ fn fill(
     value: &str,
     state: u8,
 ) {
-    let mut all = vec![if option.slot.is_some() { "self" } else { "mut self" }.to_owned()];
+    let mut all = vec![
+        if option.slot.is_some() {
+            "self"
+        } else {
+            "mut self"
+        }
+        .to_owned(),
+    ];
     all.extend(parameters.iter().cloned());
     let (result, target) = if option.slot.is_some() {
         let states = states(command, option, Some(state), true);
-        (shape.applied(&command.type_name, "'a", "X", Some(&tuple(&states))), "next")
+        (
+            shape.applied(&command.type_name, "'a", "X", Some(&tuple(&states))),
+            "next",
+        )
     } else {
         ("Self".to_owned(), "self")
     };
@@ -366,7 +482,16 @@ fn fill(
         }
         let place = format!("{target}.{}", option.field);
         let line = format!("{place} = {value};");
-        if out.fits(&line) {
+        if value.contains('\n') {
+            let mut lines: Vec<_> = line.lines().map(str::to_owned).collect();
+            let tail = lines.pop().unwrap_or_default();
+            let head = lines.remove(0);
+            let fields: Vec<_> = lines
+                .iter()
+                .map(|line| line.trim_end_matches(',').to_owned())
+                .collect();
+            out.wrapped(&head, &fields, &tail);
+        } else if out.fits(&line) {
             out.line(&line);
         } else {
             out.line(&format!("{place} ="));
@@ -399,8 +524,11 @@ fn reply_states(
     patterns: &[(Vec<State>, Type)],
     named: &dyn Fn(&str) -> bool,
 ) {
-    let slots: Vec<_> =
-        command.slots.iter().map(|slot| slot.name.trim_start_matches("r#")).collect();
+    let slots: Vec<_> = command
+        .slots
+        .iter()
+        .map(|slot| slot.name.trim_start_matches("r#"))
+        .collect();
     out.doc(&format!(
         "The reply of [`{}`], which follows from the options given: {}.",
         command.type_name,
@@ -426,10 +554,16 @@ fn reply_states(
             })
             .collect();
         let letters = letters_in(&states);
-        let generics =
-            if letters.is_empty() { String::new() } else { format!("<{}>", letters.join(", ")) };
-        let head =
-            format!("impl{generics} {}Reply for {}", command.type_name, tuple(&states));
+        let generics = if letters.is_empty() {
+            String::new()
+        } else {
+            format!("<{}>", letters.join(", "))
+        };
+        let head = format!(
+            "impl{generics} {}Reply for {}",
+            command.type_name,
+            tuple(&states)
+        );
         out.braces(&head, |out| {
             let rust = reply(ty, named);
             out.line(&format!("type Reply = {rust};"));
@@ -462,73 +596,101 @@ fn behaviour(out: &mut Text, command: &CommandModel, shape: &Shape, named: &dyn 
         parts.join(", ")
     };
     let applied = shape.applied(&command.type_name, "'_", "X", Some("S"));
-    out.braces(&format!("impl<{}> command::Command for {applied}", generics("X: Via")), |out| {
-        out.line("type Via = X;");
-        match &command.reply {
-            ReplyModel::Fixed(ty) => out.line(&format!("type Reply = {};", reply(ty, named))),
-            ReplyModel::ByState(_) => out.line("type Reply = S::Reply;"),
-        }
-        out.line("");
-        out.function("fn via", &[], &["&self".to_owned()], "X", |out| out.line("self.via"));
-        out.line("");
-        let constant = constant(&command.name);
-        let result = "&'static command::Info";
-        out.function("fn info", &[], &["&self".to_owned()], result, |out| {
-            out.line(&format!("&info::{constant}"));
-        });
-        out.line("");
-        let parameters = ["&self".to_owned(), "to: &mut Writer<'_>".to_owned()];
-        out.function("fn write", &[], &parameters, "", |out| {
-            out.line(&format!("info::{constant}.write_name(to);"));
-            steps(out, &command.steps);
-        });
-        out.line("");
-        let parameters = ["&self".to_owned(), "reply: Reply<'_>".to_owned()];
-        let result = "Result<Self::Reply, DecodeError>";
-        out.function("fn read", &[], &parameters, result, |out| match &command.reply {
-            ReplyModel::Fixed(ty) => out.line(read(ty)),
-            ReplyModel::ByState(_) => out.line("S::read(reply)"),
-        });
-        if let Some(patience) = &command.patience {
+    out.braces(
+        &format!(
+            "impl<{}> command::Command for {applied}",
+            generics("X: Via")
+        ),
+        |out| {
+            out.line("type Via = X;");
+            match &command.reply {
+                ReplyModel::Fixed(ty) => out.line(&format!("type Reply = {};", reply(ty, named))),
+                ReplyModel::ByState(_) => out.line("type Reply = S::Reply;"),
+            }
             out.line("");
-            let unit = match patience.unit {
-                Unit::Milliseconds => "as_milliseconds",
-                _ => "as_seconds",
-            };
-            let field = &patience.field;
-            let place = match patience.part {
-                Some(part) => format!("{field}.{part}"),
-                None => field.clone(),
-            };
-            out.function("fn patience", &[], &["&self".to_owned()], "Patience", |out| {
-                if patience.optional {
-                    out.line(&format!("let Some({field}) = &self.{field} else {{"));
-                    out.line("    return Patience::None;");
-                    out.line("};");
-                    out.line(&format!("Patience::until({place}.{unit}())"));
-                } else {
-                    out.line(&format!("Patience::until(self.{field}.{unit}())"));
+            out.function("fn via", &[], &["&self".to_owned()], "X", |out| {
+                out.line("self.via")
+            });
+            out.line("");
+            let constant = constant(&command.name);
+            let result = "&'static command::Info";
+            out.function("fn info", &[], &["&self".to_owned()], result, |out| {
+                out.line(&format!("&info::{constant}"));
+            });
+            out.line("");
+            let parameters = ["&self".to_owned(), "to: &mut Writer<'_>".to_owned()];
+            out.function("fn write", &[], &parameters, "", |out| {
+                out.line(&format!("info::{constant}.write_name(to);"));
+                steps(out, &command.steps);
+            });
+            out.line("");
+            let parameters = ["&self".to_owned(), "reply: Reply<'_>".to_owned()];
+            let result = "Result<Self::Reply, DecodeError>";
+            out.function("fn read", &[], &parameters, result, |out| {
+                match &command.reply {
+                    ReplyModel::Fixed(ty) => out.line(read(ty)),
+                    ReplyModel::ByState(_) => out.line("S::read(reply)"),
                 }
             });
-        }
-    });
+            if let Some(patience) = &command.patience {
+                out.line("");
+                let unit = match patience.unit {
+                    Unit::Milliseconds => "as_milliseconds",
+                    _ => "as_seconds",
+                };
+                let field = &patience.field;
+                let place = match patience.part {
+                    Some(part) => format!("{field}.{part}"),
+                    None => field.clone(),
+                };
+                out.function(
+                    "fn patience",
+                    &[],
+                    &["&self".to_owned()],
+                    "Patience",
+                    |out| {
+                        if patience.optional {
+                            out.line(&format!("let Some({field}) = &self.{field} else {{"));
+                            out.line("    return Patience::None;");
+                            out.line("};");
+                            out.line(&format!("Patience::until({place}.{unit}())"));
+                        } else {
+                            out.line(&format!("Patience::until(self.{field}.{unit}())"));
+                        }
+                    },
+                );
+            }
+        },
+    );
     out.line("");
-    let head = format!("impl<{}> IntoFuture for {applied}", generics("X: Asynchronous"));
+    let head = format!(
+        "impl<{}> IntoFuture for {applied}",
+        generics("X: Asynchronous")
+    );
     out.braces(&head, |out| {
         out.line("type Output = Result<<Self as command::Command>::Reply>;");
         out.line("type IntoFuture = X::Pending<Self>;");
         out.line("");
-        out.function("fn into_future", &[], &["self".to_owned()], "Self::IntoFuture", |out| {
-            out.line("self.via.execute(self)");
-        });
+        out.function(
+            "fn into_future",
+            &[],
+            &["self".to_owned()],
+            "Self::IntoFuture",
+            |out| {
+                out.line("self.via.execute(self)");
+            },
+        );
     });
     out.line("");
-    out.braces(&format!("impl<{}> fmt::Debug for {applied}", generics("X: Via")), |out| {
-        let parameters = ["&self".to_owned(), "f: &mut fmt::Formatter<'_>".to_owned()];
-        out.function("fn fmt", &[], &parameters, "fmt::Result", |out| {
-            out.line("command::debug(self, f)");
-        });
-    });
+    out.braces(
+        &format!("impl<{}> fmt::Debug for {applied}", generics("X: Via")),
+        |out| {
+            let parameters = ["&self".to_owned(), "f: &mut fmt::Formatter<'_>".to_owned()];
+            out.function("fn fmt", &[], &parameters, "fmt::Result", |out| {
+                out.line("command::debug(self, f)");
+            });
+        },
+    );
     out.line("");
 }
 
@@ -613,8 +775,12 @@ fn make(
         format!("{}<{}>", command.type_name, applied.join(", "))
     };
     let mut values = vec![via.to_owned()];
-    values
-        .extend(command.parameters.iter().map(|item| conversion(&item.name, &item.ty)));
+    values.extend(
+        command
+            .parameters
+            .iter()
+            .map(|item| conversion(&item.name, &item.ty)),
+    );
     let head = format!("{keyword} {}", command.method);
     out.function(&head, &generics, &parameters, &result, |out| {
         out.call(&format!("{}::new", command.type_name), &values);

@@ -15,8 +15,15 @@ pub(super) fn command(out: &mut Text, model: &CommandModel, spec: &Spec) {
     if !command.summary.is_empty() {
         out.doc(&escaped(&command.summary));
     }
-    if let Some(nil) = spec.replies.get(&model.name).and_then(|reply| reply.nil.as_deref()) {
-        out.doc(&format!("\n`None`: {}.", escaped(nil)));
+    if let Some(reply) = spec.replies.get(&model.name)
+        && let Some(note) = &reply.note
+    {
+        let what = if reply.is_typed() {
+            "`None`"
+        } else {
+            "`Value`"
+        };
+        out.doc(&format!("\n{what}: {}.", escaped(note)));
     }
     if let Some(text) = connection(command) {
         out.doc(&format!("\n{text}"));
@@ -46,7 +53,11 @@ pub(super) fn short(out: &mut Text, model: &CommandModel, spec: &Spec) {
     out.doc(&format!("`{}`", model.syntax));
     out.line("///");
     let summary = escaped(&command.summary);
-    out.doc(&format!("{summary} See [`{}`].", model.type_name).trim_start().to_owned());
+    out.doc(
+        &format!("{summary} See [`{}`].", model.type_name)
+            .trim_start()
+            .to_owned(),
+    );
 }
 
 /// Since, complexity, access, categories and keys on one line.
@@ -74,8 +85,11 @@ fn facts(command: &Command) -> String {
         facts.push("writes".to_owned());
     }
     if !command.acl_categories.is_empty() {
-        let names: Vec<_> =
-            command.acl_categories.iter().map(|name| format!("`{name}`")).collect();
+        let names: Vec<_> = command
+            .acl_categories
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect();
         facts.push(names.join(" "));
     }
     facts.push(keys(command));
@@ -98,19 +112,33 @@ fn keys(command: &Command) -> String {
             };
             match &spec.find_keys {
                 FindKeys::Range { lastkey: 0, .. } => begin,
-                FindKeys::Range { lastkey: -1, keystep: 1, limit: 0 } => {
+                FindKeys::Range {
+                    lastkey: -1,
+                    keystep: 1,
+                    limit: 0,
+                } => {
                     format!("{begin} to the last")
                 }
-                FindKeys::Range { lastkey: -2, keystep: 1, .. } => {
+                FindKeys::Range {
+                    lastkey: -2,
+                    keystep: 1,
+                    ..
+                } => {
                     format!("{begin} to the last but one")
                 }
-                FindKeys::Range { lastkey: -1, keystep, limit: 0 } => {
+                FindKeys::Range {
+                    lastkey: -1,
+                    keystep,
+                    limit: 0,
+                } => {
                     format!("{begin}, every {keystep}. word to the last")
                 }
                 FindKeys::Range { lastkey, .. } if *lastkey > 0 => {
                     format!("{begin} and the {lastkey} after it")
                 }
-                FindKeys::Range { limit, .. } => format!("{begin}, one part in {limit} of the rest"),
+                FindKeys::Range { limit, .. } => {
+                    format!("{begin}, one part in {limit} of the rest")
+                }
                 FindKeys::Keynum { .. } => format!("counted at {begin}"),
                 _ => format!("from {begin}"),
             }

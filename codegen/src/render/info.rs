@@ -14,13 +14,15 @@ use super::{Root, text::Text};
 
 /// The constant of a command: `XGROUP_CREATE`.
 pub(super) fn constant(name: &str) -> String {
-    name.replace(['.', ' ', '-'], "_").to_uppercase().trim_start_matches('_').to_owned()
+    name.replace(['.', ' ', '-'], "_")
+        .to_uppercase()
+        .trim_start_matches('_')
+        .to_owned()
 }
 
 /// `info.rs`: a constant for each command, and the list of all, sorted by name.
 pub(super) fn file(spec: &Spec, root: Root) -> String {
     let mut out = Text::default();
-    out.line("#[allow(clippy::wildcard_imports, reason = \"the facts are made of all of these\")]");
     out.line(&format!("use {}::command::*;", root.path()));
     out.line("");
     out.doc("The facts of every command, sorted by name.");
@@ -61,59 +63,90 @@ fn item(out: &mut Text, name: &str, command: &Command) {
     line(format!("words: {}", name.split(' ').count()));
     line(format!("group: {:?}", feature(command)));
     line(format!("module: {:?}", command.module));
-    line(format!("provider: {}", match command.provider {
-        Some(Provider::Redis) => "Some(Provider::Redis)",
-        Some(Provider::Valkey) => "Some(Provider::Valkey)",
-        None => "None",
-    }));
+    line(format!(
+        "provider: {}",
+        match command.provider {
+            Some(Provider::Redis) => "Some(Provider::Redis)",
+            Some(Provider::Valkey) => "Some(Provider::Valkey)",
+            None => "None",
+        }
+    ));
     line(format!("since: {:?}", command.since));
     line(match (&command.deprecated_since, &command.replaced_by) {
         (Some(since), by) => format!(
-            "deprecated: Some(Deprecated {{ since: {since:?}, replaced_by: {:?} }})",
+            "deprecated: Some(Deprecated {{\n        since: {since:?},\n        replaced_by: {:?},\n    }})",
             by.clone().unwrap_or_default()
         ),
         _ => "deprecated: None".to_owned(),
     });
     line(format!("arity: {}", command.arity));
-    let names: Vec<_> = command.command_flags.iter().map(|name| format!("{name:?}")).collect();
+    let names: Vec<_> = command
+        .command_flags
+        .iter()
+        .map(|name| format!("{name:?}"))
+        .collect();
     line(array("flags: Flags::named(&", &names, ")"));
-    let names: Vec<_> = command.acl_categories.iter().map(|name| format!("{name:?}")).collect();
+    let names: Vec<_> = command
+        .acl_categories
+        .iter()
+        .map(|name| format!("{name:?}"))
+        .collect();
     line(array("acl_categories: &", &names, ""));
     let keys: Vec<_> = command.key_specs.iter().map(key_spec).collect();
     line(array("keys: &", &keys, ""));
-    line(format!("request_policy: {}", policy(command, "request_policy", "RequestPolicy")));
-    line(format!("response_policy: {}", policy(command, "response_policy", "ResponsePolicy")));
+    line(format!(
+        "request_policy: {}",
+        policy(command, "request_policy", "RequestPolicy")
+    ));
+    line(format!(
+        "response_policy: {}",
+        policy(command, "response_policy", "ResponsePolicy")
+    ));
     line(match &command.blocking {
         Some(blocking) => format!(
-            "blocking: Some(Blocking {{ timeout: {:?}, unit: Unit::{}, only_if_given: {} }})",
+            "blocking: Some(Blocking {{\n        timeout: {:?},\n        unit: Unit::{},\n        \
+             only_if_given: {},\n    }})",
             blocking.timeout,
-            if blocking.unit == Unit::Milliseconds { "Milliseconds" } else { "Seconds" },
+            if blocking.unit == Unit::Milliseconds {
+                "Milliseconds"
+            } else {
+                "Seconds"
+            },
             blocking.only_if_given
         ),
         None => "blocking: None".to_owned(),
     });
-    line(format!("connection: {}", match command.connection {
-        Some(ConnectionUse::State) => "Some(ConnectionUse::State)",
-        Some(ConnectionUse::Transaction) => "Some(ConnectionUse::Transaction)",
-        Some(ConnectionUse::Subscription) => "Some(ConnectionUse::Subscription)",
-        Some(ConnectionUse::Takeover) => "Some(ConnectionUse::Takeover)",
-        None => "None",
-    }));
+    line(format!(
+        "connection: {}",
+        match command.connection {
+            Some(ConnectionUse::State) => "Some(ConnectionUse::State)",
+            Some(ConnectionUse::Transaction) => "Some(ConnectionUse::Transaction)",
+            Some(ConnectionUse::Subscription) => "Some(ConnectionUse::Subscription)",
+            Some(ConnectionUse::Takeover) => "Some(ConnectionUse::Takeover)",
+            None => "None",
+        }
+    ));
     let readonly = command.command_flags.iter().any(|flag| flag == "readonly");
-    line(format!("retry: Retry::{}", match command.retry {
-        Some(Retry::Safe) => "Safe",
-        Some(Retry::State) => "State",
-        Some(Retry::No) => "No",
-        Some(Retry::Options) => "Options",
-        None if readonly => "Safe",
-        None => "No",
-    }));
-    line(format!("replies: Replies::{}", match command.replies {
-        Some(ReplyCount::None) => "None",
-        Some(ReplyCount::PerArgument) => "PerArgument",
-        Some(ReplyCount::Stream) => "Stream",
-        None => "One",
-    }));
+    line(format!(
+        "retry: Retry::{}",
+        match command.retry {
+            Some(Retry::Safe) => "Safe",
+            Some(Retry::State) => "State",
+            Some(Retry::No) => "No",
+            Some(Retry::Options) => "Options",
+            None if readonly => "Safe",
+            None => "No",
+        }
+    ));
+    line(format!(
+        "replies: Replies::{}",
+        match command.replies {
+            Some(ReplyCount::None) => "None",
+            Some(ReplyCount::PerArgument) => "PerArgument",
+            Some(ReplyCount::Stream) => "Stream",
+            None => "One",
+        }
+    ));
     out.line("};");
     out.line("");
 }
@@ -124,12 +157,23 @@ fn array(head: &str, items: &[String], tail: &str) -> String {
     if flat.len() <= 60 {
         return format!("{head}[{flat}]{tail}");
     }
+    if let [only] = items {
+        return format!("{head}[{}]{tail}", chain(only, 8));
+    }
     let mut text = format!("{head}[\n");
     for item in items {
-        let _ = writeln!(text, "        {item},");
+        let _ = writeln!(text, "        {},", chain(item, 12));
     }
     let _ = write!(text, "    ]{tail}");
     text
+}
+
+/// A chain of calls, one on a line where it is long.
+fn chain(calls: &str, indent: usize) -> String {
+    if calls.len() <= 60 {
+        return calls.to_owned();
+    }
+    calls.replace(").", &format!(")\n{}.", " ".repeat(indent)))
 }
 
 /// `KeySpec::at(1).range(0, 1, 0).read_write()`
@@ -140,10 +184,18 @@ fn key_spec(spec: &KeySpec) -> String {
         _ => "unknown()".to_owned(),
     };
     let find = match &spec.find_keys {
-        FindKeys::Range { lastkey, keystep, limit } => {
+        FindKeys::Range {
+            lastkey,
+            keystep,
+            limit,
+        } => {
             format!(".range({lastkey}, {keystep}, {limit})")
         }
-        FindKeys::Keynum { keynumidx, firstkey, keystep } => {
+        FindKeys::Keynum {
+            keynumidx,
+            firstkey,
+            keystep,
+        } => {
             format!(".counted({keynumidx}, {firstkey}, {keystep})")
         }
         _ => String::new(),

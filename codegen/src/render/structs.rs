@@ -44,7 +44,10 @@ fn ty(item: &Field) -> String {
 }
 
 fn name(item: &Field) -> String {
-    let name = item.rust.clone().unwrap_or_else(|| item.name.to_snake_case());
+    let name = item
+        .rust
+        .clone()
+        .unwrap_or_else(|| item.name.to_snake_case());
     match name.as_str() {
         "type" => "r#type".to_owned(),
         _ => name,
@@ -107,21 +110,36 @@ fn structure(out: &mut Text, title: &str, item: &Struct) {
     out.line("");
     out.braces(&format!("impl Decode for {title}"), |out| {
         let parameters = ["reply: Reply<'_>".to_owned()];
-        out.function("fn decode", &[], &parameters, "Result<Self, DecodeError>", |out| {
-            let (source, mut fields) = match item.shape {
-                Shape::Map => ("Fields", map(item)),
-                _ => ("Elements", tuple(item)),
-            };
-            if item.fields.iter().all(|field| !field.rest) {
-                fields.push("rest: parts.rest()?".to_owned());
-            }
-            out.line(&format!("let mut parts = {source}::of(reply)?;"));
-            out.line("Ok(Self {");
-            for field in fields {
-                out.line(&format!("    {field},"));
-            }
-            out.line("})");
-        });
+        out.function(
+            "fn decode",
+            &[],
+            &parameters,
+            "Result<Self, DecodeError>",
+            |out| {
+                let (source, mut fields) = match item.shape {
+                    Shape::Map => ("Fields", map(item)),
+                    _ => ("Parts", tuple(item)),
+                };
+                if item.fields.iter().all(|field| !field.rest) {
+                    fields.push("rest: parts.rest()?".to_owned());
+                }
+                out.line(&format!("let mut parts = {source}::of(reply)?;"));
+                out.line("Ok(Self {");
+                out.deeper(|out| {
+                    for field in fields {
+                        let line = format!("{field},");
+                        match line.split_once(": parts.") {
+                            Some((name, call)) if !out.fits(&line) => {
+                                out.line(&format!("{name}: parts"));
+                                out.line(&format!("    .{call}"));
+                            }
+                            _ => out.line(&line),
+                        }
+                    }
+                });
+                out.line("})");
+            },
+        );
     });
     out.line("");
 }
@@ -129,7 +147,14 @@ fn structure(out: &mut Text, title: &str, item: &Struct) {
 fn map(item: &Struct) -> Vec<String> {
     item.fields
         .iter()
-        .map(|field| format!("{}: parts.{}({:?})?", name(field), method(field), field.name))
+        .map(|field| {
+            format!(
+                "{}: parts.{}({:?})?",
+                name(field),
+                method(field),
+                field.name
+            )
+        })
         .collect()
 }
 
@@ -138,11 +163,20 @@ fn tuple(item: &Struct) -> Vec<String> {
         .iter()
         .map(|field| match field.rest {
             true => format!("{}: parts.rest()?", name(field)),
-            false => format!("{}: parts.{}({:?})?", name(field), method(field), field.name),
+            false => format!(
+                "{}: parts.{}({:?})?",
+                name(field),
+                method(field),
+                field.name
+            ),
         })
         .collect()
 }
 
 fn method(field: &Field) -> &'static str {
-    if field.optional { "optional" } else { "required" }
+    if field.optional {
+        "optional"
+    } else {
+        "required"
+    }
 }

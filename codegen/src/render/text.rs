@@ -16,7 +16,10 @@ pub(super) struct Text {
 
 impl Text {
     pub(super) fn indented(depth: usize) -> Self {
-        Self { text: String::new(), depth }
+        Self {
+            text: String::new(),
+            depth,
+        }
     }
 
     /// A line, or an empty one.
@@ -48,13 +51,20 @@ impl Text {
         }
         self.depth -= 1;
         if self.text.len() == before {
-            let open = format!(" {{\n");
+            let open = " {\n";
             let cut = self.text.len() - open.len();
             self.text.truncate(cut);
             self.text.push_str(" {}\n");
             return;
         }
         self.line("}");
+    }
+
+    /// What `body` writes, one step deeper.
+    pub(super) fn deeper(&mut self, body: impl FnOnce(&mut Self)) {
+        self.depth += 1;
+        body(self);
+        self.depth -= 1;
     }
 
     /// `///` lines, wrapped at the width; a line of `text` is a paragraph and an empty one stays.
@@ -65,7 +75,11 @@ impl Text {
                 self.line("///");
                 continue;
             }
-            let hang = if paragraph.starts_with("* ") { "  " } else { "" };
+            let hang = if paragraph.starts_with("* ") {
+                "  "
+            } else {
+                ""
+            };
             let mut line = String::new();
             for word in paragraph.split(' ') {
                 let length = line.chars().count() + 1 + word.chars().count();
@@ -91,9 +105,16 @@ impl Text {
         result: &str,
         body: impl FnOnce(&mut Self),
     ) {
-        let generics =
-            if generics.is_empty() { String::new() } else { format!("<{}>", generics.join(", ")) };
-        let result = if result.is_empty() { String::new() } else { format!(" -> {result}") };
+        let generics = if generics.is_empty() {
+            String::new()
+        } else {
+            format!("<{}>", generics.join(", "))
+        };
+        let result = if result.is_empty() {
+            String::new()
+        } else {
+            format!(" -> {result}")
+        };
         let flat = format!("{head}{generics}({}){result}", parameters.join(", "));
         if 4 * self.depth + flat.chars().count() + 2 <= WIDTH {
             self.braces(&flat, body);
@@ -128,18 +149,22 @@ impl Text {
     /// stands for it.
     pub(super) fn literal(&mut self, name: &str, fields: &[String]) {
         let flat = format!("{name} {{ {} }}", fields.join(", "));
-        // rustfmt breaks a struct literal that is wider than this, whatever the line has left.
-        if self.fits(&flat) && flat.chars().count() - name.chars().count() <= 23 {
+        if self.fits(&flat) && short(fields) {
             self.line(&flat);
             return;
         }
-        self.line(&format!("{name} {{"));
+        self.wrapped(&format!("{name} {{"), fields, "}");
+    }
+
+    /// `head`, an item on each line, `tail`.
+    pub(super) fn wrapped(&mut self, head: &str, items: &[String], tail: &str) {
+        self.line(head);
         self.depth += 1;
-        for field in fields {
-            self.line(&format!("{field},"));
+        for item in items {
+            self.line(&format!("{item},"));
         }
         self.depth -= 1;
-        self.line("}");
+        self.line(tail);
     }
 
     pub(super) fn fits(&self, line: &str) -> bool {
@@ -149,6 +174,11 @@ impl Text {
     pub(super) fn finish(self) -> String {
         self.text
     }
+}
+
+/// Whether rustfmt leaves the fields of a struct literal or pattern on one line.
+pub(super) fn short(fields: &[String]) -> bool {
+    fields.join(", ").chars().count() <= 18
 }
 
 /// What a file imports: of all that generated code may use, what its text mentions.
@@ -168,17 +198,42 @@ const KNOWN: &[(&str, &[&str])] = &[
     (
         "{}::command",
         &[
-            "self", "Arg", "Asynchronous", "Commands", "DedicatedCommands", "Detached", "Double",
-            "DoubleArg", "Given", "Integer", "IntegerArg", "IntoList", "Item", "List",
-            "Milliseconds", "Open", "Patience", "Seconds", "UnixMilliseconds", "UnixSeconds", "Via",
+            "self",
+            "Arg",
+            "Asynchronous",
+            "Commands",
+            "DedicatedCommands",
+            "Detached",
+            "Double",
+            "DoubleArg",
+            "Given",
+            "Integer",
+            "IntegerArg",
+            "IntoList",
+            "Item",
+            "List",
+            "Milliseconds",
+            "Open",
+            "Patience",
+            "Seconds",
+            "UnixMilliseconds",
+            "UnixSeconds",
+            "Via",
         ],
     ),
     ("{}::commands::info", &["self"]),
     (
         "{}::reply",
         &[
-            "self", "Decode", "DecodeError", "Elements", "Fields", "OneOrMany", "ScanPage",
-            "StreamEntry", "Value",
+            "self",
+            "Decode",
+            "DecodeError",
+            "Fields",
+            "OneOrMany",
+            "Parts",
+            "ScanPage",
+            "StreamEntry",
+            "Value",
         ],
     ),
     ("{}::resp", &["Reply", "Writer"]),
@@ -186,7 +241,11 @@ const KNOWN: &[(&str, &[&str])] = &[
 
 impl<'a> Imports<'a> {
     pub(super) fn new(root: Root, body: &'a str) -> Self {
-        Self { root, body, shared: Vec::new() }
+        Self {
+            root,
+            body,
+            shared: Vec::new(),
+        }
     }
 
     /// Types of `shared.rs` that the file may use.
@@ -215,12 +274,17 @@ impl<'a> Imports<'a> {
                 })
                 .copied()
                 .collect();
-            blocks[at].extend(import(&path.replace("{}", self.root.path()), &used));
+            blocks[at].extend(import(&path.replace("{}", self.root.path()), &used, depth));
         }
-        let mut shared: Vec<_> =
-            self.shared.iter().copied().filter(|name| mentions(self.body, name)).collect();
+        let mut shared: Vec<_> = self
+            .shared
+            .iter()
+            .copied()
+            .filter(|name| mentions(self.body, name))
+            .collect();
         shared.sort_unstable();
-        blocks[2].extend(import(&format!("{}::commands::shared", self.root.path()), &shared));
+        let path = format!("{}::commands::shared", self.root.path());
+        blocks[2].extend(import(&path, &shared, depth));
         let mut text = String::new();
         let own = blocks.len() - 1;
         for (at, block) in blocks.iter_mut().enumerate() {
@@ -245,20 +309,21 @@ impl<'a> Imports<'a> {
 }
 
 /// `use path::Name;`, `use path::{A, B};`, broken where it is too long.
-fn import(path: &str, names: &[&str]) -> Option<String> {
+fn import(path: &str, names: &[&str], depth: usize) -> Option<String> {
+    let width = WIDTH - 4 * depth;
     let flat = match names {
         [] => return None,
         ["self"] => format!("use {path};"),
         [name] => format!("use {path}::{name};"),
         names => format!("use {path}::{{{}}};", names.join(", ")),
     };
-    if flat.chars().count() <= WIDTH - 4 {
+    if flat.chars().count() <= width {
         return Some(flat);
     }
     let mut text = format!("use {path}::{{\n");
     let mut line = String::new();
     for name in names {
-        if line.chars().count() + name.len() + 1 > WIDTH - 4 {
+        if line.chars().count() + name.len() + 1 >= width - 4 {
             let _ = writeln!(text, "    {}", line.trim_end());
             line.clear();
         }
@@ -271,11 +336,13 @@ fn import(path: &str, names: &[&str]) -> Option<String> {
 /// Whether `text` has `name` as a word of its own in its code.
 fn mentions(text: &str, name: &str) -> bool {
     let word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    text.lines().filter(|line| !line.trim_start().starts_with("//")).any(|line| {
-        line.match_indices(name).any(|(at, _)| {
-            let before = line[..at].chars().next_back();
-            let after = line[at + name.len()..].chars().next();
-            !word(before) && before != Some(':') && (name.ends_with(':') || !word(after))
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .any(|line| {
+            line.match_indices(name).any(|(at, _)| {
+                let before = line[..at].chars().next_back();
+                let after = line[at + name.len()..].chars().next();
+                !word(before) && before != Some(':') && (name.ends_with(':') || !word(after))
+            })
         })
-    })
 }

@@ -8,7 +8,7 @@ use crate::{
 
 use super::{
     Root,
-    text::{Imports, Text},
+    text::{Imports, Text, short},
 };
 
 /// The type of a field: `Arg<'a>`, `List<Arg<'a>>`, `SetCondition<'a>`.
@@ -16,7 +16,11 @@ pub(super) fn field(ty: &Ty) -> String {
     match ty {
         Ty::Key | Ty::Text => "Arg<'a>".to_owned(),
         Ty::Enum { name, borrows, .. } | Ty::Block { name, borrows } => {
-            if *borrows { format!("{name}<'a>") } else { name.clone() }
+            if *borrows {
+                format!("{name}<'a>")
+            } else {
+                name.clone()
+            }
         }
         Ty::List(item) => match **item {
             Ty::Double => "List<DoubleArg>".to_owned(),
@@ -36,10 +40,15 @@ pub(super) fn parameter(ty: &Ty, markers: &mut Vec<String>) -> String {
         Ty::Enum { open: false, .. } => field(ty),
         Ty::Enum { .. } | Ty::Block { .. } => format!("impl Into<{}>", field(ty)),
         Ty::List(_) => {
-            let marker = ["M", "N", "O", "P"].get(markers.len()).copied().unwrap_or("Q");
+            let marker = ["M", "N", "O", "P"]
+                .get(markers.len())
+                .copied()
+                .unwrap_or("Q");
             markers.push(marker.to_owned());
             let list = field(ty);
-            let item = list.strip_prefix("List<").and_then(|text| text.strip_suffix('>'));
+            let item = list
+                .strip_prefix("List<")
+                .and_then(|text| text.strip_suffix('>'));
             format!("impl IntoList<{}, {marker}>", item.unwrap_or(&list))
         }
         number => format!("impl {}", bound(number)),
@@ -72,7 +81,11 @@ pub(super) fn conversion(name: &str, ty: &Ty) -> String {
 
 /// `name: value`, or the short form where both are the same.
 pub(super) fn assign(name: &str, value: &str) -> String {
-    if name == value { name.to_owned() } else { format!("{name}: {value}") }
+    if name == value {
+        name.to_owned()
+    } else {
+        format!("{name}: {value}")
+    }
 }
 
 /// A byte string literal.
@@ -98,7 +111,10 @@ pub(super) fn reply(ty: &Type, named: &dyn Fn(&str) -> bool) -> String {
         Type::Map(key, value) => format!("HashMap<{}, {}>", inner(key), inner(value)),
         Type::Pairs(key, value) => format!("Vec<({}, {})>", inner(key), inner(value)),
         Type::Tuple(types) => {
-            format!("({})", types.iter().map(inner).collect::<Vec<_>>().join(", "))
+            format!(
+                "({})",
+                types.iter().map(inner).collect::<Vec<_>>().join(", ")
+            )
         }
         Type::Scan(ty) => format!("ScanPage<{}>", inner(ty)),
         Type::Entries => "Vec<StreamEntry>".to_owned(),
@@ -218,10 +234,16 @@ fn list_step(out: &mut Text, list: &ListStep) {
 /// ```
 pub(super) fn enumeration(out: &mut Text, item: &EnumModel) {
     let name = with_lifetime(&item.name, item.borrows());
-    let pure = item.variants.iter().all(|variant| variant.fields.is_empty());
+    let pure = item
+        .variants
+        .iter()
+        .all(|variant| variant.fields.is_empty());
     out.doc(&match &item.doc {
         Some(doc) => format!("{doc}\n\nAn argument of {}.", users(&item.commands)),
-        None => format!("One of the alternatives that {} takes.", users(&item.commands)),
+        None => format!(
+            "One of the alternatives that {} takes.",
+            users(&item.commands)
+        ),
     });
     out.line(if pure {
         "#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]"
@@ -231,7 +253,11 @@ pub(super) fn enumeration(out: &mut Text, item: &EnumModel) {
     out.line("#[non_exhaustive]");
     out.braces(&format!("pub enum {name}"), |out| {
         for variant in &item.variants {
-            out.doc(&said(&variant.syntax, variant.since.as_deref(), variant.provider));
+            out.doc(&said(
+                &variant.syntax,
+                variant.since.as_deref(),
+                variant.provider,
+            ));
             match &*variant.fields {
                 [] => out.line(&format!("{},", variant.name)),
                 [(_, ty)] => out.line(&format!("{}({}),", variant.name, field(ty))),
@@ -249,7 +275,11 @@ pub(super) fn enumeration(out: &mut Text, item: &EnumModel) {
     out.line("");
     let head = if item.borrows() { "impl<'a>" } else { "impl" };
     out.braces(&format!("{head} {name}"), |out| {
-        for variant in item.variants.iter().filter(|variant| !variant.fields.is_empty()) {
+        for variant in item
+            .variants
+            .iter()
+            .filter(|variant| !variant.fields.is_empty())
+        {
             variant_constructor(out, variant);
         }
         out.function(
@@ -257,15 +287,20 @@ pub(super) fn enumeration(out: &mut Text, item: &EnumModel) {
             &[],
             &["&self".to_owned(), "to: &mut Writer<'_>".to_owned()],
             "",
-            |out| out.braces("match self", |out| {
-                for variant in &item.variants {
-                    arm(out, variant);
-                }
-            }),
+            |out| {
+                out.braces("match self", |out| {
+                    for variant in &item.variants {
+                        arm(out, variant);
+                    }
+                })
+            },
         );
     });
     out.line("");
-    out.line(&format!("impl Item for {} {{}}", anonymous(&item.name, item.borrows())));
+    out.line(&format!(
+        "impl Item for {} {{}}",
+        anonymous(&item.name, item.borrows())
+    ));
     out.line("");
     if let Some(open) = item.open() {
         let (field_name, ty) = &open.fields[0];
@@ -274,11 +309,24 @@ pub(super) fn enumeration(out: &mut Text, item: &EnumModel) {
             number => bound(number).to_owned(),
         };
         let generics = if item.borrows() { "'a, T" } else { "T" };
-        out.braces(&format!("impl<{generics}: {bound}> From<T> for {name}"), |out| {
-            out.function("fn from", &[], &[format!("{field_name}: T")], "Self", |out| {
-                out.line(&format!("Self::{}({})", open.name, conversion(field_name, ty)));
-            });
-        });
+        out.braces(
+            &format!("impl<{generics}: {bound}> From<T> for {name}"),
+            |out| {
+                out.function(
+                    "fn from",
+                    &[],
+                    &[format!("{field_name}: T")],
+                    "Self",
+                    |out| {
+                        out.line(&format!(
+                            "Self::{}({})",
+                            open.name,
+                            conversion(field_name, ty)
+                        ));
+                    },
+                );
+            },
+        );
         out.line("");
     }
 }
@@ -296,17 +344,29 @@ fn variant_constructor(out: &mut Text, variant: &VariantModel) {
         .iter()
         .map(|(name, ty)| format!("{name}: {}", parameter(ty, &mut markers)))
         .collect();
-    out.doc(&said(&variant.syntax, variant.since.as_deref(), variant.provider));
+    out.doc(&said(
+        &variant.syntax,
+        variant.since.as_deref(),
+        variant.provider,
+    ));
     out.line("#[must_use]");
     let head = format!("pub fn {}", variant.constructor);
-    out.function(&head, &markers, &parameters, "Self", |out| match &*variant.fields {
-        [(name, ty)] => out.line(&format!("Self::{}({})", variant.name, conversion(name, ty))),
-        fields => {
-            let fields: Vec<_> =
-                fields.iter().map(|(name, ty)| assign(name, &conversion(name, ty))).collect();
-            out.literal(&format!("Self::{}", variant.name), &fields);
-        }
-    });
+    out.function(
+        &head,
+        &markers,
+        &parameters,
+        "Self",
+        |out| match &*variant.fields {
+            [(name, ty)] => out.line(&format!("Self::{}({})", variant.name, conversion(name, ty))),
+            fields => {
+                let fields: Vec<_> = fields
+                    .iter()
+                    .map(|(name, ty)| assign(name, &conversion(name, ty)))
+                    .collect();
+                out.literal(&format!("Self::{}", variant.name), &fields);
+            }
+        },
+    );
     out.line("");
 }
 
@@ -316,8 +376,19 @@ fn arm(out: &mut Text, variant: &VariantModel) {
         [] => format!("Self::{}", variant.name),
         [(name, _)] => format!("Self::{}({name})", variant.name),
         fields => {
-            let names: Vec<_> = fields.iter().map(|(name, _)| name.as_str()).collect();
-            format!("Self::{} {{ {} }}", variant.name, names.join(", "))
+            let names: Vec<_> = fields.iter().map(|(name, _)| name.clone()).collect();
+            let head = format!("Self::{} {{", variant.name);
+            if short(&names) {
+                format!("{head} {} }}", names.join(", "))
+            } else {
+                out.wrapped(&head, &names, "} => {");
+                out.deeper(|out| {
+                    steps(out, &[Step::Words(variant.before.clone())]);
+                    steps(out, &variant.steps);
+                });
+                out.line("}");
+                return;
+            }
         }
     };
     let mut all = vec![Step::Words(variant.before.clone())];
@@ -347,12 +418,22 @@ fn arm(out: &mut Text, variant: &VariantModel) {
 /// with `new`, a setter for each optional part, and conversions from tuples.
 pub(super) fn block(out: &mut Text, item: &BlockModel) {
     let name = with_lifetime(&item.name, item.borrows());
-    out.doc(&format!("`{}`, a part of {}.", item.syntax, users(&item.commands)));
+    out.doc(&format!(
+        "`{}`, a part of {}.",
+        item.syntax,
+        users(&item.commands)
+    ));
     let several = item.required.len() > 1 && item.required.iter().all(|(_, ty)| !is_list(ty));
     if several {
-        let names: Vec<_> =
-            item.required.iter().map(|(name, _)| name.trim_start_matches("r#")).collect();
-        out.doc(&format!("\nA tuple `({})` converts into it.", names.join(", ")));
+        let names: Vec<_> = item
+            .required
+            .iter()
+            .map(|(name, _)| name.trim_start_matches("r#"))
+            .collect();
+        out.doc(&format!(
+            "\nA tuple `({})` converts into it.",
+            names.join(", ")
+        ));
     }
     out.line("#[derive(Clone, Debug)]");
     out.braces(&format!("pub struct {name}"), |out| {
@@ -375,8 +456,11 @@ pub(super) fn block(out: &mut Text, item: &BlockModel) {
             .iter()
             .map(|(name, ty)| format!("{name}: {}", parameter(ty, &mut markers)))
             .collect();
-        let mut fields: Vec<_> =
-            item.required.iter().map(|(name, ty)| assign(name, &conversion(name, ty))).collect();
+        let mut fields: Vec<_> = item
+            .required
+            .iter()
+            .map(|(name, ty)| assign(name, &conversion(name, ty)))
+            .collect();
         fields.extend(item.optional.iter().map(|(name, ty, _)| {
             format!("{name}: {}", if ty.is_some() { "None" } else { "false" })
         }));
@@ -394,15 +478,21 @@ pub(super) fn block(out: &mut Text, item: &BlockModel) {
             if let Some(ty) = ty {
                 parameters.push(format!("{name}: {}", parameter(ty, &mut markers)));
             }
-            out.function(&format!("pub fn {name}"), &markers, &parameters, "Self", |out| {
-                match ty {
-                    Some(ty) => {
-                        out.line(&format!("self.{name} = Some({});", conversion(name, ty)));
+            out.function(
+                &format!("pub fn {name}"),
+                &markers,
+                &parameters,
+                "Self",
+                |out| {
+                    match ty {
+                        Some(ty) => {
+                            out.line(&format!("self.{name} = Some({});", conversion(name, ty)));
+                        }
+                        None => out.line(&format!("self.{name} = true;")),
                     }
-                    None => out.line(&format!("self.{name} = true;")),
-                }
-                out.line("self");
-            });
+                    out.line("self");
+                },
+            );
             out.line("");
         }
         // A row is written column by column by its command.
@@ -417,7 +507,10 @@ pub(super) fn block(out: &mut Text, item: &BlockModel) {
         }
     });
     out.line("");
-    out.line(&format!("impl Item for {} {{}}", anonymous(&item.name, item.borrows())));
+    out.line(&format!(
+        "impl Item for {} {{}}",
+        anonymous(&item.name, item.borrows())
+    ));
     out.line("");
     if several {
         tuple_conversions(out, item, &name);
@@ -437,7 +530,10 @@ fn tuple_conversions(out: &mut Text, item: &BlockModel, name: &str) {
         return;
     }
     let names: Vec<_> = parts.iter().map(|((name, _), _)| name.clone()).collect();
-    let types: Vec<_> = parts.iter().map(|(_, letter)| (*letter).to_owned()).collect();
+    let types: Vec<_> = parts
+        .iter()
+        .map(|(_, letter)| (*letter).to_owned())
+        .collect();
     let tuple = format!("({})", types.join(", "));
     let pattern = format!("({})", names.join(", "));
     let values: Vec<_> = parts
@@ -465,9 +561,15 @@ fn tuple_conversions(out: &mut Text, item: &BlockModel, name: &str) {
         }
         out.line("{");
         let mut inner = Text::indented(1);
-        inner.function("fn from", &[], &[format!("{pattern}: {by}{tuple}")], "Self", |out| {
-            out.call("Self::new", &values);
-        });
+        inner.function(
+            "fn from",
+            &[],
+            &[format!("{pattern}: {by}{tuple}")],
+            "Self",
+            |out| {
+                out.call("Self::new", &values);
+            },
+        );
         out.raw(&inner.finish());
         out.line("}");
         out.line("");
@@ -479,16 +581,28 @@ fn is_list(ty: &Ty) -> bool {
 }
 
 fn with_lifetime(name: &str, borrows: bool) -> String {
-    if borrows { format!("{name}<'a>") } else { name.to_owned() }
+    if borrows {
+        format!("{name}<'a>")
+    } else {
+        name.to_owned()
+    }
 }
 
 fn anonymous(name: &str, borrows: bool) -> String {
-    if borrows { format!("{name}<'_>") } else { name.to_owned() }
+    if borrows {
+        format!("{name}<'_>")
+    } else {
+        name.to_owned()
+    }
 }
 
 /// Which commands use a type, at most three by name.
 fn users(commands: &std::collections::BTreeSet<String>) -> String {
-    let names: Vec<_> = commands.iter().take(3).map(|name| format!("`{name}`")).collect();
+    let names: Vec<_> = commands
+        .iter()
+        .take(3)
+        .map(|name| format!("`{name}`"))
+        .collect();
     match commands.len() - names.len() {
         0 => names.join(", "),
         rest => format!("{} and {rest} more", names.join(", ")),

@@ -1,0 +1,431 @@
+/// `GEOSEARCH key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT
+/// | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD]
+/// [WITHDIST] [WITHHASH]`
+///
+/// Returns the members of a geospatial index that lie within a radius, rectangle or other area.
+///
+/// Since 6.2.0 · O(N+log(M)), N: members in the grid-aligned box around the shape, M: members
+/// inside the shape · reads only · `@geo` `@read` `@slow` · keys: word 1.
+///
+/// Changes by version:
+/// * 7.0.0: accepts units in upper case
+#[derive(Clone)]
+#[must_use = "a command does nothing until it is awaited, sent or put into a pipeline"]
+pub struct Geosearch<'a, X = Detached, S = (Open, Open, Open, Open, Open)> {
+    via: X,
+    key: Arg<'a>,
+    from: GeosearchFrom<'a>,
+    by: GeosearchBy,
+    order: Option<Order>,
+    count: Option<Arg<'static>>,
+    any: bool,
+    withcoord: bool,
+    withdist: bool,
+    withhash: bool,
+    state: PhantomData<S>,
+}
+
+impl<'a, X> Geosearch<'a, X> {
+    fn new(via: X, key: Arg<'a>, from: GeosearchFrom<'a>, by: GeosearchBy) -> Self {
+        Self {
+            via,
+            key,
+            from,
+            by,
+            order: None,
+            count: None,
+            any: false,
+            withcoord: false,
+            withdist: false,
+            withhash: false,
+            state: PhantomData,
+        }
+    }
+}
+
+impl<'a, X, S> Geosearch<'a, X, S> {
+    fn enter<N>(self) -> Geosearch<'a, X, N> {
+        Geosearch {
+            via: self.via,
+            key: self.key,
+            from: self.from,
+            by: self.by,
+            order: self.order,
+            count: self.count,
+            any: self.any,
+            withcoord: self.withcoord,
+            withdist: self.withdist,
+            withhash: self.withhash,
+            state: PhantomData,
+        }
+    }
+}
+
+impl<'a, X, B, C, D, E> Geosearch<'a, X, (Open, B, C, D, E)> {
+    /// `ASC`
+    pub fn asc(self) -> Geosearch<'a, X, (Given, B, C, D, E)> {
+        let mut next = self.enter();
+        next.order = Some(Order::Asc);
+        next
+    }
+
+    /// `DESC`
+    pub fn desc(self) -> Geosearch<'a, X, (Given, B, C, D, E)> {
+        let mut next = self.enter();
+        next.order = Some(Order::Desc);
+        next
+    }
+
+    /// `<ASC | DESC>`, chosen at run time; `None` leaves it out.
+    pub fn order(self, order: impl Into<Option<Order>>) -> Geosearch<'a, X, (Given, B, C, D, E)> {
+        let mut next = self.enter();
+        next.order = order.into();
+        next
+    }
+}
+
+impl<'a, X, A, C, D, E> Geosearch<'a, X, (A, Open, C, D, E)> {
+    /// `COUNT count [ANY]`
+    pub fn count(self, count: impl Integer) -> Geosearch<'a, X, (A, Given, C, D, E)> {
+        let mut next = self.enter();
+        next.count = Some(count.into_arg());
+        next
+    }
+}
+
+impl<'a, X, A, C, D, E> Geosearch<'a, X, (A, Given, C, D, E)> {
+    /// `ANY`
+    pub fn any(mut self) -> Self {
+        self.any = true;
+        self
+    }
+}
+
+impl<'a, X, A, B, D, E> Geosearch<'a, X, (A, B, Open, D, E)> {
+    /// `WITHCOORD`
+    pub fn withcoord(self) -> Geosearch<'a, X, (A, B, Given, D, E)> {
+        let mut next = self.enter();
+        next.withcoord = true;
+        next
+    }
+}
+
+impl<'a, X, A, B, C, E> Geosearch<'a, X, (A, B, C, Open, E)> {
+    /// `WITHDIST`
+    pub fn withdist(self) -> Geosearch<'a, X, (A, B, C, Given, E)> {
+        let mut next = self.enter();
+        next.withdist = true;
+        next
+    }
+}
+
+impl<'a, X, A, B, C, D> Geosearch<'a, X, (A, B, C, D, Open)> {
+    /// `WITHHASH`
+    pub fn withhash(self) -> Geosearch<'a, X, (A, B, C, D, Given)> {
+        let mut next = self.enter();
+        next.withhash = true;
+        next
+    }
+}
+
+/// The reply of [`Geosearch`], which follows from the options given: order, count, withcoord,
+/// withdist, withhash.
+pub trait GeosearchReply {
+    /// The type of the reply.
+    type Reply;
+
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// Where the reply has another form.
+    fn read(reply: Reply<'_>) -> Result<Self::Reply, DecodeError>;
+}
+
+impl<A, B> GeosearchReply for (A, B, Open, Open, Open) {
+    type Reply = Vec<Bytes>;
+
+    fn read(reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
+        Decode::decode(reply)
+    }
+}
+
+impl<A, B> GeosearchReply for (A, B, Open, Open, Given) {
+    type Reply = Vec<reply::GeoHit>;
+
+    fn read(reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
+        Decode::decode(reply)
+    }
+}
+
+impl<A, B, E> GeosearchReply for (A, B, Open, Given, E) {
+    type Reply = Vec<reply::GeoHit>;
+
+    fn read(reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
+        Decode::decode(reply)
+    }
+}
+
+impl<A, B, D, E> GeosearchReply for (A, B, Given, D, E) {
+    type Reply = Vec<reply::GeoHit>;
+
+    fn read(reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
+        Decode::decode(reply)
+    }
+}
+
+impl<X: Via, S: GeosearchReply> command::Command for Geosearch<'_, X, S> {
+    type Via = X;
+    type Reply = S::Reply;
+
+    fn via(&self) -> X {
+        self.via
+    }
+
+    fn info(&self) -> &'static command::Info {
+        &info::GEOSEARCH
+    }
+
+    fn write(&self, to: &mut Writer<'_>) {
+        info::GEOSEARCH.write_name(to);
+        self.key.write_key(to);
+        self.from.write_words(to);
+        self.by.write_words(to);
+        if let Some(order) = &self.order {
+            order.write_words(to);
+        }
+        if let Some(count) = &self.count {
+            to.word(b"COUNT");
+            count.write(to);
+            if self.any {
+                to.word(b"ANY");
+            }
+        }
+        if self.withcoord {
+            to.word(b"WITHCOORD");
+        }
+        if self.withdist {
+            to.word(b"WITHDIST");
+        }
+        if self.withhash {
+            to.word(b"WITHHASH");
+        }
+    }
+
+    fn read(&self, reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
+        S::read(reply)
+    }
+}
+
+impl<X: Asynchronous, S: GeosearchReply> IntoFuture for Geosearch<'_, X, S> {
+    type Output = Result<<Self as command::Command>::Reply>;
+    type IntoFuture = X::Pending<Self>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.via.execute(self)
+    }
+}
+
+impl<X: Via, S: GeosearchReply> fmt::Debug for Geosearch<'_, X, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        command::debug(self, f)
+    }
+}
+
+/// A unit of distance: feet, kilometres, metres, miles.
+///
+/// An argument of `GEODIST`, `GEORADIUS`, `GEORADIUSBYMEMBER` and 4 more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DistanceUnit {
+    /// `M`
+    M,
+    /// `KM`
+    Km,
+    /// `FT`
+    Ft,
+    /// `MI`
+    Mi,
+}
+
+impl DistanceUnit {
+    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+        match self {
+            Self::M => to.word(b"M"),
+            Self::Km => to.word(b"KM"),
+            Self::Ft => to.word(b"FT"),
+            Self::Mi => to.word(b"MI"),
+        }
+    }
+}
+
+impl Item for DistanceUnit {}
+
+/// One of the alternatives that `GEOSEARCH` takes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum GeosearchBy {
+    /// `BYRADIUS radius <M | KM | FT | MI>`
+    Circle {
+        /// The `radius`.
+        radius: Arg<'static>,
+        /// The `unit`.
+        unit: DistanceUnit,
+    },
+    /// `BYBOX width height <M | KM | FT | MI>`
+    Box {
+        /// The `width`.
+        width: Arg<'static>,
+        /// The `height`.
+        height: Arg<'static>,
+        /// The `unit`.
+        unit: DistanceUnit,
+    },
+}
+
+impl GeosearchBy {
+    /// `BYRADIUS radius <M | KM | FT | MI>`
+    #[must_use]
+    pub fn circle(radius: impl Double, unit: DistanceUnit) -> Self {
+        Self::Circle {
+            radius: radius.into_arg(),
+            unit,
+        }
+    }
+
+    /// `BYBOX width height <M | KM | FT | MI>`
+    #[must_use]
+    pub fn r#box(width: impl Double, height: impl Double, unit: DistanceUnit) -> Self {
+        Self::Box {
+            width: width.into_arg(),
+            height: height.into_arg(),
+            unit,
+        }
+    }
+
+    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+        match self {
+            Self::Circle { radius, unit } => {
+                to.word(b"BYRADIUS");
+                radius.write(to);
+                unit.write_words(to);
+            }
+            Self::Box {
+                width,
+                height,
+                unit,
+            } => {
+                to.word(b"BYBOX");
+                width.write(to);
+                height.write(to);
+                unit.write_words(to);
+            }
+        }
+    }
+}
+
+impl Item for GeosearchBy {}
+
+/// One of the alternatives that `GEOSEARCH` takes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum GeosearchFrom<'a> {
+    /// `FROMMEMBER member`
+    Frommember(Arg<'a>),
+    /// `FROMLONLAT longitude latitude`
+    Fromlonlat {
+        /// The `longitude`.
+        longitude: Arg<'static>,
+        /// The `latitude`.
+        latitude: Arg<'static>,
+    },
+}
+
+impl<'a> GeosearchFrom<'a> {
+    /// `FROMMEMBER member`
+    #[must_use]
+    pub fn frommember(member: impl Into<Arg<'a>>) -> Self {
+        Self::Frommember(member.into())
+    }
+
+    /// `FROMLONLAT longitude latitude`
+    #[must_use]
+    pub fn fromlonlat(longitude: impl Double, latitude: impl Double) -> Self {
+        Self::Fromlonlat {
+            longitude: longitude.into_arg(),
+            latitude: latitude.into_arg(),
+        }
+    }
+
+    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+        match self {
+            Self::Frommember(member) => {
+                to.word(b"FROMMEMBER");
+                member.write(to);
+            }
+            Self::Fromlonlat {
+                longitude,
+                latitude,
+            } => {
+                to.word(b"FROMLONLAT");
+                longitude.write(to);
+                latitude.write(to);
+            }
+        }
+    }
+}
+
+impl Item for GeosearchFrom<'_> {}
+
+/// Which end of the order comes first.
+///
+/// An argument of `CLUSTER SLOT-STATS`, `GEORADIUS`, `GEORADIUSBYMEMBER` and 6 more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Order {
+    /// `ASC`
+    Asc,
+    /// `DESC`
+    Desc,
+}
+
+impl Order {
+    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+        match self {
+            Self::Asc => to.word(b"ASC"),
+            Self::Desc => to.word(b"DESC"),
+        }
+    }
+}
+
+impl Item for Order {}
+
+/// `GEOSEARCH key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT
+/// | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD]
+/// [WITHDIST] [WITHHASH]`
+///
+/// Returns the members of a geospatial index that lie within a radius, rectangle or other area. See
+/// [`Geosearch`].
+fn geosearch<'a>(
+    &self,
+    key: impl Into<Arg<'a>>,
+    from: GeosearchFrom<'a>,
+    by: GeosearchBy,
+) -> Geosearch<'a, &Self> {
+    Geosearch::new(self, key.into(), from, by)
+}
+
+/// `GEOSEARCH key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT
+/// | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD]
+/// [WITHDIST] [WITHHASH]`
+///
+/// Returns the members of a geospatial index that lie within a radius, rectangle or other area. See
+/// [`Geosearch`].
+pub fn geosearch<'a>(
+    key: impl Into<Arg<'a>>,
+    from: GeosearchFrom<'a>,
+    by: GeosearchBy,
+) -> Geosearch<'a> {
+    Geosearch::new(Detached, key.into(), from, by)
+}
+

@@ -1,0 +1,523 @@
+/// `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [IDMPAUTO pid | IDMP pid iid] [<MAXLEN |
+/// MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]`
+///
+/// Appends an entry to a stream, creating the key if absent, and returns its entry ID.
+///
+/// `None`: with NOMKSTREAM: the stream does not exist, and nothing was added.
+///
+/// Since 5.0.0 · O(1); O(N) when it trims, N: entries evicted · writes · `@fast` `@stream` `@write`
+/// · keys: word 1.
+///
+/// Changes by version:
+/// * 6.2.0: adds `NOMKSTREAM`, trimming by `MINID`, `LIMIT`
+/// * 7.0.0: accepts ids of the form `<ms>-*`
+/// * 8.2.0: adds `KEEPREF`, `DELREF`, `ACKED`
+#[derive(Clone)]
+#[must_use = "a command does nothing until it is awaited, sent or put into a pipeline"]
+pub struct Xadd<'a, X = Detached, S = (Open, Open, Open, Open, Open)> {
+    via: X,
+    key: Arg<'a>,
+    nomkstream: bool,
+    condition: Option<EntryReferences>,
+    idmp: Option<XaddIdmp<'a>>,
+    trim: Option<(TrimStrategy, Arg<'a>)>,
+    operator: Option<TrimPrecision>,
+    limit: Option<Arg<'static>>,
+    id_selector: XaddIdSelector<'a>,
+    data: List<FieldValue<'a>>,
+    state: PhantomData<S>,
+}
+
+impl<'a, X> Xadd<'a, X> {
+    fn new(
+        via: X,
+        key: Arg<'a>,
+        id_selector: XaddIdSelector<'a>,
+        data: List<FieldValue<'a>>,
+    ) -> Self {
+        Self {
+            via,
+            key,
+            nomkstream: false,
+            condition: None,
+            idmp: None,
+            trim: None,
+            operator: None,
+            limit: None,
+            id_selector,
+            data,
+            state: PhantomData,
+        }
+    }
+}
+
+impl<'a, X, S> Xadd<'a, X, S> {
+    fn enter<N>(self) -> Xadd<'a, X, N> {
+        Xadd {
+            via: self.via,
+            key: self.key,
+            nomkstream: self.nomkstream,
+            condition: self.condition,
+            idmp: self.idmp,
+            trim: self.trim,
+            operator: self.operator,
+            limit: self.limit,
+            id_selector: self.id_selector,
+            data: self.data,
+            state: PhantomData,
+        }
+    }
+}
+
+impl<'a, X, A, B, C, D> Xadd<'a, X, (A, B, C, D, Open)> {
+    /// `NOMKSTREAM`, since 6.2.0
+    pub fn nomkstream(self) -> Xadd<'a, X, (A, B, C, D, Given)> {
+        let mut next = self.enter();
+        next.nomkstream = true;
+        next
+    }
+}
+
+impl<'a, X, B, C, D, E> Xadd<'a, X, (Open, B, C, D, E)> {
+    /// `KEEPREF`
+    pub fn keepref(self) -> Xadd<'a, X, (Given, B, C, D, E)> {
+        let mut next = self.enter();
+        next.condition = Some(EntryReferences::Keepref);
+        next
+    }
+
+    /// `DELREF`
+    pub fn delref(self) -> Xadd<'a, X, (Given, B, C, D, E)> {
+        let mut next = self.enter();
+        next.condition = Some(EntryReferences::Delref);
+        next
+    }
+
+    /// `ACKED`
+    pub fn acked(self) -> Xadd<'a, X, (Given, B, C, D, E)> {
+        let mut next = self.enter();
+        next.condition = Some(EntryReferences::Acked);
+        next
+    }
+
+    /// `<KEEPREF | DELREF | ACKED>`, chosen at run time; `None` leaves it out.
+    pub fn condition(
+        self,
+        condition: impl Into<Option<EntryReferences>>,
+    ) -> Xadd<'a, X, (Given, B, C, D, E)> {
+        let mut next = self.enter();
+        next.condition = condition.into();
+        next
+    }
+}
+
+impl<'a, X, A, C, D, E> Xadd<'a, X, (A, Open, C, D, E)> {
+    /// `IDMPAUTO pid`
+    pub fn idmpauto(self, pid: impl Into<Arg<'a>>) -> Xadd<'a, X, (A, Given, C, D, E)> {
+        let mut next = self.enter();
+        next.idmp = Some(XaddIdmp::Idmpauto(pid.into()));
+        next
+    }
+
+    /// `IDMP pid iid`
+    pub fn idmp_idmp(
+        self,
+        pid: impl Into<Arg<'a>>,
+        iid: impl Into<Arg<'a>>,
+    ) -> Xadd<'a, X, (A, Given, C, D, E)> {
+        let mut next = self.enter();
+        next.idmp = Some(XaddIdmp::Idmp {
+            pid: pid.into(),
+            iid: iid.into(),
+        });
+        next
+    }
+
+    /// `<IDMPAUTO pid | IDMP pid iid>`, chosen at run time; `None` leaves it out.
+    pub fn idmp(self, idmp: impl Into<Option<XaddIdmp<'a>>>) -> Xadd<'a, X, (A, Given, C, D, E)> {
+        let mut next = self.enter();
+        next.idmp = idmp.into();
+        next
+    }
+}
+
+impl<'a, X, A, B, D, E> Xadd<'a, X, (A, B, Open, D, E)> {
+    /// `<MAXLEN | MINID> [= | ~] threshold [LIMIT count]`
+    pub fn trim(
+        self,
+        strategy: TrimStrategy,
+        threshold: impl Into<Arg<'a>>,
+    ) -> Xadd<'a, X, (A, B, Given, D, E)> {
+        let mut next = self.enter();
+        next.trim = Some((strategy, threshold.into()));
+        next
+    }
+
+    /// `MAXLEN` of `<MAXLEN | MINID> [= | ~] threshold [LIMIT count]`
+    pub fn maxlen(self, threshold: impl Into<Arg<'a>>) -> Xadd<'a, X, (A, B, Given, D, E)> {
+        let mut next = self.enter();
+        next.trim = Some((TrimStrategy::Maxlen, threshold.into()));
+        next
+    }
+
+    /// `MINID` of `<MAXLEN | MINID> [= | ~] threshold [LIMIT count]`
+    pub fn minid(self, threshold: impl Into<Arg<'a>>) -> Xadd<'a, X, (A, B, Given, D, E)> {
+        let mut next = self.enter();
+        next.trim = Some((TrimStrategy::Minid, threshold.into()));
+        next
+    }
+}
+
+impl<'a, X, A, B, E> Xadd<'a, X, (A, B, Given, Open, E)> {
+    /// `=`
+    pub fn equal(self) -> Xadd<'a, X, (A, B, Given, Given, E)> {
+        let mut next = self.enter();
+        next.operator = Some(TrimPrecision::Equal);
+        next
+    }
+
+    /// `~`
+    pub fn approximately(self) -> Xadd<'a, X, (A, B, Given, Given, E)> {
+        let mut next = self.enter();
+        next.operator = Some(TrimPrecision::Approximately);
+        next
+    }
+
+    /// `<= | ~>`, chosen at run time; `None` leaves it out.
+    pub fn operator(
+        self,
+        operator: impl Into<Option<TrimPrecision>>,
+    ) -> Xadd<'a, X, (A, B, Given, Given, E)> {
+        let mut next = self.enter();
+        next.operator = operator.into();
+        next
+    }
+}
+
+impl<'a, X, A, B, D, E> Xadd<'a, X, (A, B, Given, D, E)> {
+    /// `LIMIT count`, since 6.2.0
+    pub fn limit(mut self, count: impl Integer) -> Self {
+        self.limit = Some(count.into_arg());
+        self
+    }
+}
+
+/// The reply of [`Xadd`], which follows from the options given: condition, idmp, trim, operator,
+/// nomkstream.
+pub trait XaddReply {
+    /// The type of the reply.
+    type Reply;
+
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// Where the reply has another form.
+    fn read(reply: Reply<'_>) -> Result<Self::Reply, DecodeError>;
+}
+
+impl<A, B, C, D> XaddReply for (A, B, C, D, Open) {
+    type Reply = Bytes;
+
+    fn read(reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
+        Decode::decode(reply)
+    }
+}
+
+impl<A, B, C, D> XaddReply for (A, B, C, D, Given) {
+    type Reply = Option<Bytes>;
+
+    fn read(reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
+        Decode::decode(reply)
+    }
+}
+
+impl<X: Via, S: XaddReply> command::Command for Xadd<'_, X, S> {
+    type Via = X;
+    type Reply = S::Reply;
+
+    fn via(&self) -> X {
+        self.via
+    }
+
+    fn info(&self) -> &'static command::Info {
+        &info::XADD
+    }
+
+    fn write(&self, to: &mut Writer<'_>) {
+        info::XADD.write_name(to);
+        self.key.write_key(to);
+        if self.nomkstream {
+            to.word(b"NOMKSTREAM");
+        }
+        if let Some(condition) = &self.condition {
+            condition.write_words(to);
+        }
+        if let Some(idmp) = &self.idmp {
+            idmp.write_words(to);
+        }
+        if let Some((strategy, threshold)) = &self.trim {
+            strategy.write_words(to);
+            if let Some(operator) = &self.operator {
+                operator.write_words(to);
+            }
+            threshold.write(to);
+            if let Some(limit) = &self.limit {
+                to.word(b"LIMIT");
+                limit.write(to);
+            }
+        }
+        self.id_selector.write_words(to);
+        self.data.require("data", to);
+        for item in &self.data {
+            item.write_words(to);
+        }
+    }
+
+    fn read(&self, reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
+        S::read(reply)
+    }
+}
+
+impl<X: Asynchronous, S: XaddReply> IntoFuture for Xadd<'_, X, S> {
+    type Output = Result<<Self as command::Command>::Reply>;
+    type IntoFuture = X::Pending<Self>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.via.execute(self)
+    }
+}
+
+impl<X: Via, S: XaddReply> fmt::Debug for Xadd<'_, X, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        command::debug(self, f)
+    }
+}
+
+/// What happens to the references that consumer groups hold to entries.
+///
+/// An argument of `XACKDEL`, `XADD`, `XDELEX` and 1 more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EntryReferences {
+    /// `KEEPREF`
+    Keepref,
+    /// `DELREF`
+    Delref,
+    /// `ACKED`
+    Acked,
+}
+
+impl EntryReferences {
+    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+        match self {
+            Self::Keepref => to.word(b"KEEPREF"),
+            Self::Delref => to.word(b"DELREF"),
+            Self::Acked => to.word(b"ACKED"),
+        }
+    }
+}
+
+impl Item for EntryReferences {}
+
+/// Whether a stream is trimmed exactly or where it is cheap.
+///
+/// An argument of `XADD`, `XTRIM`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TrimPrecision {
+    /// `=`
+    Equal,
+    /// `~`
+    Approximately,
+}
+
+impl TrimPrecision {
+    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+        match self {
+            Self::Equal => to.word(b"="),
+            Self::Approximately => to.word(b"~"),
+        }
+    }
+}
+
+impl Item for TrimPrecision {}
+
+/// Whether a stream is trimmed to a length or to a lowest entry ID.
+///
+/// An argument of `XADD`, `XTRIM`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TrimStrategy {
+    /// `MAXLEN`
+    Maxlen,
+    /// `MINID`, since 6.2.0
+    Minid,
+}
+
+impl TrimStrategy {
+    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+        match self {
+            Self::Maxlen => to.word(b"MAXLEN"),
+            Self::Minid => to.word(b"MINID"),
+        }
+    }
+}
+
+impl Item for TrimStrategy {}
+
+/// One of the alternatives that `XADD` takes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum XaddIdSelector<'a> {
+    /// `*`
+    AutoId,
+    /// `id`
+    Id(Arg<'a>),
+}
+
+impl<'a> XaddIdSelector<'a> {
+    /// `id`
+    #[must_use]
+    pub fn id(id: impl Into<Arg<'a>>) -> Self {
+        Self::Id(id.into())
+    }
+
+    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+        match self {
+            Self::AutoId => to.word(b"*"),
+            Self::Id(id) => id.write(to),
+        }
+    }
+}
+
+impl Item for XaddIdSelector<'_> {}
+
+impl<'a, T: Into<Arg<'a>>> From<T> for XaddIdSelector<'a> {
+    fn from(id: T) -> Self {
+        Self::Id(id.into())
+    }
+}
+
+/// One of the alternatives that `XADD` takes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum XaddIdmp<'a> {
+    /// `IDMPAUTO pid`
+    Idmpauto(Arg<'a>),
+    /// `IDMP pid iid`
+    Idmp {
+        /// The `pid`.
+        pid: Arg<'a>,
+        /// The `iid`.
+        iid: Arg<'a>,
+    },
+}
+
+impl<'a> XaddIdmp<'a> {
+    /// `IDMPAUTO pid`
+    #[must_use]
+    pub fn idmpauto(pid: impl Into<Arg<'a>>) -> Self {
+        Self::Idmpauto(pid.into())
+    }
+
+    /// `IDMP pid iid`
+    #[must_use]
+    pub fn idmp(pid: impl Into<Arg<'a>>, iid: impl Into<Arg<'a>>) -> Self {
+        Self::Idmp {
+            pid: pid.into(),
+            iid: iid.into(),
+        }
+    }
+
+    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+        match self {
+            Self::Idmpauto(pid) => {
+                to.word(b"IDMPAUTO");
+                pid.write(to);
+            }
+            Self::Idmp { pid, iid } => {
+                to.word(b"IDMP");
+                pid.write(to);
+                iid.write(to);
+            }
+        }
+    }
+}
+
+impl Item for XaddIdmp<'_> {}
+
+/// `field value`, a part of `HMSET`, `HSET`, `HSETEX` and 1 more.
+///
+/// A tuple `(field, value)` converts into it.
+#[derive(Clone, Debug)]
+pub struct FieldValue<'a> {
+    pub(crate) field: Arg<'a>,
+    pub(crate) value: Arg<'a>,
+}
+
+impl<'a> FieldValue<'a> {
+    /// `field value`
+    #[must_use]
+    pub fn new(field: impl Into<Arg<'a>>, value: impl Into<Arg<'a>>) -> Self {
+        Self {
+            field: field.into(),
+            value: value.into(),
+        }
+    }
+
+    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+        self.field.write(to);
+        self.value.write(to);
+    }
+}
+
+impl Item for FieldValue<'_> {}
+
+impl<'a, A, B> From<(A, B)> for FieldValue<'a>
+where
+    A: Into<Arg<'a>>,
+    B: Into<Arg<'a>>,
+{
+    fn from((field, value): (A, B)) -> Self {
+        Self::new(field, value)
+    }
+}
+
+impl<'a, 'b, A, B> From<&'b (A, B)> for FieldValue<'a>
+where
+    &'b A: Into<Arg<'a>>,
+    &'b B: Into<Arg<'a>>,
+{
+    fn from((field, value): &'b (A, B)) -> Self {
+        Self::new(field, value)
+    }
+}
+
+/// `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [IDMPAUTO pid | IDMP pid iid] [<MAXLEN |
+/// MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]`
+///
+/// Appends an entry to a stream, creating the key if absent, and returns its entry ID. See
+/// [`Xadd`].
+fn xadd<'a, M>(
+    &self,
+    key: impl Into<Arg<'a>>,
+    id_selector: impl Into<XaddIdSelector<'a>>,
+    data: impl IntoList<FieldValue<'a>, M>,
+) -> Xadd<'a, &Self> {
+    Xadd::new(self, key.into(), id_selector.into(), data.into_list())
+}
+
+/// `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [IDMPAUTO pid | IDMP pid iid] [<MAXLEN |
+/// MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]`
+///
+/// Appends an entry to a stream, creating the key if absent, and returns its entry ID. See
+/// [`Xadd`].
+pub fn xadd<'a, M>(
+    key: impl Into<Arg<'a>>,
+    id_selector: impl Into<XaddIdSelector<'a>>,
+    data: impl IntoList<FieldValue<'a>, M>,
+) -> Xadd<'a> {
+    Xadd::new(Detached, key.into(), id_selector.into(), data.into_list())
+}
+

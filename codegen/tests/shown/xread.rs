@@ -1,0 +1,191 @@
+/// `XREAD [COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] [BLOCK milliseconds] STREAMS key [key
+/// ...] id [id ...]`
+///
+/// Returns the entries after a given entry ID from each of several streams, optionally waiting for
+/// some.
+///
+/// `None`: no stream has an entry after the given ID or, with BLOCK, none arrived before the
+/// time-out.
+///
+/// Since 5.0.0 · reads only · `@blocking` `@read` `@slow` `@stream` · keys: after `STREAMS`, one
+/// part in 2 of the rest.
+///
+/// Changes by version:
+/// * 8.10.0: adds `MAXCOUNT`, `MAXSIZE`
+#[derive(Clone)]
+#[must_use = "a command does nothing until it is awaited, sent or put into a pipeline"]
+pub struct Xread<'a, X = Detached> {
+    via: X,
+    count: Option<Arg<'static>>,
+    maxcount: Option<Arg<'static>>,
+    maxsize: Option<Arg<'static>>,
+    block: Option<Arg<'static>>,
+    key: List<KeyId<'a>>,
+}
+
+impl<'a, X> Xread<'a, X> {
+    fn new(via: X, key: List<KeyId<'a>>) -> Self {
+        Self {
+            via,
+            count: None,
+            maxcount: None,
+            maxsize: None,
+            block: None,
+            key,
+        }
+    }
+}
+
+impl<'a, X> Xread<'a, X> {
+    /// `COUNT count`
+    pub fn count(mut self, count: impl Integer) -> Self {
+        self.count = Some(count.into_arg());
+        self
+    }
+
+    /// `MAXCOUNT maxcount`, Redis only, since 8.10.0
+    pub fn maxcount(mut self, maxcount: impl Integer) -> Self {
+        self.maxcount = Some(maxcount.into_arg());
+        self
+    }
+
+    /// `MAXSIZE maxsize`, Redis only, since 8.10.0
+    pub fn maxsize(mut self, maxsize: impl Integer) -> Self {
+        self.maxsize = Some(maxsize.into_arg());
+        self
+    }
+
+    /// `BLOCK milliseconds`
+    pub fn block(mut self, milliseconds: impl Milliseconds) -> Self {
+        self.block = Some(milliseconds.into_arg());
+        self
+    }
+}
+
+impl<X: Via> command::Command for Xread<'_, X> {
+    type Via = X;
+    type Reply = Option<Vec<(Bytes, Vec<StreamEntry>)>>;
+
+    fn via(&self) -> X {
+        self.via
+    }
+
+    fn info(&self) -> &'static command::Info {
+        &info::XREAD
+    }
+
+    fn write(&self, to: &mut Writer<'_>) {
+        info::XREAD.write_name(to);
+        if let Some(count) = &self.count {
+            to.word(b"COUNT");
+            count.write(to);
+        }
+        if let Some(maxcount) = &self.maxcount {
+            to.word(b"MAXCOUNT");
+            maxcount.write(to);
+        }
+        if let Some(maxsize) = &self.maxsize {
+            to.word(b"MAXSIZE");
+            maxsize.write(to);
+        }
+        if let Some(block) = &self.block {
+            to.word(b"BLOCK");
+            block.write(to);
+        }
+        to.word(b"STREAMS");
+        self.key.require("key", to);
+        for item in &self.key {
+            item.key.write_key(to);
+        }
+        for item in &self.key {
+            item.id.write(to);
+        }
+    }
+
+    fn read(&self, reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
+        Decode::decode(reply)
+    }
+
+    fn patience(&self) -> Patience {
+        let Some(block) = &self.block else {
+            return Patience::None;
+        };
+        Patience::until(block.as_milliseconds())
+    }
+}
+
+impl<X: Asynchronous> IntoFuture for Xread<'_, X> {
+    type Output = Result<<Self as command::Command>::Reply>;
+    type IntoFuture = X::Pending<Self>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.via.execute(self)
+    }
+}
+
+impl<X: Via> fmt::Debug for Xread<'_, X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        command::debug(self, f)
+    }
+}
+
+/// `key id`, a part of `XREAD`, `XREADGROUP`.
+///
+/// A tuple `(key, id)` converts into it.
+#[derive(Clone, Debug)]
+pub struct KeyId<'a> {
+    pub(crate) key: Arg<'a>,
+    pub(crate) id: Arg<'a>,
+}
+
+impl<'a> KeyId<'a> {
+    /// `key id`
+    #[must_use]
+    pub fn new(key: impl Into<Arg<'a>>, id: impl Into<Arg<'a>>) -> Self {
+        Self {
+            key: key.into(),
+            id: id.into(),
+        }
+    }
+}
+
+impl Item for KeyId<'_> {}
+
+impl<'a, A, B> From<(A, B)> for KeyId<'a>
+where
+    A: Into<Arg<'a>>,
+    B: Into<Arg<'a>>,
+{
+    fn from((key, id): (A, B)) -> Self {
+        Self::new(key, id)
+    }
+}
+
+impl<'a, 'b, A, B> From<&'b (A, B)> for KeyId<'a>
+where
+    &'b A: Into<Arg<'a>>,
+    &'b B: Into<Arg<'a>>,
+{
+    fn from((key, id): &'b (A, B)) -> Self {
+        Self::new(key, id)
+    }
+}
+
+/// `XREAD [COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] [BLOCK milliseconds] STREAMS key [key
+/// ...] id [id ...]`
+///
+/// Returns the entries after a given entry ID from each of several streams, optionally waiting for
+/// some. See [`Xread`].
+fn xread<'a, M>(&self, key: impl IntoList<KeyId<'a>, M>) -> Xread<'a, &Self> {
+    Xread::new(self, key.into_list())
+}
+
+/// `XREAD [COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] [BLOCK milliseconds] STREAMS key [key
+/// ...] id [id ...]`
+///
+/// Returns the entries after a given entry ID from each of several streams, optionally waiting for
+/// some. See [`Xread`].
+pub fn xread<'a, M>(key: impl IntoList<KeyId<'a>, M>) -> Xread<'a> {
+    Xread::new(Detached, key.into_list())
+}
+

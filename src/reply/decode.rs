@@ -1,0 +1,438 @@
+//! The types that commands declare as their replies.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    hash::{BuildHasher, Hash},
+};
+
+use bytes::Bytes;
+
+use super::DecodeError;
+use crate::{
+    error::Error,
+    resp::{Elements, Kind, Reply},
+};
+
+/// A type that a reply can be read into without copies that can be avoided.
+///
+/// A type accepts every form that RESP2 and RESP3 have for it:
+///
+/// | type | accepted |
+/// |---|---|
+/// | `()` | the text `OK` |
+/// | `bool` | a boolean, or the integers 0 and 1 |
+/// | integers | an integer, a big number, a boolean, or decimal digits as text, within range |
+/// | `f64`, `f32` | a double, an integer, or a text such as `1.5`, `inf`, `nan` |
+/// | [`Bytes`], `Vec<u8>` | a string of any kind |
+/// | `String` | a string of any kind that is UTF-8 |
+/// | `Option<T>` | nil, or `T`; an empty array is nil for a tuple |
+/// | `Vec<T>`, sets, arrays | an array, set or push |
+/// | `Vec<(K, V)>`, maps | a map, an array of pairs, or keys and values in turn |
+/// | tuples | an array of at least as many elements |
+/// | `Result<T, Error>` | an error, or `T` |
+pub trait Decode: Sized {
+    /// Whether an empty array stands for nil, as RESP2 servers have it for tuples.
+    const EMPTY_IS_NIL: bool = false;
+
+    /// Reads a reply.
+    ///
+    /// # Errors
+    ///
+    /// Where the reply has no form that the type accepts.
+    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError>;
+
+    /// Reads a reply that is a list of the type.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no list, or an element has no form that the type accepts.
+    fn decode_list(reply: Reply<'_>) -> Result<Vec<Self>, DecodeError> {
+        let elements = elements(reply)?;
+        let mut list = Vec::with_capacity(elements.len());
+        for (at, element) in elements.enumerate() {
+            list.push(Self::decode(element).map_err(|error| error.in_element(at))?);
+        }
+        Ok(list)
+    }
+}
+
+/// Reads a reply that is `OK` where something was done, and nil where a condition forbade it.
+///
+/// # Errors
+///
+/// Where it is neither.
+pub fn ok_or_nil(reply: Reply<'_>) -> Result<bool, DecodeError> {
+    if reply.is_nil() {
+        return Ok(false);
+    }
+    match reply.bytes() {
+        Some(b"OK") => Ok(true),
+        _ => Err(DecodeError::expected("`OK` or nil", reply)),
+    }
+}
+
+/// The elements of an array, set or push.
+fn elements(reply: Reply<'_>) -> Result<Elements<'_>, DecodeError> {
+    match reply.kind() {
+        Kind::Map => None,
+        _ => reply.elements(),
+    }
+    .ok_or_else(|| DecodeError::expected("an array", reply))
+}
+
+/// The keys and values of a map, whichever of its three forms arrived.
+pub(super) fn pairs<'f>(
+    reply: Reply<'f>,
+    expected: &'static str,
+) -> Result<Pairs<'f>, DecodeError> {
+    let wrong = || DecodeError::expected(expected, reply);
+    let elements = reply.elements().ok_or_else(wrong)?;
+    let nested =
+        reply.kind() != Kind::Map && elements.clone().next().is_some_and(|first| is_pair(&first));
+    if !nested && !elements.len().is_multiple_of(2) {
+        return Err(DecodeError::new(expected, "an array of odd length"));
+    }
+    Ok(Pairs {
+        elements,
+        nested,
+        at: 0,
+    })
+}
+
+/// A key in front of its value is never an array, so that an array of two is a pair.
+fn is_pair(reply: &Reply<'_>) -> bool {
+    matches!(reply.kind(), Kind::Array) && reply.len() == 2
+}
+
+/// Keys with their values.
+pub(super) struct Pairs<'f> {
+    elements: Elements<'f>,
+    nested: bool,
+    at: usize,
+}
+
+impl Pairs<'_> {
+    pub(super) fn len(&self) -> usize {
+        self.elements.len() / if self.nested { 1 } else { 2 }
+    }
+}
+
+impl<'f> Iterator for Pairs<'f> {
+    type Item = Result<(Reply<'f>, Reply<'f>), DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let first = self.elements.next()?;
+        if !self.nested {
+            return Some(Ok((first, self.elements.next()?)));
+        }
+        self.at += 1;
+        let mut parts = match first.elements() {
+            Some(parts) if parts.len() >= 2 => parts,
+            _ => {
+                let error = DecodeError::expected("an array of two", first);
+                return Some(Err(error.in_element(self.at - 1)));
+            }
+        };
+        Some(Ok((parts.next()?, parts.next()?)))
+    }
+}
+
+impl Decode for () {
+    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        match reply.bytes() {
+            Some(b"OK") => Ok(()),
+            _ => Err(DecodeError::expected("`OK`", reply)),
+        }
+    }
+}
+
+impl Decode for bool {
+    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        match (reply.boolean(), reply.integer()) {
+            (Some(truth), _) => Ok(truth),
+            (_, Some(0)) => Ok(false),
+            (_, Some(1)) => Ok(true),
+            _ => Err(DecodeError::expected("a boolean", reply)),
+        }
+    }
+}
+
+macro_rules! integers {
+    ($($type:ty),+) => {$(
+        impl Decode for $type {
+            fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+                let expected = concat!("an integer of type ", stringify!($type));
+                let number = match (reply.integer(), reply.boolean()) {
+                    (Some(number), _) => Self::try_from(number).ok(),
+                    (_, Some(truth)) => Some(Self::from(truth)),
+                    _ => digits(reply).and_then(|text| text.parse().ok()),
+                };
+                number.ok_or_else(|| match reply.integer() {
+                    Some(_) => DecodeError::new(expected, "one out of range"),
+                    None => DecodeError::expected(expected, reply),
+                })
+            }
+        }
+    )+};
+}
+
+integers!(
+    i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize
+);
+
+/// A text that begins as a number does; `parse` would take a `+` as well.
+pub(super) fn digits<'f>(reply: Reply<'f>) -> Option<&'f str> {
+    let text = reply.bytes().filter(|_| reply.kind() != Kind::Double)?;
+    let text = std::str::from_utf8(text).ok()?;
+    text.starts_with(|c: char| c.is_ascii_digit() || c == '-')
+        .then_some(text)
+}
+
+/// A floating point number in any of its forms.
+pub(super) fn double(reply: Reply<'_>) -> Option<f64> {
+    if let Some(number) = reply.double() {
+        return Some(number);
+    }
+    if let Some(number) = reply.integer() {
+        // Whole numbers beyond 2^53 would be rounded.
+        let double = number as f64;
+        return (double.abs() <= 9_007_199_254_740_992.0).then_some(double);
+    }
+    match reply.bytes()? {
+        b"inf" | b"+inf" => Some(f64::INFINITY),
+        b"-inf" => Some(f64::NEG_INFINITY),
+        b"nan" | b"-nan" => Some(f64::NAN),
+        text => std::str::from_utf8(text).ok()?.parse().ok(),
+    }
+}
+
+impl Decode for f64 {
+    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        double(reply).ok_or_else(|| DecodeError::expected("a floating point number", reply))
+    }
+}
+
+impl Decode for Bytes {
+    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        reply
+            .take_bytes()
+            .ok_or_else(|| DecodeError::expected("a string", reply))
+    }
+}
+
+impl Decode for String {
+    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        text(reply).map(str::to_owned)
+    }
+}
+
+/// A string that is UTF-8.
+pub(super) fn text<'f>(reply: Reply<'f>) -> Result<&'f str, DecodeError> {
+    let bytes = reply
+        .bytes()
+        .ok_or_else(|| DecodeError::expected("a string", reply))?;
+    std::str::from_utf8(bytes).map_err(|error| {
+        let found = format!("bytes that are none from byte {} on", error.valid_up_to());
+        DecodeError::new("UTF-8", found)
+    })
+}
+
+impl<T: Decode> Decode for Option<T> {
+    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let empty = || T::EMPTY_IS_NIL && reply.kind() == Kind::Array && reply.is_empty();
+        if reply.is_nil() || empty() {
+            Ok(None)
+        } else {
+            T::decode(reply).map(Some)
+        }
+    }
+}
+
+impl<T: Decode> Decode for Result<T, Error> {
+    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        match reply.as_error() {
+            Some(text) => Ok(Err(Error::server(text))),
+            None => T::decode(reply).map(Ok),
+        }
+    }
+}
+
+impl<T: Decode> Decode for Vec<T> {
+    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        T::decode_list(reply)
+    }
+}
+
+impl<T: Decode, const N: usize> Decode for [T; N] {
+    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let list = T::decode_list(reply)?;
+        let length = list.len();
+        Self::try_from(list).map_err(|_| {
+            DecodeError::new(format!("an array of {N}"), format!("an array of {length}"))
+        })
+    }
+}
+
+impl<T: Decode + Eq + Hash, S: BuildHasher + Default> Decode for HashSet<T, S> {
+    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let elements = elements(reply)?;
+        let mut set = Self::with_capacity_and_hasher(elements.len(), S::default());
+        for (at, element) in elements.enumerate() {
+            set.insert(T::decode(element).map_err(|error| error.in_element(at))?);
+        }
+        Ok(set)
+    }
+}
+
+impl<T: Decode + Ord> Decode for BTreeSet<T> {
+    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        Ok(T::decode_list(reply)?.into_iter().collect())
+    }
+}
+
+impl<K: Decode + Eq + Hash, V: Decode, S: BuildHasher + Default> Decode for HashMap<K, V, S> {
+    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let pairs = pairs(reply, "a map")?;
+        let mut map = Self::with_capacity_and_hasher(pairs.len(), S::default());
+        for (at, pair) in pairs.enumerate() {
+            let (key, value) = entry(at, pair)?;
+            map.insert(key, value);
+        }
+        Ok(map)
+    }
+}
+
+impl<K: Decode + Ord, V: Decode> Decode for BTreeMap<K, V> {
+    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        pairs(reply, "a map")?
+            .enumerate()
+            .map(|(at, pair)| entry(at, pair))
+            .collect()
+    }
+}
+
+/// A key and a value as types; errors name the key where it is a short text.
+fn entry<K: Decode, V: Decode>(
+    at: usize,
+    pair: Result<(Reply<'_>, Reply<'_>), DecodeError>,
+) -> Result<(K, V), DecodeError> {
+    let (key, value) = pair?;
+    let decoded = K::decode(key).map_err(|error| error.in_element(at))?;
+    let value = V::decode(value).map_err(|error| error.in_element(at))?;
+    Ok((decoded, value))
+}
+
+macro_rules! tuples {
+    ($($count:literal: $($name:ident)+;)+) => {$(
+        impl<$($name: Decode),+> Decode for ($($name,)+) {
+            const EMPTY_IS_NIL: bool = true;
+
+            fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+                let mut parts = tuple(reply, $count)?;
+                let mut at = 0;
+                Ok(($(part::<$name>(&mut parts, &mut at)?,)+))
+            }
+        }
+    )+};
+}
+
+tuples! {
+    1: A;
+    3: A B C;
+    4: A B C D;
+    5: A B C D E;
+    6: A B C D E F;
+    7: A B C D E F G;
+    8: A B C D E F G H;
+    9: A B C D E F G H I;
+    10: A B C D E F G H I J;
+    11: A B C D E F G H I J K;
+    12: A B C D E F G H I J K L;
+}
+
+impl<A: Decode, B: Decode> Decode for (A, B) {
+    const EMPTY_IS_NIL: bool = true;
+
+    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let mut parts = tuple(reply, 2)?;
+        let mut at = 0;
+        Ok((part(&mut parts, &mut at)?, part(&mut parts, &mut at)?))
+    }
+
+    /// Pairs from a map, from an array of pairs, or from keys and values in turn.
+    fn decode_list(reply: Reply<'_>) -> Result<Vec<Self>, DecodeError> {
+        let pairs = pairs(reply, "pairs")?;
+        let mut list = Vec::with_capacity(pairs.len());
+        for (at, pair) in pairs.enumerate() {
+            list.push(entry(at, pair)?);
+        }
+        Ok(list)
+    }
+}
+
+/// The elements of an array that has at least `count`.
+fn tuple(reply: Reply<'_>, count: usize) -> Result<Elements<'_>, DecodeError> {
+    let elements = elements(reply)?;
+    if elements.len() < count {
+        let found = format!("an array of {}", elements.len());
+        return Err(DecodeError::new(format!("an array of {count}"), found));
+    }
+    Ok(elements)
+}
+
+/// The next element of a tuple.
+fn part<T: Decode>(parts: &mut Elements<'_>, at: &mut usize) -> Result<T, DecodeError> {
+    let index = *at;
+    *at += 1;
+    match parts.next() {
+        Some(reply) => T::decode(reply).map_err(|error| error.in_element(index)),
+        None => Err(DecodeError::new("an element", "none").in_element(index)),
+    }
+}
+
+/// One page of a scan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScanPage<T> {
+    /// What to pass to the next call; 0 when the scan is complete.
+    pub cursor: u64,
+    /// What this page holds, which may be nothing although the scan goes on.
+    pub items: T,
+}
+
+impl<T: Decode> Decode for ScanPage<T> {
+    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let (cursor, items) = Decode::decode(reply)?;
+        Ok(Self { cursor, items })
+    }
+}
+
+/// One value for a legacy JSON path, or one for each match of a path that begins with `$`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OneOrMany<T> {
+    /// The value at a legacy path.
+    One(T),
+    /// The values at all matches of a path that begins with `$`.
+    Many(Vec<T>),
+}
+
+impl<T> OneOrMany<T> {
+    /// The values, one or several.
+    pub fn into_vec(self) -> Vec<T> {
+        match self {
+            Self::One(value) => vec![value],
+            Self::Many(values) => values,
+        }
+    }
+}
+
+impl<T: Decode> Decode for OneOrMany<T> {
+    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        if !reply.kind().is_aggregate() {
+            return T::decode(reply).map(Self::One);
+        }
+        // A list that is itself a value does not decode as a list of such values.
+        T::decode_list(reply)
+            .map(Self::Many)
+            .or_else(|_| T::decode(reply).map(Self::One))
+    }
+}
