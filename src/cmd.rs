@@ -31,7 +31,7 @@ pub use crate::commands::pubsub::cmd::*;
 #[cfg(feature = "scripting")]
 pub use crate::commands::scripting::cmd::*;
 #[cfg(feature = "search")]
-pub use crate::commands::search::cmd::*;
+pub use crate::commands::search::{cmd::*, queries::cmd::*};
 #[cfg(feature = "server")]
 pub use crate::commands::server::cmd::*;
 #[cfg(feature = "set")]

@@ -28,7 +28,7 @@ pub use crate::commands::pubsub::PubsubCommands;
 #[cfg(feature = "scripting")]
 pub use crate::commands::scripting::ScriptingCommands;
 #[cfg(feature = "search")]
-pub use crate::commands::search::SearchCommands;
+pub use crate::commands::search::{SearchCommands, queries::SearchQueryCommands};
 #[cfg(feature = "server")]
 pub use crate::commands::server::ServerCommands;
 #[cfg(feature = "set")]

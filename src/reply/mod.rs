@@ -9,16 +9,30 @@ mod decode;
 mod error;
 mod fields;
 mod from_reply;
+mod geo;
+mod role;
+mod search;
 mod stream;
 mod structs {
     include!(concat!(env!("OUT_DIR"), "/commands/structs.rs"));
 }
+mod timeseries;
 mod value;
+mod vector_set;
 
 pub use decode::{Decode, OneOrMany, ScanPage, ok_or_nil};
 pub use error::DecodeError;
 pub use fields::{Fields, Parts};
 pub use from_reply::FromReply;
+pub use geo::GeoHit;
+pub use role::Role;
+#[cfg(feature = "search")]
+pub(crate) use search::SearchLayout;
+pub use search::{
+    AggregateResult, SearchResult, SearchScore, SpellCheck, SpellCheckTerm, Suggestions,
+};
 pub use stream::StreamEntry;
 pub use structs::*;
+pub use timeseries::{TsLastList, TsRules, TsSeriesList};
 pub use value::Value;
+pub use vector_set::VsimHits;

@@ -10,7 +10,7 @@ use crate::{
 
 use super::{
     Root,
-    text::{Imports, Text},
+    text::{Imports, Text, mentions},
     types::reply,
 };
 
@@ -26,7 +26,19 @@ pub(super) fn file(spec: &Spec, root: Root) -> String {
     while body.ends_with("\n\n") {
         body.pop();
     }
-    let mut file = Imports::new(root, &body).render(0, &[]);
+    let custom: Vec<_> = spec
+        .structs
+        .iter()
+        .filter(|(name, item)| item.shape == Shape::Custom && mentions(&body, name))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let custom = match &*custom {
+        [] => Vec::new(),
+        [one] => vec![format!("super::{one}")],
+        several => vec![format!("super::{{{}}}", several.join(", "))],
+    };
+    let custom: Vec<_> = custom.iter().map(String::as_str).collect();
+    let mut file = Imports::new(root, &body).render(0, &custom);
     file.push('\n');
     file.push_str(&body);
     file

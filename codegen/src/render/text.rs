@@ -334,7 +334,7 @@ fn import(path: &str, names: &[&str], depth: usize) -> Option<String> {
 }
 
 /// Whether `text` has `name` as a word of its own in its code.
-fn mentions(text: &str, name: &str) -> bool {
+pub(super) fn mentions(text: &str, name: &str) -> bool {
     let word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     text.lines()
         .filter(|line| !line.trim_start().starts_with("//"))
