@@ -9,7 +9,7 @@ pub mod command;
 pub mod commands;
 mod config;
 mod error;
-#[cfg(feature = "blocking")]
+#[cfg(any(feature = "async", feature = "blocking"))]
 mod pool;
 pub mod prelude;
 #[cfg_attr(

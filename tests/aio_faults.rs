@@ -4,7 +4,7 @@ mod aio_support;
 
 use std::{
     io::{Read, Write},
-    net::{Shutdown, TcpListener},
+    net::{Shutdown, TcpListener, TcpStream},
     pin::pin,
     sync::mpsc,
     task::{Context, Poll, Waker},
@@ -289,25 +289,28 @@ async fn a_connection_that_is_closed_while_idle_is_replaced() {
 }
 
 /// Accepts one connection, greets, and lets `talk` do the rest.
-fn hostile(talk: impl FnOnce(std::net::TcpStream) + Send + 'static) -> String {
+fn hostile(talk: impl FnOnce(TcpStream) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        let (mut socket, _) = listener.accept().unwrap();
-        let mut buffer = [0; 1024];
-        let mut read = 0;
-        while read < 15 {
-            read += socket.read(&mut buffer).unwrap();
-        }
-        socket.write_all(b"%1\r\n+proto\r\n:3\r\n").unwrap();
-        let _ = socket.read(&mut buffer).unwrap();
-        socket.write_all(b"+OK\r\n+OK\r\n").unwrap();
-        talk(socket);
-    });
+    thread::spawn(move || talk(greet(&listener)));
     format!("redis://127.0.0.1:{port}")
 }
 
-fn read_some(socket: &mut std::net::TcpStream) {
+/// Accepts a connection and answers its handshake.
+fn greet(listener: &TcpListener) -> TcpStream {
+    let (mut socket, _) = listener.accept().unwrap();
+    let mut buffer = [0; 1024];
+    let mut read = 0;
+    while read < 15 {
+        read += socket.read(&mut buffer).unwrap();
+    }
+    socket.write_all(b"%1\r\n+proto\r\n:3\r\n").unwrap();
+    let _ = socket.read(&mut buffer).unwrap();
+    socket.write_all(b"+OK\r\n+OK\r\n").unwrap();
+    socket
+}
+
+fn read_some(socket: &mut TcpStream) {
     let mut buffer = [0; 1024];
     assert!(socket.read(&mut buffer).unwrap() > 0);
 }
@@ -388,6 +391,37 @@ async fn a_command_behind_a_full_socket_was_not_sent() {
     let error = second.await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connection);
     assert!(!error.may_have_executed());
+}
+
+#[tokio::test]
+async fn what_was_not_sent_is_sent_once_more_on_another_connection() {
+    let (close, closed) = mpsc::channel::<()>();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!(
+        "redis://127.0.0.1:{}",
+        listener.local_addr().unwrap().port()
+    );
+    thread::spawn(move || {
+        let deaf = greet(&listener);
+        let _ = closed.recv();
+        drop(deaf);
+        let mut second = greet(&listener);
+        read_some(&mut second);
+        second.write_all(b"+two\r\n").unwrap();
+        let _ = second.read(&mut [0; 16]);
+    });
+    let client = Client::connect(&url).await.unwrap();
+    let large = "x".repeat(32 << 20);
+    let mut first = pin!(client.send(args(&["SET", "k", &large])));
+    let mut second = pin!(client.send(words("INCR k")));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(first.as_mut().poll(&mut cx).is_pending());
+    task::yield_now().await;
+    assert!(second.as_mut().poll(&mut cx).is_pending());
+    close.send(()).unwrap();
+    let error = first.await.unwrap_err();
+    assert!(error.may_have_executed());
+    assert_eq!(second.await.unwrap(), "two");
 }
 
 #[tokio::test]

@@ -81,6 +81,12 @@ impl Connection {
         if !self.open {
             return Err(lost_before());
         }
+        // Nothing is asked for here, so that nothing can have been executed.
+        self.receive_push(deadline)
+            .map_err(|error| error.with_outcome(Outcome::NotSent))
+    }
+
+    fn receive_push(&mut self, deadline: Option<Instant>) -> Result<Option<Frame>> {
         loop {
             // A late reply to a call that gave up is nobody's.
             while let Some(event) = self.state.poll_event().map_err(|error| self.end(error))? {
@@ -205,7 +211,8 @@ impl Connection {
     /// Closes the connection; the error tells whether anything of the exchange was written.
     fn end(&mut self, error: Error) -> Error {
         self.open = false;
-        let mut outcome = Outcome::NotSent;
+        // Whoever was answered before everything was written is not among those who wait.
+        let mut outcome = Outcome::Indeterminate;
         self.state.fail(self.written, |(), what| outcome = what);
         self.output.clear();
         error.with_outcome(outcome)
@@ -213,9 +220,13 @@ impl Connection {
 }
 
 impl Answer<'_> {
-    /// Takes the frames that have come.
+    /// Takes the frames that have come, as long as some are missing.
     fn take(&mut self, state: &mut protocol::Connection<()>) -> Result<()> {
-        while let Some(event) = state.poll_event()? {
+        // What has come behind the answer is not looked at: it is for the next call, or shows that
+        // the connection is not clean.
+        while !self.complete
+            && let Some(event) = state.poll_event()?
+        {
             match event {
                 Event::Reply { frame, last, .. } => {
                     self.frames.push(frame);

@@ -6,6 +6,8 @@
     reason = "each test binary uses a part of it"
 )]
 
+pub mod proxy;
+
 use std::time::{Duration, Instant};
 
 use respec::{
@@ -22,6 +24,7 @@ use respec_testkit::{Server, Variant, shared};
 pub struct Words {
     words: Vec<Vec<u8>>,
     info: &'static Info,
+    patience: Option<Duration>,
 }
 
 /// The command that `text` spells, its words separated by spaces.
@@ -34,7 +37,21 @@ pub fn args(words: &[&str]) -> Words {
     Words {
         words: words.iter().map(|word| word.as_bytes().to_vec()).collect(),
         info: facts(words),
+        patience: None,
     }
+}
+
+impl Words {
+    /// The same command, waited for as if the server were to wait for this long.
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
+        self
+    }
+}
+
+/// A push as text.
+pub fn text(value: &respec::reply::Value) -> String {
+    format!("{value:?}")
 }
 
 fn facts(words: &[&str]) -> &'static Info {
@@ -67,6 +84,9 @@ impl Command for Words {
     }
 
     fn patience(&self) -> Patience {
+        if let Some(patience) = self.patience {
+            return Patience::Up(patience);
+        }
         if self.info.blocking.is_none() {
             return Patience::None;
         }
