@@ -2,11 +2,15 @@
 
 #[cfg(feature = "async")]
 pub mod aio;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 pub mod cmd;
 pub mod command;
 pub mod commands;
 mod config;
 mod error;
+#[cfg(any(feature = "async", feature = "blocking"))]
+mod pool;
 pub mod prelude;
 #[cfg_attr(
     not(all(feature = "async", feature = "blocking")),
@@ -16,6 +20,8 @@ mod protocol;
 pub mod reply;
 pub mod resp;
 mod secret;
+#[cfg(any(feature = "async", feature = "blocking"))]
+mod socket;
 
 #[cfg(feature = "async")]
 pub use aio::Client;

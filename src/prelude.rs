@@ -8,15 +8,15 @@ pub use crate::commands::bitmap::BitmapCommands;
 #[cfg(feature = "bloom")]
 pub use crate::commands::bloom::BloomCommands;
 #[cfg(feature = "cluster")]
-pub use crate::commands::cluster::ClusterCommands;
+pub use crate::commands::cluster::{ClusterCommands, DedicatedClusterCommands};
 #[cfg(feature = "connection")]
-pub use crate::commands::connection::ConnectionCommands;
+pub use crate::commands::connection::{ConnectionCommands, DedicatedConnectionCommands};
 #[cfg(feature = "generic")]
-pub use crate::commands::generic::GenericCommands;
+pub use crate::commands::generic::{DedicatedGenericCommands, GenericCommands};
 #[cfg(feature = "geo")]
 pub use crate::commands::geo::GeoCommands;
 #[cfg(feature = "hash")]
-pub use crate::commands::hash::HashCommands;
+pub use crate::commands::hash::{DedicatedHashCommands, HashCommands};
 #[cfg(feature = "hyperloglog")]
 pub use crate::commands::hyperloglog::HyperloglogCommands;
 #[cfg(feature = "json")]
@@ -24,13 +24,13 @@ pub use crate::commands::json::JsonCommands;
 #[cfg(feature = "list")]
 pub use crate::commands::list::ListCommands;
 #[cfg(feature = "pubsub")]
-pub use crate::commands::pubsub::PubsubCommands;
+pub use crate::commands::pubsub::{DedicatedPubsubCommands, PubsubCommands};
 #[cfg(feature = "scripting")]
-pub use crate::commands::scripting::ScriptingCommands;
+pub use crate::commands::scripting::{DedicatedScriptingCommands, ScriptingCommands};
 #[cfg(feature = "search")]
 pub use crate::commands::search::{SearchCommands, queries::SearchQueryCommands};
 #[cfg(feature = "server")]
-pub use crate::commands::server::ServerCommands;
+pub use crate::commands::server::{DedicatedServerCommands, ServerCommands};
 #[cfg(feature = "set")]
 pub use crate::commands::set::SetCommands;
 #[cfg(feature = "sorted-set")]

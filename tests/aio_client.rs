@@ -5,7 +5,7 @@ mod aio_support;
 use std::time::{Duration, Instant};
 
 use aio_support::{args, client, hasty, info, server, until, words};
-use respec::{Client, Config, ErrorKind, Protocol};
+use respec::{Client, Config, ErrorKind, Phase, Protocol};
 use respec_testkit::{Server, Variant};
 
 #[tokio::test]
@@ -244,6 +244,66 @@ async fn a_blocking_command_that_is_given_up_takes_nothing() {
         assert_eq!(client.send(rpush).await.unwrap(), "1");
         let llen = words(&format!("LLEN given:up:{round}"));
         assert_eq!(client.send(llen).await.unwrap(), "1");
+    }
+}
+
+#[tokio::test]
+async fn connections_for_blocking_commands_are_limited() {
+    let server = Server::start(Variant::Redis70).unwrap();
+    let config = Config::from_url(&server.url()).unwrap();
+    let config = config.pool_max(1).pool_wait(Duration::from_millis(50));
+    let client = Client::from_config(config);
+    let popper = client.clone();
+    let pop = tokio::spawn(async move { popper.send(words("BLPOP limited 0")).await });
+    until("the pop blocks", async || {
+        info(&server, "blocked_clients") == "1"
+    })
+    .await;
+
+    let error = client.send(words("BLPOP limited 0")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Queue));
+    assert!(!error.may_have_executed());
+    let error = client.dedicated().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Queue));
+
+    // One who waits and leaves takes nothing along.
+    let mut waiting = std::pin::pin!(client.dedicated());
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(waiting.as_mut().poll(&mut cx).is_pending());
+    client.send(words("RPUSH limited v")).await.unwrap();
+    assert_eq!(pop.await.unwrap().unwrap(), "[limited, v]");
+    waiting.set(client.dedicated());
+
+    let dedicated = client.dedicated().await.unwrap();
+    assert_eq!(dedicated.send(words("PING")).await.unwrap(), "PONG");
+    dedicated.send(words("SELECT 1")).await.unwrap();
+    drop(dedicated);
+    client.dedicated().await.unwrap();
+}
+
+#[tokio::test]
+async fn capacity_survives_callers_who_leave_at_any_time() {
+    let server = Server::start(Variant::Redis70).unwrap();
+    let config = Config::from_url(&server.url()).unwrap().pool_max(2);
+    let client = Client::from_config(config);
+    for round in 0..200 {
+        let mut calls: Vec<_> = (0..5).map(|_| Box::pin(client.dedicated())).collect();
+        for poll in 0..round % 7 {
+            // One that has got its connection drops it here.
+            calls.retain_mut(|call| {
+                let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+                call.as_mut().poll(&mut cx).is_pending()
+            });
+            if poll % 2 == 0 {
+                calls.pop();
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    let one = client.dedicated().await.unwrap();
+    let two = client.dedicated().await.unwrap();
+    for dedicated in [one, two] {
+        assert_eq!(dedicated.send(words("PING")).await.unwrap(), "PONG");
     }
 }
 

@@ -205,3 +205,37 @@ fn nothing_is_unaccounted_for() {
             .all(|command| !command.summary.is_empty())
     );
 }
+
+/// A new group of the spec needs a feature, a module with docs, and its exports, written by hand.
+#[test]
+fn every_group_has_its_place_in_the_client() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |file: &str| fs::read_to_string(root.join(file)).unwrap();
+    let manifest = read("Cargo.toml");
+    let modules = read("src/commands/mod.rs");
+    let constructors = read("src/cmd.rs");
+    let prelude = read("src/prelude.rs");
+    let (_, model) = built();
+    let files = generate(&dir(), Root::Client).unwrap().files;
+    for group in model.groups.keys() {
+        let module = group.replace('-', "_");
+        assert!(
+            manifest.contains(&format!("\n{group} = [")),
+            "feature {group} in Cargo.toml"
+        );
+        assert!(
+            modules.contains(&format!("pub mod {module};")),
+            "{module} in src/commands/mod.rs"
+        );
+        let exported = format!("pub use crate::commands::{module}::");
+        assert!(constructors.contains(&exported), "{exported} in src/cmd.rs");
+        let traits = files[&format!("{module}.rs")]
+            .lines()
+            .filter_map(|line| line.strip_prefix("pub trait ")?.split_once(": "))
+            .map(|(name, _)| name)
+            .filter(|name| name.ends_with("Commands"));
+        for name in traits {
+            assert!(prelude.contains(name), "{name} in src/prelude.rs");
+        }
+    }
+}

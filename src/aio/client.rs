@@ -12,6 +12,7 @@ use super::{
     dedicated::Dedicated,
     dial::dial,
     pending::{Carrier, Pending},
+    pool::{Lender, Lent},
 };
 use crate::{
     command::{
@@ -28,6 +29,10 @@ use crate::{
 /// connect again when it was lost. A call that finds no connection waits until there is one, and
 /// all who wait share one attempt.
 ///
+/// Blocking commands run on connections of their own, of which there are
+/// [`pool_max`](Config::pool_max) at most, and wait for their turn for
+/// [`pool_wait`](Config::pool_wait).
+///
 /// A call whose connection is lost fails, unless not a byte of it was written: then it is sent once
 /// more. [`Error::may_have_executed`] tells what is not known.
 #[derive(Clone)]
@@ -39,8 +44,8 @@ pub struct Client {
 pub(super) struct Shared {
     config: Arc<Config>,
     link: Mutex<Link>,
-    /// Connections for blocking commands and dedicated use that are free.
-    free: Mutex<Vec<Arc<Connection>>>,
+    /// The connections for blocking commands and for dedicated use.
+    lender: Arc<Lender>,
 }
 
 /// The shared connection.
@@ -68,11 +73,12 @@ impl Client {
     /// A client that connects when it is used for the first time.
     #[must_use]
     pub fn from_config(config: Config) -> Self {
+        let config = Arc::new(config);
         Self {
             shared: Arc::new(Shared {
-                config: Arc::new(config),
+                lender: Arc::new(Lender::new(Arc::clone(&config))),
+                config,
                 link: Mutex::new(Link::None),
-                free: Mutex::new(Vec::new()),
             }),
         }
     }
@@ -106,12 +112,15 @@ impl Client {
 
     /// A connection of the caller's own, a free one or a new one.
     ///
+    /// Of these, and of the connections for blocking commands, there are
+    /// [`pool_max`](Config::pool_max) at most.
+    ///
     /// # Errors
     ///
-    /// There is no connection.
+    /// There is no connection, or none is free in time.
     pub async fn dedicated(&self) -> Result<Dedicated> {
-        let connection = self.shared.lend().await?;
-        Ok(Dedicated::new(Arc::clone(&self.shared), connection))
+        let lent = self.shared.lend().await?;
+        Ok(Dedicated::new(Arc::clone(&self.shared.config), lent))
     }
 
     fn pending<E: Exchange>(&self, exchange: E) -> Pending<'_, E> {
@@ -209,39 +218,13 @@ impl Shared {
         };
     }
 
-    /// A connection that nobody else uses, a free one or a new one.
-    ///
-    /// A bound on their number, and waiting for one, belong here.
-    pub(super) async fn lend(&self) -> Result<Arc<Connection>> {
-        {
-            let mut free = lock(&self.free);
-            free.retain(|connection| connection.is_open());
-            if let Some(connection) = free.pop() {
-                return Ok(connection);
-            }
-        }
-        let config = Arc::clone(&self.config);
-        // In a task of its own, so that it runs on a runtime whoever polls the caller.
-        let dialling = runtime()?.spawn(async move {
-            let dialled = dial(&config).await?;
-            Ok(Arc::new(Connection::start(dialled, true)))
-        });
-        dialling.await.unwrap_or_else(|_| Err(stopped()))
-    }
-
-    /// Keeps a connection for the next who needs one, unless it was used up.
-    pub(super) fn give_back(&self, connection: Arc<Connection>) {
-        if !connection.is_open() || !connection.is_idle() {
-            return;
-        }
-        let mut free = lock(&self.free);
-        if free.len() < self.config.pool.max {
-            free.push(connection);
-        }
+    /// A connection that nobody else uses, when there is one.
+    pub(super) async fn lend(&self) -> Result<Lent> {
+        Arc::clone(&self.lender).lend().await
     }
 }
 
-fn runtime() -> Result<Handle> {
+pub(super) fn runtime() -> Result<Handle> {
     Handle::try_current().map_err(|_| {
         Error::new(
             ErrorKind::Connect,
@@ -250,7 +233,7 @@ fn runtime() -> Result<Handle> {
     })
 }
 
-fn stopped() -> Error {
+pub(super) fn stopped() -> Error {
     Error::new(
         ErrorKind::Connect,
         "the attempt was stopped, as happens when the runtime is shut down",

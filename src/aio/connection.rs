@@ -139,7 +139,10 @@ impl Connection {
     pub(super) fn forget(&self, key: Key, ticket: Ticket) {
         let mut state = self.0.lock();
         state.queue.abandon(ticket);
-        state.waiting.free(key);
+        let freed = state.waiting.free(key);
+        drop(state);
+        // Frames may be large, and what the end of a waker sets off is not known here.
+        drop(freed);
     }
 
     /// The next message that no command asked for.
@@ -181,10 +184,10 @@ impl Connection {
         &self.0.greeting
     }
 
-    /// Whether nothing is owed and nothing is left over.
-    pub(super) fn is_idle(&self) -> bool {
+    /// Whether the connection is open, with nothing owed and nothing left over.
+    pub(super) fn is_clean(&self) -> bool {
         let state = self.0.lock();
-        state.queue.is_idle() && state.pushes.frames.is_empty()
+        self.is_open() && state.queue.is_idle() && state.pushes.frames.is_empty()
     }
 }
 

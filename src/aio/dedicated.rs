@@ -10,15 +10,16 @@ use std::{
 };
 
 use super::{
-    client::Shared,
     connection::Connection,
     pending::{Carrier, Pending},
+    pool::Lent,
 };
 use crate::{
     command::{
         Asynchronous, AsynchronousExchange, Batch, Command, Commands, DedicatedCommands, Exchange,
         Pipeline, Single, Transaction,
     },
+    config::Config,
     error::Result,
     reply::{Decode, Value},
 };
@@ -38,17 +39,17 @@ use crate::{
 /// A command of the subscribe family answers when all its channels are confirmed, with the last
 /// confirmation. Messages come from [`next_push`](Self::next_push).
 pub struct Dedicated {
-    client: Arc<Shared>,
-    connection: Arc<Connection>,
+    config: Arc<Config>,
+    lent: Lent,
     /// A command was sent that may have changed the connection.
     used: AtomicBool,
 }
 
 impl Dedicated {
-    pub(super) fn new(client: Arc<Shared>, connection: Arc<Connection>) -> Self {
+    pub(super) fn new(config: Arc<Config>, lent: Lent) -> Self {
         Self {
-            client,
-            connection,
+            config,
+            lent,
             used: AtomicBool::new(false),
         }
     }
@@ -80,16 +81,17 @@ impl Dedicated {
     ///
     /// The connection has ended and all messages were read, or a message cannot be decoded.
     pub async fn next_push(&self) -> Result<Value> {
-        let frame = poll_fn(|cx| self.connection.poll_push(cx)).await?;
+        let connection = self.connection()?;
+        let frame = poll_fn(|cx| connection.poll_push(cx)).await?;
         Ok(Value::decode(frame.reply())?)
     }
 
-    pub(super) fn client(&self) -> &Shared {
-        &self.client
+    pub(super) fn config(&self) -> &Config {
+        &self.config
     }
 
-    pub(super) fn connection(&self) -> &Arc<Connection> {
-        &self.connection
+    pub(super) fn connection(&self) -> Result<&Arc<Connection>> {
+        self.lent.connection()
     }
 
     /// Remembers that the connection may not be as it was before.
@@ -104,8 +106,8 @@ impl Dedicated {
 
 impl Drop for Dedicated {
     fn drop(&mut self) {
-        if !self.used.load(Ordering::Relaxed) {
-            self.client.give_back(Arc::clone(&self.connection));
+        if *self.used.get_mut() {
+            self.lent.close();
         }
     }
 }
@@ -132,13 +134,16 @@ impl<'a> AsynchronousExchange for &'a Dedicated {
 
 impl fmt::Debug for Dedicated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let greeting = self.connection.greeting();
-        f.debug_struct("Dedicated")
-            .field("address", &self.client.config().address)
-            .field("server", &greeting.server)
-            .field("server_version", &greeting.server_version)
-            .field("protocol", &greeting.version)
-            .field("id", &greeting.id)
-            .finish_non_exhaustive()
+        let mut debug = f.debug_struct("Dedicated");
+        debug.field("address", &self.config.address);
+        if let Ok(connection) = self.connection() {
+            let greeting = connection.greeting();
+            debug
+                .field("server", &greeting.server)
+                .field("server_version", &greeting.server_version)
+                .field("protocol", &greeting.version)
+                .field("id", &greeting.id);
+        }
+        debug.finish_non_exhaustive()
     }
 }

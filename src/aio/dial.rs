@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, lookup_host},
@@ -11,10 +11,11 @@ use tokio::{
 
 use super::{stream::Stream, unix};
 use crate::{
-    config::{Address, Config, Protocol, TcpOptions},
+    config::{Address, Config},
     error::{Error, ErrorKind, Phase, Result},
-    protocol::{Greeting, Handshake, Identity, Progress, Receiver, Version},
+    protocol::{Greeting, Handshake, Identity, Progress, Receiver},
     resp::ProtocolError,
+    socket,
 };
 
 /// A connection after its handshake.
@@ -45,7 +46,7 @@ async fn open(config: &Config) -> Result<Stream> {
     match &config.address {
         Address::Tcp { host, port } => {
             let stream = reach(host, *port, config.connect_timeout).await?;
-            set_up(&stream, &config.tcp).map_err(|error| {
+            socket::set_up(SockRef::from(&stream), &config.tcp).map_err(|error| {
                 Error::io(ErrorKind::Connect, "cannot set up the socket", error)
             })?;
             Ok(Stream::Tcp(stream))
@@ -81,34 +82,10 @@ async fn reach(host: &str, port: u16, allowed: Duration) -> Result<TcpStream> {
     ))
 }
 
-fn set_up(stream: &TcpStream, options: &TcpOptions) -> io::Result<()> {
-    stream.set_nodelay(options.nodelay)?;
-    let socket = SockRef::from(stream);
-    if let Some(idle) = options.keepalive {
-        let keepalive = TcpKeepalive::new()
-            .with_time(idle)
-            .with_interval(KEEPALIVE_INTERVAL)
-            .with_retries(KEEPALIVE_RETRIES);
-        socket.set_tcp_keepalive(&keepalive)?;
-    }
-    set_user_timeout(&socket, options.user_timeout)
-}
-
-#[cfg(target_os = "linux")]
-fn set_user_timeout(socket: &SockRef<'_>, timeout: Option<Duration>) -> io::Result<()> {
-    socket.set_tcp_user_timeout(timeout)
-}
-
-/// Other systems have no such option.
-#[cfg(not(target_os = "linux"))]
-fn set_user_timeout(_: &SockRef<'_>, _: Option<Duration>) -> io::Result<()> {
-    Ok(())
-}
-
 async fn greet(config: &Config, mut stream: Stream) -> Result<Dialled> {
     let lost = |error| Error::io(ErrorKind::Connect, "the handshake broke off", error);
     let mut receiver = Receiver::new(config.limits);
-    let mut handshake = Handshake::new(&identity(config))?;
+    let mut handshake = Handshake::new(&Identity::of(config))?;
     loop {
         let output = handshake.take_output();
         if !output.is_empty() {
@@ -144,19 +121,3 @@ async fn greet(config: &Config, mut stream: Stream) -> Result<Dialled> {
 fn garbled(error: ProtocolError) -> Error {
     Error::new(ErrorKind::Connect, "the peer does not speak RESP").with_source(error)
 }
-
-fn identity(config: &Config) -> Identity<'_> {
-    Identity {
-        version: match config.protocol {
-            Protocol::Resp3 => Version::Resp3,
-            Protocol::Resp2 => Version::Resp2,
-        },
-        username: config.username.as_deref(),
-        password: config.password.as_ref().map(|password| password.expose()),
-        client_name: config.client_name.as_deref(),
-        database: i64::from(config.database),
-    }
-}
-
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
-const KEEPALIVE_RETRIES: u32 = 3;

@@ -26,6 +26,7 @@ mod dedicated;
 mod dial;
 mod driver;
 mod pending;
+mod pool;
 mod stream;
 #[cfg(unix)]
 mod unix;

@@ -14,6 +14,7 @@ use super::{
     client::Shared,
     connection::Connection,
     dedicated::Dedicated,
+    pool::Lent,
     waiting::{Frames, Key},
 };
 use crate::{
@@ -47,19 +48,27 @@ pub(super) enum Carrier<'a> {
 enum State<'a> {
     Start,
     /// Waits for a connection. This is the one place that allocates.
-    Connecting(Pin<Box<dyn Future<Output = Result<Arc<Connection>>> + Send + 'a>>),
+    Connecting(Pin<Box<dyn Future<Output = Result<Link>> + Send + 'a>>),
     Waiting(Call),
     Done,
 }
 
 /// A place in the queue of a connection, which is left when this is dropped.
 struct Call {
-    connection: Arc<Connection>,
+    link: Link,
     key: Key,
     ticket: Ticket,
     /// The connection ends with the call, unless the call was answered.
     blocking: bool,
     answered: bool,
+}
+
+/// The connection that carries a call.
+enum Link {
+    /// One that outlives the call.
+    Shared(Arc<Connection>),
+    /// One that goes back with the end of the call.
+    Lent(Lent),
 }
 
 impl<'a, E: Exchange> Pending<'a, E> {
@@ -80,18 +89,21 @@ impl<'a, E: Exchange> Pending<'a, E> {
                 if !self.exchange.leaves_no_trace() {
                     dedicated.mark_used();
                 }
-                self.send(Arc::clone(dedicated.connection()), cx)
+                let connection = Arc::clone(dedicated.connection()?);
+                self.send(Link::Shared(connection), cx)
             }
             Carrier::Client(client) => {
                 self.exchange.check(Place::Shared)?;
                 if self.is_blocking() {
-                    self.state = State::Connecting(Box::pin(client.lend()));
+                    let lent = async { client.lend().await.map(Link::Lent) };
+                    self.state = State::Connecting(Box::pin(lent));
                     return Ok(());
                 }
                 match client.current() {
-                    Some(connection) => self.send(connection, cx),
+                    Some(connection) => self.send(Link::Shared(connection), cx),
                     None => {
-                        self.state = State::Connecting(Box::pin(client.connected()));
+                        let connected = async { client.connected().await.map(Link::Shared) };
+                        self.state = State::Connecting(Box::pin(connected));
                         Ok(())
                     }
                 }
@@ -99,10 +111,11 @@ impl<'a, E: Exchange> Pending<'a, E> {
         }
     }
 
-    fn send(&mut self, connection: Arc<Connection>, cx: &Context<'_>) -> Result<()> {
+    fn send(&mut self, link: Link, cx: &Context<'_>) -> Result<()> {
+        let connection = link.connection()?;
         let (key, ticket) = connection.send(&self.exchange, self.deadline(), cx.waker())?;
         self.state = State::Waiting(Call {
-            connection,
+            link,
             key,
             ticket,
             blocking: self.is_blocking(),
@@ -113,15 +126,11 @@ impl<'a, E: Exchange> Pending<'a, E> {
 
     /// When the reply must have come: the patience of the command and the time for a response.
     fn deadline(&self) -> Option<Instant> {
-        let allowed = match self.carrier {
-            Carrier::Client(client) => client.config().response_timeout,
-            Carrier::Dedicated(dedicated) => dedicated.client().config().response_timeout,
-        }?;
-        let allowed = match self.exchange.patience() {
-            Patience::None => allowed,
-            Patience::Up(wait) => allowed.saturating_add(wait),
-            Patience::Forever => return None,
+        let client = match self.carrier {
+            Carrier::Client(client) => client.config(),
+            Carrier::Dedicated(dedicated) => dedicated.config(),
         };
+        let allowed = self.exchange.patience().within(client.response_timeout)?;
         time::Instant::now().into_std().checked_add(allowed)
     }
 
@@ -146,16 +155,11 @@ impl<'a, E: Exchange> Pending<'a, E> {
                 }
                 State::Start => self.start(cx),
                 State::Connecting(connecting) => match ready!(connecting.as_mut().poll(cx)) {
-                    Ok(connection) => self.send(connection, cx),
+                    Ok(link) => self.send(link, cx),
                     Err(error) => return Poll::Ready(Err(error)),
                 },
                 State::Waiting(call) => match ready!(call.poll(cx)) {
-                    Ok(frames) => {
-                        if let (Carrier::Client(client), true) = (self.carrier, call.blocking) {
-                            client.give_back(Arc::clone(&call.connection));
-                        }
-                        return Poll::Ready(self.exchange.finish(frames.as_slice()));
-                    }
+                    Ok(frames) => return Poll::Ready(self.exchange.finish(frames.as_slice())),
                     Err(error) => Err(error),
                 },
                 State::Done => {
@@ -201,12 +205,22 @@ impl<E: Exchange> fmt::Debug for Pending<'_, E> {
     }
 }
 
+impl Link {
+    fn connection(&self) -> Result<&Connection> {
+        match self {
+            Self::Shared(connection) => Ok(connection),
+            Self::Lent(lent) => Ok(lent.connection()?),
+        }
+    }
+}
+
 impl Call {
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Frames>> {
-        let result = ready!(self.connection.poll(self.key, cx.waker()));
+        let connection = self.link.connection()?;
+        let result = ready!(connection.poll(self.key, cx.waker()));
         self.answered = true;
         if self.blocking && result.is_err() {
-            self.connection.close(lost());
+            connection.close(given_up());
         }
         Poll::Ready(result)
     }
@@ -217,14 +231,16 @@ impl Drop for Call {
         if self.answered {
             return;
         }
-        self.connection.forget(self.key, self.ticket);
-        if self.blocking {
-            self.connection.close(lost());
+        if let Ok(connection) = self.link.connection() {
+            connection.forget(self.key, self.ticket);
+            if self.blocking {
+                connection.close(given_up());
+            }
         }
     }
 }
 
-fn lost() -> Error {
+fn given_up() -> Error {
     Error::new(
         ErrorKind::Connection,
         "a blocking command was given up, which ends the connection that it waits on",

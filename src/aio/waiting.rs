@@ -18,9 +18,13 @@ pub(super) struct Waiting {
 /// Names a place until it is freed.
 pub(super) type Key = usize;
 
-enum Place {
+/// Who waits, or what they get.
+pub(super) enum Place {
+    /// Nobody; the next free place follows.
     Free(Option<Key>),
+    /// Somebody, and the frames that have come so far.
     Waiting { waker: Waker, frames: Vec<Frame> },
+    /// Everything has come, and will be fetched.
     Answered(Result<Frames, Error>),
 }
 
@@ -66,11 +70,11 @@ impl Waiting {
         key
     }
 
-    /// Frees a place.
-    pub(super) fn free(&mut self, key: Key) {
-        if let Some(place) = self.places.get_mut(key) {
-            *place = Place::Free(self.free.replace(key));
-        }
+    /// Frees a place, and returns what was in it.
+    pub(super) fn free(&mut self, key: Key) -> Option<Place> {
+        let place = self.places.get_mut(key)?;
+        let free = Place::Free(self.free.replace(key));
+        Some(std::mem::replace(place, free))
     }
 
     /// Adds a frame, and returns whom to wake if it is the last one.
@@ -112,9 +116,65 @@ impl Waiting {
     }
 }
 
+/// Keeps an answer for whoever waits, and returns whom to wake.
 fn answer(place: &mut Place, result: Result<Frames, Error>) -> Option<Waker> {
     match std::mem::replace(place, Place::Answered(result)) {
         Place::Waiting { waker, .. } => Some(waker),
         Place::Answered(_) | Place::Free(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn frame(text: &'static str) -> Frame {
+        Frame::parse(Bytes::from_static(text.as_bytes())).unwrap()
+    }
+
+    fn waker() -> Waker {
+        Waker::noop().clone()
+    }
+
+    #[test]
+    fn places_are_used_again() {
+        let mut waiting = Waiting::default();
+        assert_eq!(waiting.next_key(), 0);
+        let one = waiting.take_place(waker());
+        let two = waiting.take_place(waker());
+        assert_eq!((one, two), (0, 1));
+        assert!(waiting.poll(one, Waker::noop()).is_none());
+        assert!(waiting.reply(one, frame("+a\r\n"), true).is_some());
+        let frames = waiting.poll(one, Waker::noop()).unwrap().unwrap();
+        assert_eq!(frames.as_slice()[0].as_bytes(), b"+a\r\n");
+        assert_eq!(waiting.next_key(), one);
+        waiting.free(two);
+        assert_eq!(waiting.take_place(waker()), two);
+        assert_eq!(waiting.take_place(waker()), one);
+        assert_eq!(waiting.take_place(waker()), 2);
+    }
+
+    #[test]
+    fn frames_of_a_batch_are_gathered() {
+        let mut waiting = Waiting::default();
+        let key = waiting.take_place(waker());
+        assert!(waiting.reply(key, frame(":1\r\n"), false).is_none());
+        assert!(waiting.poll(key, Waker::noop()).is_none());
+        assert!(waiting.reply(key, frame(":2\r\n"), true).is_some());
+        let frames = waiting.poll(key, Waker::noop()).unwrap().unwrap();
+        assert_eq!(frames.as_slice().len(), 2);
+    }
+
+    #[test]
+    fn an_error_ends_a_batch() {
+        let mut waiting = Waiting::default();
+        let key = waiting.take_place(waker());
+        waiting.reply(key, frame(":1\r\n"), false);
+        let lost = Error::new(ErrorKind::Connection, "lost");
+        assert!(waiting.fail(key, lost).is_some());
+        assert!(waiting.poll(key, Waker::noop()).unwrap().is_err());
     }
 }

@@ -204,7 +204,7 @@ impl UnixSeconds for SystemTime {
     fn into_arg(self) -> Arg<'static> {
         self.duration_since(UNIX_EPOCH).map_or(
             Arg::invalid("expected a point in time after 1970, got an earlier one"),
-            |since| Seconds::into_arg(since),
+            Seconds::into_arg,
         )
     }
 }

@@ -106,6 +106,15 @@ impl Patience {
             _ => Self::Forever,
         }
     }
+
+    /// How long to wait for the reply, if an ordinary one may take `response_timeout`.
+    pub(crate) fn within(self, response_timeout: Option<Duration>) -> Option<Duration> {
+        match self {
+            Self::None => response_timeout,
+            Self::Up(wait) => response_timeout.map(|timeout| timeout.saturating_add(wait)),
+            Self::Forever => None,
+        }
+    }
 }
 
 /// Where a command will be sent: [`Detached`], or a reference to a client.
@@ -119,6 +128,11 @@ pub struct Detached;
 
 impl Via for Detached {}
 
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not answer with a future",
+    label = "a blocking client has `send()` instead of `.await`",
+    note = "a command that belongs to no client is awaited by `client.send(command).await`"
+)]
 /// A client that answers with a future; makes commands bound to it `.await`able.
 pub trait Asynchronous: Via {
     /// The future of a reply.
@@ -128,6 +142,11 @@ pub trait Asynchronous: Via {
     fn execute<C: Command>(self, command: C) -> Self::Pending<C>;
 }
 
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not wait for replies",
+    label = "an async client has `.await` instead of `send()`",
+    note = "a command that belongs to no client is sent by `client.send(command)`"
+)]
 /// A client that waits for the reply; gives commands bound to it their `send`.
 pub trait Synchronous: Via {
     /// Sends the command and waits for its reply.
@@ -143,6 +162,10 @@ pub trait Synchronous: Via {
 /// Every client implements it and so has the methods of all the group traits.
 pub trait Commands {}
 
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is shared, and this command belongs to one connection",
+    label = "take a connection of your own with `dedicated()`"
+)]
 /// A connection that one caller owns, which may also carry what changes the connection's state.
 pub trait DedicatedCommands: Commands {}
 

@@ -124,7 +124,8 @@ pub enum Protocol {
 pub struct TcpOptions {
     /// Sends small requests at once.
     pub nodelay: bool,
-    /// How long a connection is idle before the system probes it, then every 2 s and 3 times.
+    /// How long a connection is idle before the system probes it, then every 2 s and 3 times; in
+    /// whole seconds, rounded up.
     pub keepalive: Option<Duration>,
     /// How long sent bytes may stay without acknowledgement before the connection is dead, where
     /// the system can tell (`TCP_USER_TIMEOUT`).

@@ -43,11 +43,6 @@ impl<W: Copy> Connection<W> {
         self.queue.send(exchange, waiter, deadline)
     }
 
-    /// Takes the waiter of a slot away; see [`Queue::abandon`].
-    pub(crate) fn abandon(&mut self, ticket: Ticket) {
-        self.queue.abandon(ticket);
-    }
-
     /// Moves what is to be written into `into`; see [`Queue::take_output`].
     pub(crate) fn take_output(&mut self, into: &mut BytesMut) {
         self.queue.take_output(into);
@@ -68,11 +63,6 @@ impl<W: Copy> Connection<W> {
             Some(frame) => self.queue.accept(frame).map(Some),
             None => Ok(None),
         }
-    }
-
-    /// When [`Connection::handle_timeout`] should be called, if nothing else happens before.
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.queue.poll_timeout()
     }
 
     /// Answers those whose deadline has come with an error.
@@ -268,16 +258,16 @@ mod tests {
         connection.send(&one("d"), 4, None).unwrap();
         let fifth = connection.send(&one("e"), 5, None).unwrap();
         connection.send(&one("f"), 6, None).unwrap();
-        connection.abandon(first);
-        connection.abandon(third);
-        connection.abandon(fifth);
-        connection.abandon(fifth);
+        connection.queue.abandon(first);
+        connection.queue.abandon(third);
+        connection.queue.abandon(fifth);
+        connection.queue.abandon(fifth);
         assert_eq!(output(&mut connection), "df");
         assert_eq!(
             events(&mut connection, b"+1\r\n+2\r\n+4\r\n+6\r\n"),
             ["swallowed", "2=+2", "4=+4", "6=+6"]
         );
-        connection.abandon(first);
+        connection.queue.abandon(first);
         assert!(connection.is_idle());
         assert_eq!(output(&mut connection), "");
     }
@@ -290,7 +280,7 @@ mod tests {
         connection.send(&one("x"), 2, None).unwrap();
         output(&mut connection);
         assert_eq!(events(&mut connection, b"+1\r\n"), ["1…+1"]);
-        connection.abandon(ticket);
+        connection.queue.abandon(ticket);
         assert_eq!(
             events(&mut connection, b"+2\r\n+3\r\n+4\r\n"),
             ["swallowed", "swallowed", "2=+4"]
@@ -308,7 +298,7 @@ mod tests {
         connection.send(&one("d"), 4, Some(after(5))).unwrap();
         output(&mut connection);
         connection.send(&one("e"), 5, Some(after(20))).unwrap();
-        assert_eq!(connection.poll_timeout(), Some(after(5)));
+        assert_eq!(connection.queue.poll_timeout(), Some(after(5)));
 
         let mut expired = Vec::new();
         connection.handle_timeout(after(4), |waiter, error| expired.push((waiter, error)));
@@ -326,14 +316,14 @@ mod tests {
                 (5, ErrorKind::Timeout(Phase::Write), false),
             ]
         );
-        assert_eq!(connection.poll_timeout(), Some(after(30)));
+        assert_eq!(connection.queue.poll_timeout(), Some(after(30)));
         assert_eq!(output(&mut connection), "");
         assert_eq!(
             events(&mut connection, b"+1\r\n+2\r\n+3\r\n+4\r\n"),
             ["swallowed", "2=+2", "3=+3", "swallowed"]
         );
         connection.handle_timeout(after(40), |waiter, _| panic!("{waiter} was answered"));
-        assert_eq!(connection.poll_timeout(), None);
+        assert_eq!(connection.queue.poll_timeout(), None);
     }
 
     #[test]
@@ -344,7 +334,7 @@ mod tests {
         }
         let ticket = connection.send(&one("eee"), 5, None).unwrap();
         assert_eq!(output(&mut connection), "aaabbbcccdddeee");
-        connection.abandon(ticket);
+        connection.queue.abandon(ticket);
         connection.send(&one("fff"), 6, None).unwrap();
         assert_eq!(events(&mut connection, b"+1\r\n"), ["1=+1"]);
         let mut failed = Vec::new();

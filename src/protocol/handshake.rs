@@ -20,8 +20,10 @@
 use bytes::BytesMut;
 
 use crate::{
+    config::{Config, Protocol},
     error::{Error, ErrorKind, Result},
     resp::{Frame, Reply, Writer},
+    secret::Secret,
 };
 
 /// A version of RESP.
@@ -46,6 +48,22 @@ pub(crate) struct Identity<'a> {
     pub(crate) client_name: Option<&'a str>,
     /// The database to select.
     pub(crate) database: i64,
+}
+
+impl<'a> Identity<'a> {
+    /// What a config asks for.
+    pub(crate) fn of(config: &'a Config) -> Self {
+        Self {
+            version: match config.protocol {
+                Protocol::Resp3 => Version::Resp3,
+                Protocol::Resp2 => Version::Resp2,
+            },
+            username: config.username.as_deref(),
+            password: config.password.as_ref().map(Secret::expose),
+            client_name: config.client_name.as_deref(),
+            database: i64::from(config.database),
+        }
+    }
 }
 
 /// What the server told about itself.

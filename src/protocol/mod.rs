@@ -32,6 +32,6 @@ mod queue;
 mod receiver;
 
 pub(crate) use connection::Connection;
-pub(crate) use handshake::{Greeting, Handshake, Identity, Progress, Version};
+pub(crate) use handshake::{Greeting, Handshake, Identity, Progress};
 pub(crate) use queue::{Event, Queue, Ticket};
 pub(crate) use receiver::Receiver;

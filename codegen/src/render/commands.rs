@@ -758,7 +758,7 @@ fn make(
     );
     let borrowed = command.parameters.iter().any(|item| item.ty.borrows());
     let mut generics = Vec::new();
-    if borrowed || (shape.borrows && receiver.is_some()) || shape.borrows {
+    if borrowed || shape.borrows {
         generics.push("'a".to_owned());
     }
     generics.extend(markers);

@@ -53,11 +53,7 @@ pub(super) fn short(out: &mut Text, model: &CommandModel, spec: &Spec) {
     out.doc(&format!("`{}`", model.syntax));
     out.line("///");
     let summary = escaped(&command.summary);
-    out.doc(
-        &format!("{summary} See [`{}`].", model.type_name)
-            .trim_start()
-            .to_owned(),
-    );
+    out.doc(format!("{summary} See [`{}`].", model.type_name).trim_start());
 }
 
 /// Since, complexity, access, categories and keys on one line.

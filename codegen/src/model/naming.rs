@@ -1,0 +1,103 @@
+//! Names in Rust for what the spec names.
+
+use heck::{ToSnakeCase, ToUpperCamelCase};
+
+use crate::spec::{Argument, ArgumentType};
+
+use super::Ty;
+
+/// The name of a setter or an alternative: the token where it is a word, else the spec's name.
+pub(super) fn option_name(argument: &Argument) -> String {
+    let constant = || {
+        let first = argument.arguments.first()?;
+        (argument.kind == ArgumentType::Block
+            && first.kind == ArgumentType::PureToken
+            && !first.optional)
+            .then_some(first.token.as_deref())
+            .flatten()
+    };
+    let token = argument
+        .token
+        .as_deref()
+        .or_else(constant)
+        .unwrap_or_default();
+    let word = token.chars().any(char::is_alphabetic);
+    let name = if word { token } else { &argument.name };
+    identifier(&name.to_snake_case())
+}
+
+/// The name of the setter of an optional block.
+pub(super) fn block_name(argument: &Argument) -> String {
+    let required: Vec<_> = argument
+        .arguments
+        .iter()
+        .filter(|part| !part.optional && part.kind != ArgumentType::PureToken)
+        .collect();
+    let constant = argument.arguments.first().is_some_and(|part| {
+        part.kind == ArgumentType::PureToken && !part.optional && part.token.is_some()
+    });
+    match (&argument.token, &*required) {
+        (None, [only]) if !constant && only.kind != ArgumentType::Oneof => option_name(only),
+        _ => option_name(argument),
+    }
+}
+
+/// The name of a parameter: the spec's.
+pub(super) fn parameter_name(argument: &Argument) -> String {
+    identifier(&argument.name.to_snake_case())
+}
+
+/// The name of a row of scalars: the names of its columns.
+pub(super) fn row_name(columns: &[(String, Ty)]) -> String {
+    columns
+        .iter()
+        .map(|(name, _)| name.trim_start_matches("r#").to_upper_camel_case())
+        .collect()
+}
+
+pub(super) fn fresh(wanted: &str, taken: &[String]) -> String {
+    if !taken.iter().any(|name| name == wanted) {
+        return wanted.to_owned();
+    }
+    (2..)
+        .map(|n| format!("{wanted}_{n}"))
+        .find(|name| !taken.contains(name))
+        .unwrap_or_default()
+}
+
+/// A Rust identifier for a name of the spec.
+pub(super) fn identifier(name: &str) -> String {
+    let mut text: String = name
+        .chars()
+        .map(|c| {
+            if c.is_alphanumeric() || c == '_' {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    if text.starts_with(|c: char| c.is_ascii_digit()) {
+        text.insert(0, '_');
+    }
+    const KEYWORDS: [&str; 37] = [
+        "as", "async", "await", "break", "const", "continue", "dyn", "else", "enum", "extern",
+        "false", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "match", "mod", "move",
+        "mut", "pub", "ref", "return", "static", "struct", "trait", "true", "type", "unsafe",
+        "use", "where", "while", "box", "override",
+    ];
+    if KEYWORDS.contains(&text.as_str()) {
+        format!("r#{text}")
+    } else {
+        text
+    }
+}
+
+/// The words of a token: a space separates two.
+pub(super) fn words(argument: &Argument) -> Vec<String> {
+    match argument.token.as_deref() {
+        Some("") => vec![String::new()],
+        Some(token) => token.split(' ').map(str::to_owned).collect(),
+        None => Vec::new(),
+    }
+}

@@ -1,0 +1,255 @@
+//! One connection: it writes an exchange, reads what answers it, and knows whether it is worth keeping.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use bytes::{Buf, BytesMut};
+
+use super::{dial::Dialled, stream::Stream};
+use crate::{
+    command::{Exchange, Patience},
+    error::{Error, ErrorKind, Outcome, Phase, Result},
+    protocol::{self, Event},
+    resp::Frame,
+};
+
+/// A connection that one caller uses at a time.
+pub(super) struct Connection {
+    stream: Stream,
+    state: protocol::Connection<()>,
+    /// Taken from the state and not written yet.
+    output: BytesMut,
+    /// How many bytes were written since the handshake.
+    written: u64,
+    open: bool,
+}
+
+/// The frames of an exchange, as they come.
+struct Answer<'p> {
+    frames: Vec<Frame>,
+    complete: bool,
+    /// Receives what no command asked for.
+    pushes: &'p mut dyn FnMut(Frame),
+}
+
+impl Connection {
+    pub(super) fn new(dialled: Dialled) -> Self {
+        Self {
+            stream: dialled.stream,
+            state: protocol::Connection::new(dialled.receiver),
+            output: BytesMut::new(),
+            written: 0,
+            open: true,
+        }
+    }
+
+    /// Sends an exchange and waits for all frames that answer it.
+    ///
+    /// `response_timeout` is what the server may take in addition to the patience of the exchange.
+    pub(super) fn call<E: Exchange>(
+        &mut self,
+        exchange: &E,
+        response_timeout: Option<Duration>,
+        pushes: &mut dyn FnMut(Frame),
+    ) -> Result<Vec<Frame>> {
+        if !self.open {
+            return Err(lost_before());
+        }
+        let now = Instant::now();
+        let patience = exchange.patience();
+        let after = |time: Option<Duration>| time.and_then(|time| now.checked_add(time));
+        let deadline = after(patience.within(response_timeout));
+        self.state.send(exchange, (), deadline)?;
+        let mut answer = Answer {
+            frames: Vec::new(),
+            complete: false,
+            pushes,
+        };
+        self.write(after(response_timeout), &mut answer)?;
+        let read = self.read(deadline, &mut answer);
+        if read.is_err() && patience != Patience::None {
+            // The server must not find anything to give to a caller who is gone.
+            self.open = false;
+        }
+        read.map(|()| answer.frames)
+    }
+
+    /// Waits for a push until `deadline`; `None` says that none has come.
+    pub(super) fn next_push(&mut self, deadline: Option<Instant>) -> Result<Option<Frame>> {
+        if !self.open {
+            return Err(lost_before());
+        }
+        // Nothing is asked for here, so that nothing can have been executed.
+        self.receive_push(deadline)
+            .map_err(|error| error.with_outcome(Outcome::NotSent))
+    }
+
+    fn receive_push(&mut self, deadline: Option<Instant>) -> Result<Option<Frame>> {
+        loop {
+            // A late reply to a call that gave up is nobody's.
+            while let Some(event) = self.state.poll_event().map_err(|error| self.end(error))? {
+                if let Event::Push(frame) = event {
+                    return Ok(Some(frame));
+                }
+            }
+            if self.fill(deadline)?.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Whether nothing is owed, left over or known to be wrong.
+    pub(super) fn is_clean(&self) -> bool {
+        self.open && self.output.is_empty() && self.state.is_idle()
+    }
+
+    /// Whether a connection that nobody has used for a while is still open and has nothing to say.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        let mut look = || {
+            self.stream.set_waiting(false)?;
+            let seen = self.stream.read(&mut [0], None)?;
+            self.stream.set_waiting(true)?;
+            Ok::<_, io::Error>(seen)
+        };
+        matches!(look(), Ok(None))
+    }
+
+    /// Writes everything, and reads what comes meanwhile whenever not everything fits.
+    fn write(&mut self, deadline: Option<Instant>, answer: &mut Answer<'_>) -> Result<()> {
+        self.state.take_output(&mut self.output);
+        while !self.output.is_empty() {
+            let some = self.output.get(..LARGEST_WRITE).unwrap_or(&self.output);
+            let written = self.stream.write(some).map_err(|error| self.lost(error))?;
+            self.written += written as u64;
+            self.output.advance(written);
+            if self.output.is_empty() {
+                break;
+            }
+            self.read_available(answer)?;
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Err(self.end(Error::new(
+                    ErrorKind::Timeout(Phase::Write),
+                    "the server has not taken the whole request within the time allowed",
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads until the answer is complete.
+    fn read(&mut self, deadline: Option<Instant>, answer: &mut Answer<'_>) -> Result<()> {
+        self.drain(answer)?;
+        while !answer.complete {
+            if self.fill(deadline)?.is_some() {
+                self.drain(answer)?;
+                continue;
+            }
+            // Time may have passed us by while the reply has long been there.
+            self.read_available(answer)?;
+            if !answer.complete {
+                return Err(self.timed_out());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads all that has come, without waiting.
+    fn read_available(&mut self, answer: &mut Answer<'_>) -> Result<()> {
+        self.stream
+            .set_waiting(false)
+            .map_err(|error| self.lost(error))?;
+        while self.fill(None)?.is_some() {
+            self.drain(answer)?;
+        }
+        self.stream
+            .set_waiting(true)
+            .map_err(|error| self.lost(error))
+    }
+
+    /// Hands out the frames that are there.
+    fn drain(&mut self, answer: &mut Answer<'_>) -> Result<()> {
+        answer
+            .take(&mut self.state)
+            .map_err(|error| self.end(error))
+    }
+
+    /// Reads once; `None` says that the deadline has come, or that nothing has if it must not wait.
+    fn fill(&mut self, deadline: Option<Instant>) -> Result<Option<()>> {
+        let Self { stream, state, .. } = self;
+        let mut in_time = true;
+        let read = state.receiver().fill(|bytes| {
+            let length = stream.read(bytes, deadline)?;
+            in_time = length.is_some();
+            Ok(length.unwrap_or(0))
+        });
+        match read {
+            Ok(_) if !in_time => Ok(None),
+            Ok(0) => Err(self.lost(closed())),
+            Ok(_) => Ok(Some(())),
+            Err(error) => Err(self.lost(error)),
+        }
+    }
+
+    /// The error of a reply that has not come in time. It will be swallowed when it comes.
+    fn timed_out(&mut self) -> Error {
+        let mut timed_out = None;
+        self.state
+            .handle_timeout(Instant::now(), |(), error| timed_out = Some(error));
+        timed_out.unwrap_or_else(|| self.lost(io::ErrorKind::TimedOut.into()))
+    }
+
+    fn lost(&mut self, error: io::Error) -> Error {
+        self.end(Error::io(
+            ErrorKind::Connection,
+            "reading or writing failed",
+            error,
+        ))
+    }
+
+    /// Closes the connection; the error tells whether anything of the exchange was written.
+    fn end(&mut self, error: Error) -> Error {
+        self.open = false;
+        // Whoever was answered before everything was written is not among those who wait.
+        let mut outcome = Outcome::Indeterminate;
+        self.state.fail(self.written, |(), what| outcome = what);
+        self.output.clear();
+        error.with_outcome(outcome)
+    }
+}
+
+impl Answer<'_> {
+    /// Takes the frames that have come, as long as some are missing.
+    fn take(&mut self, state: &mut protocol::Connection<()>) -> Result<()> {
+        // What has come behind the answer is not looked at: it is for the next call, or shows that
+        // the connection is not clean.
+        while !self.complete
+            && let Some(event) = state.poll_event()?
+        {
+            match event {
+                Event::Reply { frame, last, .. } => {
+                    self.frames.push(frame);
+                    self.complete = last;
+                }
+                Event::Push(frame) => (self.pushes)(frame),
+                Event::Swallowed => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn closed() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "the server closed the connection",
+    )
+}
+
+fn lost_before() -> Error {
+    Error::new(ErrorKind::Connection, "the connection was lost before")
+}
+
+/// What is written before it is time to look for replies, which a server might keep in memory.
+const LARGEST_WRITE: usize = 256 << 10;

@@ -1,0 +1,195 @@
+//! A connection of one caller.
+
+use std::{
+    cell::{RefCell, RefMut},
+    collections::VecDeque,
+    fmt,
+    time::{Duration, Instant},
+};
+
+use super::client::Lent;
+use crate::{
+    command::{
+        Batch, Command, Commands, DedicatedCommands, Exchange, Pipeline, Place, Single,
+        Synchronous, SynchronousExchange, Transaction,
+    },
+    error::{Error, ErrorKind, Result},
+    reply::{Decode, Value},
+    resp::Frame,
+};
+
+/// A connection that nobody else uses; made by [`Client::dedicated`](super::Client::dedicated).
+///
+/// It carries what a [`Client`](super::Client) refuses: `WATCH`, `SELECT`, `SUBSCRIBE`, `MONITOR` and
+/// whatever else changes the state of a connection. It does not connect again, since that state
+/// would be gone.
+///
+/// When it is dropped, the connection goes back to the pool if it is certain that it is as it was
+/// before: every reply has come, and every command that was sent is known not to change it.
+/// Otherwise it is closed.
+///
+/// `CLIENT REPLY` is refused, since every call waits for its reply.
+///
+/// A command of the subscribe family answers when all its channels are confirmed, with the last
+/// confirmation. Messages come from [`next_push`](Self::next_push).
+pub struct Dedicated {
+    /// Borrowed for the length of one call.
+    state: RefCell<State>,
+}
+
+struct State {
+    lent: Lent,
+    pushes: Pushes,
+    /// A command was sent that may have changed the connection.
+    used: bool,
+}
+
+/// Messages that were not read yet.
+#[derive(Default)]
+struct Pushes {
+    frames: VecDeque<Frame>,
+    bytes: usize,
+}
+
+impl Dedicated {
+    pub(super) fn new(lent: Lent) -> Self {
+        Self {
+            state: RefCell::new(State {
+                lent,
+                pushes: Pushes::default(),
+                used: false,
+            }),
+        }
+    }
+
+    /// Sends a command that is not bound to a client, and waits for its reply.
+    ///
+    /// # Errors
+    ///
+    /// Every [`ErrorKind`] but those of making a connection.
+    pub fn send<C: Command>(&self, command: C) -> Result<C::Reply> {
+        self.execute(command)
+    }
+
+    /// Prepares several commands to be sent in one piece, whose replies come together.
+    pub fn pipeline<M, B: Batch<M>>(&self, batch: B) -> Pipeline<&Self, B::Sequence> {
+        Pipeline::new(self, batch)
+    }
+
+    /// Prepares several commands to be run as one, between `MULTI` and `EXEC`.
+    ///
+    /// If a key that was watched on this connection has changed, nothing runs and the error is
+    /// [`ErrorKind::Aborted`].
+    pub fn transaction<M, B: Batch<M>>(&self, batch: B) -> Transaction<&Self, B::Sequence> {
+        Transaction::new(self, batch)
+    }
+
+    /// Waits for the next message that no command asked for: of a channel, about a tracked key, or
+    /// a line of `MONITOR`.
+    ///
+    /// Without a time-out it waits for ever; `None` says that the time-out has come. Messages that
+    /// come while a command waits for its reply are kept, up to 64 MiB; beyond that the connection
+    /// is closed.
+    ///
+    /// # Errors
+    ///
+    /// The connection has ended and all messages were read, or a message cannot be decoded.
+    pub fn next_push(&self, timeout: impl Into<Option<Duration>>) -> Result<Option<Value>> {
+        let end = timeout
+            .into()
+            .and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut state = self.state()?;
+        let frame = match state.pushes.pop() {
+            Some(frame) => Some(frame),
+            None => state.lent.connection()?.next_push(end)?,
+        };
+        Ok(frame
+            .map(|frame| Value::decode(frame.reply()))
+            .transpose()?)
+    }
+
+    fn call<E: Exchange>(&self, exchange: &E) -> Result<E::Output> {
+        exchange.check(Place::Dedicated)?;
+        if exchange.is_empty() {
+            return exchange.finish(&[]);
+        }
+        let frames = self.state()?.call(exchange)?;
+        exchange.finish(&frames)
+    }
+
+    fn state(&self) -> Result<RefMut<'_, State>> {
+        self.state.try_borrow_mut().map_err(|_| {
+            Error::new(
+                ErrorKind::Refused,
+                "a command cannot send another one while it is written",
+            )
+        })
+    }
+}
+
+impl State {
+    fn call<E: Exchange>(&mut self, exchange: &E) -> Result<Vec<Frame>> {
+        let Self { lent, pushes, used } = self;
+        *used |= !exchange.leaves_no_trace();
+        let timeout = lent.config().response_timeout;
+        let result = lent
+            .connection()?
+            .call(exchange, timeout, &mut |push| pushes.keep(push));
+        if pushes.bytes > MOST_KEPT {
+            lent.close();
+        }
+        result
+    }
+}
+
+impl Pushes {
+    fn keep(&mut self, frame: Frame) {
+        self.bytes = self.bytes.saturating_add(frame.as_bytes().len());
+        self.frames.push_back(frame);
+    }
+
+    fn pop(&mut self) -> Option<Frame> {
+        let frame = self.frames.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(frame.as_bytes().len());
+        Some(frame)
+    }
+}
+
+impl Drop for Dedicated {
+    fn drop(&mut self) {
+        let State { lent, pushes, used } = self.state.get_mut();
+        if *used || !pushes.frames.is_empty() {
+            lent.close();
+        }
+    }
+}
+
+impl Commands for Dedicated {}
+
+impl DedicatedCommands for Dedicated {}
+
+impl Synchronous for &Dedicated {
+    fn execute<C: Command>(self, command: C) -> Result<C::Reply> {
+        self.exchange(Single(command))
+    }
+}
+
+impl SynchronousExchange for &Dedicated {
+    fn exchange<E: Exchange>(self, exchange: E) -> Result<E::Output> {
+        self.call(&exchange)
+            .map_err(|error| error.with_command(exchange.name()))
+    }
+}
+
+impl fmt::Debug for Dedicated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Dedicated");
+        if let Ok(state) = self.state.try_borrow() {
+            debug.field("address", &state.lent.config().address);
+        }
+        debug.finish_non_exhaustive()
+    }
+}
+
+/// The bytes of unread messages beyond which a connection is closed.
+const MOST_KEPT: usize = 64 << 20;

@@ -1,0 +1,125 @@
+//! The byte stream of a connection, whatever it runs on, and how long to wait for it.
+
+use std::{
+    io,
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+/// What a [`Stream`] can run on: std's sockets have all of it.
+pub(super) trait Transport: io::Read + io::Write + Send {
+    /// How long a read waits.
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// How long a write waits for room.
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
+
+    /// Whether neither waits at all.
+    fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()>;
+}
+
+/// A connected socket.
+pub(super) struct Stream {
+    transport: Box<dyn Transport>,
+    /// What the read time-out of the socket is set to.
+    read_timeout: Option<Duration>,
+    waiting: bool,
+}
+
+impl Stream {
+    /// Takes a socket that blocks.
+    pub(super) fn new(transport: impl Transport + 'static) -> io::Result<Self> {
+        transport.set_read_timeout(None)?;
+        transport.set_write_timeout(Some(WRITE_WAIT))?;
+        Ok(Self {
+            transport: Box::new(transport),
+            read_timeout: None,
+            waiting: true,
+        })
+    }
+
+    /// Reads what has come, and waits for it until `deadline`.
+    ///
+    /// `None` says that the deadline has come, or that nothing is there if it must not wait.
+    pub(super) fn read(
+        &mut self,
+        bytes: &mut [u8],
+        deadline: Option<Instant>,
+    ) -> io::Result<Option<usize>> {
+        loop {
+            if self.waiting {
+                let rest = deadline.map(|end| end.saturating_duration_since(Instant::now()));
+                if rest.is_some_and(|rest| rest.is_zero()) {
+                    return Ok(None);
+                }
+                self.wait_for(rest)?;
+            }
+            match self.transport.read(bytes) {
+                Err(error) if waits(&error) && !self.waiting => return Ok(None),
+                Err(error) if waits(&error) || error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result.map(Some),
+            }
+        }
+    }
+
+    /// Writes as much as there is room for.
+    ///
+    /// It waits a moment for room, not until there is: the peer may be waiting for us to read.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match self.transport.write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if waits(&error) => return Ok(0),
+                result => return result,
+            }
+        }
+    }
+
+    /// Says whether a read waits.
+    pub(super) fn set_waiting(&mut self, waiting: bool) -> io::Result<()> {
+        self.transport.set_nonblocking(!waiting)?;
+        self.waiting = waiting;
+        Ok(())
+    }
+
+    /// Sets how long a read waits, unless it is about that already.
+    fn wait_for(&mut self, rest: Option<Duration>) -> io::Result<()> {
+        let near = match (self.read_timeout, rest) {
+            (None, None) => true,
+            // A little longer is good enough, and spares a call to the system for each command.
+            (Some(set), Some(rest)) => set >= rest && set - rest <= rest / 64,
+            _ => false,
+        };
+        if !near {
+            self.transport.set_read_timeout(rest)?;
+            self.read_timeout = rest;
+        }
+        Ok(())
+    }
+}
+
+impl Transport for TcpStream {
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.set_read_timeout(timeout)
+    }
+
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.set_write_timeout(timeout)
+    }
+
+    fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.set_nonblocking(nonblocking)
+    }
+}
+
+/// Whether a time-out of the socket, or that it must not wait, ended the call.
+fn waits(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
+}
+
+/// How long a write waits for room before it is time to read.
+const WRITE_WAIT: Duration = Duration::from_millis(2);

@@ -1,0 +1,28 @@
+//! Unix sockets.
+
+use std::{io, os::unix::net::UnixStream, path::Path, time::Duration};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::stream::{Stream, Transport};
+
+/// Connects to the socket at `path`, and waits for room in its queue for at most `timeout`.
+pub(super) fn connect(path: &Path, timeout: Duration) -> io::Result<Stream> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.connect_timeout(&SockAddr::unix(path)?, timeout)?;
+    Stream::new(UnixStream::from(socket))
+}
+
+impl Transport for UnixStream {
+    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.set_read_timeout(timeout)
+    }
+
+    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.set_write_timeout(timeout)
+    }
+
+    fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.set_nonblocking(nonblocking)
+    }
+}
