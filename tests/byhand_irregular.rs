@@ -4,7 +4,7 @@
 
 use respec::cmd;
 use respec::commands::bitmap::{BitfieldOperation, BitfieldOverflow};
-use respec::commands::connection::ClientKillNewFormat;
+use respec::commands::connection::ClientKillFilter;
 use respec::commands::vector_set::{VaddVector, VsimQuery};
 use respec_testkit::{Server, Variant, shared};
 
@@ -53,7 +53,7 @@ fn vectors_are_numbers_or_bytes() {
     assert!(server[0].send(add.q8().cas().ef(100).m(8).setattr(r#"{"n":1}"#)));
     let add = cmd::vadd("irregular:v", VaddVector::fp32(bytes([0.0, 1.0])), "b");
     assert!(server[1].send(add.m(8)));
-    let again = cmd::vadd("irregular:v", VaddVector::fp32(bytes([0.0, 1.0])), "b");
+    let again = cmd::vadd("irregular:v", [0.0, 1.0], "b");
     assert!(!server[1].send(again.m(8)));
     let reduced = cmd::vadd("irregular:r", VaddVector::values([1, 2, 3, 4]), "a").reduce(2);
     assert!(server[0].send(reduced.noquant()));
@@ -61,6 +61,7 @@ fn vectors_are_numbers_or_bytes() {
     for query in [
         VsimQuery::fp32(bytes([1.0, 0.5])),
         VsimQuery::values([1.0, 0.5]),
+        VsimQuery::from([1.0, 0.5]),
     ] {
         let like = cmd::vsim("irregular:v", query)
             .count(5)
@@ -103,16 +104,10 @@ fn clients_are_killed_by_filters() {
     let [mut killer, mut victim] = Connection::both(&server);
     let id = victim.raw(&["CLIENT", "ID"]).reply().integer().unwrap();
     let none = [
-        ClientKillNewFormat::id(id),
-        ClientKillNewFormat::addr("127.0.0.1:1"),
+        ClientKillFilter::id(id),
+        ClientKillFilter::addr("127.0.0.1:1"),
     ];
     assert_eq!(killer.send(cmd::client_kill(none)), 0);
-    assert_eq!(
-        killer.send(cmd::client_kill(ClientKillNewFormat::id(id))),
-        1
-    );
-    assert_eq!(
-        killer.send(cmd::client_kill(ClientKillNewFormat::id(id))),
-        0
-    );
+    assert_eq!(killer.send(cmd::client_kill(ClientKillFilter::id(id))), 1);
+    assert_eq!(killer.send(cmd::client_kill(ClientKillFilter::id(id))), 0);
 }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use respec::Value;
 use respec::cmd;
-use respec::commands::geo::{DistanceUnit, GeosearchBy, GeosearchFrom};
-use respec::commands::timeseries::{TsCreateruleAggregator, TsMrangeAggregation, TsMrangeReducer};
+use respec::commands::geo::{DistanceUnit, GeoOrigin, GeoShape};
+use respec::commands::timeseries::{Aggregator, TsMrangeAggregation};
 use respec::commands::vector_set::{VaddVector, VsimQuery};
 use respec::reply::{
     AggregateResult, Decode, GeoHit, GeoPos, Role, SearchResult, SearchScore, SpellCheck,
@@ -35,8 +35,8 @@ fn geo_hits_have_what_was_asked_for() {
     ];
     server[0].send(cmd::geoadd("sicily", places));
     let search = || {
-        let by = GeosearchBy::circle(200, DistanceUnit::Km);
-        cmd::geosearch("sicily", GeosearchFrom::fromlonlat(15, 37), by).asc()
+        let by = GeoShape::byradius(200, DistanceUnit::Km);
+        cmd::geosearch("sicily", GeoOrigin::fromlonlat(15, 37), by).asc()
     };
     let hits = same(&mut server, search().withdist().withhash().withcoord());
     assert_eq!(hits.len(), 2);
@@ -104,9 +104,8 @@ fn temperatures(test: &str) -> [Connection; 2] {
         ("bari", "it"),
         ("none", "no"),
     ] {
-        let create = cmd::ts_create(format!("{test}:{city}")).labels();
         let labels = [("test", test), ("city", city), ("country", country)];
-        server[0].send(create.label_value_pairs(labels));
+        server[0].send(cmd::ts_create(format!("{test}:{city}")).labels(labels));
     }
     for (city, time, value) in [
         ("rome", 1000, 20.5),
@@ -200,9 +199,7 @@ fn the_samples_of_series_and_groups() {
         .unwrap();
     assert_eq!(rome.samples, [(0, 20.75)]);
 
-    let grouped = range()
-        .withlabels()
-        .groupby("country", TsMrangeReducer::Max);
+    let grouped = range().withlabels().groupby("country", Aggregator::Max);
     let groups = same(&mut server, &grouped);
     let italy = groups
         .series
@@ -216,7 +213,7 @@ fn the_samples_of_series_and_groups() {
     assert_eq!(sources, ["ranges:bari", "ranges:rome"]);
     assert_eq!(italy.samples, [(1000, 22.0), (2000, 21.0)]);
 
-    let unlabelled = range().groupby("country", TsMrangeReducer::Sum);
+    let unlabelled = range().groupby("country", Aggregator::Sum);
     let [two, three] = &mut server;
     let (old, new) = (two.send(&unlabelled), three.send(&unlabelled));
     assert_eq!(old.series[0].reducers, None);
@@ -234,8 +231,8 @@ fn the_rules_of_a_series() {
         server[0].send(cmd::ts_create(key));
     }
     let rule = |to, aggregator, bucket| cmd::ts_createrule("rules:raw", to, aggregator, bucket);
-    server[0].send(rule("rules:hour", TsCreateruleAggregator::Avg, 3_600_000));
-    let day = rule("rules:day", TsCreateruleAggregator::Max, 86_400_000);
+    server[0].send(rule("rules:hour", Aggregator::Avg, 3_600_000));
+    let day = rule("rules:day", Aggregator::Max, 86_400_000);
     server[0].send(day.align_timestamp(5000));
     let info = same(&mut server, cmd::ts_info("rules:raw"));
     let mut rules = info.rules.rules;
