@@ -200,7 +200,8 @@ proptest! {
         prop::collection::vec(any::<u8>(), 0..300), 1..130,
     )) {
         let mut out = BytesMut::from(&b"before"[..]);
-        let mut keys = Vec::from_iter([1..2]);
+        let earlier = 1..2;
+            let mut keys = Vec::from([earlier]);
         Writer::command_with_keys(&mut out, &mut keys, |writer| {
             words.iter().for_each(|word| writer.key(word));
         }).expect("a command");
