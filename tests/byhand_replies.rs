@@ -23,6 +23,7 @@ use respec_testkit::{Server, Variant, shared};
 
 use byhand_support::{Connection, same};
 
+#[expect(dead_code, reason = "the searches alone are refused on purpose")]
 mod byhand_support;
 
 #[test]

@@ -659,3 +659,65 @@ fn completions_have_scores_and_payloads() {
     let none = same(&mut server, none);
     assert!(none.is_none_or(|none| none.suggestions.is_empty()));
 }
+
+#[cfg(feature = "blocking")]
+#[test]
+fn the_blocking_client_has_the_methods() {
+    use respec::prelude::*;
+
+    let client = respec::blocking::Client::connect(&shared(Variant::Redis82).url()).unwrap();
+    let schema = (Field::text("t"), Field::numeric("n").sortable());
+    client
+        .ft_create("blocking", schema)
+        .prefix("blocking:")
+        .send()
+        .unwrap();
+    client.ft_alter("blocking", Field::tag("g")).send().unwrap();
+    let found: SearchResult = client
+        .ft_search("blocking", "*")
+        .withscores()
+        .send()
+        .unwrap();
+    assert_eq!(found.total_results, 0);
+    let aggregate = client
+        .ft_aggregate("blocking", "*")
+        .groupby("@n", Reducer::count());
+    let (rows, cursor): (AggregateResult, u64) = aggregate.withcursor().send().unwrap();
+    assert_eq!((rows.results.len(), cursor), (0, 0));
+    let profile = client
+        .ft_profile(cmd::ft_search("blocking", "*"))
+        .limited()
+        .send()
+        .unwrap();
+    assert!(matches!(profile, Value::Array(_) | Value::Map(_)));
+    // No server here has it, and the error is its answer.
+    let hybrid = client
+        .ft_hybrid("blocking", "sea", ("@v", "$x"))
+        .send()
+        .unwrap_err();
+    assert_eq!(hybrid.command(), Some("FT.HYBRID"));
+}
+
+#[cfg(feature = "async")]
+#[tokio::test]
+async fn the_async_client_has_the_methods() {
+    use respec::prelude::*;
+
+    let client = respec::Client::connect(&shared(Variant::Redis82).url())
+        .await
+        .unwrap();
+    client
+        .ft_createifnx("async", Field::text("t"))
+        .prefix("async:")
+        .await
+        .unwrap();
+    client.ft_alterifnx("async", Field::tag("g")).await.unwrap();
+    let found: SearchResult = client.ft_search("async", "*").nocontent().await.unwrap();
+    assert_eq!(found.total_results, 0);
+    let both = (
+        cmd::ft_search("async", "*"),
+        cmd::ft_aggregate("async", "*").load("@t"),
+    );
+    let (found, rows) = client.pipeline(both).await.unwrap();
+    assert_eq!((found.total_results, rows.results.len()), (0, 0));
+}

@@ -568,13 +568,11 @@ enum Combine<'a> {
 
 impl<'a> HybridCombine<'a> {
     /// `RRF`: by the ranks alone.
-    #[must_use]
     pub fn rrf() -> Rrf<'a> {
         Rrf::default()
     }
 
     /// `LINEAR`: by the weighted sum of the scores.
-    #[must_use]
     pub fn linear() -> Linear<'a> {
         Linear::default()
     }
