@@ -1,6 +1,6 @@
 //! The one error of this crate, which callers ask questions of.
 
-use std::{borrow::Cow, error, fmt, io, sync::Arc};
+use std::{borrow::Cow, error, fmt, sync::Arc};
 
 /// The result of everything that can fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -101,7 +101,8 @@ impl Error {
         Self::new(ErrorKind::Argument, message)
     }
 
-    pub(crate) fn io(kind: ErrorKind, what: &'static str, source: io::Error) -> Self {
+    #[cfg(any(feature = "async", feature = "blocking"))]
+    pub(crate) fn io(kind: ErrorKind, what: &'static str, source: std::io::Error) -> Self {
         Self::new(kind, what).with_source(source)
     }
 
