@@ -185,7 +185,9 @@ fn kinds_are_named_as_the_specification_does() {
 
 #[test]
 fn attributes_are_no_elements_and_stay_in_reach() {
-    for scalar in support::SCALARS.iter().chain(support::AGGREGATES) {
+    let frames = support::SCALARS.iter().chain(support::AGGREGATES);
+    // Of several sets in front of one value, only the last is in reach.
+    for scalar in frames.filter(|frame| !frame.starts_with(b"|")) {
         let plain = frame(scalar);
         let with = frame([b"|2\r\n+ttl\r\n:3600\r\n*1\r\n:1\r\n~0\r\n", *scalar].concat());
         assert_eq!(with.reply().kind(), plain.reply().kind());

@@ -137,7 +137,7 @@ impl Scanner {
             }
             self.searched = 0;
             if self.position > self.limits.frame {
-                return Err(self.too_long(self.position as u64));
+                return Err(self.endless());
             }
             while self.remaining == 0 {
                 match self.outer.pop() {
@@ -451,12 +451,14 @@ impl Scanner {
         start: usize,
     ) -> Result<Header, ProtocolError> {
         self.searched = end.saturating_sub(start);
-        if self.searched > self.limits.bulk {
-            let fault = Fault::Bulk(self.searched as u64, self.limits.bulk);
-            return Err(self.fault(self.position, fault));
-        }
-        if end > self.limits.frame {
-            return Err(self.too_long(end as u64));
+        // The limit that is passed first decides, however much has arrived at once.
+        let longest = start.saturating_add(self.limits.bulk);
+        if end > longest.min(self.limits.frame) {
+            return Err(if longest <= self.limits.frame {
+                self.fault(self.position, Fault::Text(self.limits.bulk))
+            } else {
+                self.endless()
+            });
         }
         self.at_least = buffer.len() + 1;
         Ok(Header::Incomplete)
@@ -555,6 +557,11 @@ impl Scanner {
             self.searched = at - start;
         }
         Ok(header)
+    }
+
+    /// The frame went on beyond the limit without saying so beforehand.
+    fn endless(&self) -> ProtocolError {
+        self.too_long((self.limits.frame as u64).saturating_add(1))
     }
 
     fn too_long(&self, length: u64) -> ProtocolError {
@@ -671,6 +678,7 @@ enum Fault {
     Streamed(u8),
     Depth(usize),
     Bulk(u64, usize),
+    Text(usize),
     Frame(u64, usize),
     Verbatim(u64),
     Trailing,
@@ -705,6 +713,12 @@ impl fmt::Display for ProtocolError {
                 write!(
                     f,
                     "expected a string of at most {limit} bytes, found one of {length}"
+                )
+            }
+            Fault::Text(limit) => {
+                write!(
+                    f,
+                    "expected a string of at most {limit} bytes, found a longer one"
                 )
             }
             Fault::Frame(length, limit) => write!(

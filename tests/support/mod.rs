@@ -1,7 +1,7 @@
 //! A second, independent idea of RESP that the tests compare ours with: values, their bytes, and a
 //! list of frames of every kind.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use bytes::Bytes;
 use proptest::{collection::vec, prelude::*};
