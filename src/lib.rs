@@ -9,6 +9,15 @@
 //! - [`Config`] has the settings and their URL form; [`Error`] answers questions.
 //! - [`resp`] is the protocol, for those who want to speak it themselves.
 
+// Nothing panics on bytes from outside; where an invariant rules a panic out, it says so there.
+#![warn(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+
 #[cfg(feature = "async")]
 pub mod aio;
 #[cfg(feature = "blocking")]

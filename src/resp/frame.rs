@@ -112,7 +112,7 @@ impl Frame {
                 .get_or_init(|| Bytes::copy_from_slice(&self.bytes));
             return copy.slice(from..to);
         }
-        Bytes::copy_from_slice(&self.bytes[from..to])
+        Bytes::copy_from_slice(self.bytes.get(from..to).unwrap_or_default())
     }
 }
 
