@@ -4,7 +4,6 @@ use bytes::BytesMut;
 use proptest::{collection::vec, prelude::*};
 use respec::{
     ErrorKind, Value,
-    prelude::*,
     reply::FromReply,
     resp::{Frame, Writer},
 };
@@ -122,7 +121,7 @@ fn a_failure_leaves_the_buffer_as_it_was() {
     let mut out = BytesMut::new();
     Writer::command(&mut out, |command| command.word(b"PING")).unwrap();
     let before = out.clone();
-    let mut keys = vec![1..2];
+    let mut keys = vec![1..2, 3..4];
     let failed = Writer::command_with_keys(&mut out, &mut keys, |command| {
         for at in 0..20 {
             command.key(b"k");
@@ -133,7 +132,7 @@ fn a_failure_leaves_the_buffer_as_it_was() {
     });
     assert_eq!(failed.unwrap_err().kind(), ErrorKind::Argument);
     assert_eq!(out, before);
-    assert_eq!(keys, [1..2]);
+    assert_eq!(keys, [1..2, 3..4]);
 }
 
 #[test]
