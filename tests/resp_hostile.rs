@@ -595,12 +595,46 @@ proptest! {
 
     #[test]
     fn other_bytes_never_panic(bytes in vec(any::<u8>(), 0..64)) {
-        // Of a header, and with bytes that no scanner has approved.
         for kind in *b"$*%~>|=!:,(#_+-" {
             let bytes = [&[kind], &bytes[..]].concat();
             if let Ok(frame) = Frame::parse(Bytes::from(bytes)) {
                 look_at_all_of_it(&frame);
             }
         }
+    }
+
+    /// Views of bytes that no scanner has approved show something or nothing.
+    #[test]
+    fn views_of_any_bytes_never_panic(bytes in vec(
+        prop_oneof![any::<u8>(), prop::sample::select(b"*$:+-%|>~_#,(!=0129\r\n".as_slice())],
+        0..60,
+    )) {
+        let frame = Frame::new(bytes.into(), true);
+        view(frame.reply());
+        frame.nested_pushes().take(100).for_each(view);
+    }
+}
+
+/// Asks a view everything, and its elements as well.
+fn view(reply: respec::resp::Reply<'_>) {
+    let _ = (
+        reply.kind(),
+        reply.is_nil(),
+        reply.as_error(),
+        reply.bytes(),
+        reply.take_bytes(),
+    );
+    let _ = (
+        reply.integer(),
+        reply.double(),
+        reply.boolean(),
+        reply.len(),
+        reply.raw(),
+    );
+    let _ = reply
+        .attributes()
+        .map(|attributes| attributes.take(100).count());
+    for element in reply.elements().into_iter().flatten().take(100) {
+        let _ = (element.kind(), element.bytes(), element.raw());
     }
 }
