@@ -90,6 +90,8 @@ impl Proxy {
         super::until("connections are cut", || {
             self.control.open.load(Ordering::SeqCst) == 0
         });
+        // Under load the kernel delivers an end a little after it was sent.
+        super::until("the ends have arrived", || !is_connected(self.port()));
         self.heal();
     }
 
@@ -97,6 +99,17 @@ impl Proxy {
     pub fn heal(&self) {
         self.control.passes.store(usize::MAX, Ordering::SeqCst);
     }
+}
+
+/// Whether a socket of this machine still takes its connection to a port for established.
+fn is_connected(port: u16) -> bool {
+    let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let port = format!(":{port:04X}");
+    sockets.lines().any(|line| {
+        let mut columns = line.split_whitespace().skip(2);
+        let (remote, state) = (columns.next(), columns.next());
+        remote.is_some_and(|remote| remote.ends_with(&port)) && state == Some("01")
+    })
 }
 
 impl Drop for Proxy {
