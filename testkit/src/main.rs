@@ -63,8 +63,7 @@ fn run(variant: Variant, options: &[&str]) -> Result<(), Error> {
     let server = Server::builder(variant)
         .args(options.iter().copied())
         .start()?;
-    println!("{}", server.url());
-    println!("{}", server.unix_url());
+    println!("{}\n{}", server.url(), server.unix_url());
     // An unreadable stdin is a closed one.
     let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
     server.stop()

@@ -160,9 +160,9 @@ fn run_serves_until_its_input_ends() {
         .spawn()
         .unwrap();
     let mut url = String::new();
-    BufReader::new(process.stdout.take().unwrap())
-        .read_line(&mut url)
-        .unwrap();
+    // Kept, since the program has more to say.
+    let mut output = BufReader::new(process.stdout.take().unwrap());
+    output.read_line(&mut url).unwrap();
     let addr = url.trim().strip_prefix("redis://").unwrap().to_owned();
     let mut stream = TcpStream::connect(&addr).unwrap();
     stream.write_all(b"PING\r\n").unwrap();
