@@ -24,8 +24,14 @@ mod byhand_support;
 #[test]
 fn an_index_has_its_options_in_the_order_of_the_server() {
     let schema = || Field::text("title");
-    assert_words(&cmd::ft_create("i", schema()), "FT.CREATE i SCHEMA title TEXT");
-    assert_words(&cmd::ft_createifnx("i", schema()), "FT._CREATEIFNX i SCHEMA title TEXT");
+    assert_words(
+        &cmd::ft_create("i", schema()),
+        "FT.CREATE i SCHEMA title TEXT",
+    );
+    assert_words(
+        &cmd::ft_createifnx("i", schema()),
+        "FT._CREATEIFNX i SCHEMA title TEXT",
+    );
     assert_words(
         &cmd::ft_create("i", schema())
             .skipinitialscan()
@@ -51,7 +57,9 @@ fn an_index_has_its_options_in_the_order_of_the_server() {
          SCHEMA title TEXT",
     );
     assert_words(
-        &cmd::ft_create("i", schema()).stopwords([""; 0]).on(IndexDataType::Json),
+        &cmd::ft_create("i", schema())
+            .stopwords([""; 0])
+            .on(IndexDataType::Json),
         "FT.CREATE i ON JSON STOPWORDS 0 SCHEMA title TEXT",
     );
 }
@@ -72,7 +80,11 @@ fn fields_have_the_options_of_their_kind() {
                     .nostem()
                     .indexmissing()
                     .alias("t"),
-                Field::tag("g").separator('|').casesensitive().withsuffixtrie().indexempty(),
+                Field::tag("g")
+                    .separator('|')
+                    .casesensitive()
+                    .withsuffixtrie()
+                    .indexempty(),
                 Field::numeric("n").sortable().indexmissing(),
                 Field::geo("p").noindex(),
                 Field::geoshape("s").flat().alias("shape"),
@@ -138,9 +150,18 @@ fn vectors_count_the_attributes_of_their_algorithm() {
 #[test]
 fn a_schema_is_one_field_a_tuple_or_a_list() {
     let same = "FT.CREATE i SCHEMA a TAG b TAG";
-    assert_words(&cmd::ft_create("i", (Field::tag("a"), Field::tag("b"))), same);
-    assert_words(&cmd::ft_create("i", [Field::tag("a"), Field::tag("b")]), same);
-    assert_words(&cmd::ft_create("i", vec![Field::tag("a"), Field::tag("b")]), same);
+    assert_words(
+        &cmd::ft_create("i", (Field::tag("a"), Field::tag("b"))),
+        same,
+    );
+    assert_words(
+        &cmd::ft_create("i", [Field::tag("a"), Field::tag("b")]),
+        same,
+    );
+    assert_words(
+        &cmd::ft_create("i", vec![Field::tag("a"), Field::tag("b")]),
+        same,
+    );
     let schema: Schema<'_> = ["a", "b"].into_iter().map(Field::tag).collect();
     assert_words(&cmd::ft_create("i", schema), same);
     let schema = Schema::new().field(Field::tag("a")).field(Field::tag("b"));
@@ -174,8 +195,18 @@ fn a_search_has_its_options_in_the_order_of_the_server() {
             .inorder()
             .timeout(Duration::from_millis(1500))
             .slop(2)
-            .highlight(Highlight::new().tags("<i>", "</i>").fields(["title", "body"]))
-            .summarize(Summarize::new().separator("…").len(10).frags(2).fields("body"))
+            .highlight(
+                Highlight::new()
+                    .tags("<i>", "</i>")
+                    .fields(["title", "body"]),
+            )
+            .summarize(
+                Summarize::new()
+                    .separator("…")
+                    .len(10)
+                    .frags(2)
+                    .fields("body"),
+            )
             .r#return([FieldAs::new("$.a").alias("a"), "b".into()])
             .infields(["title", "body"])
             .inkeys("book:1")
@@ -195,13 +226,21 @@ fn a_search_has_its_options_in_the_order_of_the_server() {
          LANGUAGE english EXPANDER SYNONYM SCORER TFIDF EXPLAINSCORE PAYLOAD x \
          SORTBY price DESC LIMIT 10 5 PARAMS 4 a 1 b 2 DIALECT 2",
     );
-    assert_words(&cmd::ft_search("i", "*").r#return([""; 0]), "FT.SEARCH i * RETURN 0");
     assert_words(
-        &cmd::ft_search("i", "*").r#return([("$.a", "a")]).sortby("a").withscores(),
+        &cmd::ft_search("i", "*").r#return([""; 0]),
+        "FT.SEARCH i * RETURN 0",
+    );
+    assert_words(
+        &cmd::ft_search("i", "*")
+            .r#return([("$.a", "a")])
+            .sortby("a")
+            .withscores(),
         "FT.SEARCH i * WITHSCORES RETURN 3 $.a AS a SORTBY a",
     );
     assert_words(
-        &cmd::ft_search("i", "*").summarize(Summarize::new()).highlight(Highlight::new()),
+        &cmd::ft_search("i", "*")
+            .summarize(Summarize::new())
+            .highlight(Highlight::new()),
         "FT.SEARCH i * SUMMARIZE HIGHLIGHT",
     );
 }
@@ -287,14 +326,23 @@ fn reducers_count_their_arguments() {
 
 #[test]
 fn a_hybrid_query_counts_the_words_of_its_clauses() {
-    assert_words(&cmd::ft_hybrid("i", "sea", ("@v", "$x")), "FT.HYBRID i SEARCH sea VSIM @v $x");
+    assert_words(
+        &cmd::ft_hybrid("i", "sea", ("@v", "$x")),
+        "FT.HYBRID i SEARCH sea VSIM @v $x",
+    );
     assert_words(
         &cmd::ft_hybrid(
             "i",
-            HybridSearch::new("sea").yield_score_as("s").scorer("BM25STD"),
+            HybridSearch::new("sea")
+                .yield_score_as("s")
+                .scorer("BM25STD"),
             HybridVsim::new("@v", "$x")
                 .yield_score_as("d")
-                .filter(HybridFilter::new("@a:1").batch_size(50).policy(HybridPolicy::Batches))
+                .filter(
+                    HybridFilter::new("@a:1")
+                        .batch_size(50)
+                        .policy(HybridPolicy::Batches),
+                )
                 .knn(Knn::new(10).shard_k_ratio(0.5).ef_runtime(100)),
         )
         .filter("@n>1")
@@ -309,7 +357,12 @@ fn a_hybrid_query_counts_the_words_of_its_clauses() {
         .explainscore()
         .sorting(HybridSorting::sortby([("@a", Order::Asc)]))
         .limit(0, 5)
-        .combine(HybridCombine::rrf().yield_score_as("f").window(20).constant(60)),
+        .combine(
+            HybridCombine::rrf()
+                .yield_score_as("f")
+                .window(20)
+                .constant(60),
+        ),
         "FT.HYBRID i SEARCH sea SCORER BM25STD YIELD_SCORE_AS s VSIM @v $x \
          KNN 6 K 10 EF_RUNTIME 100 SHARD_K_RATIO 0.5 FILTER 5 @a:1 POLICY BATCHES BATCH_SIZE 50 \
          YIELD_SCORE_AS d COMBINE RRF 6 CONSTANT 60 WINDOW 20 YIELD_SCORE_AS f LIMIT 0 5 \
@@ -321,7 +374,9 @@ fn a_hybrid_query_counts_the_words_of_its_clauses() {
         &cmd::ft_hybrid(
             "i",
             "sea",
-            HybridVsim::new("@v", "$x").range(VectorRange::new(0.5).epsilon(0.1)).filter("@a:1"),
+            HybridVsim::new("@v", "$x")
+                .range(VectorRange::new(0.5).epsilon(0.1))
+                .filter("@a:1"),
         )
         .combine(HybridCombine::linear().window(5).weights(0.7, 0.3))
         .sorting(HybridSorting::nosort()),
@@ -346,7 +401,11 @@ fn a_profile_carries_the_query_of_another_command() {
         "FT.PROFILE i HYBRID QUERY SEARCH sea VSIM @v $x",
     );
     assert_words(
-        &cmd::ft_profile(QueryWords::new(QueryType::Search, "i", ["*", "FUTURE", "1"])),
+        &cmd::ft_profile(QueryWords::new(
+            QueryType::Search,
+            "i",
+            ["*", "FUTURE", "1"],
+        )),
         "FT.PROFILE i SEARCH QUERY * FUTURE 1",
     );
 }

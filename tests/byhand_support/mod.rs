@@ -34,10 +34,16 @@ pub struct Connection {
 impl Connection {
     pub fn open(server: &Server, protocol: u8) -> Self {
         let stream = TcpStream::connect(server.addr()).expect("the server listens");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
         let mut connection = Self { stream };
         let hello = connection.raw(&["HELLO", &protocol.to_string()]);
-        assert!(!hello.is_error(), "HELLO {protocol}: {:?}", hello.reply().as_error());
+        assert!(
+            !hello.is_error(),
+            "HELLO {protocol}: {:?}",
+            hello.reply().as_error()
+        );
         connection
     }
 
@@ -55,7 +61,10 @@ impl Connection {
             panic!("{sent}: {}", String::from_utf8_lossy(error));
         }
         command.read(frame.reply()).unwrap_or_else(|error| {
-            panic!("{sent}: {error}: {}", String::from_utf8_lossy(frame.as_bytes()))
+            panic!(
+                "{sent}: {error}: {}",
+                String::from_utf8_lossy(frame.as_bytes())
+            )
         })
     }
 
@@ -99,6 +108,11 @@ where
 {
     let [two, three] = connections;
     let (two, three) = (two.send(&command), three.send(&command));
-    assert_eq!(two, three, "RESP2 and RESP3 differ: {}", words(&command).join(" "));
+    assert_eq!(
+        two,
+        three,
+        "RESP2 and RESP3 differ: {}",
+        words(&command).join(" ")
+    );
     two
 }

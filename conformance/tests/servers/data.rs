@@ -1,0 +1,120 @@
+//! What a server holds before a sample runs: `data.json`.
+
+use bytes::BytesMut;
+use respec_codegen::samples::glob;
+use respec_conformance::Sample;
+use serde::Deserialize;
+
+use crate::connection::encode;
+
+/// The rules of `data.json`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Data {
+    /// Commands that are never sent, with the reason.
+    pub(crate) left_out: Vec<LeftOut>,
+    /// Commands that run before and after samples.
+    pub(crate) around: Vec<Around>,
+    /// Parts of errors that say that a command was understood.
+    pub(crate) understood: Vec<String>,
+}
+
+/// Commands that are never sent.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LeftOut {
+    commands: Vec<String>,
+    #[serde(default)]
+    samples: Option<String>,
+    reason: String,
+}
+
+/// Commands that run before and after some samples.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Around {
+    /// Groups whose samples are meant.
+    #[serde(default)]
+    groups: Vec<String>,
+    /// Commands whose samples are meant.
+    #[serde(default)]
+    commands: Vec<String>,
+    #[serde(default)]
+    before: Vec<Line>,
+    #[serde(default)]
+    after: Vec<Line>,
+}
+
+/// One command: words with spaces between them, or a list of words.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Line {
+    Text(String),
+    Words(Vec<String>),
+}
+
+impl Line {
+    fn encode(&self, out: &mut BytesMut) {
+        match self {
+            Self::Text(text) => encode(out, &text.split(' ').collect::<Vec<_>>()),
+            Self::Words(words) => encode(out, words),
+        }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Words(words) => words.join(" "),
+        }
+    }
+}
+
+impl Data {
+    /// Reads the file.
+    pub(crate) fn load() -> Self {
+        let text = include_str!("../../data.json");
+        serde_json::from_str(text).unwrap_or_else(|error| panic!("data.json: {error}"))
+    }
+
+    /// Why a sample is left out, if it is.
+    pub(crate) fn left_out(&self, sample: &Sample) -> Option<&LeftOut> {
+        self.left_out.iter().find(|rule| {
+            rule.commands
+                .iter()
+                .any(|name| glob(name, sample.info.name))
+                && rule
+                    .samples
+                    .as_ref()
+                    .is_none_or(|label| glob(label, &sample.label))
+        })
+    }
+
+    fn around(&self, sample: &Sample) -> impl Iterator<Item = &Around> {
+        self.around.iter().filter(move |rule| {
+            rule.groups
+                .iter()
+                .any(|group| glob(group, sample.info.group))
+                || rule
+                    .commands
+                    .iter()
+                    .any(|name| glob(name, sample.info.name))
+        })
+    }
+
+    /// What runs before a sample.
+    pub(crate) fn before<'d>(&'d self, sample: &'d Sample) -> Vec<&'d Line> {
+        self.around(sample).flat_map(|rule| &rule.before).collect()
+    }
+
+    /// What runs after a sample.
+    pub(crate) fn after<'d>(&'d self, sample: &'d Sample) -> Vec<&'d Line> {
+        self.around(sample).flat_map(|rule| &rule.after).collect()
+    }
+}
+
+/// Appends commands to a batch.
+pub(crate) fn append(out: &mut BytesMut, lines: &[&Line]) {
+    for line in lines {
+        line.encode(out);
+    }
+}
