@@ -41,6 +41,9 @@ pub(crate) struct Around {
     commands: Vec<String>,
     #[serde(default)]
     before: Vec<Line>,
+    /// As `before`, but between the first of the two pings and the sample.
+    #[serde(default)]
+    inside: Vec<Line>,
     #[serde(default)]
     after: Vec<Line>,
 }
@@ -104,6 +107,11 @@ impl Data {
     /// What runs before a sample.
     pub(crate) fn before<'d>(&'d self, sample: &'d Sample) -> Vec<&'d Line> {
         self.around(sample).flat_map(|rule| &rule.before).collect()
+    }
+
+    /// What runs right before a sample.
+    pub(crate) fn inside<'d>(&'d self, sample: &'d Sample) -> Vec<&'d Line> {
+        self.around(sample).flat_map(|rule| &rule.inside).collect()
     }
 
     /// What runs after a sample.

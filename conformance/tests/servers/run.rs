@@ -241,6 +241,8 @@ impl Run<'_> {
         let before = self.data.before(sample);
         append(&mut out, &before);
         encode(&mut out, &["PING", BEFORE]);
+        let inside = self.data.inside(sample);
+        append(&mut out, &inside);
         out.extend_from_slice(&sample.request);
         let after = self.data.after(sample);
         append(&mut out, &after);
@@ -281,6 +283,8 @@ impl Run<'_> {
                 }
             }
         }
+        let inside = inside.len().min(answer.frames.len());
+        answer.frames.drain(..inside);
         let owed = answer.frames.len().saturating_sub(after.len());
         if owed >= 1 {
             answer.frames.truncate(owed);
