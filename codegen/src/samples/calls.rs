@@ -53,6 +53,8 @@ struct Sample {
     label: String,
     text: String,
     needs: Vec<Need>,
+    /// Whether it is a list of two.
+    two: bool,
 }
 
 impl Sample {
@@ -61,6 +63,7 @@ impl Sample {
             label: String::new(),
             text: text.into(),
             needs: Vec::new(),
+            two: false,
         }
     }
 }
@@ -92,11 +95,23 @@ impl Calls<'_> {
             .map(|parameter| self.parameter(parameter, ""))
             .collect();
         let mut calls = Vec::new();
-        for (label, arguments, needs) in varied(&required) {
-            let label = if label.is_empty() { "minimal" } else { &label };
-            calls.push(self.call(label, &arguments, needs, &[]));
+        for way in varied(&required) {
+            let label = if way.label.is_empty() {
+                "minimal"
+            } else {
+                &way.label
+            };
+            calls.push(self.call(label, &way.arguments, way.needs, &[]));
         }
-        let (_, arguments, needs) = varied(&required).remove(0);
+        let Combination {
+            arguments, needs, ..
+        } = varied(&required).remove(0);
+        // Lists that belong together have the same length.
+        let two: Vec<_> = required
+            .iter()
+            .filter_map(|ways| ways.iter().find(|way| way.two).or(ways.first()))
+            .map(|way| way.text.clone())
+            .collect();
         let mut every = Vec::new();
         for option in &self.command.options {
             let before = self.before(option);
@@ -104,7 +119,8 @@ impl Calls<'_> {
             for setter in &setters {
                 let mut chain = before.clone();
                 chain.push(setter.clone());
-                calls.push(self.call(&setter.label, &arguments, needs.clone(), &chain));
+                let arguments = if setter.two { &two } else { &arguments };
+                calls.push(self.call(&setter.label, arguments, needs.clone(), &chain));
             }
             every.extend(setters.into_iter().next());
         }
@@ -161,6 +177,7 @@ impl Calls<'_> {
                 label: plain(setter),
                 text: format!(".{setter}()"),
                 needs,
+                two: false,
             }],
             OptKind::Values {
                 setter,
@@ -215,10 +232,11 @@ impl Calls<'_> {
             .collect();
         varied(&parts)
             .into_iter()
-            .map(|(label, arguments, more)| Sample {
-                label: join(&word, &label),
-                text: format!(".{name}({})", arguments.join(", ")),
-                needs: needs.iter().cloned().chain(more).collect(),
+            .map(|way| Sample {
+                label: join(&word, &way.label),
+                text: format!(".{name}({})", way.arguments.join(", ")),
+                needs: needs.iter().cloned().chain(way.needs).collect(),
+                two: way.two,
             })
             .collect()
     }
@@ -247,6 +265,7 @@ impl Calls<'_> {
                         label: format!("two {}", path.rsplit('/').next().unwrap_or(path)),
                         text: format!("[{}, {}]", one.text, two.text),
                         needs: one.needs.clone(),
+                        two: true,
                     });
                 }
                 all
@@ -303,6 +322,7 @@ impl Calls<'_> {
                     label: join(path, &word),
                     text: format!("{home}::{name}::{}", variant.name),
                     needs,
+                    two: false,
                 });
                 continue;
             }
@@ -312,16 +332,21 @@ impl Calls<'_> {
                 .iter()
                 .map(|(field, ty)| self.samples(ty, &join(&within, &plain(field)), nth))
                 .collect();
-            for (label, arguments, more) in varied(&parts) {
-                let label = if label.is_empty() { &within } else { &label };
+            for way in varied(&parts) {
+                let label = if way.label.is_empty() {
+                    &within
+                } else {
+                    &way.label
+                };
                 all.push(Sample {
                     label: label.clone(),
                     text: format!(
                         "{home}::{name}::{}({})",
                         variant.constructor,
-                        arguments.join(", ")
+                        way.arguments.join(", ")
                     ),
-                    needs: needs.iter().cloned().chain(more).collect(),
+                    needs: needs.iter().cloned().chain(way.needs).collect(),
+                    two: way.two,
                 });
             }
         }
@@ -339,10 +364,11 @@ impl Calls<'_> {
             .collect();
         let mut all: Vec<_> = varied(&parts)
             .into_iter()
-            .map(|(label, arguments, needs)| Sample {
-                label,
-                text: format!("{home}::{name}::new({})", arguments.join(", ")),
-                needs,
+            .map(|way| Sample {
+                label: way.label,
+                text: format!("{home}::{name}::new({})", way.arguments.join(", ")),
+                needs: way.needs,
+                two: way.two,
             })
             .collect();
         let Some(base) = all.first().cloned() else {
@@ -369,6 +395,7 @@ impl Calls<'_> {
                     },
                     text: format!("{}{setter}", base.text),
                     needs: base.needs.iter().chain(&way.needs).cloned().collect(),
+                    two: way.two,
                 });
             }
         }
@@ -391,28 +418,34 @@ impl Calls<'_> {
     }
 }
 
-/// Every combination in which at most one part is not the plainest: label, expressions, needs.
-fn varied(parts: &[Vec<Sample>]) -> Vec<(String, Vec<String>, Vec<Need>)> {
+/// Values that stand side by side.
+struct Combination {
+    label: String,
+    arguments: Vec<String>,
+    needs: Vec<Need>,
+    two: bool,
+}
+
+/// Every combination in which at most one part is not the plainest.
+fn varied(parts: &[Vec<Sample>]) -> Vec<Combination> {
     let base: Vec<&Sample> = parts.iter().filter_map(|part| part.first()).collect();
-    let combine = |chosen: &[&Sample], label: &str| {
-        (
-            label.to_owned(),
-            chosen.iter().map(|one| one.text.clone()).collect(),
-            chosen.iter().flat_map(|one| one.needs.clone()).collect(),
-        )
+    let combine = |chosen: &[&Sample], label: String| Combination {
+        label,
+        arguments: chosen.iter().map(|one| one.text.clone()).collect(),
+        needs: chosen.iter().flat_map(|one| one.needs.clone()).collect(),
+        two: chosen.iter().any(|one| one.two),
     };
-    let label = base
+    let labels: Vec<_> = base
         .iter()
         .map(|one| one.label.as_str())
         .filter(|label| !label.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
-    let mut all = vec![combine(&base, &label)];
+        .collect();
+    let mut all = vec![combine(&base, labels.join(" "))];
     for (at, part) in parts.iter().enumerate() {
         for other in part.iter().skip(1) {
             let mut chosen = base.clone();
             chosen[at] = other;
-            all.push(combine(&chosen, &other.label));
+            all.push(combine(&chosen, other.label.clone()));
         }
     }
     all

@@ -39,6 +39,9 @@ pub(crate) struct Around {
     /// Commands whose samples are meant.
     #[serde(default)]
     commands: Vec<String>,
+    /// Labels of their samples; all of them if there is none.
+    #[serde(default)]
+    samples: Option<String>,
     #[serde(default)]
     before: Vec<Line>,
     /// As `before`, but between the first of the two pings and the sample.

@@ -127,6 +127,13 @@ impl Facts {
         }
     }
 
+    /// Whether the server has a command; modules do not tell what subcommands they have.
+    fn has(&self, info: &Info) -> bool {
+        let first = info.name.split(' ').next().unwrap_or_default();
+        self.commands.contains_key(info.name)
+            || info.module.is_some() && self.commands.contains_key(first)
+    }
+
     /// Whether the server is too old for something, or of another family.
     fn lacks(&self, info: &Info, since: Option<&str>, provider: Option<Provider>) -> bool {
         if provider.is_some_and(|provider| provider != self.family) {
@@ -165,10 +172,12 @@ impl Run<'_> {
         infos.sort_by_key(|info| info.name);
         infos.dedup_by_key(|info| info.name);
         for info in infos {
+            if self.facts.has(info) {
+                self.report.present.insert(info.name);
+            }
             let Some(theirs) = self.facts.commands.get(info.name) else {
                 continue;
             };
-            self.report.present.insert(info.name);
             let mut wrong = Vec::new();
             for (flag, name) in [
                 (Flags::WRITE, "write"),
@@ -197,7 +206,7 @@ impl Run<'_> {
                 .needs
                 .iter()
                 .any(|need| self.facts.lacks(sample.info, need.since, need.provider));
-        if !self.facts.commands.contains_key(sample.info.name) {
+        if !self.facts.has(sample.info) {
             if !newer {
                 let found = Some("the server has no such command".to_owned());
                 self.judge_sample(0, Check::Accepted, sample, found);
