@@ -149,10 +149,10 @@ async fn pipelines(client: &Client) -> respec::Result<()> {
     );
     let keys = ["tour:greeting", "tour:absent"];
     let many: Vec<Option<Bytes>> = client
-        .pipeline(keys.iter().map(|key| cmd::get(key)))
+        .pipeline(keys.iter().map(cmd::get))
         .await?;
     show(
-        "client.pipeline(keys.iter().map(|key| cmd::get(key)))",
+        "client.pipeline(keys.iter().map(cmd::get))",
         many,
     );
     let (x, y) = client

@@ -1,5 +1,7 @@
 //! Pipelines and transactions over the blocking client.
 
+#![cfg(feature = "blocking")]
+
 mod blocking_support;
 
 use std::{
@@ -132,7 +134,7 @@ fn a_peer_that_must_be_read_from_before_it_reads_does_not_hang_a_pipeline() {
     let target = server().addr();
     let proxy = thread::spawn(move || narrow_proxy(listener, target));
     let client = Client::from_config(
-        Config::tcp("127.0.0.1", port).response_timeout(Duration::from_secs(60)),
+        Config::tcp("127.0.0.1", port).response_timeout(Duration::from_secs(20)),
     );
     // More than all buffers between the two ends can hold.
     let echo = args(&["ECHO", &"e".repeat(64 << 10)]);

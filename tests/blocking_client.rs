@@ -1,5 +1,7 @@
 //! The shared client on a real server: calls, many threads, the pool, what is refused.
 
+#![cfg(feature = "blocking")]
+
 mod blocking_support;
 
 use std::{

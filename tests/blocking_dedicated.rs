@@ -1,5 +1,7 @@
 //! Connections of one caller: what may change them, what they receive, and when they are kept.
 
+#![cfg(feature = "blocking")]
+
 mod blocking_support;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! What goes wrong around the blocking client: dead connections, time-outs, servers that come and go.
 
+#![cfg(feature = "blocking")]
+
 mod blocking_support;
 
 use std::{

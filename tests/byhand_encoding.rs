@@ -16,10 +16,16 @@ use respec::commands::search::{
 use respec::commands::shared::Order;
 use respec::resp::Writer;
 
-use byhand_support::assert_words;
+use byhand_support::words;
 
 #[expect(dead_code, reason = "the other half is for tests with a server")]
 mod byhand_support;
+
+/// Asserts that a command is these words, which are given with spaces between them.
+#[track_caller]
+fn assert_words(command: &impl Command, expected: &str) {
+    assert_eq!(words(command).join(" "), expected);
+}
 
 #[test]
 fn an_index_has_its_options_in_the_order_of_the_server() {

@@ -47,6 +47,8 @@ pub struct Types {
     pub enums: BTreeMap<String, EnumModel>,
     /// By Rust name.
     pub blocks: BTreeMap<String, BlockModel>,
+    /// The enum of each choice of words, by its tokens.
+    choices: BTreeMap<String, String>,
 }
 
 /// One generated command.
@@ -145,7 +147,7 @@ pub enum Ty {
         name: String,
         /// Whether it borrows.
         borrows: bool,
-        /// Whether a bare value converts into it.
+        /// Whether other values may convert into it.
         open: bool,
     },
     /// A block.

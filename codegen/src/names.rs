@@ -1,6 +1,6 @@
 //! Names of types that the spec does not give: `names.json`.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path};
 
 use serde::Deserialize;
 
@@ -39,7 +39,12 @@ impl Names {
             Ok(text) => {
                 serde_json::from_str(&text).map_err(|error| Error::new(&file, error.to_string()))
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            // A spec of one plain file has no folder to look in.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                Ok(Self::default())
+            }
             Err(error) => Err(Error::new(&file, error.to_string())),
         }
     }

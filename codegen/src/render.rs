@@ -41,7 +41,8 @@ impl Root {
     }
 }
 
-/// The files of generated code by name: one for each group, `shared.rs`, `structs.rs` and `info.rs`.
+/// The files of generated code by name: one for each group, `shared.rs`, `structs.rs` and `info.rs`;
+/// for a user's crate also `mod.rs`, which includes them all.
 #[must_use]
 pub fn render(model: &Model, spec: &Spec, root: Root) -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
@@ -54,7 +55,50 @@ pub fn render(model: &Model, spec: &Spec, root: Root) -> BTreeMap<String, String
             group_file(name, group, model, spec, root),
         );
     }
+    if root == Root::User {
+        files.insert("mod.rs".to_owned(), user_modules(model));
+    }
     files
+}
+
+/// ```text
+/// /// The acme commands.
+/// pub mod acme {
+///     include!("acme.rs");
+/// }
+/// ```
+fn user_modules(model: &Model) -> String {
+    let mut out = Text::default();
+    let mut module = |name: &str, doc: &str, first: Option<&str>| {
+        out.doc(doc);
+        out.braces(&format!("pub mod {name}"), |out| {
+            if let Some(first) = first {
+                out.line(first);
+            }
+            let file = if name == "reply" { "structs" } else { name };
+            out.line(&format!("include!(\"{file}.rs\");"));
+        });
+    };
+    module("info", "The facts of every command as constants.", None);
+    module(
+        "shared",
+        "Enums and blocks of arguments that several groups use.",
+        None,
+    );
+    module(
+        "reply",
+        "Replies, with the structs of these commands.",
+        Some("pub use respec::reply::*;"),
+    );
+    for name in model.groups.keys() {
+        let words = name.replace('-', " ");
+        module(
+            &name.to_snake_case(),
+            &format!("The {words} commands."),
+            None,
+        );
+    }
+    out.finish()
 }
 
 /// The Rust of one command with the types that only it uses, as [`render`] writes it.

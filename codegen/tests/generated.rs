@@ -239,3 +239,32 @@ fn every_group_has_its_place_in_the_client() {
         }
     }
 }
+
+/// An enum that several commands share is called after what it says and not after one of them.
+#[test]
+fn shared_enums_have_names() {
+    let (_, model) = built();
+    let types = model
+        .groups
+        .values()
+        .map(|group| &group.types)
+        .chain([&model.shared]);
+    let unnamed: Vec<_> = types
+        .flat_map(|types| types.enums.values())
+        .filter(|item| item.commands.len() > 1 && item.doc.is_none())
+        .map(|item| {
+            let mut tokens: Vec<_> = item
+                .variants
+                .iter()
+                .map(|variant| variant.before.join(" "))
+                .collect();
+            tokens.sort();
+            format!("{} ({:?}): {}", item.name, item.commands, tokens.join("|"))
+        })
+        .collect();
+    assert!(
+        unnamed.is_empty(),
+        "add these to names.json:\n{}",
+        unnamed.join("\n")
+    );
+}

@@ -29,6 +29,21 @@ use crate::{
 /// connect again when it was lost. A call that finds no connection waits until there is one, and
 /// all who wait share one attempt.
 ///
+/// ```no_run
+/// # async fn example() -> respec::Result<()> {
+/// use respec::{Client, cmd};
+///
+/// let client = Client::connect("redis://localhost").await?;
+/// let other = client.clone();
+/// tokio::spawn(async move { other.send(cmd::raw("PING")).await });
+///
+/// let replies = client
+///     .pipeline([cmd::raw("INCR").key("hits"), cmd::raw("GET").key("greeting")])
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// Blocking commands run on connections of their own, of which there are
 /// [`pool_max`](Config::pool_max) at most, and wait for their turn for
 /// [`pool_wait`](Config::pool_wait).

@@ -26,6 +26,21 @@ use crate::{
 
 /// A connection that nobody else uses; made by [`Client::dedicated`](super::Client::dedicated).
 ///
+/// ```no_run
+/// # async fn example(client: respec::Client) -> respec::Result<()> {
+/// use respec::cmd;
+///
+/// let dedicated = client.dedicated().await?;
+/// dedicated.send(cmd::raw("WATCH").key("balance")).await?;
+/// let balance = dedicated.send(cmd::raw("GET").key("balance")).await?;
+/// // Fails with `ErrorKind::Aborted` if somebody else has changed the balance meanwhile.
+/// let replies = dedicated
+///     .transaction([cmd::raw("DECRBY").key("balance").arg(5)])
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// It carries what a shared connection refuses: `WATCH`, `SELECT`, `SUBSCRIBE`, `MONITOR` and
 /// whatever else changes the state of a connection. It does not connect again, since that state
 /// would be gone.

@@ -133,6 +133,8 @@ impl Lender {
         if let Some(woken) = released.wake {
             woken.notify_one();
         }
+        // Closing is not done under the lock.
+        drop(released.close);
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {

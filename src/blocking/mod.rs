@@ -21,8 +21,8 @@
 //!                    └── clean ──┴── anything else ──▶ closed
 //! ```
 //!
-//! What a connection owes and what a frame is, [`protocol`](crate::protocol) decides; when a
-//! connection is too old and whose turn it is, [`pool`](crate::pool) does. Here are the sockets, the
+//! What a connection owes and what a frame is, `protocol` decides; when a
+//! connection is too old and whose turn it is, `pool` does. Here are the sockets, the
 //! clock and the locks.
 
 mod client;

@@ -369,6 +369,11 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
                     "it is not answered by one reply and so cannot be part of a pipeline: send it by itself",
                 ));
             }
+            if info.flags.contains(Flags::NO_AUTH) {
+                return Err(refused(
+                    "some servers swallow its error when other replies are pending: send it by itself",
+                ));
+            }
             if place == Place::Shared && patience != Patience::None {
                 return Err(refused(
                     "in a pipeline it would hold back the replies of other callers: send it by itself, or take a connection of your own with dedicated()",
@@ -659,6 +664,14 @@ mod tests {
         },
         Patience::None,
     );
+    static AUTH: Test = Test(
+        Info {
+            flags: Flags::NO_AUTH,
+            connection: Some(ConnectionUse::State),
+            ..info("AUTH", b"$4\r\nAUTH\r\n")
+        },
+        Patience::None,
+    );
     static SUBSCRIBE: Test = Test(
         Info {
             replies: Replies::PerArgument,
@@ -846,6 +859,10 @@ mod tests {
         assert_eq!(
             kind(pipelined((&GET, &SUBSCRIBE)).check(Place::Dedicated)),
             refused("SUBSCRIBE")
+        );
+        assert_eq!(
+            kind(pipelined((&GET, &AUTH)).check(Place::Dedicated)),
+            refused("AUTH")
         );
         for place in [Place::Shared, Place::Dedicated] {
             assert_eq!(kind(atomic((&GET, &INCR)).check(place)), Ok(()));

@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 
-use super::{Asynchronous, Command, Patience, Replies, Synchronous, finish};
+use super::{Asynchronous, Command, Flags, Patience, Replies, Synchronous, finish};
 use crate::{
     error::{Error, ErrorKind, Result},
     resp::{Frame, Writer},
@@ -34,6 +34,14 @@ pub trait Exchange {
 
     /// Whether the connection is afterwards as it was before, for all that is known.
     fn leaves_no_trace(&self) -> bool;
+
+    /// Whether no other reply may be owed when it is sent.
+    ///
+    /// Some versions of Redis 7.4 and 8 answer a failing authentication with nothing when replies are
+    /// pending, and every later reply would then be taken for another's.
+    fn is_alone(&self) -> bool {
+        false
+    }
 
     /// Appends the requests to `out` and says what will answer them.
     ///
@@ -110,6 +118,10 @@ impl<C: Command> Exchange for Single<C> {
 
     fn leaves_no_trace(&self) -> bool {
         leaves_no_trace(&self.0)
+    }
+
+    fn is_alone(&self) -> bool {
+        self.0.info().flags.contains(Flags::NO_AUTH)
     }
 
     fn write(&self, out: &mut BytesMut) -> Result<Awaited> {

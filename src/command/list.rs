@@ -34,9 +34,21 @@ impl<T> List<T> {
         self.as_slice().is_empty()
     }
 
-    /// The list, unless there is nothing in it.
-    pub fn non_empty(self) -> Option<Self> {
-        (!self.is_empty()).then_some(self)
+    /// This list at the end of another, unless both are empty.
+    pub fn after(self, first: Option<Self>) -> Option<Self> {
+        let Some(first) = first else {
+            return (!self.is_empty()).then_some(self);
+        };
+        let mut values = first.into_vec();
+        values.extend(self.into_vec());
+        Some(Self(Repr::Many(values)))
+    }
+
+    fn into_vec(self) -> Vec<T> {
+        match self.0 {
+            Repr::One(value) => vec![value],
+            Repr::Many(values) => values,
+        }
     }
 
     /// Fails the command that is being written where the list is empty.

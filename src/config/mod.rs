@@ -23,8 +23,10 @@ use crate::{
 ///
 /// use respec::Config;
 ///
-/// let config = Config::tcp("localhost", 6379).password("secret").response_timeout(Duration::from_millis(500));
-/// assert_eq!(config.to_string(), "redis://:***@localhost:6379?response_timeout=500ms");
+/// let config = Config::tcp("localhost", 6379)
+///     .password("secret")
+///     .response_timeout(Duration::from_millis(500));
+/// assert_eq!(config.to_string(), "redis://:***@localhost?response_timeout=500ms");
 ///
 /// let same: Config = "valkey://:secret@localhost?response_timeout=500ms".parse()?;
 /// assert_eq!(config, same);

@@ -103,13 +103,20 @@ impl<W: Copy> Queue<W> {
     ///
     /// # Errors
     ///
-    /// An argument that cannot be sent; nothing was appended then.
+    /// An argument that cannot be sent, or replies are owed and the exchange must be alone; nothing
+    /// was appended then.
     pub(crate) fn send<E: Exchange>(
         &mut self,
         exchange: &E,
         waiter: W,
         deadline: Option<Instant>,
     ) -> Result<Ticket> {
+        if exchange.is_alone() && !self.slots.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Refused,
+                "some servers swallow its error when other replies are pending: wait for those first",
+            ));
+        }
         let start = self.accepted();
         let awaited = Append::to(&mut self.output, |output| exchange.write(output))?;
         let missing = match awaited {

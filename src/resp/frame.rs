@@ -362,16 +362,6 @@ impl<'f> Reply<'f> {
         self.frame.bytes.get(self.at..end).unwrap_or_default()
     }
 
-    /// The frame this value is a part of.
-    pub(crate) fn frame(&self) -> &'f Frame {
-        self.frame
-    }
-
-    /// Where in [`Frame::as_bytes`] this value begins, its attributes not counted.
-    pub(crate) fn position(&self) -> usize {
-        self.at
-    }
-
     fn header(&self) -> Header {
         Header::read(&self.frame.bytes, self.at).unwrap_or(Header::MISSING)
     }
@@ -709,15 +699,10 @@ fn read_number(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
     // Gathered as a negative number, which has room for one more; the scanner has ruled out
     // overflow.
     let mut number = 0i64;
-    loop {
-        match bytes.get(position)? {
-            digit @ b'0'..=b'9' => {
-                number = number
-                    .wrapping_mul(10)
-                    .wrapping_sub(i64::from(digit - b'0'));
-            }
-            _ => break,
-        }
+    while let digit @ b'0'..=b'9' = bytes.get(position)? {
+        number = number
+            .wrapping_mul(10)
+            .wrapping_sub(i64::from(digit - b'0'));
         position += 1;
     }
     let number = if negative {

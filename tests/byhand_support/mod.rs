@@ -10,7 +10,7 @@ use respec::resp::{Frame, Limits, Scanner, Writer};
 use respec_testkit::Server;
 
 /// The words of a command.
-pub fn words(command: &impl Command) -> Vec<String> {
+pub(crate) fn words(command: &impl Command) -> Vec<String> {
     let mut out = BytesMut::new();
     Writer::command(&mut out, |to| command.write(to)).expect("a command that can be sent");
     let frame = Frame::parse(out.freeze()).expect("a command is a frame");
@@ -20,19 +20,13 @@ pub fn words(command: &impl Command) -> Vec<String> {
         .collect()
 }
 
-/// Asserts that a command is these words, which are given with spaces between them.
-#[track_caller]
-pub fn assert_words(command: &impl Command, expected: &str) {
-    assert_eq!(words(command).join(" "), expected);
-}
-
 /// A connection that speaks RESP2 or RESP3.
-pub struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
 }
 
 impl Connection {
-    pub fn open(server: &Server, protocol: u8) -> Self {
+    pub(crate) fn open(server: &Server, protocol: u8) -> Self {
         let stream = TcpStream::connect(server.addr()).expect("the server listens");
         stream
             .set_read_timeout(Some(Duration::from_secs(20)))
@@ -48,13 +42,13 @@ impl Connection {
     }
 
     /// Both versions, RESP2 first.
-    pub fn both(server: &Server) -> [Self; 2] {
+    pub(crate) fn both(server: &Server) -> [Self; 2] {
         [Self::open(server, 2), Self::open(server, 3)]
     }
 
     /// The reply to a command, which must be no error.
     #[track_caller]
-    pub fn send<C: Command>(&mut self, command: C) -> C::Reply {
+    pub(crate) fn send<C: Command>(&mut self, command: C) -> C::Reply {
         let sent = words(&command).join(" ");
         let frame = self.exchange(|to| command.write(to));
         if let Some(error) = frame.reply().as_error() {
@@ -70,14 +64,14 @@ impl Connection {
 
     /// The error that answers a command.
     #[track_caller]
-    pub fn error(&mut self, command: impl Command) -> String {
+    pub(crate) fn error(&mut self, command: impl Command) -> String {
         let frame = self.exchange(|to| command.write(to));
         let error = frame.reply().as_error().expect("an error");
         String::from_utf8_lossy(error).into_owned()
     }
 
     /// The frame that answers these words.
-    pub fn raw(&mut self, words: &[&str]) -> Frame {
+    pub(crate) fn raw(&mut self, words: &[&str]) -> Frame {
         self.exchange(|to| words.iter().for_each(|word| to.word(word.as_bytes())))
     }
 
@@ -102,7 +96,7 @@ impl Connection {
 
 /// The replies to one command under RESP2 and RESP3, which must be equal.
 #[track_caller]
-pub fn same<C: Command>(connections: &mut [Connection; 2], command: C) -> C::Reply
+pub(crate) fn same<C: Command>(connections: &mut [Connection; 2], command: C) -> C::Reply
 where
     C::Reply: PartialEq + std::fmt::Debug,
 {

@@ -15,7 +15,7 @@ use crate::{
 use super::{
     Alternative, CommandModel, Field, FieldKind, ListStep, Note, Opt, OptKind, Parameter,
     PatienceModel, Slot, Step, Ty, Types, fail,
-    naming::{block_name, fresh, identifier, option_name, parameter_name, row_name, words},
+    naming::{block_name, fresh, identifier, noun, option_name, parameter_name, row_name, words},
     state::{guard_names, guard_names_of, narrowed},
     values::choices,
 };
@@ -264,7 +264,7 @@ impl<'a> Lowering<'a> {
             before_each: Vec::new(),
             count: None,
             may_be_empty: false,
-            noun: first.name.clone(),
+            noun: noun(first),
             columns: columns.to_vec(),
         }))
     }
@@ -435,7 +435,7 @@ impl<'a> Lowering<'a> {
                 before_each: Vec::new(),
                 count: None,
                 may_be_empty: false,
-                noun: argument.name.clone(),
+                noun: noun(argument),
                 columns,
             }));
         }

@@ -8,22 +8,25 @@ use super::Ty;
 
 /// The name of a setter or an alternative: the token where it is a word, else the spec's name.
 pub(super) fn option_name(argument: &Argument) -> String {
-    let constant = || {
+    // A block may begin with the token of its first part.
+    let first = || {
         let first = argument.arguments.first()?;
-        (argument.kind == ArgumentType::Block
-            && first.kind == ArgumentType::PureToken
-            && !first.optional)
+        (argument.kind == ArgumentType::Block && !first.optional)
             .then_some(first.token.as_deref())
             .flatten()
     };
-    let token = argument
-        .token
-        .as_deref()
-        .or_else(constant)
-        .unwrap_or_default();
+    let token = argument.token.as_deref().or_else(first).unwrap_or_default();
     let word = token.chars().any(char::is_alphabetic);
     let name = if word { token } else { &argument.name };
     identifier(&name.to_snake_case())
+}
+
+/// What a repeated argument is called in a sentence about one of it.
+pub(super) fn noun(argument: &Argument) -> String {
+    match argument.name.strip_suffix('s') {
+        Some(one) if !one.ends_with('s') => one.to_owned(),
+        _ => argument.name.clone(),
+    }
 }
 
 /// The name of the setter of an optional block.
@@ -67,6 +70,7 @@ pub(super) fn fresh(wanted: &str, taken: &[String]) -> String {
 
 /// A Rust identifier for a name of the spec.
 pub(super) fn identifier(name: &str) -> String {
+    let name = name.trim_start_matches("r#");
     let mut text: String = name
         .chars()
         .map(|c| {

@@ -12,7 +12,7 @@ use crate::{
 use super::{
     BlockModel, EnumModel, ListStep, Step, Ty, VariantModel,
     lower::{Lowered, Lowering, columns, is_count, join_words},
-    naming::{identifier, option_name, parameter_name, row_name, words},
+    naming::{identifier, noun, option_name, parameter_name, row_name, words},
 };
 
 impl Lowering<'_> {
@@ -40,7 +40,7 @@ impl Lowering<'_> {
             before_each,
             count: count.map(|(count, _)| count),
             may_be_empty: false,
-            noun: argument.name.clone(),
+            noun: noun(argument),
             columns: Vec::new(),
         };
         Ok((step, Ty::List(Box::new(item))))
@@ -86,26 +86,30 @@ impl Lowering<'_> {
             }
             variants.push(variant);
         }
-        let pure = argument
-            .arguments
-            .iter()
-            .all(|a| a.kind == ArgumentType::PureToken);
+        let pure = variants.iter().all(|variant| variant.fields.is_empty());
         let tokens: BTreeSet<_> = variants
             .iter()
             .map(|variant| variant.before.join(" "))
             .collect();
-        let key = tokens.into_iter().collect::<Vec<_>>().join("|");
-        let named = pure.then(|| self.names.enums.get(&key)).flatten();
-        let name = named.map_or_else(
-            || {
-                format!(
-                    "{}{}",
-                    self.variant.type_name,
-                    argument.name.to_upper_camel_case()
-                )
-            },
-            |named| named.name.clone(),
+        let tokens = tokens.into_iter().collect::<Vec<_>>().join("|");
+        let named = self.names.enums.get(&tokens);
+        let own = format!(
+            "{}{}",
+            self.variant.type_name,
+            argument.name.to_upper_camel_case()
         );
+        // Equal choices of words are one type, whether or not somebody gave it a name.
+        let name = match (named, self.types.choices.get(&tokens)) {
+            (Some(named), _) => named.name.clone(),
+            (None, Some(known)) if pure => known.clone(),
+            _ => own,
+        };
+        if pure {
+            self.types
+                .choices
+                .entry(tokens)
+                .or_insert_with(|| name.clone());
+        }
         let mut model = EnumModel {
             name: name.clone(),
             commands: BTreeSet::from([self.name.to_owned()]),
@@ -113,20 +117,28 @@ impl Lowering<'_> {
             variants,
         };
         if let Some(known) = self.types.enums.get_mut(&name) {
-            known.commands.insert(self.name.to_owned());
-            if pure && named.is_some() {
-                // The order of equal token sets may differ; versions are those of the first.
-                model = known.clone();
-            } else if known.variants != model.variants {
+            let same = known.variants.len() == model.variants.len()
+                && known
+                    .variants
+                    .iter()
+                    .zip(&model.variants)
+                    .all(|(one, other)| (&one.fields, &one.steps) == (&other.fields, &other.steps));
+            if !pure && !same {
                 return Err(format!("two different enums would be called {name}"));
             }
+            known.commands.insert(self.name.to_owned());
+            // The order of equal choices may differ; versions are those of the first.
+            model = known.clone();
         } else {
             self.types.enums.insert(name.clone(), model.clone());
         }
         Ok(Ty::Enum {
             name,
             borrows: model.borrows(),
-            open: model.open().is_some(),
+            open: model
+                .variants
+                .iter()
+                .any(|variant| !variant.fields.is_empty()),
         })
     }
 

@@ -290,8 +290,15 @@ fn setters(out: &mut Text, command: &CommandModel, option: &Opt, shape: &Shape) 
                 .map(|item| conversion(&item.name, &item.ty))
                 .collect();
             let value = match (&*values, parameters.first().map(|item| &item.ty)) {
-                // An empty list is as good as none.
-                ([one], Some(Ty::List(_))) => format!("{one}.non_empty()"),
+                // An empty list is as good as none, and a second one goes on where the first ended.
+                ([one], Some(Ty::List(_))) => {
+                    let target = if option.slot.is_some() {
+                        "next"
+                    } else {
+                        "self"
+                    };
+                    format!("{one}.after({target}.{}.take())", option.field)
+                }
                 ([one], _) => format!("Some({one})"),
                 (several, _) => some(several),
             };

@@ -53,7 +53,15 @@ pub(super) fn short(out: &mut Text, model: &CommandModel, spec: &Spec) {
     out.doc(&format!("`{}`", model.syntax));
     out.line("///");
     let summary = escaped(&command.summary);
-    out.doc(format!("{summary} See [`{}`].", model.type_name).trim_start());
+    out.doc(format!("{summary} See {}.", link(&model.type_name)).trim_start());
+}
+
+/// A link to a struct; `Copy` is also the name of a derive macro.
+pub(super) fn link(name: &str) -> String {
+    match name {
+        "Copy" | "Debug" | "Hash" => format!("[`{name}`](struct@{name})"),
+        _ => format!("[`{name}`]"),
+    }
 }
 
 /// Since, complexity, access, categories and keys on one line.

@@ -222,10 +222,10 @@ const KNOWN: &[(&str, &[&str])] = &[
         ],
     ),
     ("{}::commands::info", &["self"]),
+    ("{}::reply", &["self"]),
     (
         "{}::reply",
         &[
-            "self",
             "Decode",
             "DecodeError",
             "Fields",
@@ -274,7 +274,13 @@ impl<'a> Imports<'a> {
                 })
                 .copied()
                 .collect();
-            blocks[at].extend(import(&path.replace("{}", self.root.path()), &used, depth));
+            let path = match (self.root, *path) {
+                // A user's own facts and replies stand beside the commands.
+                (Root::User, "{}::commands::info") => "super::info".to_owned(),
+                (Root::User, "{}::reply") if used == ["self"] => "super::reply".to_owned(),
+                _ => path.replace("{}", self.root.path()),
+            };
+            blocks[at].extend(import(&path, &used, depth));
         }
         let mut shared: Vec<_> = self
             .shared
@@ -283,12 +289,15 @@ impl<'a> Imports<'a> {
             .filter(|name| mentions(self.body, name))
             .collect();
         shared.sort_unstable();
-        let path = format!("{}::commands::shared", self.root.path());
-        blocks[2].extend(import(&path, &shared, depth));
+        let path = match self.root {
+            Root::Client => "crate::commands::shared",
+            Root::User => "super::shared",
+        };
+        blocks[2].extend(import(path, &shared, depth));
         let mut text = String::new();
         let own = blocks.len() - 1;
         for (at, block) in blocks.iter_mut().enumerate() {
-            block.sort_by_key(|line| line.replace('{', "~"));
+            block.sort_by_key(|line| line.replace('{', "~").replace(';', ""));
             if at == own {
                 block.splice(0..0, more.iter().map(|path| format!("use {path};")));
             }

@@ -30,7 +30,7 @@ impl<'a, X> Bitfield<'a, X> {
     /// OVERFLOW <WRAP | SAT | FAIL>> [<GET encoding offset | SET encoding offset value | INCRBY
     /// encoding offset increment | OVERFLOW <WRAP | SAT | FAIL>> ...]`
     pub fn operation<M>(mut self, operation: impl IntoList<BitfieldOperation<'a>, M>) -> Self {
-        self.operation = operation.into_list().non_empty();
+        self.operation = operation.into_list().after(self.operation.take());
         self
     }
 }

@@ -29,12 +29,12 @@
 #[must_use = "a command does nothing until it is awaited, sent or put into a pipeline"]
 pub struct ClientKill<'a, X = Detached> {
     via: X,
-    new_format: List<ClientKillNewFormat<'a>>,
+    filter: List<ClientKillFilter<'a>>,
 }
 
 impl<'a, X> ClientKill<'a, X> {
-    fn new(via: X, new_format: List<ClientKillNewFormat<'a>>) -> Self {
-        Self { via, new_format }
+    fn new(via: X, filter: List<ClientKillFilter<'a>>) -> Self {
+        Self { via, filter }
     }
 }
 
@@ -52,8 +52,8 @@ impl<X: Via> command::Command for ClientKill<'_, X> {
 
     fn write(&self, to: &mut Writer<'_>) {
         info::CLIENT_KILL.write_name(to);
-        self.new_format.require("new-format", to);
-        for item in &self.new_format {
+        self.filter.require("filter", to);
+        for item in &self.filter {
             item.write_words(to);
         }
     }
@@ -114,7 +114,7 @@ impl Item for ClientKillClientType {}
 /// One of the alternatives that `CLIENT KILL` takes.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum ClientKillNewFormat<'a> {
+pub enum ClientKillFilter<'a> {
     /// `ID client-id`, since 2.8.12
     Id(Arg<'static>),
     /// `TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>`, since 2.8.12
@@ -146,7 +146,7 @@ pub enum ClientKillNewFormat<'a> {
     /// `IP ip`, Valkey only, since 9.0.0
     Ip(Arg<'a>),
     /// `NOT-TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>`, Valkey only, since 9.0.0
-    NotType(ClientKillNotClientType),
+    NotType(ClientKillClientType),
     /// `NOT-ID not-client-id [not-client-id ...]`, Valkey only, since 9.0.0
     NotId(List<IntegerArg>),
     /// `NOT-USER not-username`, Valkey only, since 9.0.0
@@ -171,7 +171,7 @@ pub enum ClientKillNewFormat<'a> {
     NotIp(Arg<'a>),
 }
 
-impl<'a> ClientKillNewFormat<'a> {
+impl<'a> ClientKillFilter<'a> {
     /// `ID client-id`, since 2.8.12
     #[must_use]
     pub fn id(client_id: impl Integer) -> Self {
@@ -264,7 +264,7 @@ impl<'a> ClientKillNewFormat<'a> {
 
     /// `NOT-TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>`, Valkey only, since 9.0.0
     #[must_use]
-    pub fn not_type(not_client_type: ClientKillNotClientType) -> Self {
+    pub fn not_type(not_client_type: ClientKillClientType) -> Self {
         Self::NotType(not_client_type)
     }
 
@@ -451,40 +451,7 @@ impl<'a> ClientKillNewFormat<'a> {
     }
 }
 
-impl Item for ClientKillNewFormat<'_> {}
-
-/// One of the alternatives that `CLIENT KILL` takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ClientKillNotClientType {
-    /// `NORMAL`
-    Normal,
-    /// `MASTER`
-    Master,
-    /// `PRIMARY`
-    Primary,
-    /// `SLAVE`
-    Slave,
-    /// `REPLICA`
-    Replica,
-    /// `PUBSUB`
-    Pubsub,
-}
-
-impl ClientKillNotClientType {
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
-        match self {
-            Self::Normal => to.word(b"NORMAL"),
-            Self::Master => to.word(b"MASTER"),
-            Self::Primary => to.word(b"PRIMARY"),
-            Self::Slave => to.word(b"SLAVE"),
-            Self::Replica => to.word(b"REPLICA"),
-            Self::Pubsub => to.word(b"PUBSUB"),
-        }
-    }
-}
-
-impl Item for ClientKillNotClientType {}
+impl Item for ClientKillFilter<'_> {}
 
 /// Yes or no.
 ///
@@ -527,9 +494,9 @@ impl Item for YesNo {}
 /// Closes the client connections that match an address or a set of filters. See [`ClientKill`].
 fn client_kill<'a, M>(
     &self,
-    new_format: impl IntoList<ClientKillNewFormat<'a>, M>,
+    filter: impl IntoList<ClientKillFilter<'a>, M>,
 ) -> ClientKill<'a, &Self> {
-    ClientKill::new(self, new_format.into_list())
+    ClientKill::new(self, filter.into_list())
 }
 
 /// `CLIENT KILL <<[ID client-id] | [TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>] |
@@ -548,7 +515,7 @@ fn client_kill<'a, M>(
 /// not-lib-ver] | [NOT-DB not-db] | [NOT-CAPA not-capa] | [NOT-IP not-ip]> ...]>`
 ///
 /// Closes the client connections that match an address or a set of filters. See [`ClientKill`].
-pub fn client_kill<'a, M>(new_format: impl IntoList<ClientKillNewFormat<'a>, M>) -> ClientKill<'a> {
-    ClientKill::new(Detached, new_format.into_list())
+pub fn client_kill<'a, M>(filter: impl IntoList<ClientKillFilter<'a>, M>) -> ClientKill<'a> {
+    ClientKill::new(Detached, filter.into_list())
 }
 

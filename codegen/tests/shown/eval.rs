@@ -28,13 +28,13 @@ impl<'a, X> Eval<'a, X> {
 impl<'a, X> Eval<'a, X> {
     /// `key [key ...]`
     pub fn key<M>(mut self, key: impl IntoList<Arg<'a>, M>) -> Self {
-        self.key = key.into_list().non_empty();
+        self.key = key.into_list().after(self.key.take());
         self
     }
 
     /// `arg [arg ...]`
     pub fn arg<M>(mut self, arg: impl IntoList<Arg<'a>, M>) -> Self {
-        self.arg = arg.into_list().non_empty();
+        self.arg = arg.into_list().after(self.arg.take());
         self
     }
 }

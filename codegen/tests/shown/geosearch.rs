@@ -14,8 +14,8 @@
 pub struct Geosearch<'a, X = Detached, S = (Open, Open, Open, Open, Open)> {
     via: X,
     key: Arg<'a>,
-    from: GeosearchFrom<'a>,
-    by: GeosearchBy,
+    from: GeoOrigin<'a>,
+    by: GeoShape,
     order: Option<Order>,
     count: Option<Arg<'static>>,
     any: bool,
@@ -26,7 +26,7 @@ pub struct Geosearch<'a, X = Detached, S = (Open, Open, Open, Open, Open)> {
 }
 
 impl<'a, X> Geosearch<'a, X> {
-    fn new(via: X, key: Arg<'a>, from: GeosearchFrom<'a>, by: GeosearchBy) -> Self {
+    fn new(via: X, key: Arg<'a>, from: GeoOrigin<'a>, by: GeoShape) -> Self {
         Self {
             via,
             key,
@@ -261,75 +261,12 @@ impl DistanceUnit {
 
 impl Item for DistanceUnit {}
 
-/// One of the alternatives that `GEOSEARCH` takes.
+/// The centre of a geo search.
+///
+/// An argument of `GEOSEARCH`, `GEOSEARCHSTORE`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum GeosearchBy {
-    /// `BYRADIUS radius <M | KM | FT | MI>`
-    Circle {
-        /// The `radius`.
-        radius: Arg<'static>,
-        /// The `unit`.
-        unit: DistanceUnit,
-    },
-    /// `BYBOX width height <M | KM | FT | MI>`
-    Box {
-        /// The `width`.
-        width: Arg<'static>,
-        /// The `height`.
-        height: Arg<'static>,
-        /// The `unit`.
-        unit: DistanceUnit,
-    },
-}
-
-impl GeosearchBy {
-    /// `BYRADIUS radius <M | KM | FT | MI>`
-    #[must_use]
-    pub fn circle(radius: impl Double, unit: DistanceUnit) -> Self {
-        Self::Circle {
-            radius: radius.into_arg(),
-            unit,
-        }
-    }
-
-    /// `BYBOX width height <M | KM | FT | MI>`
-    #[must_use]
-    pub fn r#box(width: impl Double, height: impl Double, unit: DistanceUnit) -> Self {
-        Self::Box {
-            width: width.into_arg(),
-            height: height.into_arg(),
-            unit,
-        }
-    }
-
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
-        match self {
-            Self::Circle { radius, unit } => {
-                to.word(b"BYRADIUS");
-                radius.write(to);
-                unit.write_words(to);
-            }
-            Self::Box {
-                width,
-                height,
-                unit,
-            } => {
-                to.word(b"BYBOX");
-                width.write(to);
-                height.write(to);
-                unit.write_words(to);
-            }
-        }
-    }
-}
-
-impl Item for GeosearchBy {}
-
-/// One of the alternatives that `GEOSEARCH` takes.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum GeosearchFrom<'a> {
+pub enum GeoOrigin<'a> {
     /// `FROMMEMBER member`
     Frommember(Arg<'a>),
     /// `FROMLONLAT longitude latitude`
@@ -341,7 +278,7 @@ pub enum GeosearchFrom<'a> {
     },
 }
 
-impl<'a> GeosearchFrom<'a> {
+impl<'a> GeoOrigin<'a> {
     /// `FROMMEMBER member`
     #[must_use]
     pub fn frommember(member: impl Into<Arg<'a>>) -> Self {
@@ -375,7 +312,74 @@ impl<'a> GeosearchFrom<'a> {
     }
 }
 
-impl Item for GeosearchFrom<'_> {}
+impl Item for GeoOrigin<'_> {}
+
+/// The area of a geo search.
+///
+/// An argument of `GEOSEARCH`, `GEOSEARCHSTORE`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum GeoShape {
+    /// `BYRADIUS radius <M | KM | FT | MI>`
+    Byradius {
+        /// The `radius`.
+        radius: Arg<'static>,
+        /// The `unit`.
+        unit: DistanceUnit,
+    },
+    /// `BYBOX width height <M | KM | FT | MI>`
+    Bybox {
+        /// The `width`.
+        width: Arg<'static>,
+        /// The `height`.
+        height: Arg<'static>,
+        /// The `unit`.
+        unit: DistanceUnit,
+    },
+}
+
+impl GeoShape {
+    /// `BYRADIUS radius <M | KM | FT | MI>`
+    #[must_use]
+    pub fn byradius(radius: impl Double, unit: DistanceUnit) -> Self {
+        Self::Byradius {
+            radius: radius.into_arg(),
+            unit,
+        }
+    }
+
+    /// `BYBOX width height <M | KM | FT | MI>`
+    #[must_use]
+    pub fn bybox(width: impl Double, height: impl Double, unit: DistanceUnit) -> Self {
+        Self::Bybox {
+            width: width.into_arg(),
+            height: height.into_arg(),
+            unit,
+        }
+    }
+
+    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+        match self {
+            Self::Byradius { radius, unit } => {
+                to.word(b"BYRADIUS");
+                radius.write(to);
+                unit.write_words(to);
+            }
+            Self::Bybox {
+                width,
+                height,
+                unit,
+            } => {
+                to.word(b"BYBOX");
+                width.write(to);
+                height.write(to);
+                unit.write_words(to);
+            }
+        }
+    }
+}
+
+impl Item for GeoShape {}
 
 /// Which end of the order comes first.
 ///
@@ -409,10 +413,10 @@ impl Item for Order {}
 fn geosearch<'a>(
     &self,
     key: impl Into<Arg<'a>>,
-    from: GeosearchFrom<'a>,
-    by: GeosearchBy,
+    from: impl Into<GeoOrigin<'a>>,
+    by: impl Into<GeoShape>,
 ) -> Geosearch<'a, &Self> {
-    Geosearch::new(self, key.into(), from, by)
+    Geosearch::new(self, key.into(), from.into(), by.into())
 }
 
 /// `GEOSEARCH key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT
@@ -423,9 +427,9 @@ fn geosearch<'a>(
 /// [`Geosearch`].
 pub fn geosearch<'a>(
     key: impl Into<Arg<'a>>,
-    from: GeosearchFrom<'a>,
-    by: GeosearchBy,
+    from: impl Into<GeoOrigin<'a>>,
+    by: impl Into<GeoShape>,
 ) -> Geosearch<'a> {
-    Geosearch::new(Detached, key.into(), from, by)
+    Geosearch::new(Detached, key.into(), from.into(), by.into())
 }
 

@@ -142,7 +142,7 @@ impl<X: Via, S> command::Command for Migrate<'_, X, S> {
         if let Some(authentication) = &self.authentication {
             authentication.write_words(to);
         }
-        self.keys.require("keys", to);
+        self.keys.require("key", to);
         to.word(b"KEYS");
         for item in &self.keys {
             item.write_key(to);

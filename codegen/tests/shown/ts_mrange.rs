@@ -23,7 +23,7 @@ pub struct TsMrange<'a, X = Detached, S = (Open, Open)> {
     aggregation: Option<TsMrangeAggregation<'a>>,
     align: Option<Arg<'a>>,
     filter_expr: List<Arg<'a>>,
-    groupby: Option<(Arg<'a>, TsMrangeReducer)>,
+    groupby: Option<(Arg<'a>, Aggregator)>,
     excludeempty: bool,
     state: PhantomData<S>,
 }
@@ -84,7 +84,7 @@ impl<'a, X, S> TsMrange<'a, X, S> {
 
     /// `FILTER_BY_TS timestamp [timestamp ...]`
     pub fn filter_by_ts<M>(mut self, timestamp: impl IntoList<Arg<'a>, M>) -> Self {
-        self.filter_by_ts = timestamp.into_list().non_empty();
+        self.filter_by_ts = timestamp.into_list().after(self.filter_by_ts.take());
         self
     }
 
@@ -102,7 +102,7 @@ impl<'a, X, S> TsMrange<'a, X, S> {
 
     /// `GROUPBY label REDUCE <avg | sum | min | max | range | count | first | last | std.p | std.s
     /// | var.p | var.s | twa | countnan | countall>`
-    pub fn groupby(mut self, label: impl Into<Arg<'a>>, reducer: TsMrangeReducer) -> Self {
+    pub fn groupby(mut self, label: impl Into<Arg<'a>>, reducer: Aggregator) -> Self {
         self.groupby = Some((label.into(), reducer));
         self
     }
@@ -246,10 +246,74 @@ impl<X: Via, S> fmt::Debug for TsMrange<'_, X, S> {
     }
 }
 
-/// One of the alternatives that `TS.MRANGE` takes.
+/// How the samples of a bucket or a group become one.
+///
+/// An argument of `TS.CREATERULE`, `TS.MRANGE`, `TS.MREVRANGE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum TsMrangeBuckettimestamp {
+pub enum Aggregator {
+    /// `avg`
+    Avg,
+    /// `sum`
+    Sum,
+    /// `min`
+    Min,
+    /// `max`
+    Max,
+    /// `range`
+    Range,
+    /// `count`
+    Count,
+    /// `first`
+    First,
+    /// `last`
+    Last,
+    /// `std.p`
+    StdP,
+    /// `std.s`
+    StdS,
+    /// `var.p`
+    VarP,
+    /// `var.s`
+    VarS,
+    /// `twa`
+    Twa,
+    /// `countnan`
+    Countnan,
+    /// `countall`
+    Countall,
+}
+
+impl Aggregator {
+    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+        match self {
+            Self::Avg => to.word(b"avg"),
+            Self::Sum => to.word(b"sum"),
+            Self::Min => to.word(b"min"),
+            Self::Max => to.word(b"max"),
+            Self::Range => to.word(b"range"),
+            Self::Count => to.word(b"count"),
+            Self::First => to.word(b"first"),
+            Self::Last => to.word(b"last"),
+            Self::StdP => to.word(b"std.p"),
+            Self::StdS => to.word(b"std.s"),
+            Self::VarP => to.word(b"var.p"),
+            Self::VarS => to.word(b"var.s"),
+            Self::Twa => to.word(b"twa"),
+            Self::Countnan => to.word(b"countnan"),
+            Self::Countall => to.word(b"countall"),
+        }
+    }
+}
+
+impl Item for Aggregator {}
+
+/// Which time a bucket of samples is reported at.
+///
+/// An argument of `TS.MRANGE`, `TS.MREVRANGE`, `TS.NRANGE` and 3 more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BucketTimestamp {
     /// `mid`
     Mid,
     /// `start`
@@ -258,7 +322,7 @@ pub enum TsMrangeBuckettimestamp {
     End,
 }
 
-impl TsMrangeBuckettimestamp {
+impl BucketTimestamp {
     pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::Mid => to.word(b"mid"),
@@ -268,7 +332,7 @@ impl TsMrangeBuckettimestamp {
     }
 }
 
-impl Item for TsMrangeBuckettimestamp {}
+impl Item for BucketTimestamp {}
 
 /// One of the alternatives that `TS.MRANGE` takes.
 #[derive(Clone, Debug)]
@@ -303,66 +367,6 @@ impl<'a> TsMrangeLabels<'a> {
 
 impl Item for TsMrangeLabels<'_> {}
 
-/// One of the alternatives that `TS.MRANGE` takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TsMrangeReducer {
-    /// `avg`
-    Avg,
-    /// `sum`
-    Sum,
-    /// `min`
-    Min,
-    /// `max`
-    Max,
-    /// `range`
-    Range,
-    /// `count`
-    Count,
-    /// `first`
-    First,
-    /// `last`
-    Last,
-    /// `std.p`
-    StdP,
-    /// `std.s`
-    StdS,
-    /// `var.p`
-    VarP,
-    /// `var.s`
-    VarS,
-    /// `twa`
-    Twa,
-    /// `countnan`
-    Countnan,
-    /// `countall`
-    Countall,
-}
-
-impl TsMrangeReducer {
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
-        match self {
-            Self::Avg => to.word(b"avg"),
-            Self::Sum => to.word(b"sum"),
-            Self::Min => to.word(b"min"),
-            Self::Max => to.word(b"max"),
-            Self::Range => to.word(b"range"),
-            Self::Count => to.word(b"count"),
-            Self::First => to.word(b"first"),
-            Self::Last => to.word(b"last"),
-            Self::StdP => to.word(b"std.p"),
-            Self::StdS => to.word(b"std.s"),
-            Self::VarP => to.word(b"var.p"),
-            Self::VarS => to.word(b"var.s"),
-            Self::Twa => to.word(b"twa"),
-            Self::Countnan => to.word(b"countnan"),
-            Self::Countall => to.word(b"countall"),
-        }
-    }
-}
-
-impl Item for TsMrangeReducer {}
-
 /// `AGGREGATION aggregators bucketDuration [BUCKETTIMESTAMP <mid | start | end | + | - | ~>]
 /// [EMPTY]`, a part of `TS.MRANGE`.
 ///
@@ -371,7 +375,7 @@ impl Item for TsMrangeReducer {}
 pub struct TsMrangeAggregation<'a> {
     pub(crate) aggregators: Arg<'a>,
     pub(crate) bucket_duration: Arg<'static>,
-    buckettimestamp: Option<TsMrangeBuckettimestamp>,
+    buckettimestamp: Option<BucketTimestamp>,
     empty: bool,
 }
 
@@ -390,7 +394,7 @@ impl<'a> TsMrangeAggregation<'a> {
 
     /// `[BUCKETTIMESTAMP <mid | start | end | + | - | ~>]`
     #[must_use]
-    pub fn buckettimestamp(mut self, buckettimestamp: TsMrangeBuckettimestamp) -> Self {
+    pub fn buckettimestamp(mut self, buckettimestamp: BucketTimestamp) -> Self {
         self.buckettimestamp = Some(buckettimestamp);
         self
     }

@@ -125,7 +125,7 @@ impl<'a, X, S> FtAggregate<'a, X, S> {
 
     /// `LOAD count field [AS name] ...`
     pub fn load<M>(mut self, field: impl IntoList<FieldAs<'a>, M>) -> Self {
-        self.load = field.into_list().non_empty();
+        self.load = field.into_list().after(self.load.take());
         self
     }
 
@@ -193,7 +193,7 @@ impl<'a, X, S> FtAggregate<'a, X, S> {
 
     /// `PARAMS nargs name value [name value ...]`
     pub fn params<M>(mut self, values: impl IntoList<QueryParam<'a>, M>) -> Self {
-        self.params = values.into_list().non_empty();
+        self.params = values.into_list().after(self.params.take());
         self
     }
 

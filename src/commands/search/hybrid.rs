@@ -130,7 +130,7 @@ impl<'a, X> FtHybrid<'a, X> {
 
     /// `PARAMS nargs name value [name value ...]`
     pub fn params<M>(mut self, values: impl IntoList<QueryParam<'a>, M>) -> Self {
-        self.params = values.into_list().non_empty();
+        self.params = values.into_list().after(self.params.take());
         self
     }
 
@@ -148,7 +148,7 @@ impl<'a, X> FtHybrid<'a, X> {
 
     /// `LOAD count field [AS name] ...`
     pub fn load<M>(mut self, field: impl IntoList<FieldAs<'a>, M>) -> Self {
-        self.load = field.into_list().non_empty();
+        self.load = field.into_list().after(self.load.take());
         self
     }
 
@@ -568,13 +568,11 @@ enum Combine<'a> {
 
 impl<'a> HybridCombine<'a> {
     /// `RRF`: by the ranks alone.
-    #[must_use]
     pub fn rrf() -> Rrf<'a> {
         Rrf::default()
     }
 
     /// `LINEAR`: by the weighted sum of the scores.
-    #[must_use]
     pub fn linear() -> Linear<'a> {
         Linear::default()
     }

@@ -89,7 +89,7 @@ impl<'a, X> FtCreate<'a, X> {
 
     /// `PREFIX count prefix [prefix ...]`; every key if not given.
     pub fn prefix<M>(mut self, prefix: impl IntoList<Arg<'a>, M>) -> Self {
-        self.prefix = prefix.into_list().non_empty();
+        self.prefix = prefix.into_list().after(self.prefix.take());
         self
     }
 

@@ -256,7 +256,7 @@ impl<'a, X> FtSearch<'a, X> {
 
     /// `PARAMS nargs name value [name value ...]`
     pub fn params<M>(mut self, values: impl IntoList<QueryParam<'a>, M>) -> Self {
-        self.params = values.into_list().non_empty();
+        self.params = values.into_list().after(self.params.take());
         self
     }
 
@@ -460,7 +460,7 @@ impl<'a> Summarize<'a> {
     /// `FIELDS count field [field ...]`
     #[must_use]
     pub fn fields<M>(mut self, field: impl IntoList<Arg<'a>, M>) -> Self {
-        self.fields = field.into_list().non_empty();
+        self.fields = field.into_list().after(self.fields.take());
         self
     }
 
@@ -515,7 +515,7 @@ impl<'a> Highlight<'a> {
     /// `FIELDS count field [field ...]`
     #[must_use]
     pub fn fields<M>(mut self, field: impl IntoList<Arg<'a>, M>) -> Self {
-        self.fields = field.into_list().non_empty();
+        self.fields = field.into_list().after(self.fields.take());
         self
     }
 

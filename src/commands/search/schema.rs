@@ -338,7 +338,8 @@ enum Kind<'a> {
     Numeric,
     Geo,
     Geoshape(Geoshape),
-    Vector(Vector),
+    /// Much larger than the others.
+    Vector(Box<Vector>),
 }
 
 /// A kind of field that has the options of [`Field::text`] and its like.
@@ -489,7 +490,7 @@ impl<'a> FieldKind<'a> for Geoshape {
 
 impl<'a> FieldKind<'a> for Vector {
     fn into_any(self) -> AnyKind<'a> {
-        AnyKind(Kind::Vector(self))
+        AnyKind(Kind::Vector(Box::new(self)))
     }
 }
 

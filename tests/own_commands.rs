@@ -1,0 +1,215 @@
+//! Commands that are not in the spec of this crate: one that is added to it, and those of a user's
+//! own module. Each is built as a user would build it and sent to a real server.
+
+#![cfg(feature = "blocking")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use respec_testkit::{Variant, shared};
+
+/// A command with a choice, an option and a counted list, in the published schema.
+const ACME: &str = r#"{
+  "ACME.PUSH": {
+    "summary": "Pushes items.",
+    "since": "1.0.0",
+    "group": "acme",
+    "arity": -4,
+    "command_flags": ["write"],
+    "arguments": [
+      { "name": "key", "type": "key" },
+      { "name": "mode", "type": "oneof", "optional": true, "arguments": [
+        { "name": "first", "type": "pure-token", "token": "FIRST" },
+        { "name": "last", "type": "pure-token", "token": "LAST" }
+      ] },
+      { "name": "ttl", "type": "integer", "token": "TTL", "optional": true },
+      { "name": "numitems", "type": "integer", "token": "ITEMS" },
+      { "name": "item", "type": "string", "multiple": true }
+    ]
+  }
+}"#;
+
+/// What the command is sent as; servers repeat the words of a command that they do not know.
+const MAIN: &str = r#"
+fn main() {
+    let url = std::env::args().nth(1).unwrap();
+    let client = respec::blocking::Client::connect(&url).unwrap();
+    let error = client.acme_push("k", ["a", "b"]).last().ttl(5).send().unwrap_err();
+    assert_eq!(error.command(), Some("ACME.PUSH"));
+    println!("{}", error.server_message().unwrap());
+}
+"#;
+
+const SENT: &str = "unknown command 'ACME.PUSH', with args beginning with: \
+                    'k' 'LAST' 'TTL' '5' 'ITEMS' '2' 'a' 'b' ";
+
+#[test]
+fn the_commands_of_a_users_module_are_methods_of_every_client() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let project = project("own-module", root);
+    append(
+        &project.join("Cargo.toml"),
+        &format!(
+            "\n[build-dependencies]\nrespec-codegen = {{ path = {:?} }}\n",
+            root.join("codegen")
+        ),
+    );
+    write(&project.join("acme.json"), ACME);
+    write(
+        &project.join("build.rs"),
+        r#"
+fn main() {
+    println!("cargo::rerun-if-changed=acme.json");
+    let out = std::path::PathBuf::from(std::env::var_os("OUT_DIR").unwrap()).join("acme");
+    let spec = std::path::Path::new("acme.json");
+    respec_codegen::generate(spec, respec_codegen::render::Root::User)
+        .and_then(|generated| generated.write(&out))
+        .unwrap_or_else(|error| panic!("{error}"));
+}
+"#,
+    );
+    let modules = r#"
+mod commands {
+    include!(concat!(env!("OUT_DIR"), "/acme/mod.rs"));
+}
+use commands::acme::AcmeCommands;
+use respec::prelude::*;
+"#;
+    write(&project.join("src/main.rs"), &format!("{modules}{MAIN}"));
+    assert_eq!(run(&project), format!("ERR {SENT}"));
+}
+
+#[test]
+fn a_command_added_to_the_spec_is_a_typed_method_after_a_rebuild() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let copy = scratch("added-command").join("respec");
+    for part in ["src", "codegen/src", "commands-spec"] {
+        copy_folder(&root.join(part), &copy.join(part));
+    }
+    for file in ["build.rs", "Cargo.toml", "codegen/Cargo.toml", "README.md"] {
+        fs::copy(root.join(file), copy.join(file)).unwrap();
+    }
+    // The copy is used as a dependency, without the other members of the workspace.
+    let manifest = fs::read_to_string(copy.join("Cargo.toml")).unwrap();
+    let (head, rest) = manifest.split_once("members = [").unwrap();
+    let (_, rest) = rest.split_once(']').unwrap();
+    let manifest = format!("{head}members = [\".\", \"codegen\"]{rest}");
+    let (manifest, _) = manifest.split_once("[dev-dependencies]").unwrap();
+    write(&copy.join("Cargo.toml"), manifest);
+
+    let file = copy.join("commands-spec/commands/string.json");
+    let commands = fs::read_to_string(&file).unwrap();
+    let added = ACME.replace("\"group\": \"acme\"", "\"group\": \"string\"");
+    let added = added.trim_start_matches('{').trim_end_matches('}');
+    let (first, rest) = commands.split_once('{').unwrap();
+    write(&file, &format!("{first}{{{added},{rest}"));
+    append(
+        &copy.join("commands-spec/replies.tsv"),
+        "ACME.PUSH\tcount\n",
+    );
+
+    let project = project("added-command", &copy);
+    let main = format!(
+        "use respec::prelude::*;\n{}",
+        MAIN.replace("let error = client", "let error: respec::Error = client",)
+    );
+    write(&project.join("src/main.rs"), &main);
+    assert_eq!(run(&project), format!("ERR {SENT}"));
+}
+
+#[test]
+fn a_broken_spec_fails_the_build_with_file_command_and_reason() {
+    let spec = scratch("broken-spec").join("broken.json");
+    write(
+        &spec,
+        &ACME.replace("\"type\": \"key\"", "\"type\": \"kye\""),
+    );
+    let error = respec_codegen::generate(&spec, respec_codegen::render::Root::User).unwrap_err();
+    let text = error.to_string();
+    for part in ["broken.json", "ACME.PUSH", "kye"] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+/// A program that depends on the client in a folder, with nothing but the blocking client.
+fn project(name: &str, respec: &Path) -> PathBuf {
+    let project = scratch(name).join("program");
+    let manifest = format!(
+        "[package]\nname = \"program\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
+         respec = {{ path = {respec:?}, default-features = false, \
+         features = [\"blocking\", \"string\"] }}\nbytes = \"1\"\n"
+    );
+    write(&project.join("Cargo.toml"), &manifest);
+    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
+    fs::copy(lock, project.join("Cargo.lock")).unwrap();
+    project
+}
+
+/// An empty folder of this test.
+fn scratch(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("own-commands")
+        .join(name);
+    if folder.join("program").exists() {
+        fs::remove_dir_all(folder.join("program")).unwrap();
+    }
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Builds and runs a program with the address of a server, and returns what it prints.
+fn run(project: &Path) -> String {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "run",
+            "--quiet",
+            "--offline",
+            "--",
+            &shared(Variant::Redis70).url(),
+        ])
+        .current_dir(project)
+        // Both programs share what they depend on.
+        .env(
+            "CARGO_TARGET_DIR",
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("own-commands/target"),
+        )
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .trim_end_matches('\n')
+        .to_owned()
+}
+
+fn write(file: &Path, text: &str) {
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    if fs::read_to_string(file).ok().as_deref() != Some(text) {
+        fs::write(file, text).unwrap();
+    }
+}
+
+fn append(file: &Path, text: &str) {
+    let known = fs::read_to_string(file).unwrap();
+    write(file, &format!("{}\n{text}", known.trim_end()));
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
