@@ -148,13 +148,8 @@ async fn pipelines(client: &Client) -> respec::Result<()> {
         (hits, greeting),
     );
     let keys = ["tour:greeting", "tour:absent"];
-    let many: Vec<Option<Bytes>> = client
-        .pipeline(keys.iter().map(cmd::get))
-        .await?;
-    show(
-        "client.pipeline(keys.iter().map(cmd::get))",
-        many,
-    );
+    let many: Vec<Option<Bytes>> = client.pipeline(keys.iter().map(cmd::get)).await?;
+    show("client.pipeline(keys.iter().map(cmd::get))", many);
     let (x, y) = client
         .transaction((cmd::incr("tour:x"), cmd::decr("tour:y")))
         .await?;

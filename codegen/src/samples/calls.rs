@@ -145,9 +145,25 @@ impl Calls<'_> {
         }
         needs.dedup();
         Call {
-            label: label.to_owned(),
+            label: self.label(label),
             needs,
             text,
+        }
+    }
+
+    /// The label, with the method in front where a command has several.
+    fn label(&self, label: &str) -> String {
+        let siblings = self
+            .model
+            .groups
+            .values()
+            .flat_map(|group| &group.commands)
+            .filter(|other| other.name == self.command.name)
+            .count();
+        match (siblings, label) {
+            (1, label) => label.to_owned(),
+            (_, "minimal") => plain(&self.command.method),
+            (_, label) => join(&plain(&self.command.method), label),
         }
     }
 

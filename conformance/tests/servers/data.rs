@@ -49,6 +49,9 @@ pub(crate) struct Around {
     inside: Vec<Line>,
     #[serde(default)]
     after: Vec<Line>,
+    /// Whether nothing answers to `after`, since the sample switches replies off.
+    #[serde(default)]
+    unanswered: bool,
 }
 
 /// One command: words with spaces between them, or a list of words.
@@ -120,6 +123,16 @@ impl Data {
     /// What runs after a sample.
     pub(crate) fn after<'d>(&'d self, sample: &'d Sample) -> Vec<&'d Line> {
         self.around(sample).flat_map(|rule| &rule.after).collect()
+    }
+}
+
+impl Data {
+    /// How many frames answer to what runs after a sample.
+    pub(crate) fn answers_after(&self, sample: &Sample) -> usize {
+        self.around(sample)
+            .filter(|rule| !rule.unanswered)
+            .map(|rule| rule.after.len())
+            .sum()
     }
 }
 

@@ -28,6 +28,9 @@ pub(crate) struct Deviation {
     /// What is found.
     #[serde(default)]
     found: Option<String>,
+    /// Whether it is not found in every run.
+    #[serde(default)]
+    chance: bool,
     /// Why that is so.
     reason: String,
     #[serde(skip)]
@@ -66,7 +69,7 @@ impl Deviations {
     pub(crate) fn unused(&self) -> Vec<String> {
         self.0
             .iter()
-            .filter(|deviation| deviation.used.load(Ordering::Relaxed) == 0)
+            .filter(|deviation| !deviation.chance && deviation.used.load(Ordering::Relaxed) == 0)
             .map(|deviation| {
                 format!(
                     "{} of {} {}: {}",
