@@ -100,13 +100,16 @@ impl Data {
 
     fn around(&self, sample: &Sample) -> impl Iterator<Item = &Around> {
         self.around.iter().filter(move |rule| {
-            rule.groups
+            let named = rule
+                .groups
                 .iter()
                 .any(|group| glob(group, sample.info.group))
                 || rule
                     .commands
                     .iter()
-                    .any(|name| glob(name, sample.info.name))
+                    .any(|name| glob(name, sample.info.name));
+            let label = rule.samples.as_ref();
+            named && label.is_none_or(|label| glob(label, &sample.label))
         })
     }
 

@@ -335,7 +335,14 @@ impl Run<'_> {
         let counted = match answer.closed {
             Some(reason) => Some(format!("{got} frames, then {reason:?}")),
             None if error.is_some() && got == 1 => None,
-            None => (got != wanted).then(|| format!("{got} frames instead of {wanted}")),
+            None => (got != wanted).then(|| {
+                let frames: Vec<_> = answer
+                    .frames
+                    .iter()
+                    .map(|frame| String::from_utf8_lossy(frame.as_bytes()).into_owned())
+                    .collect();
+                format!("{got} frames instead of {wanted}: {frames:?}")
+            }),
         };
         self.judge_sample(protocol, Check::Count, sample, counted);
         let frame = answer.frames.first()?;
