@@ -16,7 +16,24 @@ pub(crate) struct Data {
     /// Commands that run before and after samples.
     pub(crate) around: Vec<Around>,
     /// Parts of errors that say that a command was understood.
-    pub(crate) understood: Vec<String>,
+    understood: Vec<String>,
+    /// More of them, where a sample does not find what it looks for.
+    understood_elsewhere: Vec<String>,
+}
+
+/// What a server holds when a sample runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Round {
+    /// What the sample looks for.
+    Filled,
+    /// Its keys, with other content.
+    Other,
+    /// Nothing.
+    Empty,
+}
+
+impl Round {
+    pub(crate) const ALL: [Self; 3] = [Self::Filled, Self::Other, Self::Empty];
 }
 
 /// Commands that are never sent.
@@ -44,6 +61,9 @@ pub(crate) struct Around {
     samples: Option<String>,
     #[serde(default)]
     before: Vec<Line>,
+    /// What runs instead of `before` so that keys exist, but not what samples look for in them.
+    #[serde(default)]
+    other: Vec<Line>,
     /// As `before`, but between the first of the two pings and the sample.
     #[serde(default)]
     inside: Vec<Line>,
@@ -98,6 +118,12 @@ impl Data {
         })
     }
 
+    /// Whether an error says that the command was understood.
+    pub(crate) fn understood(&self, error: &str, round: Round) -> bool {
+        let any = |parts: &[String]| parts.iter().any(|part| error.contains(part));
+        any(&self.understood) || round != Round::Filled && any(&self.understood_elsewhere)
+    }
+
     fn around(&self, sample: &Sample) -> impl Iterator<Item = &Around> {
         self.around.iter().filter(move |rule| {
             let named = rule
@@ -113,9 +139,24 @@ impl Data {
         })
     }
 
-    /// What runs before a sample.
-    pub(crate) fn before<'d>(&'d self, sample: &'d Sample) -> Vec<&'d Line> {
-        self.around(sample).flat_map(|rule| &rule.before).collect()
+    /// What runs before a sample in a round; nothing if the sample has no such round.
+    pub(crate) fn before<'d>(&'d self, sample: &'d Sample, round: Round) -> Option<Vec<&'d Line>> {
+        let lines: Vec<_> = self
+            .around(sample)
+            .flat_map(|rule| match round {
+                Round::Filled => &*rule.before,
+                Round::Other => &rule.other,
+                Round::Empty => &[],
+            })
+            .collect();
+        match round {
+            Round::Filled => Some(lines),
+            Round::Other => (!lines.is_empty()).then_some(lines),
+            Round::Empty => self
+                .around(sample)
+                .any(|rule| !rule.before.is_empty())
+                .then_some(lines),
+        }
     }
 
     /// What runs right before a sample.

@@ -7,6 +7,7 @@
 //! - *flags*: are our flags those of `COMMAND INFO`?
 //! - *replies*: does the reply have the declared type?
 //! - *equal*: is its value the same under both versions of the protocol?
+//! - *fields*: have the structs of the reply a field for all that is in it?
 //! - *count*: do as many frames answer as the spec says?
 //!
 //! What deviates must be named with its reason in `deviations.json`; a name under which nothing

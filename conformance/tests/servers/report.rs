@@ -18,6 +18,8 @@ pub(crate) enum Check {
     Replies,
     /// Whether RESP2 and RESP3 lead to the same value.
     Equal,
+    /// Whether the structs of the reply have a field for all that is in it.
+    Fields,
     /// Whether as many frames answer as the spec says.
     Count,
 }
@@ -31,6 +33,7 @@ impl Check {
             Self::Flags => "flags",
             Self::Replies => "replies",
             Self::Equal => "equal",
+            Self::Fields => "fields",
             Self::Count => "count",
         }
     }

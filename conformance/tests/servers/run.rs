@@ -18,7 +18,7 @@ use respec_testkit::{Server, Variant};
 use crate::{
     canonical::canonical,
     connection::{Connection, NoFrame, encode},
-    data::{Data, append},
+    data::{Data, Line, Round, append},
     deviations::Deviations,
     report::{Check, Finding, Outcome, Report},
     version::{at_least, family, of_module},
@@ -221,23 +221,30 @@ impl Run<'_> {
             }
             return;
         }
-        let mut values = Vec::new();
-        for protocol in [2, 3] {
-            let answer = self.ask(sample, protocol);
-            values.push(self.answer(sample, protocol, newer, &answer));
+        let mut any = false;
+        for round in Round::ALL {
+            let Some(before) = self.data.before(sample, round) else {
+                continue;
+            };
+            let values = [2, 3].map(|protocol| {
+                let answer = self.ask(sample, protocol, &before);
+                self.answer(sample, protocol, round, newer, &answer)
+            });
+            any |= values.iter().any(Option::is_some);
+            if let [Some(two), Some(three)] = values {
+                let found =
+                    (two != three).then(|| format!("{two} under RESP2, {three} under RESP3"));
+                self.judge_sample(0, Check::Equal, sample, found);
+                self.judge_sample(0, Check::Fields, sample, unknown_fields(&three));
+            }
         }
-        if let [Some(two), Some(three)] = &*values {
-            let found = (two != three).then(|| format!("{two} under RESP2, {three} under RESP3"));
-            self.judge_sample(0, Check::Equal, sample, found);
+        if any || !newer {
+            self.keys(sample);
         }
-        if values.iter().all(Option::is_none) && newer {
-            return;
-        }
-        self.keys(sample);
     }
 
     /// Sends a sample between two tagged pings.
-    fn ask(&mut self, sample: &Sample, protocol: u8) -> Answer {
+    fn ask(&mut self, sample: &Sample, protocol: u8, before: &[&Line]) -> Answer {
         let cluster = sample.info.group == "cluster";
         let server = if cluster {
             &self.servers.cluster
@@ -255,8 +262,7 @@ impl Run<'_> {
         };
         let mut out = BytesMut::new();
         encode(&mut out, &["FLUSHALL"]);
-        let before = self.data.before(sample);
-        append(&mut out, &before);
+        append(&mut out, before);
         encode(&mut out, &["PING", BEFORE]);
         let inside = self.data.inside(sample);
         append(&mut out, &inside);
@@ -318,6 +324,7 @@ impl Run<'_> {
         &mut self,
         sample: &'static Sample,
         protocol: u8,
+        round: Round,
         newer: bool,
         answer: &Answer,
     ) -> Option<String> {
@@ -347,8 +354,7 @@ impl Run<'_> {
         self.judge_sample(protocol, Check::Count, sample, counted);
         let frame = answer.frames.first()?;
         if let Some(error) = error {
-            let understood = self.data.understood.iter().any(|part| error.contains(part));
-            if understood {
+            if self.data.understood(&error, round) {
                 self.report
                     .errors
                     .entry(error)
@@ -473,6 +479,21 @@ fn is_tag(frame: &Frame, tag: &str) -> bool {
         }
         _ => reply.bytes() == Some(tag.as_bytes()),
     }
+}
+
+/// What the structs of a reply keep because they have no field for it.
+fn unknown_fields(text: &str) -> Option<String> {
+    let mut found = BTreeSet::new();
+    for part in text.split("rest:[").skip(1) {
+        for field in part.split("(\"").skip(1) {
+            let before = &part[..part.len() - field.len()];
+            if before.contains(']') {
+                break;
+            }
+            found.extend(field.split('"').next());
+        }
+    }
+    (!found.is_empty()).then(|| found.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 fn value(frame: &Frame) -> Value {
