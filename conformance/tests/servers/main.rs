@@ -20,11 +20,13 @@ mod data;
 mod deviations;
 mod report;
 mod run;
+mod seeded;
 mod version;
 
 use std::{collections::BTreeSet, thread};
 
 use respec::command::Info;
+use respec_conformance::Catalogue;
 use respec_testkit::Variant;
 
 use data::Data;
@@ -42,7 +44,7 @@ fn every_command_is_as_the_spec_says() {
             .filter(|variant| only.as_ref().is_none_or(|only| variant.name() == only))
             .map(|variant| {
                 let (data, deviations) = (&data, &deviations);
-                scope.spawn(move || run::run(variant, data, deviations))
+                scope.spawn(move || run::run(variant, Catalogue::all(), data, deviations))
             })
             .collect();
         runs.into_iter()

@@ -24,8 +24,13 @@ use crate::{
     version::{at_least, family, of_module},
 };
 
-/// Runs every sample that is meant for a variant.
-pub(crate) fn run(variant: Variant, data: &Data, deviations: &Deviations) -> Report {
+/// Runs samples on a variant.
+pub(crate) fn run(
+    variant: Variant,
+    catalogue: &Catalogue,
+    data: &Data,
+    deviations: &Deviations,
+) -> Report {
     let servers = Servers::start(variant);
     let mut run = Run {
         facts: Facts::of(variant, &servers.plain),
@@ -36,7 +41,7 @@ pub(crate) fn run(variant: Variant, data: &Data, deviations: &Deviations) -> Rep
         shared: BTreeMap::new(),
     };
     let wanted = std::env::var("CONFORMANCE_ONLY").ok();
-    let samples: Vec<_> = Catalogue::all()
+    let samples: Vec<_> = catalogue
         .samples()
         .iter()
         .filter(|sample| {
@@ -175,7 +180,7 @@ struct Answer {
 }
 
 impl Run<'_> {
-    fn flags(&mut self, samples: &[&'static Sample]) {
+    fn flags(&mut self, samples: &[&Sample]) {
         let mut infos: Vec<_> = samples.iter().map(|sample| sample.info).collect();
         infos.sort_by_key(|info| info.name);
         infos.dedup_by_key(|info| info.name);
@@ -203,7 +208,7 @@ impl Run<'_> {
         }
     }
 
-    fn sample(&mut self, sample: &'static Sample) {
+    fn sample(&mut self, sample: &Sample) {
         if self.data.left_out(sample).is_some() {
             return;
         }
@@ -322,7 +327,7 @@ impl Run<'_> {
     /// Judges the answer to a sample and returns its value as text.
     fn answer(
         &mut self,
-        sample: &'static Sample,
+        sample: &Sample,
         protocol: u8,
         round: Round,
         newer: bool,
@@ -385,7 +390,7 @@ impl Run<'_> {
     }
 
     /// Compares our keys with those that the server finds.
-    fn keys(&mut self, sample: &'static Sample) {
+    fn keys(&mut self, sample: &Sample) {
         let cluster = sample.info.group == "cluster";
         let server = if cluster {
             &self.servers.cluster
@@ -421,13 +426,7 @@ impl Run<'_> {
         self.judge_sample(0, Check::Keys, sample, found);
     }
 
-    fn judge_sample(
-        &mut self,
-        protocol: u8,
-        check: Check,
-        sample: &'static Sample,
-        found: Option<String>,
-    ) {
+    fn judge_sample(&mut self, protocol: u8, check: Check, sample: &Sample, found: Option<String>) {
         self.judge(
             protocol,
             check,
