@@ -31,7 +31,11 @@ pub(crate) fn run(
     data: &Data,
     deviations: &Deviations,
 ) -> Report {
-    let servers = Servers::start(variant);
+    let cluster = catalogue
+        .samples()
+        .iter()
+        .any(|sample| sample.info.group == "cluster");
+    let servers = Servers::start(variant, cluster);
     let mut run = Run {
         facts: Facts::of(variant, &servers.plain),
         servers,
@@ -57,18 +61,23 @@ pub(crate) fn run(
     run.report
 }
 
-/// A plain server, and one that is a whole cluster.
+/// A plain server, and one that is a whole cluster where it is asked for.
 struct Servers {
     plain: Server,
-    cluster: Server,
+    cluster: Option<Server>,
 }
 
 impl Servers {
-    fn start(variant: Variant) -> Self {
+    fn start(variant: Variant, cluster: bool) -> Self {
         let plain = Server::builder(variant)
             .config("enable-module-command", "yes")
             .start()
             .unwrap_or_else(|error| panic!("cannot start {variant}: {error:?}"));
+        let cluster = cluster.then(|| Self::start_cluster(variant));
+        Self { plain, cluster }
+    }
+
+    fn start_cluster(variant: Variant) -> Server {
         let cluster = Server::builder(variant)
             .modules(false)
             .config("cluster-enabled", "yes")
@@ -76,11 +85,23 @@ impl Servers {
             .unwrap_or_else(|error| panic!("cannot start {variant}: {error:?}"));
         let mut connection = Connection::open(cluster.addr(), 2);
         connection.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
-        // A cluster of one node notices only after a while that it is complete.
+        Self::wait(&mut connection);
+        cluster
+    }
+
+    /// A cluster of one node notices only after a while that it is complete.
+    fn wait(connection: &mut Connection) {
         while connection.ask(&["GET", "key"]).is_error() {
             thread::sleep(Duration::from_millis(20));
         }
-        Self { plain, cluster }
+    }
+
+    /// The server that runs samples of the group of cluster commands, or all others.
+    fn of(&self, cluster: bool) -> &Server {
+        match &self.cluster {
+            Some(server) if cluster => server,
+            _ => &self.plain,
+        }
     }
 }
 
@@ -251,11 +272,7 @@ impl Run<'_> {
     /// Sends a sample between two tagged pings.
     fn ask(&mut self, sample: &Sample, protocol: u8, before: &[&Line]) -> Answer {
         let cluster = sample.info.group == "cluster";
-        let server = if cluster {
-            &self.servers.cluster
-        } else {
-            &self.servers.plain
-        };
+        let server = self.servers.of(cluster);
         let fresh = sample.info.connection.is_some()
             || matches!(
                 sample.info.group,
@@ -271,7 +288,12 @@ impl Run<'_> {
         encode(&mut out, &["PING", BEFORE]);
         let inside = self.data.inside(sample);
         append(&mut out, &inside);
-        out.extend_from_slice(&sample.request);
+        if cluster {
+            Servers::wait(&mut connection);
+            out.extend_from_slice(&with_node(&sample.request, &mut connection));
+        } else {
+            out.extend_from_slice(&sample.request);
+        }
         let after = self.data.after(sample);
         append(&mut out, &after);
         encode(&mut out, &["PING", AFTER]);
@@ -286,7 +308,9 @@ impl Run<'_> {
                     {
                         let error = String::from_utf8_lossy(error);
                         assert!(
-                            error.contains("unknown") || error.contains("syntax"),
+                            ["unknown", "syntax", "WRONGPASS", "Unknown"]
+                                .iter()
+                                .any(|part| error.contains(part)),
                             "preparing {} with {}: {error}",
                             sample.name(),
                             line.text()
@@ -392,11 +416,7 @@ impl Run<'_> {
     /// Compares our keys with those that the server finds.
     fn keys(&mut self, sample: &Sample) {
         let cluster = sample.info.group == "cluster";
-        let server = if cluster {
-            &self.servers.cluster
-        } else {
-            &self.servers.plain
-        };
+        let server = self.servers.of(cluster);
         let connection = self
             .shared
             .entry((cluster, 2))
@@ -480,6 +500,20 @@ fn is_tag(frame: &Frame, tag: &str) -> bool {
     }
 }
 
+/// A request in which the place holder of node ids, which is as long as one, is the server's own.
+fn with_node(request: &[u8], connection: &mut Connection) -> Vec<u8> {
+    let mut request = request.to_vec();
+    let found = request
+        .windows(NODE.len())
+        .position(|part| part == NODE.as_bytes());
+    if let Some(at) = found {
+        let id = connection.ask(&["CLUSTER", "MYID"]);
+        let id = id.reply().bytes().expect("the id of the node");
+        request[at..at + NODE.len()].copy_from_slice(id);
+    }
+    request
+}
+
 /// What the structs of a reply keep because they have no field for it.
 fn unknown_fields(text: &str) -> Option<String> {
     let mut found = BTreeSet::new();
@@ -507,3 +541,6 @@ fn list(value: &Value) -> Vec<Value> {
 
 const BEFORE: &str = "the-ping-before";
 const AFTER: &str = "the-ping-after";
+
+/// Stands for a node id in `values.json`.
+const NODE: &str = "0123456789012345678901234567890123456789";
