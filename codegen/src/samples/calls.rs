@@ -318,9 +318,11 @@ impl Calls<'_> {
             Ty::UnixMilliseconds => format!("{}_i64", number("4102444800000".to_owned())),
             _ => format!(
                 "{:?}",
-                known
-                    .cloned()
-                    .unwrap_or_else(|| format!("{leaf}{}", nth + 1))
+                known.cloned().unwrap_or_else(|| match nth {
+                    0 => format!("{leaf}1"),
+                    // What would upset a protocol that does not count bytes.
+                    _ => format!("{leaf}\r\n\0 {{}}\""),
+                })
             ),
         }
     }

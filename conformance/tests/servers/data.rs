@@ -12,9 +12,9 @@ use crate::connection::encode;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Data {
     /// Commands that are never sent, with the reason.
-    pub(crate) left_out: Vec<LeftOut>,
+    left_out: Vec<LeftOut>,
     /// Commands that run before and after samples.
-    pub(crate) around: Vec<Around>,
+    around: Vec<Around>,
     /// Parts of errors that say that a command was understood.
     understood: Vec<String>,
     /// More of them, where a sample does not find what it looks for.
@@ -39,7 +39,7 @@ impl Round {
 /// Commands that are never sent.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct LeftOut {
+struct LeftOut {
     commands: Vec<String>,
     #[serde(default)]
     samples: Option<String>,
@@ -49,7 +49,7 @@ pub(crate) struct LeftOut {
 /// Commands that run before and after some samples.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Around {
+struct Around {
     /// Groups whose samples are meant.
     #[serde(default)]
     groups: Vec<String>,
@@ -106,8 +106,8 @@ impl Data {
     }
 
     /// Why a sample is left out, if it is.
-    pub(crate) fn left_out(&self, sample: &Sample) -> Option<&LeftOut> {
-        self.left_out.iter().find(|rule| {
+    pub(crate) fn left_out(&self, sample: &Sample) -> Option<&str> {
+        let rule = self.left_out.iter().find(|rule| {
             rule.commands
                 .iter()
                 .any(|name| glob(name, sample.info.name))
@@ -115,7 +115,8 @@ impl Data {
                     .samples
                     .as_ref()
                     .is_none_or(|label| glob(label, &sample.label))
-        })
+        });
+        rule.map(|rule| rule.reason.as_str())
     }
 
     /// Whether an error says that the command was understood.

@@ -87,6 +87,9 @@ fn every_command_is_as_the_spec_says() {
             report.present.len(),
             names(report.present.difference(&report.succeeded))
         );
+        for (command, reason) in &report.left_out {
+            println!("    {command} was left out, for it {reason}");
+        }
         present.extend(report.present.iter().copied());
         succeeded.extend(report.succeeded.iter().copied());
     }

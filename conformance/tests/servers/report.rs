@@ -70,6 +70,8 @@ pub(crate) struct Report {
     lines: BTreeMap<(u8, Check), Line>,
     /// Commands that the server has.
     pub(crate) present: BTreeSet<&'static str>,
+    /// Commands that were not sent, and why.
+    pub(crate) left_out: BTreeMap<&'static str, String>,
     /// Commands that succeeded at least once.
     pub(crate) succeeded: BTreeSet<&'static str>,
     /// What is wrong and not named.

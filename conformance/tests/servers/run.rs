@@ -230,7 +230,11 @@ impl Run<'_> {
     }
 
     fn sample(&mut self, sample: &Sample) {
-        if self.data.left_out(sample).is_some() {
+        if let Some(reason) = self.data.left_out(sample) {
+            if self.facts.has(sample.info) {
+                let reason = reason.to_owned();
+                self.report.left_out.insert(sample.info.name, reason);
+            }
             return;
         }
         let newer = self
