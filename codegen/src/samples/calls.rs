@@ -124,8 +124,33 @@ impl Calls<'_> {
             }
             every.extend(setters.into_iter().next());
         }
+        calls.extend(self.pairs(&arguments, &needs));
         if every.len() > 1 {
             calls.push(self.call("all", &arguments, needs, &every));
+        }
+        calls
+    }
+
+    /// Every two options together, the later one called first: the order of words is the spec's.
+    fn pairs(&self, arguments: &[String], needs: &[Need]) -> Vec<Call> {
+        let options = &self.command.options;
+        let mut calls = Vec::new();
+        // With two options, all of them are a pair.
+        if options.len() < 3 {
+            return calls;
+        }
+        for (at, early) in options.iter().enumerate() {
+            for late in &options[at + 1..] {
+                if early.after.is_some() || late.after.is_some() {
+                    continue;
+                }
+                let mut chain = Vec::new();
+                chain.extend(self.setters(late).into_iter().next());
+                chain.extend(self.setters(early).into_iter().next());
+                let labels: Vec<_> = chain.iter().rev().map(|way| way.label.as_str()).collect();
+                let label = labels.join(" + ");
+                calls.push(self.call(&label, arguments, needs.to_vec(), &chain));
+            }
         }
         calls
     }
