@@ -10,6 +10,8 @@
 //! - *fields*: have the structs of the reply a field for all that is in it?
 //! - *count*: do as many frames answer as the spec says?
 //!
+//! See the README of this crate for what the files beside it hold.
+//!
 //! What deviates must be named with its reason in `deviations.json`; a name under which nothing
 //! deviates is as much of a failure. `values.json` says what the arguments of samples are, and
 //! `data.json` what a server holds before each of them.
@@ -106,7 +108,7 @@ fn every_command_is_as_the_spec_says() {
         names(unverified.iter())
     );
     assert_eq!(failures, 0, "what deviates is not named");
-    if only.is_none() {
+    if only.is_none() && std::env::var_os("CONFORMANCE_ONLY").is_none() {
         let unused = deviations.unused();
         assert!(
             unused.is_empty(),
