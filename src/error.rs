@@ -1,6 +1,6 @@
 //! The one error of this crate, which callers ask questions of.
 
-use std::{borrow::Cow, error, fmt, io, sync::Arc};
+use std::{borrow::Cow, error, fmt, sync::Arc};
 
 /// The result of everything that can fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -101,7 +101,8 @@ impl Error {
         Self::new(ErrorKind::Argument, message)
     }
 
-    pub(crate) fn io(kind: ErrorKind, what: &'static str, source: io::Error) -> Self {
+    #[cfg(any(feature = "async", feature = "blocking"))]
+    pub(crate) fn io(kind: ErrorKind, what: &'static str, source: std::io::Error) -> Self {
         Self::new(kind, what).with_source(source)
     }
 
@@ -204,7 +205,17 @@ impl fmt::Display for Error {
             ErrorKind::Aborted => "transaction aborted",
             ErrorKind::Closed => "client closed",
         };
-        write!(f, "{what}: {}", Printable(&self.0.message))
+        write!(f, "{what}: {}", Printable(self.shown()))
+    }
+}
+
+impl Error {
+    /// The message without what a server repeats of a command that it does not know.
+    fn shown(&self) -> &str {
+        match self.0.message.split_once(", with args beginning with:") {
+            Some((head, _)) if self.0.kind == ErrorKind::Server => head,
+            _ => &self.0.message,
+        }
     }
 }
 
@@ -213,7 +224,7 @@ impl fmt::Debug for Error {
         f.debug_struct("Error")
             .field("kind", &self.0.kind)
             .field("command", &self.0.command)
-            .field("message", &format_args!("{}", Printable(&self.0.message)))
+            .field("message", &format_args!("{}", Printable(self.shown())))
             .field("may_have_executed", &self.may_have_executed())
             .field("source", &self.0.source)
             .finish()
@@ -275,6 +286,21 @@ mod tests {
         assert!(text.starts_with("the server answered: ERR a\\r\\n+INJ xxx"));
         assert!(text.chars().count() < 340);
         assert_eq!(error.server_message().map(str::len), Some(1012));
+    }
+
+    #[test]
+    fn the_arguments_of_an_unknown_command_are_not_printed() {
+        let error = Error::server(b"ERR unknown command 'X', with args beginning with: 's3cret' ");
+        assert!(!format!("{error} {error:?}").contains("s3cret"));
+        assert_eq!(
+            error.to_string(),
+            "the server answered: ERR unknown command 'X'"
+        );
+        assert!(
+            error
+                .server_message()
+                .is_some_and(|text| text.contains("s3cret"))
+        );
     }
 
     #[test]

@@ -1,4 +1,22 @@
-//! The Redis client that is generated from the command spec.
+#![doc = include_str!("../README.md")]
+//!
+//! # The map
+//!
+//! - [`Client`] and [`blocking::Client`] carry commands; [`prelude`] has their methods.
+//! - [`commands`] has every command with its options, one module for each group; [`cmd`] makes
+//!   commands that belong to no client.
+//! - [`command`] says what a command is and what may be passed to one; [`reply`] what comes back.
+//! - [`Config`] has the settings and their URL form; [`Error`] answers questions.
+//! - [`resp`] is the protocol, for those who want to speak it themselves.
+
+// Nothing panics on bytes from outside; where an invariant rules a panic out, it says so there.
+#![warn(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
 
 #[cfg(feature = "async")]
 pub mod aio;

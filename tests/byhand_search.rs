@@ -43,6 +43,7 @@ fn books(name: &str) -> [Connection; 2] {
         .payload_field("extra")
         .stopwords(["the"]),
     );
+    wait_for_scan(connection, name);
     let all = [
         (
             "Old sea",
@@ -105,6 +106,21 @@ fn books(name: &str) -> [Connection; 2] {
     }
     wait_for(connection, name, 6);
     connections
+}
+
+/// A new index first scans all keys in the background; what is written meanwhile would be indexed
+/// twice and count twice in its statistics.
+fn wait_for_scan(connection: &mut Connection, index: &str) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let info = connection.send(cmd::ft_info(index));
+        let indexing = &info[&b"indexing"[..]];
+        if indexing.as_i64() == Some(0) || indexing.as_str() == Some("0") {
+            return;
+        }
+        assert!(Instant::now() < deadline, "the scan does not end");
+        sleep(Duration::from_millis(10));
+    }
 }
 
 /// Documents that were there before the index are found after a while.

@@ -181,6 +181,10 @@ async fn lists_are_one_value_an_array_a_slice_a_vec_or_an_iterator() {
     );
 }
 
+#[expect(
+    clippy::redundant_closure,
+    reason = "this is how the documentation writes it"
+)]
 #[tokio::test]
 async fn commands_are_values() {
     let (client, key) = client("values").await;

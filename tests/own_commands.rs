@@ -94,11 +94,15 @@ fn a_command_added_to_the_spec_is_a_typed_method_after_a_rebuild() {
     }
     // The copy is used as a dependency, without the other members of the workspace.
     let manifest = fs::read_to_string(copy.join("Cargo.toml")).unwrap();
-    let (head, rest) = manifest.split_once("members = [").unwrap();
-    let (_, rest) = rest.split_once(']').unwrap();
-    let manifest = format!("{head}members = [\".\", \"codegen\"]{rest}");
     let (manifest, _) = manifest.split_once("[dev-dependencies]").unwrap();
-    write(&copy.join("Cargo.toml"), manifest);
+    let manifest: String = manifest
+        .lines()
+        .map(|line| match line.split_once("members = [") {
+            Some((head, _)) => format!("{head}members = [\".\", \"codegen\"]\n"),
+            None => format!("{line}\n"),
+        })
+        .collect();
+    write(&copy.join("Cargo.toml"), &manifest);
 
     let file = copy.join("commands-spec/commands/string.json");
     let commands = fs::read_to_string(&file).unwrap();

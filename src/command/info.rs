@@ -80,7 +80,7 @@ impl Info {
                     .cmp(name.bytes().map(|byte| byte.to_ascii_uppercase()))
             })
             .ok()
-            .map(|at| Self::all()[at])
+            .and_then(|at| Self::all().get(at).copied())
     }
 
     /// The facts of every command of the spec, sorted by name.
@@ -164,6 +164,10 @@ flags! {
 impl Flags {
     /// The set of flags with these names of the spec; unknown ones are left out.
     #[must_use]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the loops end where the lists do; a constant function has no iterators"
+    )]
     pub const fn named(names: &[&str]) -> Self {
         let mut set = Self::NONE;
         let mut at = 0;
@@ -194,6 +198,10 @@ impl Flags {
 }
 
 /// Whether two byte strings are equal, at compile time.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "both are of one length, where the loop ends"
+)]
 const fn same(one: &[u8], other: &[u8]) -> bool {
     if one.len() != other.len() {
         return false;

@@ -21,8 +21,8 @@ use crate::{
 /// |---|---|
 /// | `()` | the text `OK` |
 /// | `bool` | a boolean, or the integers 0 and 1 |
-/// | integers | an integer, a big number, a boolean, or decimal digits as text, within range |
-/// | `f64`, `f32` | a double, an integer, or a text such as `1.5`, `inf`, `nan` |
+/// | integers | an integer, a big number, a boolean, or decimal digits as a text or double, within range |
+/// | `f64`, `f32` | a double, a text such as `1.5`, `inf`, `nan`, or an integer that it holds exactly |
 /// | [`Bytes`], `Vec<u8>` | a string of any kind |
 /// | `String` | a string of any kind that is UTF-8 |
 /// | `Option<T>` | nil, or `T`; an empty array is nil for a tuple |
@@ -47,12 +47,7 @@ pub trait Decode: Sized {
     ///
     /// Where it is no list, or an element has no form that the type accepts.
     fn decode_list(reply: Reply<'_>) -> Result<Vec<Self>, DecodeError> {
-        let elements = elements(reply)?;
-        let mut list = Vec::with_capacity(elements.len());
-        for (at, element) in elements.enumerate() {
-            list.push(Self::decode(element).map_err(|error| error.in_element(at))?);
-        }
-        Ok(list)
+        list(reply)
     }
 }
 
@@ -69,6 +64,16 @@ pub fn ok_or_nil(reply: Reply<'_>) -> Result<bool, DecodeError> {
         Some(b"OK") => Ok(true),
         _ => Err(DecodeError::expected("`OK` or nil", reply)),
     }
+}
+
+/// Each element of an array, set or push as a type.
+fn list<T: Decode>(reply: Reply<'_>) -> Result<Vec<T>, DecodeError> {
+    let elements = elements(reply)?;
+    let mut list = Vec::with_capacity(elements.len());
+    for (at, element) in elements.enumerate() {
+        list.push(T::decode(element).map_err(|error| error.in_element(at))?);
+    }
+    Ok(list)
 }
 
 /// The elements of an array, set or push.
@@ -100,8 +105,10 @@ pub(super) fn pairs<'f>(
 }
 
 /// A key in front of its value is never an array, so that an array of two is a pair.
+///
+/// There may be more in it: newer servers add to the end.
 fn is_pair(reply: &Reply<'_>) -> bool {
-    matches!(reply.kind(), Kind::Array) && reply.len() == 2
+    reply.kind() == Kind::Array && reply.len() >= 2
 }
 
 /// Keys with their values.
@@ -158,7 +165,7 @@ impl Decode for bool {
 }
 
 macro_rules! integers {
-    ($($type:ty),+) => {$(
+    ($($type:ty $({ $($list:item)+ })?),+) => {$(
         impl Decode for $type {
             fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
                 let expected = concat!("an integer of type ", stringify!($type));
@@ -167,49 +174,84 @@ macro_rules! integers {
                     (_, Some(truth)) => Some(Self::from(truth)),
                     _ => digits(reply).and_then(|text| text.parse().ok()),
                 };
-                number.ok_or_else(|| match reply.integer() {
-                    Some(_) => DecodeError::new(expected, "one out of range"),
-                    None => DecodeError::expected(expected, reply),
+                number.ok_or_else(|| {
+                    if reply.integer().is_some() || is_whole_number(reply) {
+                        DecodeError::new(expected, "one out of range")
+                    } else {
+                        DecodeError::expected(expected, reply)
+                    }
                 })
             }
+
+            $($($list)+)?
         }
     )+};
 }
 
 integers!(
-    i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize
+    i8, i16, i32, i64, i128, isize, u16, u32, u64, u128, usize,
+    u8 {
+        /// Bytes, from a string as well.
+        fn decode_list(reply: Reply<'_>) -> Result<Vec<Self>, DecodeError> {
+            match reply.bytes() {
+                Some(bytes) => Ok(bytes.to_vec()),
+                None => list(reply),
+            }
+        }
+    }
 );
 
 /// A text that begins as a number does; `parse` would take a `+` as well.
 pub(super) fn digits<'f>(reply: Reply<'f>) -> Option<&'f str> {
-    let text = reply.bytes().filter(|_| reply.kind() != Kind::Double)?;
-    let text = std::str::from_utf8(text).ok()?;
+    let text = std::str::from_utf8(reply.bytes()?).ok()?;
     text.starts_with(|c: char| c.is_ascii_digit() || c == '-')
         .then_some(text)
 }
 
-/// A floating point number in any of its forms.
-pub(super) fn double(reply: Reply<'_>) -> Option<f64> {
-    if let Some(number) = reply.double() {
-        return Some(number);
-    }
-    if let Some(number) = reply.integer() {
-        // Whole numbers beyond 2^53 would be rounded.
-        let double = number as f64;
-        return (double.abs() <= 9_007_199_254_740_992.0).then_some(double);
-    }
-    match reply.bytes()? {
-        b"inf" | b"+inf" => Some(f64::INFINITY),
-        b"-inf" => Some(f64::NEG_INFINITY),
-        b"nan" | b"-nan" => Some(f64::NAN),
-        text => std::str::from_utf8(text).ok()?.parse().ok(),
-    }
+/// Whether this is the text of a whole number, of any size.
+fn is_whole_number(reply: Reply<'_>) -> bool {
+    digits(reply).is_some_and(|text| {
+        let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
+        !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+    })
 }
 
-impl Decode for f64 {
-    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        double(reply).ok_or_else(|| DecodeError::expected("a floating point number", reply))
-    }
+/// Floating point numbers are read from every form of theirs.
+///
+/// A text is read as the nearest one, since servers print doubles with more or fewer digits than
+/// they have. Integers and big numbers are exact and must stay so.
+macro_rules! floats {
+    ($($type:ident $whole:literal),+) => {$(
+        impl Decode for $type {
+            fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+                const EXPECTED: &str =
+                    concat!("a floating point number of type ", stringify!($type));
+                const LIMIT: u64 = $whole;
+                let out_of_range = || DecodeError::new(EXPECTED, "one that it cannot hold");
+                if let Some(number) = reply.integer() {
+                    let exact = number.unsigned_abs() <= LIMIT;
+                    return exact.then_some(number as Self).ok_or_else(out_of_range);
+                }
+                let number: Self = reply
+                    .bytes()
+                    .and_then(|text| std::str::from_utf8(text).ok()?.parse().ok())
+                    .ok_or_else(|| DecodeError::expected(EXPECTED, reply))?;
+                let exact = match reply.kind() {
+                    Kind::BigNumber => number.abs() < LIMIT as Self,
+                    // Only a text that says so is infinite.
+                    _ => number.is_finite() || !reply.bytes().is_some_and(has_digits),
+                };
+                exact.then_some(number).ok_or_else(out_of_range)
+            }
+        }
+    )+};
+}
+
+// Up to 2^53 and 2^24, every whole number is exact; a big number just above is rounded to the limit.
+floats!(f64 9_007_199_254_740_992, f32 16_777_216);
+
+fn has_digits(text: &[u8]) -> bool {
+    text.iter().any(u8::is_ascii_digit)
 }
 
 impl Decode for Bytes {
@@ -311,7 +353,7 @@ impl<K: Decode + Ord, V: Decode> Decode for BTreeMap<K, V> {
     }
 }
 
-/// A key and a value as types; errors name the key where it is a short text.
+/// A key and a value as types; errors count pairs, since a key may be a secret.
 fn entry<K: Decode, V: Decode>(
     at: usize,
     pair: Result<(Reply<'_>, Reply<'_>), DecodeError>,

@@ -98,7 +98,19 @@ impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "expected {}, found {}", self.0.expected, self.0.found)?;
         if let Some(text) = &self.0.server {
-            write!(f, " ({text})")?;
+            f.write_str(" (")?;
+            for c in text.chars().take(LONGEST_TEXT) {
+                if c.is_control() {
+                    write!(f, "{}", c.escape_default())?;
+                } else {
+                    write!(f, "{c}")?;
+                }
+            }
+            f.write_str(if text.chars().nth(LONGEST_TEXT).is_some() {
+                " …)"
+            } else {
+                ")"
+            })?;
         }
         for (at, step) in self.0.path.iter().rev().enumerate() {
             f.write_str(if at == 0 { " at " } else { ", " })?;
@@ -110,6 +122,9 @@ impl fmt::Display for DecodeError {
         Ok(())
     }
 }
+
+/// The most characters of an error reply that are printed.
+const LONGEST_TEXT: usize = 200;
 
 impl fmt::Debug for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -17,7 +17,7 @@ use serde::{
 
 use super::{
     Decode, DecodeError, Value,
-    decode::{Pairs, digits, double, pairs, text},
+    decode::{Pairs, pairs, text},
     value::TOKEN,
 };
 use crate::resp::{Elements, Kind, Reply};
@@ -27,8 +27,11 @@ use crate::resp::{Elements, Kind, Reply};
 /// It is implemented for everything that serde can deserialize: integers of every width, floats,
 /// `bool`, `char`, strings, [`Bytes`], `Option`, lists, sets, maps, tuples, structs and enums, and
 /// [`Value`]. Numbers are read from text as well, since that is what hash fields hold, and always
-/// within range; a struct is read from a map, from pairs, or from names and values in turn. Nothing
-/// is rounded or cut off.
+/// within range; a map, a struct or a list of pairs is read from a map, from an array of pairs, or
+/// from keys and values in turn. `Vec<u8>` takes a string, and an enum the name of a variant.
+///
+/// An integer is never rounded, and no number is cut off; a text with a fraction becomes the nearest
+/// float. A tuple leaves out elements behind its last, since newer servers add some.
 ///
 /// A type that serde does not know can implement it by itself.
 #[diagnostic::on_unimplemented(
@@ -54,6 +57,7 @@ impl<T: DeserializeOwned + 'static> FromReply for T {
 fn native<T: 'static>(reply: Reply<'_>) -> Option<Result<T, DecodeError>> {
     as_type::<T, Bytes>(reply)
         .or_else(|| as_type::<T, Option<Bytes>>(reply))
+        .or_else(|| as_type::<T, Vec<u8>>(reply))
         .or_else(|| as_type::<T, Vec<Bytes>>(reply))
         .or_else(|| as_type::<T, Vec<Option<Bytes>>>(reply))
         .or_else(|| as_type::<T, Vec<(Bytes, Bytes)>>(reply))
@@ -75,7 +79,10 @@ fn as_type<T: 'static, N: Decode + 'static>(reply: Reply<'_>) -> Option<Result<T
 
 impl de::Error for DecodeError {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::new(message.to_string(), "another value")
+        Self::new(
+            "a value that its type accepts",
+            format!("one that it refuses: {message}"),
+        )
     }
 
     fn invalid_type(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
@@ -97,8 +104,19 @@ impl de::Error for DecodeError {
         Self::new(format!("one of {}", expected.join(", ")), "another text")
     }
 
+    fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {
+        Self::new(
+            format!("one of the fields {}", expected.join(", ")),
+            "another",
+        )
+    }
+
     fn missing_field(field: &'static str) -> Self {
         Self::missing(field)
+    }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        Self::new(format!("one field `{field}`"), "two")
     }
 }
 
@@ -184,14 +202,7 @@ impl<'f> Deserializer<'f> for Source<'f> {
     }
 
     fn deserialize_f32<V: Visitor<'f>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        // The nearest `f32` of a decimal text is not always that of its nearest `f64`.
-        let number = match digits(self.0).and_then(|text| text.parse().ok()) {
-            Some(number) => number,
-            None => double(self.0)
-                .map(|number| number as f32)
-                .ok_or_else(|| DecodeError::expected("a floating point number", self.0))?,
-        };
-        visitor.visit_f32(number)
+        visitor.visit_f32(f32::decode(self.0)?)
     }
 
     fn deserialize_char<V: Visitor<'f>>(self, visitor: V) -> Result<V::Value, DecodeError> {
@@ -253,6 +264,12 @@ impl<'f> Deserializer<'f> for Source<'f> {
 
     fn deserialize_seq<V: Visitor<'f>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         let elements = || DecodeError::expected("an array", self.0);
+        if let Some(bytes) = self.0.bytes() {
+            return visitor.visit_seq(ByteList {
+                bytes,
+                reply: self.0,
+            });
+        }
         match self.0.kind() {
             // A list of pairs, since a list of keys and values in turn would mix types.
             Kind::Map => visitor.visit_seq(PairList {
@@ -292,20 +309,22 @@ impl<'f> Deserializer<'f> for Source<'f> {
     }
 
     fn deserialize_map<V: Visitor<'f>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        visitor.visit_map(Map {
-            pairs: pairs(self.0, "a map")?,
-            value: None,
-            name: None,
-        })
+        self.deserialize_struct("", &[], visitor)
     }
 
     fn deserialize_struct<V: Visitor<'f>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        self.deserialize_map(visitor)
+        visitor.visit_map(Map {
+            pairs: pairs(self.0, "a map")?,
+            fields,
+            at: 0,
+            field: None,
+            value: None,
+        })
     }
 
     fn deserialize_enum<V: Visitor<'f>>(
@@ -348,7 +367,11 @@ impl<'f> SeqAccess<'f> for List<'f> {
         };
         let at = self.at;
         self.at += 1;
-        seed.deserialize(Source(element))
+        let element = Element {
+            reply: element,
+            list: self,
+        };
+        seed.deserialize(element)
             .map(Some)
             .map_err(|error| error.in_element(at))
     }
@@ -392,11 +415,199 @@ impl<'f> IntoDeserializer<'f, DecodeError> for Source<'f> {
     }
 }
 
+/// An element of an array, which is a pair together with the next one where a pair is asked for.
+struct Element<'l, 'f> {
+    reply: Reply<'f>,
+    list: &'l mut List<'f>,
+}
+
+impl<'f> Element<'_, 'f> {
+    /// Whether this is a key in front of its value and not an array of the two.
+    fn is_key(&self, length: usize) -> bool {
+        length == 2 && !self.reply.kind().is_aggregate() && !self.reply.kind().is_error()
+    }
+
+    fn deserialize_pair<V: Visitor<'f>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        let Some(value) = self.list.elements.next() else {
+            return Err(DecodeError::new("pairs", "an array of odd length"));
+        };
+        self.list.at += 1;
+        let both = [Source(self.reply), Source(value)];
+        de::value::SeqDeserializer::new(both.into_iter()).deserialize_any(visitor)
+    }
+}
+
+macro_rules! as_the_element {
+    ($($method:ident)+) => {$(
+        fn $method<V: Visitor<'f>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+            Source(self.reply).$method(visitor)
+        }
+    )+};
+}
+
+impl<'f> Deserializer<'f> for Element<'_, 'f> {
+    type Error = DecodeError;
+
+    as_the_element! {
+        deserialize_any deserialize_bool deserialize_char deserialize_str deserialize_string
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
+        deserialize_f32 deserialize_f64 deserialize_bytes deserialize_byte_buf deserialize_unit
+        deserialize_seq deserialize_map deserialize_identifier deserialize_ignored_any
+    }
+
+    fn deserialize_option<V: Visitor<'f>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        if self.reply.is_nil() {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'f>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        Source(self.reply).deserialize_unit_struct(name, visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'f>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        if name == TOKEN {
+            return Source(self.reply).deserialize_newtype_struct(name, visitor);
+        }
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_tuple<V: Visitor<'f>>(
+        self,
+        length: usize,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        if self.is_key(length) {
+            return self.deserialize_pair(visitor);
+        }
+        Source(self.reply).deserialize_tuple(length, visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'f>>(
+        self,
+        _: &'static str,
+        length: usize,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        self.deserialize_tuple(length, visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'f>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        Source(self.reply).deserialize_struct(name, fields, visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'f>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        Source(self.reply).deserialize_enum(name, variants, visitor)
+    }
+}
+
+/// A string as a list of bytes, which only a list of `u8` may have.
+struct ByteList<'f> {
+    bytes: &'f [u8],
+    reply: Reply<'f>,
+}
+
+impl<'f> SeqAccess<'f> for ByteList<'f> {
+    type Error = DecodeError;
+
+    fn next_element_seed<T: DeserializeSeed<'f>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, DecodeError> {
+        let mut is_byte = false;
+        let (byte, rest) = match self.bytes.split_first() {
+            Some((&byte, rest)) => (Some(byte), rest),
+            None => (None, self.bytes),
+        };
+        self.bytes = rest;
+        let reply = self.reply;
+        let element = seed.deserialize(Byte {
+            byte,
+            reply,
+            is_byte: &mut is_byte,
+        });
+        match (byte, element) {
+            // The end of a list of bytes; without asking, any list could be read from an empty text.
+            (None, _) if is_byte => Ok(None),
+            (_, element) => element.map(Some),
+        }
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.bytes.len())
+    }
+}
+
+/// A byte, or the end of them, that is handed over if a `u8` is asked for.
+struct Byte<'b, 'f> {
+    byte: Option<u8>,
+    reply: Reply<'f>,
+    is_byte: &'b mut bool,
+}
+
+impl<'f> Deserializer<'f> for Byte<'_, 'f> {
+    type Error = DecodeError;
+
+    fn deserialize_any<V: Visitor<'f>>(self, _: V) -> Result<V::Value, DecodeError> {
+        Err(DecodeError::expected("an array", self.reply))
+    }
+
+    fn deserialize_u8<V: Visitor<'f>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        *self.is_byte = true;
+        match self.byte {
+            Some(byte) => visitor.visit_u8(byte),
+            None => Err(DecodeError::new("a byte", "none")),
+        }
+    }
+
+    serde::forward_to_deserialize_any! {
+        <W: Visitor<'f>>
+        bool i8 i16 i32 i64 i128 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
 /// The fields of a struct, or the entries of a map.
 struct Map<'f> {
     pairs: Pairs<'f>,
+    /// The names that a struct has; those of a map may be secrets.
+    fields: &'static [&'static str],
+    /// How many pairs were taken.
+    at: usize,
+    /// The field that `value` belongs to.
+    field: Option<&'static str>,
     value: Option<Reply<'f>>,
-    name: Option<&'f [u8]>,
+}
+
+impl Map<'_> {
+    /// An error with the place of the current pair.
+    fn place(&self, error: DecodeError) -> DecodeError {
+        match self.field {
+            Some(field) => error.in_field(field),
+            None => error.in_element(self.at.saturating_sub(1)),
+        }
+    }
 }
 
 impl<'f> MapAccess<'f> for Map<'f> {
@@ -410,9 +621,14 @@ impl<'f> MapAccess<'f> for Map<'f> {
             return Ok(None);
         };
         let (key, value) = pair?;
+        let name = key.bytes();
+        let mut fields = self.fields.iter();
+        self.field = fields.find(|field| Some(field.as_bytes()) == name).copied();
         self.value = Some(value);
-        self.name = key.bytes();
-        seed.deserialize(Source(key)).map(Some)
+        self.at += 1;
+        seed.deserialize(Source(key))
+            .map(Some)
+            .map_err(|error| self.place(error))
     }
 
     fn next_value_seed<V: DeserializeSeed<'f>>(
@@ -423,10 +639,7 @@ impl<'f> MapAccess<'f> for Map<'f> {
             return Err(DecodeError::new("a value", "none"));
         };
         seed.deserialize(Source(value))
-            .map_err(|error| match self.name {
-                Some(name) => error.in_field(String::from_utf8_lossy(name)),
-                None => error,
-            })
+            .map_err(|error| self.place(error))
     }
 
     fn size_hint(&self) -> Option<usize> {

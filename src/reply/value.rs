@@ -224,33 +224,15 @@ impl Serialize for Value {
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_newtype_struct(TOKEN, Outer)
-    }
-}
-
-/// Takes the RESP bytes that our own deserializer hands over, or whatever another one has.
-struct Outer;
-
-impl<'de> Visitor<'de> for Outer {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_borrowed_bytes<E: serde::de::Error>(self, resp: &'de [u8]) -> Result<Value, E> {
-        Frame::parse(Bytes::copy_from_slice(resp))
-            .map(|frame| Value::of(frame.reply()))
-            .map_err(E::custom)
-    }
-
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Value, D::Error> {
-        inner.deserialize_any(Any)
+        deserializer.deserialize_newtype_struct(TOKEN, Any { resp: true })
     }
 }
 
 /// Takes whatever there is.
-struct Any;
+struct Any {
+    /// Whether borrowed bytes are RESP, handed over by our own deserializer.
+    resp: bool,
+}
 
 impl<'de> Visitor<'de> for Any {
     type Value = Value;
@@ -267,7 +249,17 @@ impl<'de> Visitor<'de> for Any {
         Ok(Value::Integer(number))
     }
 
+    fn visit_i128<E>(self, number: i128) -> Result<Value, E> {
+        Ok(i64::try_from(number)
+            .map_or_else(|_| Value::BigNumber(number.to_string()), Value::Integer))
+    }
+
     fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(i64::try_from(number)
+            .map_or_else(|_| Value::BigNumber(number.to_string()), Value::Integer))
+    }
+
+    fn visit_u128<E>(self, number: u128) -> Result<Value, E> {
         Ok(i64::try_from(number)
             .map_or_else(|_| Value::BigNumber(number.to_string()), Value::Integer))
     }
@@ -284,6 +276,15 @@ impl<'de> Visitor<'de> for Any {
         Ok(Value::BulkString(Bytes::copy_from_slice(bytes)))
     }
 
+    fn visit_borrowed_bytes<E: serde::de::Error>(self, bytes: &'de [u8]) -> Result<Value, E> {
+        if !self.resp {
+            return self.visit_bytes(bytes);
+        }
+        Frame::parse(Bytes::copy_from_slice(bytes))
+            .map(|frame| Value::of(frame.reply()))
+            .map_err(E::custom)
+    }
+
     fn visit_unit<E>(self) -> Result<Value, E> {
         Ok(Value::Nil)
     }
@@ -293,7 +294,11 @@ impl<'de> Visitor<'de> for Any {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<Value, D::Error> {
-        inner.deserialize_any(self)
+        inner.deserialize_any(Self { resp: false })
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Value, D::Error> {
+        inner.deserialize_any(Self { resp: false })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {

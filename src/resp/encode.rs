@@ -173,6 +173,10 @@ impl<'b> Writer<'b> {
     }
 
     /// Fills in the number of words, moving the body when that takes more than one digit.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "the header that `start` wrote is there, made wider by `shift`"
+    )]
     fn finish(&mut self) {
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(self.words).as_bytes();
@@ -188,7 +192,6 @@ impl<'b> Writer<'b> {
                 }
             }
         }
-        // The header that `start` wrote is here, made wider by `shift` above.
         let header = &mut self.out[self.start + 1..][..digits.len() + CRLF.len()];
         header[..digits.len()].copy_from_slice(digits);
         header[digits.len()..].copy_from_slice(CRLF);
@@ -246,7 +249,7 @@ struct ShortText {
 
 impl ShortText {
     fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
+        self.bytes.get(..self.length).unwrap_or_default()
     }
 }
 

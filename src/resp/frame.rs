@@ -31,7 +31,7 @@ impl Frame {
     /// A frame of bytes that a [`Scanner`] has measured.
     ///
     /// `shared` says that they lie in a buffer that is much larger. Other bytes than a scanner has
-    /// approved make a frame of unspecified content.
+    /// approved make a frame of unspecified content and size; for these, use [`Frame::parse`].
     #[must_use]
     pub fn new(bytes: Bytes, shared: bool) -> Self {
         Self {
@@ -83,10 +83,10 @@ impl Frame {
     /// there are any.
     #[must_use]
     pub fn nested_pushes(&self) -> NestedPushes<'_> {
-        let top = self.reply().at;
         NestedPushes {
             frame: self,
-            position: Header::read(&self.bytes, top).map_or(top, |h| h.body),
+            top: self.reply().at,
+            position: 0,
         }
     }
 
@@ -104,12 +104,15 @@ impl Frame {
         if !self.shared {
             return self.bytes.slice(from..to);
         }
-        if !self.reply().kind().is_aggregate() {
-            return Bytes::copy_from_slice(&self.bytes[from..to]);
+        // The first byte tells enough, and looking behind attributes would take a pass over them for
+        // every value.
+        if matches!(self.bytes.first(), Some(b'*' | b'%' | b'~' | b'>' | b'|')) {
+            let copy = self
+                .copy
+                .get_or_init(|| Bytes::copy_from_slice(&self.bytes));
+            return copy.slice(from..to);
         }
-        self.copy
-            .get_or_init(|| Bytes::copy_from_slice(&self.bytes))
-            .slice(from..to)
+        Bytes::copy_from_slice(self.bytes.get(from..to).unwrap_or_default())
     }
 }
 
@@ -439,6 +442,9 @@ impl fmt::Debug for Elements<'_> {
 #[derive(Clone, Debug)]
 pub struct NestedPushes<'f> {
     frame: &'f Frame,
+    /// Where the value of the frame begins, which is no nested push if it is a push.
+    top: usize,
+    /// Where the next header is.
     position: usize,
 }
 
@@ -447,18 +453,18 @@ impl<'f> Iterator for NestedPushes<'f> {
 
     fn next(&mut self) -> Option<Reply<'f>> {
         let bytes = &self.frame.bytes;
-        // Bodies of aggregates begin with a value, so that going from header to header visits all.
+        // Bodies of aggregates begin with a value, so that going from header to header visits all,
+        // those in attributes and in other pushes included, and none that a payload only looks like.
         while let Some(header) = Header::read(bytes, self.position) {
             let at = self.position;
-            if header.kind == Kind::Push && !header.attribute {
-                self.position = skip(bytes, at);
+            self.position = header.next;
+            if header.kind == Kind::Push && at != self.top {
                 return Some(Reply {
                     frame: self.frame,
                     start: at,
                     at,
                 });
             }
-            self.position = header.next;
         }
         None
     }

@@ -137,7 +137,7 @@ impl Scanner {
             }
             self.searched = 0;
             if self.position > self.limits.frame {
-                return Err(self.too_long(self.position as u64));
+                return Err(self.endless());
             }
             while self.remaining == 0 {
                 match self.outer.pop() {
@@ -376,7 +376,7 @@ impl Scanner {
                     return Err(self.unexpected(buffer, offset, "no negative length but -1"));
                 }
                 None => {
-                    self.at_least = sign + 4;
+                    self.at_least = offset + 1;
                     return Ok(None);
                 }
             }
@@ -429,49 +429,61 @@ impl Scanner {
         let mut from = start + self.searched;
         loop {
             let Some(cr) = memchr(b'\r', buffer.get(from..).unwrap_or_default()) else {
-                return self.wait_for_text(buffer.len(), start);
+                return self.wait_for_text(buffer, buffer.len(), start);
             };
             let cr = from + cr;
             match buffer.get(cr + 1) {
                 Some(b'\n') if cr - start <= self.limits.bulk => {
                     return Ok(Header::Scalar { end: cr + 2 });
                 }
-                Some(b'\n') => return self.wait_for_text(cr, start),
+                Some(b'\n') => return self.wait_for_text(buffer, cr, start),
                 Some(_) => from = cr + 1,
-                None => return self.wait_for_text(cr, start),
+                None => return self.wait_for_text(buffer, cr, start),
             }
         }
     }
 
     /// Remembers that a line has no end before `end`, unless it is too long already.
-    fn wait_for_text(&mut self, end: usize, start: usize) -> Result<Header, ProtocolError> {
+    fn wait_for_text(
+        &mut self,
+        buffer: &[u8],
+        end: usize,
+        start: usize,
+    ) -> Result<Header, ProtocolError> {
         self.searched = end.saturating_sub(start);
-        if self.searched > self.limits.bulk {
-            let fault = Fault::Bulk(self.searched as u64, self.limits.bulk);
-            return Err(self.fault(self.position, fault));
+        // The limit that is passed first decides, however much has arrived at once.
+        let longest = start.saturating_add(self.limits.bulk);
+        if end > longest.min(self.limits.frame) {
+            return Err(if longest <= self.limits.frame {
+                self.fault(self.position, Fault::Text(self.limits.bulk))
+            } else {
+                self.endless()
+            });
         }
-        if end > self.limits.frame {
-            return Err(self.too_long(end as u64));
-        }
-        self.at_least = end + 2;
+        self.at_least = buffer.len() + 1;
         Ok(Header::Incomplete)
     }
 
-    /// A number of at most [`MAX_NUMBER`] bytes on a line.
+    /// A number on a line of limited length.
     fn line(&mut self, buffer: &[u8], line: Line) -> Result<Header, ProtocolError> {
         let start = self.position + 1;
         let rest = buffer.get(start..).unwrap_or_default();
-        let window = rest.get(..MAX_NUMBER + 1).unwrap_or(rest);
+        let longest = match line {
+            Line::Integer => MAX_DIGITS,
+            Line::Double => MAX_NUMBER,
+        };
+        let window = rest.get(..longest + 1).unwrap_or(rest);
         let end = match line {
             Line::Integer => self.integer(buffer, window)?,
             Line::Double => self.double(buffer, window)?,
         };
         match end {
             Some(end) => self.line_end(buffer, start + end),
-            None if window.len() > MAX_NUMBER => {
+            None if window.len() > longest => {
                 Err(self.fault(self.position, Fault::Range("a number")))
             }
             None => {
+                self.searched = window.len();
                 self.at_least = buffer.len() + 1;
                 Ok(Header::Incomplete)
             }
@@ -511,7 +523,8 @@ impl Scanner {
 
     /// Where the text of a double ends, if it does.
     fn double(&self, buffer: &[u8], text: &[u8]) -> Result<Option<usize>, ProtocolError> {
-        let Some(end) = memchr(b'\r', text) else {
+        let fresh = text.get(self.searched..).unwrap_or_default();
+        let Some(end) = memchr(b'\r', fresh).map(|end| self.searched + end) else {
             return Ok(None);
         };
         let number = text.get(..end).unwrap_or_default();
@@ -531,19 +544,24 @@ impl Scanner {
             at += 1;
         }
         if at == buffer.len() {
-            return self.wait_for_text(at, start);
+            return self.wait_for_text(buffer, at, start);
         }
         if at == digits {
             return Err(self.unexpected(buffer, at, "a digit of a big number"));
         }
         if at - start > self.limits.bulk {
-            return self.wait_for_text(at, start);
+            return self.wait_for_text(buffer, at, start);
         }
         let header = self.line_end(buffer, at)?;
         if let Header::Incomplete = header {
             self.searched = at - start;
         }
         Ok(header)
+    }
+
+    /// The frame went on beyond the limit without saying so beforehand.
+    fn endless(&self) -> ProtocolError {
+        self.too_long((self.limits.frame as u64).saturating_add(1))
     }
 
     fn too_long(&self, length: u64) -> ProtocolError {
@@ -660,6 +678,7 @@ enum Fault {
     Streamed(u8),
     Depth(usize),
     Bulk(u64, usize),
+    Text(usize),
     Frame(u64, usize),
     Verbatim(u64),
     Trailing,
@@ -696,6 +715,12 @@ impl fmt::Display for ProtocolError {
                     "expected a string of at most {limit} bytes, found one of {length}"
                 )
             }
+            Fault::Text(limit) => {
+                write!(
+                    f,
+                    "expected a string of at most {limit} bytes, found a longer one"
+                )
+            }
             Fault::Frame(length, limit) => write!(
                 f,
                 "expected a frame of at most {limit} bytes, found one of at least {length}"
@@ -726,8 +751,108 @@ impl From<ProtocolError> for Error {
 /// The length of `_\r\n`.
 const SHORTEST_VALUE: u64 = 3;
 
-/// More digits than any length has, leading zeros included.
+/// The longest text of an integer with its sign, or of a length; some room for leading zeros included.
 const MAX_DIGITS: usize = 20;
 
-/// The longest text of an integer or double; servers print long doubles in up to 5 KiB.
+/// The longest text of a double; servers print long doubles in up to 5 KiB.
 const MAX_NUMBER: usize = 5 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many bytes a scanner looks at in total for a frame that arrives in pieces of `size`.
+    ///
+    /// A call either returns at once, for want of bytes, or looks at those from the value or the part
+    /// of a line on that it has not seen the end of.
+    fn work(bytes: &[u8], size: usize) -> usize {
+        let mut scanner = Scanner::new(Limits::default());
+        let mut work = 0;
+        for end in (size..bytes.len()).step_by(size) {
+            if end >= scanner.at_least {
+                work += end - (scanner.position + scanner.searched);
+            }
+            assert_eq!(scanner.scan(&bytes[..end]), Ok(None));
+        }
+        assert_eq!(scanner.scan(bytes), Ok(Some(bytes.len())));
+        work
+    }
+
+    #[test]
+    fn no_byte_is_looked_at_again_and_again() {
+        let x = "x".repeat(1 << 20);
+        let digits = "7".repeat(1 << 20);
+        let cases = [
+            ("a long bulk string", format!("${}\r\n{x}\r\n", x.len())),
+            ("a long simple string", format!("+{x}\r\n")),
+            ("a long error", format!("-{x}\r\n")),
+            (
+                "one of carriage returns",
+                format!("+{}\r\n", "\r".repeat(1 << 16)),
+            ),
+            ("a long big number", format!("({digits}\r\n")),
+            (
+                "long doubles",
+                format!("*10\r\n{}", format!(",{}\r\n", &digits[..5000]).repeat(10)),
+            ),
+            (
+                "many integers",
+                format!("*100000\r\n{}", ":1\r\n".repeat(100_000)),
+            ),
+            (
+                "many strings",
+                format!("*50000\r\n{}", "$3\r\nfoo\r\n".repeat(50_000)),
+            ),
+            (
+                "many pairs",
+                format!("%9999\r\n{}", "+k\r\n*1\r\n_\r\n".repeat(9999)),
+            ),
+            ("deep nesting", format!("{}:1\r\n", "*1\r\n".repeat(128))),
+            (
+                "many pushes",
+                format!("*1\r\n{}:1\r\n", ">1\r\n:1\r\n".repeat(9999)),
+            ),
+            (
+                "many attributes",
+                format!("{}:1\r\n", "|1\r\n+a\r\n:1\r\n".repeat(9999)),
+            ),
+        ];
+        for (what, bytes) in cases {
+            for size in [1, 64, 4096] {
+                // Of a header, a few bytes may be seen several times when it comes byte by byte.
+                let (work, length) = (work(bytes.as_bytes(), size), bytes.len());
+                assert!(
+                    work <= 4 * length,
+                    "{what} in pieces of {size}: {work} for {length}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn its_memory_is_a_number_for_each_level() {
+        let mut scanner = Scanner::new(Limits::default());
+        assert_eq!(scanner.scan("*2\r\n".repeat(100).as_bytes()), Ok(None));
+        assert_eq!(scanner.outer.len(), 100);
+        let wide = format!("*100000\r\n{}", "*0\r\n".repeat(100_000));
+        let mut scanner = Scanner::new(Limits::default());
+        assert_eq!(scanner.scan(wide.as_bytes()), Ok(Some(wide.len())));
+        assert!(scanner.outer.capacity() <= 8);
+    }
+
+    #[test]
+    fn values_that_are_missing_are_counted_against_the_frame() {
+        // 20 values of at least 3 bytes, and a header of 5.
+        let limits = Limits::default().with_frame(65);
+        assert_eq!(Scanner::new(limits).scan(b"*20\r\n"), Ok(None));
+        let error = Scanner::new(limits).scan(b"*21\r\n").unwrap_err();
+        assert_eq!(error.fault, Fault::Frame(68, 65));
+        let error = Scanner::new(limits).scan(b"*10\r\n*11\r\n").unwrap_err();
+        assert_eq!(error.fault, Fault::Frame(70, 65));
+        let most = Limits::default().with_frame(usize::MAX);
+        assert_eq!(
+            Scanner::new(most).scan(b"*18446744073709551615\r\n*18446744073709551615\r\n:1\r\n"),
+            Ok(None)
+        );
+    }
+}

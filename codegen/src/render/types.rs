@@ -282,8 +282,9 @@ pub(super) fn enumeration(out: &mut Text, item: &EnumModel) {
         {
             variant_constructor(out, variant);
         }
+        out.doc("Writes the words that are sent for it.");
         out.function(
-            "pub(crate) fn write_words",
+            "pub fn write_words",
             &[],
             &["&self".to_owned(), "to: &mut Writer<'_>".to_owned()],
             "",
@@ -497,8 +498,9 @@ pub(super) fn block(out: &mut Text, item: &BlockModel) {
         }
         // A row is written column by column by its command.
         if !item.steps.is_empty() {
+            out.doc("Writes the words that are sent for it.");
             out.function(
-                "pub(crate) fn write_words",
+                "pub fn write_words",
                 &[],
                 &["&self".to_owned(), "to: &mut Writer<'_>".to_owned()],
                 "",

@@ -154,7 +154,8 @@ impl<'a> BitfieldOperation<'a> {
         Self::Overflow(overflow)
     }
 
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::Get { encoding, offset } => {
                 to.word(b"GET");
@@ -204,7 +205,8 @@ pub enum BitfieldOverflow {
 }
 
 impl BitfieldOverflow {
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::Wrap => to.word(b"WRAP"),
             Self::Sat => to.word(b"SAT"),

@@ -97,7 +97,8 @@ pub enum ClientKillClientType {
 }
 
 impl ClientKillClientType {
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::Normal => to.word(b"NORMAL"),
             Self::Master => to.word(b"MASTER"),
@@ -334,7 +335,8 @@ impl<'a> ClientKillFilter<'a> {
         Self::NotIp(not_ip.into())
     }
 
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::Id(client_id) => {
                 to.word(b"ID");
@@ -466,7 +468,8 @@ pub enum YesNo {
 }
 
 impl YesNo {
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::Yes => to.word(b"YES"),
             Self::No => to.word(b"NO"),

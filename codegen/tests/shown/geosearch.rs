@@ -249,7 +249,8 @@ pub enum DistanceUnit {
 }
 
 impl DistanceUnit {
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::M => to.word(b"M"),
             Self::Km => to.word(b"KM"),
@@ -294,7 +295,8 @@ impl<'a> GeoOrigin<'a> {
         }
     }
 
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::Frommember(member) => {
                 to.word(b"FROMMEMBER");
@@ -358,7 +360,8 @@ impl GeoShape {
         }
     }
 
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::Byradius { radius, unit } => {
                 to.word(b"BYRADIUS");
@@ -394,7 +397,8 @@ pub enum Order {
 }
 
 impl Order {
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::Asc => to.word(b"ASC"),
             Self::Desc => to.word(b"DESC"),

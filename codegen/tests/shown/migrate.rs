@@ -200,7 +200,8 @@ impl<'a> MigrateAuthentication<'a> {
         }
     }
 
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::Auth(auth) => {
                 to.word(b"AUTH");

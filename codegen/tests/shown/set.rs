@@ -302,7 +302,8 @@ impl<'a> SetCondition<'a> {
         Self::Ifdne(ifdne_digest.into())
     }
 
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::Nx => to.word(b"NX"),
             Self::Xx => to.word(b"XX"),
@@ -369,7 +370,8 @@ impl SetExpiration {
         Self::Pxat(unix_time_milliseconds.into_arg())
     }
 
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::Ex(seconds) => {
                 to.word(b"EX");

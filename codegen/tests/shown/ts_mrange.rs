@@ -285,7 +285,8 @@ pub enum Aggregator {
 }
 
 impl Aggregator {
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::Avg => to.word(b"avg"),
             Self::Sum => to.word(b"sum"),
@@ -323,7 +324,8 @@ pub enum BucketTimestamp {
 }
 
 impl BucketTimestamp {
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::Mid => to.word(b"mid"),
             Self::Start => to.word(b"start"),
@@ -351,7 +353,8 @@ impl<'a> TsMrangeLabels<'a> {
         Self::SelectedLabels(label.into_list())
     }
 
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::Withlabels => to.word(b"WITHLABELS"),
             Self::SelectedLabels(label) => {
@@ -406,7 +409,8 @@ impl<'a> TsMrangeAggregation<'a> {
         self
     }
 
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         to.word(b"AGGREGATION");
         self.aggregators.write(to);
         self.bucket_duration.write(to);

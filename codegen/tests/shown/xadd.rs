@@ -309,7 +309,8 @@ pub enum EntryReferences {
 }
 
 impl EntryReferences {
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::Keepref => to.word(b"KEEPREF"),
             Self::Delref => to.word(b"DELREF"),
@@ -333,7 +334,8 @@ pub enum TrimPrecision {
 }
 
 impl TrimPrecision {
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::Equal => to.word(b"="),
             Self::Approximately => to.word(b"~"),
@@ -356,7 +358,8 @@ pub enum TrimStrategy {
 }
 
 impl TrimStrategy {
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::Maxlen => to.word(b"MAXLEN"),
             Self::Minid => to.word(b"MINID"),
@@ -383,7 +386,8 @@ impl<'a> XaddIdSelector<'a> {
         Self::Id(id.into())
     }
 
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::AutoId => to.word(b"*"),
             Self::Id(id) => id.write(to),
@@ -430,7 +434,8 @@ impl<'a> XaddIdmp<'a> {
         }
     }
 
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::Idmpauto(pid) => {
                 to.word(b"IDMPAUTO");
@@ -466,7 +471,8 @@ impl<'a> FieldValue<'a> {
         }
     }
 
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         self.field.write(to);
         self.value.write(to);
     }

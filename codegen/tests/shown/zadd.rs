@@ -260,7 +260,8 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::Gt => to.word(b"GT"),
             Self::Lt => to.word(b"LT"),
@@ -289,7 +290,8 @@ impl<'a> ScoreMember<'a> {
         }
     }
 
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         self.score.write(to);
         self.member.write(to);
     }
@@ -330,7 +332,8 @@ pub enum Existence {
 }
 
 impl Existence {
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    /// Writes the words that are sent for it.
+    pub fn write_words(&self, to: &mut Writer<'_>) {
         match self {
             Self::Nx => to.word(b"NX"),
             Self::Xx => to.word(b"XX"),
