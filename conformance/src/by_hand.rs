@@ -19,12 +19,19 @@ pub(crate) fn fill(to: &mut Catalogue) {
     aggregates(to);
 }
 
-/// What a server of version 7.0 has dumped, which newer ones read as well.
+/// What servers have dumped: that of version 7.0 is read by newer ones as well.
 fn payloads(to: &mut Catalogue) {
     const TEN: &[u8] = b"\x00\xc0\n\n\x00n\x9fWE\x0e\xaec\xbb";
     const LIBRARY: &[u8] = b"\xf5@F#!lua name=dumped\n\
         redis.register_function('h',function() return 1 end)\n\
         \x00\x9e\xece:\xea0\x99\x1f";
+    const BLOOM: &[u8] = b"\x01\0\0\0\0\0\0\0\x01\0\0\0\x05\0\0\0\x02\0\0\0\x10\0\0\0\0\0\0\0\
+        \x80\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0{\x14\xaeG\xe1zt?\xe9\x86/\xb25\x0e&@\
+        \x08\0\0\0\n\0\0\0\0\0\0\0\0";
+    const CUCKOO: &[u8] = b"\x01\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+        \x01\0\0\0\0\0\0\0\x02\0\x14\0\x01\0";
+    to.add("payload", &[], cmd::bf_loadchunk("bloom:new", 1, BLOOM));
+    to.add("payload", &[], cmd::cf_loadchunk("bloom:new", 1, CUCKOO));
     let restore = || cmd::restore("generic:new", 0, TEN);
     to.add("payload", &[], restore());
     to.add("payload/replace", &[], restore().replace());
@@ -157,6 +164,7 @@ fn aggregates(to: &mut Catalogue) {
         &[],
         aggregate().load("@n").withcursor().count(1),
     );
+    to.add("minimal", &[], cmd::ft_hybrid("idx", "hello", ("@v", "$x")));
     let profiled = cmd::ft_profile(aggregate());
     to.add("aggregate", &[], profiled);
 }

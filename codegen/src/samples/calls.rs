@@ -303,7 +303,11 @@ impl Calls<'_> {
                     .collect();
                 if let (Some(one), Some(two)) = (singles.first(), second.first()) {
                     all.push(Sample {
-                        label: format!("two {}", path.rsplit('/').next().unwrap_or(path)),
+                        label: format!(
+                            "two {}{}",
+                            if item.is_scalar() { "" } else { "rows of " },
+                            path.rsplit('/').next().unwrap_or(path)
+                        ),
                         text: format!("[{}, {}]", one.text, two.text),
                         needs: one.needs.clone(),
                         two: true,
