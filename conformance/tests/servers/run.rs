@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -91,7 +91,9 @@ impl Servers {
 
     /// A cluster of one node notices only after a while that it is complete.
     fn wait(connection: &mut Connection) {
+        let deadline = Instant::now() + Duration::from_secs(20);
         while connection.ask(&["GET", "key"]).is_error() {
+            assert!(Instant::now() < deadline, "the cluster does not come up");
             thread::sleep(Duration::from_millis(20));
         }
     }
