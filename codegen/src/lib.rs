@@ -10,6 +10,7 @@ pub mod names;
 pub mod pull;
 pub mod render;
 pub mod replies;
+pub mod samples;
 pub mod source;
 pub mod spec;
 pub mod store;

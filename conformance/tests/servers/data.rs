@@ -1,0 +1,189 @@
+//! What a server holds before a sample runs: `data.json`.
+
+use bytes::BytesMut;
+use respec_codegen::samples::glob;
+use respec_conformance::Sample;
+use serde::Deserialize;
+
+use crate::connection::encode;
+
+/// The rules of `data.json`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Data {
+    /// Commands that are never sent, with the reason.
+    left_out: Vec<LeftOut>,
+    /// Commands that run before and after samples.
+    around: Vec<Around>,
+    /// Parts of errors that say that a command was understood.
+    understood: Vec<String>,
+    /// More of them, where a sample does not find what it looks for.
+    understood_elsewhere: Vec<String>,
+}
+
+/// What a server holds when a sample runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Round {
+    /// What the sample looks for.
+    Filled,
+    /// Its keys, with other content.
+    Other,
+    /// Nothing.
+    Empty,
+}
+
+impl Round {
+    pub(crate) const ALL: [Self; 3] = [Self::Filled, Self::Other, Self::Empty];
+}
+
+/// Commands that are never sent.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LeftOut {
+    commands: Vec<String>,
+    #[serde(default)]
+    samples: Option<String>,
+    reason: String,
+}
+
+/// Commands that run before and after some samples.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Around {
+    /// Groups whose samples are meant.
+    #[serde(default)]
+    groups: Vec<String>,
+    /// Commands whose samples are meant.
+    #[serde(default)]
+    commands: Vec<String>,
+    /// Labels of their samples; all of them if there is none.
+    #[serde(default)]
+    samples: Option<String>,
+    #[serde(default)]
+    before: Vec<Line>,
+    /// What runs instead of `before` so that keys exist, but not what samples look for in them.
+    #[serde(default)]
+    other: Vec<Line>,
+    /// As `before`, but between the first of the two pings and the sample.
+    #[serde(default)]
+    inside: Vec<Line>,
+    #[serde(default)]
+    after: Vec<Line>,
+    /// Whether nothing answers to `after`, since the sample switches replies off.
+    #[serde(default)]
+    unanswered: bool,
+}
+
+/// One command: words with spaces between them, or a list of words.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Line {
+    Text(String),
+    Words(Vec<String>),
+}
+
+impl Line {
+    fn encode(&self, out: &mut BytesMut) {
+        match self {
+            Self::Text(text) => encode(out, &text.split(' ').collect::<Vec<_>>()),
+            Self::Words(words) => encode(out, words),
+        }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Words(words) => words.join(" "),
+        }
+    }
+}
+
+impl Data {
+    /// Reads the file.
+    pub(crate) fn load() -> Self {
+        let text = include_str!("../../data.json");
+        serde_json::from_str(text).unwrap_or_else(|error| panic!("data.json: {error}"))
+    }
+
+    /// Why a sample is left out, if it is.
+    pub(crate) fn left_out(&self, sample: &Sample) -> Option<&str> {
+        let rule = self.left_out.iter().find(|rule| {
+            rule.commands
+                .iter()
+                .any(|name| glob(name, sample.info.name))
+                && rule
+                    .samples
+                    .as_ref()
+                    .is_none_or(|label| glob(label, &sample.label))
+        });
+        rule.map(|rule| rule.reason.as_str())
+    }
+
+    /// Whether an error says that the command was understood.
+    pub(crate) fn understood(&self, error: &str, round: Round) -> bool {
+        let any = |parts: &[String]| parts.iter().any(|part| error.contains(part));
+        any(&self.understood) || round != Round::Filled && any(&self.understood_elsewhere)
+    }
+
+    fn around(&self, sample: &Sample) -> impl Iterator<Item = &Around> {
+        self.around.iter().filter(move |rule| {
+            let named = rule
+                .groups
+                .iter()
+                .any(|group| glob(group, sample.info.group))
+                || rule
+                    .commands
+                    .iter()
+                    .any(|name| glob(name, sample.info.name));
+            let label = rule.samples.as_ref();
+            named && label.is_none_or(|label| glob(label, &sample.label))
+        })
+    }
+
+    /// What runs before a sample in a round; nothing if the sample has no such round.
+    pub(crate) fn before<'d>(&'d self, sample: &'d Sample, round: Round) -> Option<Vec<&'d Line>> {
+        let lines: Vec<_> = self
+            .around(sample)
+            .flat_map(|rule| match round {
+                Round::Filled => &*rule.before,
+                Round::Other => &rule.other,
+                Round::Empty => &[],
+            })
+            .collect();
+        match round {
+            Round::Filled => Some(lines),
+            Round::Other => (!lines.is_empty()).then_some(lines),
+            Round::Empty => self
+                .around(sample)
+                .any(|rule| !rule.before.is_empty())
+                .then_some(lines),
+        }
+    }
+
+    /// What runs right before a sample.
+    pub(crate) fn inside<'d>(&'d self, sample: &'d Sample) -> Vec<&'d Line> {
+        self.around(sample).flat_map(|rule| &rule.inside).collect()
+    }
+
+    /// What runs after a sample.
+    pub(crate) fn after<'d>(&'d self, sample: &'d Sample) -> Vec<&'d Line> {
+        self.around(sample).flat_map(|rule| &rule.after).collect()
+    }
+}
+
+impl Data {
+    /// How many frames answer to what runs after a sample.
+    pub(crate) fn answers_after(&self, sample: &Sample) -> usize {
+        self.around(sample)
+            .filter(|rule| !rule.unanswered)
+            .map(|rule| rule.after.len())
+            .sum()
+    }
+}
+
+/// Appends commands to a batch.
+pub(crate) fn append(out: &mut BytesMut, lines: &[&Line]) {
+    for line in lines {
+        line.encode(out);
+    }
+}

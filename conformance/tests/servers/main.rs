@@ -1,0 +1,123 @@
+//! Runs sample calls of every command on real servers and compares what happens with the spec.
+//!
+//! Of each sample, under RESP2 and RESP3, the run asks:
+//!
+//! - *accepted*: does the server understand it?
+//! - *keys*: are our keys those of `COMMAND GETKEYS`?
+//! - *flags*: are our flags those of `COMMAND INFO`?
+//! - *replies*: does the reply have the declared type?
+//! - *equal*: is its value the same under both versions of the protocol?
+//! - *fields*: have the structs of the reply a field for all that is in it?
+//! - *count*: do as many frames answer as the spec says?
+//!
+//! See the README of this crate for what the files beside it hold.
+//!
+//! What deviates must be named with its reason in `deviations.json`; a name under which nothing
+//! deviates is as much of a failure. `values.json` says what the arguments of samples are, and
+//! `data.json` what a server holds before each of them.
+
+mod canonical;
+mod connection;
+mod data;
+mod deviations;
+mod report;
+mod run;
+mod seeded;
+mod version;
+
+use std::{collections::BTreeSet, thread};
+
+use respec::command::Info;
+use respec_conformance::Catalogue;
+use respec_testkit::Variant;
+
+use data::Data;
+use deviations::Deviations;
+use report::Report;
+
+#[test]
+fn every_command_is_as_the_spec_says() {
+    let data = Data::load();
+    let deviations = Deviations::load();
+    let only = std::env::var("CONFORMANCE_SERVER").ok();
+    let reports: Vec<Report> = thread::scope(|scope| {
+        let runs: Vec<_> = Variant::ALL
+            .into_iter()
+            .filter(|variant| only.as_ref().is_none_or(|only| variant.name() == only))
+            .map(|variant| {
+                let (data, deviations) = (&data, &deviations);
+                scope.spawn(move || run::run(variant, Catalogue::all(), data, deviations))
+            })
+            .collect();
+        runs.into_iter()
+            .map(|run| run.join().expect("the run ends"))
+            .collect()
+    });
+    let mut failures = 0;
+    for report in &reports {
+        for (protocol, finding) in &report.failures {
+            failures += 1;
+            println!(
+                "{} RESP{protocol} {} {} ({})\n    {}\n    {}",
+                report.server,
+                finding.check.name(),
+                finding.command,
+                finding.label,
+                finding.request.chars().take(300).collect::<String>(),
+                finding.found.chars().take(600).collect::<String>()
+            );
+        }
+    }
+    if std::env::var_os("CONFORMANCE_ERRORS").is_some() {
+        for report in &reports {
+            for (error, request) in &report.errors {
+                println!("{} understood: {error}: {request}", report.server);
+            }
+        }
+    }
+    print!("{}", Report::header());
+    for report in &reports {
+        print!("{}", report.table());
+    }
+    let mut present = BTreeSet::new();
+    let mut succeeded = BTreeSet::new();
+    for report in &reports {
+        println!(
+            "{}: {} of {} commands succeeded at least once; never: {}",
+            report.server,
+            report.succeeded.len(),
+            report.present.len(),
+            names(report.present.difference(&report.succeeded))
+        );
+        for (command, reason) in &report.left_out {
+            println!("    {command} was left out, for it {reason}");
+        }
+        present.extend(report.present.iter().copied());
+        succeeded.extend(report.succeeded.iter().copied());
+    }
+    let unverified: Vec<_> = Info::all()
+        .iter()
+        .map(|info| info.name)
+        .filter(|name| !present.contains(name))
+        .collect();
+    println!(
+        "on any server {} of {} commands succeeded; {} that no server has are unverified: {}",
+        succeeded.len(),
+        Info::all().len(),
+        unverified.len(),
+        names(unverified.iter())
+    );
+    assert_eq!(failures, 0, "what deviates is not named");
+    if only.is_none() && std::env::var_os("CONFORMANCE_ONLY").is_none() {
+        let unused = deviations.unused();
+        assert!(
+            unused.is_empty(),
+            "nothing deviates as named:\n{}",
+            unused.join("\n")
+        );
+    }
+}
+
+fn names<'n>(names: impl Iterator<Item = &'n &'static str>) -> String {
+    names.copied().collect::<Vec<_>>().join(", ")
+}

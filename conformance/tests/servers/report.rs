@@ -1,0 +1,157 @@
+//! What was found, as a table.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
+
+/// One question that is asked of samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Check {
+    /// Whether the server understands the call.
+    Accepted,
+    /// Whether our keys are the server's.
+    Keys,
+    /// Whether our flags are the server's.
+    Flags,
+    /// Whether the reply has the declared type.
+    Replies,
+    /// Whether RESP2 and RESP3 lead to the same value.
+    Equal,
+    /// Whether the structs of the reply have a field for all that is in it.
+    Fields,
+    /// Whether as many frames answer as the spec says.
+    Count,
+}
+
+impl Check {
+    /// Its name in the table and in `deviations.json`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Keys => "keys",
+            Self::Flags => "flags",
+            Self::Replies => "replies",
+            Self::Equal => "equal",
+            Self::Fields => "fields",
+            Self::Count => "count",
+        }
+    }
+}
+
+/// Something that is not as the spec says.
+#[derive(Clone, Debug)]
+pub(crate) struct Finding {
+    pub(crate) check: Check,
+    pub(crate) command: &'static str,
+    pub(crate) label: String,
+    /// The request, where there is one.
+    pub(crate) request: String,
+    pub(crate) found: String,
+}
+
+/// What one line of the table counts.
+#[derive(Debug, Default)]
+struct Line {
+    commands: BTreeSet<&'static str>,
+    samples: usize,
+    agree: usize,
+    newer: usize,
+    named: usize,
+    failures: usize,
+}
+
+/// What was found on one server.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// The server.
+    pub(crate) server: String,
+    /// By the version of the protocol, 0 for both.
+    lines: BTreeMap<(u8, Check), Line>,
+    /// Commands that the server has.
+    pub(crate) present: BTreeSet<&'static str>,
+    /// Commands that were not sent, and why.
+    pub(crate) left_out: BTreeMap<&'static str, String>,
+    /// Commands that succeeded at least once.
+    pub(crate) succeeded: BTreeSet<&'static str>,
+    /// What is wrong and not named.
+    pub(crate) failures: Vec<(u8, Finding)>,
+    /// Errors that say that a call was understood: text, and one call that has it.
+    pub(crate) errors: BTreeMap<String, String>,
+}
+
+/// How a sample fared.
+pub(crate) enum Outcome {
+    /// As the spec says.
+    Agrees,
+    /// The server is too old for it.
+    Newer,
+    /// Otherwise, but a deviation is named.
+    Named,
+    /// Otherwise.
+    Fails(Finding),
+}
+
+impl Report {
+    /// A report on a server, with nothing in it yet.
+    pub(crate) fn new(server: &str) -> Self {
+        Self {
+            server: server.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Counts the outcome of one check of one sample.
+    pub(crate) fn count(
+        &mut self,
+        protocol: u8,
+        check: Check,
+        command: &'static str,
+        outcome: Outcome,
+    ) {
+        let line = self.lines.entry((protocol, check)).or_default();
+        line.commands.insert(command);
+        line.samples += 1;
+        match outcome {
+            Outcome::Agrees => line.agree += 1,
+            Outcome::Newer => line.newer += 1,
+            Outcome::Named => line.named += 1,
+            Outcome::Fails(finding) => {
+                line.failures += 1;
+                self.failures.push((protocol, finding));
+            }
+        }
+    }
+
+    /// The lines of the table.
+    pub(crate) fn table(&self) -> String {
+        let mut out = String::new();
+        for ((protocol, check), line) in &self.lines {
+            let protocol = match protocol {
+                0 => "-".to_owned(),
+                version => format!("RESP{version}"),
+            };
+            let _ = writeln!(
+                out,
+                "{:<14} {protocol:<6} {:<9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
+                self.server,
+                check.name(),
+                line.commands.len(),
+                line.samples,
+                line.agree,
+                line.newer,
+                line.named,
+                line.failures
+            );
+        }
+        out
+    }
+
+    /// The names of the table's columns.
+    pub(crate) fn header() -> String {
+        format!(
+            "{:<14} {:<6} {:<9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}\n",
+            "server", "", "check", "commands", "samples", "agree", "newer", "named", "failures"
+        )
+    }
+}

@@ -1,0 +1,557 @@
+//! Runs the samples on one server.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    thread,
+    time::{Duration, Instant},
+};
+
+use bytes::{Bytes, BytesMut};
+use respec::{
+    command::{Command as _, Flags, Info, Provider, Replies, raw},
+    reply::Value,
+    resp::{Frame, Kind},
+};
+use respec_conformance::{Catalogue, Sample};
+use respec_testkit::{Server, Variant};
+
+use crate::{
+    canonical::canonical,
+    connection::{Connection, NoFrame, encode},
+    data::{Data, Line, Round, append},
+    deviations::Deviations,
+    report::{Check, Finding, Outcome, Report},
+    version::{at_least, family, of_module},
+};
+
+/// Runs samples on a variant.
+pub(crate) fn run(
+    variant: Variant,
+    catalogue: &Catalogue,
+    data: &Data,
+    deviations: &Deviations,
+) -> Report {
+    let cluster = catalogue
+        .samples()
+        .iter()
+        .any(|sample| sample.info.group == "cluster");
+    let servers = Servers::start(variant, cluster);
+    let mut run = Run {
+        facts: Facts::of(variant, &servers.plain),
+        servers,
+        data,
+        deviations,
+        report: Report::new(variant.name()),
+        shared: BTreeMap::new(),
+    };
+    let wanted = std::env::var("CONFORMANCE_ONLY").ok();
+    let samples: Vec<_> = catalogue
+        .samples()
+        .iter()
+        .filter(|sample| {
+            wanted
+                .as_ref()
+                .is_none_or(|name| respec_codegen::samples::glob(name, sample.info.name))
+        })
+        .collect();
+    run.flags(&samples);
+    for sample in samples {
+        run.sample(sample);
+    }
+    run.report
+}
+
+/// A plain server, and one that is a whole cluster where it is asked for.
+struct Servers {
+    plain: Server,
+    cluster: Option<Server>,
+}
+
+impl Servers {
+    fn start(variant: Variant, cluster: bool) -> Self {
+        let plain = Server::builder(variant)
+            .config("enable-module-command", "yes")
+            .start()
+            .unwrap_or_else(|error| panic!("cannot start {variant}: {error:?}"));
+        let cluster = cluster.then(|| Self::start_cluster(variant));
+        Self { plain, cluster }
+    }
+
+    fn start_cluster(variant: Variant) -> Server {
+        let cluster = Server::builder(variant)
+            .modules(false)
+            .config("cluster-enabled", "yes")
+            .start()
+            .unwrap_or_else(|error| panic!("cannot start {variant}: {error:?}"));
+        let mut connection = Connection::open(cluster.addr(), 2);
+        connection.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+        Self::wait(&mut connection);
+        cluster
+    }
+
+    /// A cluster of one node notices only after a while that it is complete.
+    fn wait(connection: &mut Connection) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while connection.ask(&["GET", "key"]).is_error() {
+            assert!(Instant::now() < deadline, "the cluster does not come up");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The server that runs samples of the group of cluster commands, or all others.
+    fn of(&self, cluster: bool) -> &Server {
+        match &self.cluster {
+            Some(server) if cluster => server,
+            _ => &self.plain,
+        }
+    }
+}
+
+/// What a server is and has.
+struct Facts {
+    family: Provider,
+    version: String,
+    /// Versions by the names of modules.
+    modules: BTreeMap<String, String>,
+    /// The flags of each command, by its name.
+    commands: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Facts {
+    fn of(variant: Variant, server: &Server) -> Self {
+        let mut connection = Connection::open(server.addr(), 3);
+        let mut modules = BTreeMap::new();
+        for module in list(&value(&connection.ask(&["MODULE", "LIST"]))) {
+            let name = module
+                .get("name")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let version = module
+                .get("ver")
+                .and_then(Value::as_i64)
+                .unwrap_or_default();
+            modules.insert(name.to_owned(), of_module(version.unsigned_abs()));
+        }
+        let mut commands = BTreeMap::new();
+        for command in list(&value(&connection.ask(&["COMMAND"]))) {
+            Self::command(&command, &mut commands);
+        }
+        Self {
+            family: family(variant),
+            version: server.version().to_owned(),
+            modules,
+            commands,
+        }
+    }
+
+    fn command(command: &Value, to: &mut BTreeMap<String, BTreeSet<String>>) {
+        let parts = list(command);
+        let Some(name) = parts.first().and_then(Value::as_str) else {
+            return;
+        };
+        let flags = parts.get(2).map(list).unwrap_or_default();
+        to.insert(
+            name.replace('|', " ").to_uppercase(),
+            flags
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect(),
+        );
+        for subcommand in parts.get(9).map(list).unwrap_or_default() {
+            Self::command(&subcommand, to);
+        }
+    }
+
+    /// Whether the server has a command; modules do not tell what subcommands they have.
+    fn has(&self, info: &Info) -> bool {
+        let first = info.name.split(' ').next().unwrap_or_default();
+        self.commands.contains_key(info.name)
+            || info.module.is_some() && self.commands.contains_key(first)
+    }
+
+    /// Whether the server is too old for something, or of another family.
+    fn lacks(&self, info: &Info, since: Option<&str>, provider: Option<Provider>) -> bool {
+        if provider.is_some_and(|provider| provider != self.family) {
+            return true;
+        }
+        let version = match info.module {
+            None => &self.version,
+            Some(module) => match self.modules.get(module) {
+                Some(version) => version,
+                None => return true,
+            },
+        };
+        since.is_some_and(|since| !at_least(version, since))
+    }
+}
+
+struct Run<'r> {
+    servers: Servers,
+    facts: Facts,
+    data: &'r Data,
+    deviations: &'r Deviations,
+    report: Report,
+    /// Connections that samples share, by server and protocol.
+    shared: BTreeMap<(bool, u8), Connection>,
+}
+
+/// What one protocol has for one sample.
+struct Answer {
+    frames: Vec<Frame>,
+    closed: Option<NoFrame>,
+}
+
+impl Run<'_> {
+    fn flags(&mut self, samples: &[&Sample]) {
+        let mut infos: Vec<_> = samples.iter().map(|sample| sample.info).collect();
+        infos.sort_by_key(|info| info.name);
+        infos.dedup_by_key(|info| info.name);
+        for info in infos {
+            if self.facts.has(info) {
+                self.report.present.insert(info.name);
+            }
+            let Some(theirs) = self.facts.commands.get(info.name) else {
+                continue;
+            };
+            let mut wrong = Vec::new();
+            for (flag, name) in [
+                (Flags::WRITE, "write"),
+                (Flags::READONLY, "readonly"),
+                (Flags::BLOCKING, "blocking"),
+            ] {
+                match (info.flags.contains(flag), theirs.contains(name)) {
+                    (true, false) => wrong.push(format!("not {name}")),
+                    (false, true) => wrong.push(name.to_owned()),
+                    _ => {}
+                }
+            }
+            let found = (!wrong.is_empty()).then(|| wrong.join(", "));
+            self.judge(0, Check::Flags, info.name, "", String::new(), found);
+        }
+    }
+
+    fn sample(&mut self, sample: &Sample) {
+        if let Some(reason) = self.data.left_out(sample) {
+            if self.facts.has(sample.info) {
+                let reason = reason.to_owned();
+                self.report.left_out.insert(sample.info.name, reason);
+            }
+            return;
+        }
+        let newer = self
+            .facts
+            .lacks(sample.info, sample.info.since, sample.info.provider)
+            || sample
+                .needs
+                .iter()
+                .any(|need| self.facts.lacks(sample.info, need.since, need.provider));
+        if !self.facts.has(sample.info) {
+            if !newer {
+                let found = Some("the server has no such command".to_owned());
+                self.judge_sample(0, Check::Accepted, sample, found);
+            }
+            return;
+        }
+        let mut any = false;
+        for round in Round::ALL {
+            let Some(before) = self.data.before(sample, round) else {
+                continue;
+            };
+            let values = [2, 3].map(|protocol| {
+                let answer = self.ask(sample, protocol, &before);
+                self.answer(sample, protocol, round, newer, &answer)
+            });
+            any |= values.iter().any(Option::is_some);
+            if let [Some(two), Some(three)] = values {
+                let found =
+                    (two != three).then(|| format!("{two} under RESP2, {three} under RESP3"));
+                self.judge_sample(0, Check::Equal, sample, found);
+                self.judge_sample(0, Check::Fields, sample, unknown_fields(&three));
+            }
+        }
+        if any || !newer {
+            self.keys(sample);
+        }
+    }
+
+    /// Sends a sample between two tagged pings.
+    fn ask(&mut self, sample: &Sample, protocol: u8, before: &[&Line]) -> Answer {
+        let cluster = sample.info.group == "cluster";
+        let server = self.servers.of(cluster);
+        let fresh = sample.info.connection.is_some()
+            || matches!(
+                sample.info.group,
+                "connection" | "pubsub" | "transactions" | "server"
+            );
+        let mut connection = match self.shared.remove(&(cluster, protocol)) {
+            Some(connection) if !fresh => connection,
+            _ => Connection::open(server.addr(), protocol),
+        };
+        let mut out = BytesMut::new();
+        encode(&mut out, &["FLUSHALL"]);
+        append(&mut out, before);
+        encode(&mut out, &["PING", BEFORE]);
+        let inside = self.data.inside(sample);
+        append(&mut out, &inside);
+        if cluster {
+            Servers::wait(&mut connection);
+            out.extend_from_slice(&with_node(&sample.request, &mut connection));
+        } else {
+            out.extend_from_slice(&sample.request);
+        }
+        let after = self.data.after(sample);
+        append(&mut out, &after);
+        encode(&mut out, &["PING", AFTER]);
+        connection.send(&out);
+        let mut prepared = 0;
+        loop {
+            match connection.receive() {
+                Ok(frame) if is_tag(&frame, BEFORE) => break,
+                Ok(frame) => {
+                    if let (Some(error), Some(line)) =
+                        (frame.reply().as_error(), before.get(prepared.max(1) - 1))
+                    {
+                        let error = String::from_utf8_lossy(error);
+                        assert!(
+                            ["unknown", "syntax", "WRONGPASS", "Unknown"]
+                                .iter()
+                                .any(|part| error.contains(part)),
+                            "preparing {} with {}: {error}",
+                            sample.name(),
+                            line.text()
+                        );
+                    }
+                    prepared += 1;
+                }
+                Err(error) => panic!("preparing {}: {error:?}", sample.name()),
+            }
+        }
+        let mut answer = Answer {
+            frames: Vec::new(),
+            closed: None,
+        };
+        loop {
+            match connection.receive() {
+                Ok(frame) if is_tag(&frame, AFTER) => break,
+                Ok(frame) => answer.frames.push(frame),
+                Err(reason) => {
+                    answer.closed = Some(reason);
+                    break;
+                }
+            }
+        }
+        let inside = inside.len().min(answer.frames.len());
+        answer.frames.drain(..inside);
+        if answer.closed.is_none() {
+            let after = self.data.answers_after(sample);
+            let owed = answer.frames.len().saturating_sub(after);
+            answer.frames.truncate(owed);
+        }
+        if answer.closed.is_none() && !fresh {
+            self.shared.insert((cluster, protocol), connection);
+        }
+        answer
+    }
+
+    /// Judges the answer to a sample and returns its value as text.
+    fn answer(
+        &mut self,
+        sample: &Sample,
+        protocol: u8,
+        round: Round,
+        newer: bool,
+        answer: &Answer,
+    ) -> Option<String> {
+        let wanted = match sample.info.replies {
+            Replies::One | Replies::Stream => 1,
+            Replies::None => 0,
+            Replies::PerArgument => (sample.words.len() - sample.info.words).max(1),
+        };
+        let error = answer
+            .frames
+            .first()
+            .and_then(|frame| frame.reply().as_error())
+            .map(|error| String::from_utf8_lossy(error).into_owned());
+        let got = answer.frames.len();
+        let counted = match answer.closed {
+            Some(reason) => Some(format!("{got} frames, then {reason:?}")),
+            None if error.is_some() && got == 1 => None,
+            None => (got != wanted).then(|| {
+                let frames: Vec<_> = answer
+                    .frames
+                    .iter()
+                    .map(|frame| String::from_utf8_lossy(frame.as_bytes()).into_owned())
+                    .collect();
+                format!("{got} frames instead of {wanted}: {frames:?}")
+            }),
+        };
+        self.judge_sample(protocol, Check::Count, sample, counted);
+        let frame = answer.frames.first()?;
+        if let Some(error) = error {
+            if self.data.understood(&error, round) {
+                self.report
+                    .errors
+                    .entry(error)
+                    .or_insert_with(|| sample.text());
+                self.judge_sample(protocol, Check::Accepted, sample, None);
+            } else if newer {
+                self.report
+                    .count(protocol, Check::Accepted, sample.info.name, Outcome::Newer);
+            } else {
+                self.judge_sample(protocol, Check::Accepted, sample, Some(error));
+            }
+            return None;
+        }
+        self.judge_sample(protocol, Check::Accepted, sample, None);
+        self.report.succeeded.insert(sample.info.name);
+        match sample.read(frame.reply()) {
+            Ok(text) => {
+                self.judge_sample(protocol, Check::Replies, sample, None);
+                Some(canonical(&text))
+            }
+            Err(error) => {
+                let raw = String::from_utf8_lossy(frame.as_bytes());
+                let found = Some(format!("{error}: {}", raw.escape_debug()));
+                self.judge_sample(protocol, Check::Replies, sample, found);
+                None
+            }
+        }
+    }
+
+    /// Compares our keys with those that the server finds.
+    fn keys(&mut self, sample: &Sample) {
+        let cluster = sample.info.group == "cluster";
+        let server = self.servers.of(cluster);
+        let connection = self
+            .shared
+            .entry((cluster, 2))
+            .or_insert_with(|| Connection::open(server.addr(), 2));
+        let words: Vec<&[u8]> = [b"COMMAND".as_slice(), b"GETKEYS"]
+            .into_iter()
+            .chain(sample.words.iter().map(|word| word.as_ref()))
+            .collect();
+        let reply = connection.ask(&words);
+        let found = match reply.reply().as_error() {
+            Some(error) => {
+                let error = String::from_utf8_lossy(error).into_owned();
+                if error.contains("no key arguments") {
+                    (!sample.keys.is_empty()).then(|| "no keys".to_owned())
+                } else {
+                    Some(error)
+                }
+            }
+            None => {
+                let theirs: Vec<Bytes> = list(&value(&reply))
+                    .iter()
+                    .filter_map(|key| key.as_bytes().cloned())
+                    .collect();
+                (theirs != sample.keys).then(|| format!("{theirs:?} instead of {:?}", sample.keys))
+            }
+        };
+        self.judge_sample(0, Check::Keys, sample, found);
+    }
+
+    fn judge_sample(&mut self, protocol: u8, check: Check, sample: &Sample, found: Option<String>) {
+        self.judge(
+            protocol,
+            check,
+            sample.info.name,
+            &sample.label,
+            sample.text(),
+            found,
+        );
+    }
+
+    fn judge(
+        &mut self,
+        protocol: u8,
+        check: Check,
+        command: &'static str,
+        label: &str,
+        request: String,
+        found: Option<String>,
+    ) {
+        let outcome = match found {
+            None => Outcome::Agrees,
+            Some(found) => {
+                let finding = Finding {
+                    check,
+                    command,
+                    label: label.to_owned(),
+                    request,
+                    found,
+                };
+                if self.deviations.name(&self.report.server, &finding) {
+                    Outcome::Named
+                } else {
+                    Outcome::Fails(finding)
+                }
+            }
+        };
+        self.report.count(protocol, check, command, outcome);
+    }
+}
+
+/// Whether a frame answers a tagged ping, inside a subscription or a transaction or not.
+fn is_tag(frame: &Frame, tag: &str) -> bool {
+    let reply = frame.reply();
+    match reply.kind() {
+        Kind::Array => {
+            let mut elements = reply.elements().into_iter().flatten();
+            elements.next().and_then(|first| first.bytes()) == Some(b"pong")
+                && elements.next().and_then(|second| second.bytes()) == Some(tag.as_bytes())
+        }
+        _ => reply.bytes() == Some(tag.as_bytes()),
+    }
+}
+
+/// A request in which the place holder of node ids, which is as long as one, is the server's own.
+fn with_node(request: &[u8], connection: &mut Connection) -> Vec<u8> {
+    let mut request = request.to_vec();
+    let found = request
+        .windows(NODE.len())
+        .position(|part| part == NODE.as_bytes());
+    if let Some(at) = found {
+        let id = connection.ask(&["CLUSTER", "MYID"]);
+        let id = id.reply().bytes().expect("the id of the node");
+        request[at..at + NODE.len()].copy_from_slice(id);
+    }
+    request
+}
+
+/// The first field of each struct of a reply that is kept because it has no place of its own.
+fn unknown_fields(text: &str) -> Option<String> {
+    let found: BTreeSet<_> = text
+        .split("rest:[(\"")
+        .skip(1)
+        .filter_map(|field| field.split('"').next())
+        .collect();
+    (!found.is_empty()).then(|| found.into_iter().collect::<Vec<_>>().join(", "))
+}
+
+fn value(frame: &Frame) -> Value {
+    raw("ANY")
+        .read(frame.reply())
+        .expect("every reply is a value")
+}
+
+fn list(value: &Value) -> Vec<Value> {
+    value.as_slice().map(<[Value]>::to_vec).unwrap_or_default()
+}
+
+const BEFORE: &str = "the-ping-before";
+const AFTER: &str = "the-ping-after";
+
+/// Stands for a node id in `values.json`.
+const NODE: &str = "0123456789012345678901234567890123456789";
+
+#[test]
+fn fields_that_a_struct_does_not_have_are_found() {
+    let text = |rest: &str| canonical(&format!("Some(Module {{ name: \"a\", rest: {rest} }})"));
+    assert_eq!(unknown_fields(&text("[]")), None);
+    assert_eq!(
+        unknown_fields(&text("[(\"b\", Array([Integer(1)])), (\"a\", Integer(1))]")).as_deref(),
+        Some("b")
+    );
+}
