@@ -4,10 +4,10 @@ use std::{env, fs, path::Path, process::ExitCode};
 
 use respec_codegen::{
     error::Error,
+    load::Spec,
     model::Model,
     names::Names,
     samples::{self, Values},
-    spec,
 };
 
 fn main() -> ExitCode {
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 
 fn samples() -> Result<String, Error> {
     let dir = Path::new("../commands-spec");
-    let spec = spec::load(dir)?;
+    let spec = Spec::load(dir)?;
     let model = Model::build(&spec, &Names::load(dir)?)?;
     let values = Values::load(Path::new("values.json"))?;
     Ok(samples::render(&model, &values))

@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, fmt};
 
 use crate::{
+    load::Spec,
     model::{Model, feature},
     replies,
-    spec::{Skip, Spec},
+    spec::Skip,
 };
 
 /// The counts of a spec.

@@ -4,6 +4,7 @@ pub mod corrections;
 pub mod coverage;
 pub mod diff;
 pub mod error;
+pub mod load;
 pub mod merge;
 pub mod model;
 pub mod names;
@@ -20,6 +21,7 @@ pub mod syntax;
 use std::{collections::BTreeMap, fs, path::Path};
 
 use error::Error;
+use load::Spec;
 
 /// Reads the spec in a folder and returns the generated files by name.
 ///
@@ -27,7 +29,7 @@ use error::Error;
 ///
 /// Where the spec is broken: the error names the file, the command and the reason.
 pub fn generate(dir: &Path, root: render::Root) -> Result<Generated, Error> {
-    let spec = spec::load(dir)?;
+    let spec = Spec::load(dir)?;
     let names = names::Names::load(dir)?;
     let model = model::Model::build(&spec, &names)?;
     Ok(Generated {

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use respec_codegen::coverage::Coverage;
 use respec_codegen::diff;
 use respec_codegen::error::Error;
+use respec_codegen::load::Spec;
 use respec_codegen::merge::{Report, merge};
 use respec_codegen::model::Model;
 use respec_codegen::names::Names;
@@ -15,7 +16,7 @@ use respec_codegen::pull::{Address, pull};
 use respec_codegen::render::{self, Root};
 use respec_codegen::replies;
 use respec_codegen::source::Source;
-use respec_codegen::spec::{self, Commands, Provider, Spec};
+use respec_codegen::spec::{Commands, Provider};
 use respec_codegen::store::{self, Store};
 
 fn main() -> ExitCode {
@@ -165,7 +166,7 @@ impl Options {
 
 /// The spec in a folder, and what is generated from it.
 fn build(dir: &Path) -> Result<(Spec, Model), Error> {
-    let spec = spec::load(dir)?;
+    let spec = Spec::load(dir)?;
     let model = Model::build(&spec, &Names::load(dir)?)?;
     Ok((spec, model))
 }
@@ -173,7 +174,7 @@ fn build(dir: &Path) -> Result<(Spec, Model), Error> {
 /// The commands of a file or folder; those of a spec with its corrections.
 fn commands_of(path: &Path) -> Result<Commands, Error> {
     if path.join(store::COMMANDS).is_dir() {
-        return Ok(spec::load(path)?.commands);
+        return Ok(Spec::load(path)?.commands);
     }
     Ok(Source::read(path, Provider::Redis)?.commands)
 }

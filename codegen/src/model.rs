@@ -15,9 +15,10 @@ use heck::ToSnakeCase;
 
 use crate::{
     error::Error,
+    load::Spec,
     names::Names,
     replies,
-    spec::{Command, Count, Provider, Spec, Unit},
+    spec::{Command, Count, Provider, Unit},
 };
 
 use lower::{Lowering, split};

@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 use heck::{ToSnakeCase, ToUpperCamelCase};
 
 use crate::{
+    load::Spec,
     model::{Group, Model},
-    spec::Spec,
 };
 
 use text::Text;

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use respec_codegen::error::Error;
-use respec_codegen::spec::{self, ArgumentType, Command, Count, Retry};
+use respec_codegen::load::Spec;
+use respec_codegen::spec::{ArgumentType, Command, Count, Retry};
 use respec_codegen::syntax::syntax;
 use serde_json::{Value, json};
 
@@ -38,7 +39,7 @@ fn folder(test: &str, corrections: &Value) -> PathBuf {
 }
 
 fn load(test: &str, corrections: &Value) -> Result<Command, Error> {
-    spec::load(&folder(test, corrections)).map(|mut spec| spec.commands.remove("CMD").unwrap())
+    Spec::load(&folder(test, corrections)).map(|mut spec| spec.commands.remove("CMD").unwrap())
 }
 
 fn one(path: &str, was: Value, is: Value) -> Value {
@@ -128,7 +129,7 @@ fn a_key_spec_is_changed() {
 fn one_correction_serves_several_commands() {
     let corrections = json!([{ "commands": ["CMD", "OTHER"], "path": "retry", "was": null,
         "is": "safe", "why": "a test" }]);
-    let spec = spec::load(&folder("several", &corrections)).unwrap();
+    let spec = Spec::load(&folder("several", &corrections)).unwrap();
     assert!(
         spec.commands
             .values()

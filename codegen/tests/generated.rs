@@ -13,10 +13,10 @@ use std::{
 use respec_codegen::{
     coverage::Coverage,
     generate,
+    load::Spec,
     model::{CommandModel, FieldKind, Model, ReplyModel, Ty},
     names::Names,
     render::{self, Root},
-    spec::{self, Spec},
 };
 
 fn dir() -> PathBuf {
@@ -24,7 +24,7 @@ fn dir() -> PathBuf {
 }
 
 fn built() -> (Spec, Model) {
-    let spec = spec::load(&dir()).unwrap();
+    let spec = Spec::load(&dir()).unwrap();
     let model = Model::build(&spec, &Names::load(&dir()).unwrap()).unwrap();
     (spec, model)
 }

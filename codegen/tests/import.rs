@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use respec_codegen::error::Error;
+use respec_codegen::load::Spec;
 use respec_codegen::merge::merge;
 use respec_codegen::source::{Form, Source};
 use respec_codegen::spec::{
-    self, ArgumentType, BeginSearch, Command, Commands, FindKeys, Provider, Skip,
+    ArgumentType, BeginSearch, Command, Commands, FindKeys, Provider, Skip,
 };
 use respec_codegen::store::Store;
 use serde_json::json;
@@ -416,7 +417,7 @@ fn types_are_those_of_the_schema() {
 #[test]
 fn a_module_of_ones_own_is_loaded_with_its_summaries() {
     let file = file("own-module", PUBLISHED);
-    let spec = spec::load(&file).unwrap();
+    let spec = Spec::load(&file).unwrap();
     assert_eq!(spec.commands.keys().collect::<Vec<_>>(), ["XGROUP CREATE"]);
     assert_eq!(spec.commands["XGROUP CREATE"].summary, "Creates a group.");
     assert_eq!(spec.skipped["XGROUP"], Skip::Container);

@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use respec_codegen::load::Spec;
 use respec_codegen::merge::merge;
 use respec_codegen::replies::{Given, Reply, Type};
 use respec_codegen::source::Source;
-use respec_codegen::spec::{
-    self, Argument, ArgumentType, Command, Count, Provider, Retry, Spec, Unit,
-};
+use respec_codegen::spec::{Argument, ArgumentType, Command, Count, Provider, Retry, Unit};
 use respec_codegen::store::Store;
 
 fn dir() -> PathBuf {
@@ -15,7 +14,7 @@ fn dir() -> PathBuf {
 }
 
 fn load() -> Spec {
-    spec::load(&dir()).expect("the spec of this repository is sound")
+    Spec::load(&dir()).expect("the spec of this repository is sound")
 }
 
 /// All arguments of a command at every depth.

@@ -1,9 +1,10 @@
 //! The struct of a command, its setters, what makes it a command, its method and its constructor.
 
 use crate::{
+    load::Spec,
     model::{Alternative, CommandModel, FieldKind, Model, Opt, OptKind, ReplyModel, State, Ty},
     replies::Type,
-    spec::{Spec, Unit},
+    spec::Unit,
 };
 
 use super::{

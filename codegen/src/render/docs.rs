@@ -1,8 +1,9 @@
 //! The documentation of a command, made from its facts.
 
 use crate::{
+    load::Spec,
     model::CommandModel,
-    spec::{BeginSearch, Command, ConnectionUse, FindKeys, Provider, Spec},
+    spec::{BeginSearch, Command, ConnectionUse, FindKeys, Provider},
 };
 
 use super::text::Text;

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use crate::{
+    load::Spec,
     model::feature,
     spec::{
-        BeginSearch, Command, ConnectionUse, FindKeys, KeySpec, Provider, ReplyCount, Retry, Spec,
-        Unit,
+        BeginSearch, Command, ConnectionUse, FindKeys, KeySpec, Provider, ReplyCount, Retry, Unit,
     },
 };
 

@@ -3,8 +3,8 @@
 use heck::ToSnakeCase;
 
 use crate::{
+    load::Spec,
     replies::Type,
-    spec::Spec,
     structs::{Field, Shape, Struct},
 };
 
