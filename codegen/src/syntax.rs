@@ -16,7 +16,7 @@ impl Display for Argument {
         }
         // Square brackets alone are enough around alternatives: `[NX | XX]`.
         if self.kind == ArgumentType::Oneof && !self.multiple && self.token.is_none() {
-            return write!(f, "[{}]", join(&self.arguments, " | "));
+            return write!(f, "[{}]", alternatives(self));
         }
         write!(f, "[{}]", repeated(self))
     }
@@ -37,10 +37,20 @@ fn repeated(argument: &Argument) -> String {
 fn once(argument: &Argument) -> String {
     match argument.kind {
         ArgumentType::PureToken => String::new(),
-        ArgumentType::Oneof => format!("<{}>", join(&argument.arguments, " | ")),
+        ArgumentType::Oneof if argument.arguments.len() == 1 => alternatives(argument),
+        ArgumentType::Oneof => format!("<{}>", alternatives(argument)),
         ArgumentType::Block => join(&argument.arguments, " "),
         _ => argument.name.replace(' ', "-"),
     }
+}
+
+/// The alternatives of a choice; one of them is there, so that none is optional, whatever it says.
+fn alternatives(argument: &Argument) -> String {
+    let alternatives = argument.arguments.iter().map(|alternative| Argument {
+        optional: false,
+        ..alternative.clone()
+    });
+    join(&alternatives.collect::<Vec<_>>(), " | ")
 }
 
 fn with_token(argument: &Argument, rest: &str) -> String {

@@ -1,17 +1,16 @@
-/// `CLIENT KILL <<[ID client-id] | [TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>] |
-/// [USER username] | [ADDR addr] | [LADDR laddr] | [SKIPME <YES | NO>] | [MAXAGE maxage] | [NAME
-/// name] | [IDLE idle] | [FLAGS flags] | [LIB-NAME lib-name] | [LIB-VER lib-ver] | [DB db] | [CAPA
-/// capa] | [IP ip] | [NOT-TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>] | [NOT-ID
-/// not-client-id [not-client-id ...]] | [NOT-USER not-username] | [NOT-ADDR not-addr] | [NOT-LADDR
-/// not-laddr] | [NOT-NAME not-name] | [NOT-FLAGS not-flags] | [NOT-LIB-NAME not-lib-name] |
-/// [NOT-LIB-VER not-lib-ver] | [NOT-DB not-db] | [NOT-CAPA not-capa] | [NOT-IP not-ip]> [<[ID
-/// client-id] | [TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>] | [USER username] |
-/// [ADDR addr] | [LADDR laddr] | [SKIPME <YES | NO>] | [MAXAGE maxage] | [NAME name] | [IDLE idle]
-/// | [FLAGS flags] | [LIB-NAME lib-name] | [LIB-VER lib-ver] | [DB db] | [CAPA capa] | [IP ip] |
-/// [NOT-TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>] | [NOT-ID not-client-id
-/// [not-client-id ...]] | [NOT-USER not-username] | [NOT-ADDR not-addr] | [NOT-LADDR not-laddr] |
-/// [NOT-NAME not-name] | [NOT-FLAGS not-flags] | [NOT-LIB-NAME not-lib-name] | [NOT-LIB-VER
-/// not-lib-ver] | [NOT-DB not-db] | [NOT-CAPA not-capa] | [NOT-IP not-ip]> ...]>`
+/// `CLIENT KILL <ID client-id | TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> | USER
+/// username | ADDR addr | LADDR laddr | SKIPME <YES | NO> | MAXAGE maxage | NAME name | IDLE idle |
+/// FLAGS flags | LIB-NAME lib-name | LIB-VER lib-ver | DB db | CAPA capa | IP ip | NOT-TYPE <NORMAL
+/// | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> | NOT-ID not-client-id [not-client-id ...] |
+/// NOT-USER not-username | NOT-ADDR not-addr | NOT-LADDR not-laddr | NOT-NAME not-name | NOT-FLAGS
+/// not-flags | NOT-LIB-NAME not-lib-name | NOT-LIB-VER not-lib-ver | NOT-DB not-db | NOT-CAPA
+/// not-capa | NOT-IP not-ip> [<ID client-id | TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA |
+/// PUBSUB> | USER username | ADDR addr | LADDR laddr | SKIPME <YES | NO> | MAXAGE maxage | NAME
+/// name | IDLE idle | FLAGS flags | LIB-NAME lib-name | LIB-VER lib-ver | DB db | CAPA capa | IP ip
+/// | NOT-TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> | NOT-ID not-client-id
+/// [not-client-id ...] | NOT-USER not-username | NOT-ADDR not-addr | NOT-LADDR not-laddr | NOT-NAME
+/// not-name | NOT-FLAGS not-flags | NOT-LIB-NAME not-lib-name | NOT-LIB-VER not-lib-ver | NOT-DB
+/// not-db | NOT-CAPA not-capa | NOT-IP not-ip> ...]`
 ///
 /// Closes the client connections that match an address or a set of filters.
 ///
@@ -479,20 +478,19 @@ impl YesNo {
 
 impl Item for YesNo {}
 
-/// `CLIENT KILL <<[ID client-id] | [TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>] |
-/// [USER username] | [ADDR addr] | [LADDR laddr] | [SKIPME <YES | NO>] | [MAXAGE maxage] | [NAME
-/// name] | [IDLE idle] | [FLAGS flags] | [LIB-NAME lib-name] | [LIB-VER lib-ver] | [DB db] | [CAPA
-/// capa] | [IP ip] | [NOT-TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>] | [NOT-ID
-/// not-client-id [not-client-id ...]] | [NOT-USER not-username] | [NOT-ADDR not-addr] | [NOT-LADDR
-/// not-laddr] | [NOT-NAME not-name] | [NOT-FLAGS not-flags] | [NOT-LIB-NAME not-lib-name] |
-/// [NOT-LIB-VER not-lib-ver] | [NOT-DB not-db] | [NOT-CAPA not-capa] | [NOT-IP not-ip]> [<[ID
-/// client-id] | [TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>] | [USER username] |
-/// [ADDR addr] | [LADDR laddr] | [SKIPME <YES | NO>] | [MAXAGE maxage] | [NAME name] | [IDLE idle]
-/// | [FLAGS flags] | [LIB-NAME lib-name] | [LIB-VER lib-ver] | [DB db] | [CAPA capa] | [IP ip] |
-/// [NOT-TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>] | [NOT-ID not-client-id
-/// [not-client-id ...]] | [NOT-USER not-username] | [NOT-ADDR not-addr] | [NOT-LADDR not-laddr] |
-/// [NOT-NAME not-name] | [NOT-FLAGS not-flags] | [NOT-LIB-NAME not-lib-name] | [NOT-LIB-VER
-/// not-lib-ver] | [NOT-DB not-db] | [NOT-CAPA not-capa] | [NOT-IP not-ip]> ...]>`
+/// `CLIENT KILL <ID client-id | TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> | USER
+/// username | ADDR addr | LADDR laddr | SKIPME <YES | NO> | MAXAGE maxage | NAME name | IDLE idle |
+/// FLAGS flags | LIB-NAME lib-name | LIB-VER lib-ver | DB db | CAPA capa | IP ip | NOT-TYPE <NORMAL
+/// | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> | NOT-ID not-client-id [not-client-id ...] |
+/// NOT-USER not-username | NOT-ADDR not-addr | NOT-LADDR not-laddr | NOT-NAME not-name | NOT-FLAGS
+/// not-flags | NOT-LIB-NAME not-lib-name | NOT-LIB-VER not-lib-ver | NOT-DB not-db | NOT-CAPA
+/// not-capa | NOT-IP not-ip> [<ID client-id | TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA |
+/// PUBSUB> | USER username | ADDR addr | LADDR laddr | SKIPME <YES | NO> | MAXAGE maxage | NAME
+/// name | IDLE idle | FLAGS flags | LIB-NAME lib-name | LIB-VER lib-ver | DB db | CAPA capa | IP ip
+/// | NOT-TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> | NOT-ID not-client-id
+/// [not-client-id ...] | NOT-USER not-username | NOT-ADDR not-addr | NOT-LADDR not-laddr | NOT-NAME
+/// not-name | NOT-FLAGS not-flags | NOT-LIB-NAME not-lib-name | NOT-LIB-VER not-lib-ver | NOT-DB
+/// not-db | NOT-CAPA not-capa | NOT-IP not-ip> ...]`
 ///
 /// Closes the client connections that match an address or a set of filters. See [`ClientKill`].
 fn client_kill<'a, M>(
@@ -502,20 +500,19 @@ fn client_kill<'a, M>(
     ClientKill::new(self, filter.into_list())
 }
 
-/// `CLIENT KILL <<[ID client-id] | [TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>] |
-/// [USER username] | [ADDR addr] | [LADDR laddr] | [SKIPME <YES | NO>] | [MAXAGE maxage] | [NAME
-/// name] | [IDLE idle] | [FLAGS flags] | [LIB-NAME lib-name] | [LIB-VER lib-ver] | [DB db] | [CAPA
-/// capa] | [IP ip] | [NOT-TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>] | [NOT-ID
-/// not-client-id [not-client-id ...]] | [NOT-USER not-username] | [NOT-ADDR not-addr] | [NOT-LADDR
-/// not-laddr] | [NOT-NAME not-name] | [NOT-FLAGS not-flags] | [NOT-LIB-NAME not-lib-name] |
-/// [NOT-LIB-VER not-lib-ver] | [NOT-DB not-db] | [NOT-CAPA not-capa] | [NOT-IP not-ip]> [<[ID
-/// client-id] | [TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>] | [USER username] |
-/// [ADDR addr] | [LADDR laddr] | [SKIPME <YES | NO>] | [MAXAGE maxage] | [NAME name] | [IDLE idle]
-/// | [FLAGS flags] | [LIB-NAME lib-name] | [LIB-VER lib-ver] | [DB db] | [CAPA capa] | [IP ip] |
-/// [NOT-TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>] | [NOT-ID not-client-id
-/// [not-client-id ...]] | [NOT-USER not-username] | [NOT-ADDR not-addr] | [NOT-LADDR not-laddr] |
-/// [NOT-NAME not-name] | [NOT-FLAGS not-flags] | [NOT-LIB-NAME not-lib-name] | [NOT-LIB-VER
-/// not-lib-ver] | [NOT-DB not-db] | [NOT-CAPA not-capa] | [NOT-IP not-ip]> ...]>`
+/// `CLIENT KILL <ID client-id | TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> | USER
+/// username | ADDR addr | LADDR laddr | SKIPME <YES | NO> | MAXAGE maxage | NAME name | IDLE idle |
+/// FLAGS flags | LIB-NAME lib-name | LIB-VER lib-ver | DB db | CAPA capa | IP ip | NOT-TYPE <NORMAL
+/// | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> | NOT-ID not-client-id [not-client-id ...] |
+/// NOT-USER not-username | NOT-ADDR not-addr | NOT-LADDR not-laddr | NOT-NAME not-name | NOT-FLAGS
+/// not-flags | NOT-LIB-NAME not-lib-name | NOT-LIB-VER not-lib-ver | NOT-DB not-db | NOT-CAPA
+/// not-capa | NOT-IP not-ip> [<ID client-id | TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA |
+/// PUBSUB> | USER username | ADDR addr | LADDR laddr | SKIPME <YES | NO> | MAXAGE maxage | NAME
+/// name | IDLE idle | FLAGS flags | LIB-NAME lib-name | LIB-VER lib-ver | DB db | CAPA capa | IP ip
+/// | NOT-TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> | NOT-ID not-client-id
+/// [not-client-id ...] | NOT-USER not-username | NOT-ADDR not-addr | NOT-LADDR not-laddr | NOT-NAME
+/// not-name | NOT-FLAGS not-flags | NOT-LIB-NAME not-lib-name | NOT-LIB-VER not-lib-ver | NOT-DB
+/// not-db | NOT-CAPA not-capa | NOT-IP not-ip> ...]`
 ///
 /// Closes the client connections that match an address or a set of filters. See [`ClientKill`].
 pub fn client_kill<'a, M>(filter: impl IntoList<ClientKillFilter<'a>, M>) -> ClientKill<'a> {
