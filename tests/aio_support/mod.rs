@@ -1,111 +1,24 @@
-//! Commands by their words, and waiting with a bound, for the tests of the async client.
+//! A client, and waiting with a bound, for the tests of the async client.
 
 #![allow(
     dead_code,
     unreachable_pub,
+    unused_imports,
     reason = "each test binary uses a part of it"
 )]
 
+#[path = "../words/mod.rs"]
+mod words;
+
 use std::time::{Duration, Instant};
 
-use respec::{
-    Client, Config,
-    command::{Command, Detached, Info, Patience},
-    reply::DecodeError,
-    resp::{Kind, Reply, Writer},
-};
-use respec_testkit::{Server, Variant, shared};
+use respec::Client;
 
-/// A command as its words; its reply as text.
-#[derive(Clone)]
-pub struct Words {
-    words: Vec<Vec<u8>>,
-    info: &'static Info,
-}
-
-/// The command that `text` spells, its words separated by spaces.
-pub fn words(text: &str) -> Words {
-    args(&text.split(' ').collect::<Vec<_>>())
-}
-
-/// The command of these words.
-pub fn args(words: &[&str]) -> Words {
-    Words {
-        words: words.iter().map(|word| word.as_bytes().to_vec()).collect(),
-        info: facts(words),
-    }
-}
-
-fn facts(words: &[&str]) -> &'static Info {
-    let name = words[0];
-    let of_two = words
-        .get(1)
-        .and_then(|sub| Info::of(&format!("{name} {sub}")));
-    of_two.or_else(|| Info::of(name)).unwrap_or(Info::UNKNOWN)
-}
-impl Command for Words {
-    type Via = Detached;
-    type Reply = String;
-
-    fn via(&self) -> Detached {
-        Detached
-    }
-
-    fn info(&self) -> &'static Info {
-        self.info
-    }
-
-    fn write(&self, to: &mut Writer<'_>) {
-        for word in &self.words {
-            to.word(word);
-        }
-    }
-
-    fn read(&self, reply: Reply<'_>) -> Result<String, DecodeError> {
-        Ok(show(reply))
-    }
-
-    fn patience(&self) -> Patience {
-        if self.info.blocking.is_none() {
-            return Patience::None;
-        }
-        let last = self.words.last().map(|word| String::from_utf8_lossy(word));
-        match last.and_then(|seconds| seconds.parse::<f64>().ok()) {
-            Some(seconds) if seconds > 0.0 => Patience::Up(Duration::from_secs_f64(seconds)),
-            _ => Patience::Forever,
-        }
-    }
-}
-
-/// A reply as text: `[a, 1, nil]`.
-fn show(reply: Reply<'_>) -> String {
-    if let Some(elements) = reply.elements() {
-        let elements: Vec<_> = elements.map(show).collect();
-        return format!("[{}]", elements.join(", "));
-    }
-    match reply.kind() {
-        Kind::Null => "nil".to_owned(),
-        Kind::Integer => reply.integer().unwrap().to_string(),
-        Kind::Error => format!("-{}", String::from_utf8_lossy(reply.as_error().unwrap())),
-        _ => String::from_utf8_lossy(reply.bytes().unwrap_or_default()).into_owned(),
-    }
-}
-
-/// The server that all tests of a binary share.
-pub fn server() -> &'static Server {
-    shared(Variant::Redis70)
-}
+pub use words::{Words, args, hasty, info, server, words};
 
 /// A client of the server that all tests of a binary share.
 pub async fn client() -> Client {
     Client::connect(&server().url()).await.unwrap()
-}
-
-/// The settings for a server, with a short time for responses.
-pub fn hasty(server: &Server) -> Config {
-    Config::from_url(&server.url())
-        .unwrap()
-        .response_timeout(Duration::from_millis(200))
 }
 
 /// Waits until `condition` holds, for ten seconds at most.
@@ -115,15 +28,4 @@ pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
         assert!(Instant::now() < deadline, "still waiting until {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-}
-
-/// A field of `INFO`, asked over a connection of the test kit's own.
-pub fn info(server: &Server, field: &str) -> String {
-    let reply = server.command(&[b"INFO"]).unwrap();
-    let text = String::from_utf8_lossy(&reply).into_owned();
-    let prefix = format!("{field}:");
-    text.lines()
-        .find_map(|line| line.strip_prefix(&prefix))
-        .unwrap_or_else(|| panic!("no {field} in {text}"))
-        .to_owned()
 }
