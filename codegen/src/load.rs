@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::corrections;
 use crate::error::Error;
-use crate::replies::{self, Reply};
+use crate::replies::{self, Reply, Type};
 use crate::source::Source;
 use crate::spec::{Commands, Provider, Skip};
 use crate::store::{self, Store};
@@ -66,6 +66,14 @@ impl Spec {
             }
             None => Structs::new(),
         };
+        for (name, reply) in &replies {
+            let types = reply.guarded.iter().map(|(_, ty)| ty);
+            let mut used = types.chain([&reply.default]).flat_map(Type::named);
+            if let Some(unknown) = used.find(|used| !structs.contains_key(*used)) {
+                let reason = format!("answers a @{unknown}, which {} lacks", structs::FILE);
+                return Err(Error::new(dir.join(replies::FILE), reason).in_command(name));
+            }
+        }
         Ok(Spec {
             commands,
             replies,

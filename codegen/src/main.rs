@@ -13,7 +13,7 @@ use respec_codegen::merge::{Report, merge};
 use respec_codegen::model::Model;
 use respec_codegen::names::Names;
 use respec_codegen::pull::{Address, pull};
-use respec_codegen::render::{self, Root};
+use respec_codegen::render;
 use respec_codegen::replies;
 use respec_codegen::source::Source;
 use respec_codegen::spec::{Commands, Provider};
@@ -74,7 +74,7 @@ fn run(words: &[String]) -> Result<String, Failure> {
         "show" => {
             let name = options.rest().join(" ").to_uppercase();
             let (spec, model) = build(&options.spec)?;
-            if let Some(text) = render::command(&name, &model, &spec, Root::Client) {
+            if let Some(text) = render::command(&name, &model, &spec) {
                 return Ok(text);
             }
             Err(

@@ -103,14 +103,14 @@ fn user_modules(model: &Model) -> String {
 
 /// The Rust of one command with the types that only it uses, as [`render`] writes it.
 #[must_use]
-pub fn command(name: &str, model: &Model, spec: &Spec, root: Root) -> Option<String> {
+pub fn command(name: &str, model: &Model, spec: &Spec) -> Option<String> {
     let group = model
         .groups
         .values()
         .find(|group| group.commands.iter().any(|c| c.name == name))?;
     let mut out = Text::default();
     for command in group.commands.iter().filter(|command| command.name == name) {
-        commands::command(&mut out, command, spec, model);
+        commands::command(&mut out, command, spec);
     }
     for types in [&group.types, &model.shared] {
         for item in types
@@ -132,14 +132,13 @@ pub fn command(name: &str, model: &Model, spec: &Spec, root: Root) -> Option<Str
         commands::method(&mut out, command, spec);
         commands::constructor(&mut out, command, spec);
     }
-    let _ = root;
     Some(out.finish())
 }
 
 fn group_file(name: &str, group: &Group, model: &Model, spec: &Spec, root: Root) -> String {
     let mut out = Text::default();
     for command in &group.commands {
-        commands::command(&mut out, command, spec, model);
+        commands::command(&mut out, command, spec);
     }
     for item in group.types.enums.values() {
         types::enumeration(&mut out, item);

@@ -145,7 +145,7 @@ fn odd_commands_look_as_they_did() {
         "CLIENT KILL",
         "TS.MRANGE",
     ] {
-        let text = render::command(name, &model, &spec, Root::Client).unwrap();
+        let text = render::command(name, &model, &spec).unwrap();
         compare(
             &format!("shown/{}.rs", name.replace(['.', ' '], "_").to_lowercase()),
             &text,

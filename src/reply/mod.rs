@@ -5,6 +5,7 @@
 //! [`FromReply`] is what callers may ask for with `decode::<T>()`: every type that serde can
 //! deserialize. Neither does any IO.
 
+mod bloom;
 mod decode;
 mod error;
 mod fields;
@@ -20,6 +21,7 @@ mod timeseries;
 mod value;
 mod vector_set;
 
+pub use bloom::BloomInfoValue;
 pub use decode::{Decode, OneOrMany, ScanPage, ok_or_nil};
 pub use error::DecodeError;
 pub use fields::{Fields, Parts};

@@ -2,7 +2,7 @@
 
 use crate::{
     load::Spec,
-    model::{Alternative, CommandModel, FieldKind, Model, Opt, OptKind, ReplyModel, State, Ty},
+    model::{Alternative, CommandModel, FieldKind, Opt, OptKind, ReplyModel, State, Ty},
     replies::Type,
     spec::Unit,
 };
@@ -21,16 +21,14 @@ const LETTERS: [&str; 20] = [
 ];
 
 /// Everything of one command that stands at the level of its module.
-pub(super) fn command(out: &mut Text, command: &CommandModel, spec: &Spec, model: &Model) {
+pub(super) fn command(out: &mut Text, command: &CommandModel, spec: &Spec) {
     let shape = Shape::new(command);
     structure(out, command, &shape, spec);
     constructor_and_setters(out, command, &shape);
-    let named = |name: &str| spec.structs.contains_key(name);
-    let _ = model;
     if let ReplyModel::ByState(patterns) = &command.reply {
-        reply_states(out, command, patterns, &named);
+        reply_states(out, command, patterns);
     }
-    behaviour(out, command, &shape, &named);
+    behaviour(out, command, &shape);
 }
 
 /// How the type of a command is written.
@@ -526,12 +524,7 @@ fn fill(
 ///
 /// impl<A> SetReply for (Open, Open, A) { … }
 /// ```
-fn reply_states(
-    out: &mut Text,
-    command: &CommandModel,
-    patterns: &[(Vec<State>, Type)],
-    named: &dyn Fn(&str) -> bool,
-) {
+fn reply_states(out: &mut Text, command: &CommandModel, patterns: &[(Vec<State>, Type)]) {
     let slots: Vec<_> = command
         .slots
         .iter()
@@ -573,7 +566,7 @@ fn reply_states(
             tuple(&states)
         );
         out.braces(&head, |out| {
-            let rust = reply(ty, named);
+            let rust = reply(ty);
             out.line(&format!("type Reply = {rust};"));
             out.line("");
             out.function(
@@ -589,7 +582,7 @@ fn reply_states(
 }
 
 /// `Command`, `IntoFuture` and `Debug`.
-fn behaviour(out: &mut Text, command: &CommandModel, shape: &Shape, named: &dyn Fn(&str) -> bool) {
+fn behaviour(out: &mut Text, command: &CommandModel, shape: &Shape) {
     let by_state = matches!(command.reply, ReplyModel::ByState(_));
     let state = if by_state {
         vec![format!("S: {}Reply", command.type_name)]
@@ -612,7 +605,7 @@ fn behaviour(out: &mut Text, command: &CommandModel, shape: &Shape, named: &dyn 
         |out| {
             out.line("type Via = X;");
             match &command.reply {
-                ReplyModel::Fixed(ty) => out.line(&format!("type Reply = {};", reply(ty, named))),
+                ReplyModel::Fixed(ty) => out.line(&format!("type Reply = {};", reply(ty))),
                 ReplyModel::ByState(_) => out.line("type Reply = S::Reply;"),
             }
             out.line("");

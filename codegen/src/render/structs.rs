@@ -47,7 +47,7 @@ pub(super) fn file(spec: &Spec, root: Root) -> String {
 /// The type of a field, in the module of the replies.
 fn ty(item: &Field) -> String {
     let ty = item.parsed().unwrap_or(Type::Any);
-    let rust = reply(&ty, &|_| true).replace("reply::", "");
+    let rust = reply(&ty).replace("reply::", "");
     match ty {
         Type::Optional(_) => rust,
         _ if item.optional => format!("Option<{rust}>"),

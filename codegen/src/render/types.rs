@@ -94,8 +94,8 @@ pub(super) fn bytes(word: &str) -> String {
 }
 
 /// The type of a reply.
-pub(super) fn reply(ty: &Type, named: &dyn Fn(&str) -> bool) -> String {
-    let inner = |ty: &Type| reply(ty, named);
+pub(super) fn reply(ty: &Type) -> String {
+    let inner = |ty: &Type| reply(ty);
     match ty {
         Type::Ok | Type::None => "()".to_owned(),
         Type::Status | Type::Text => "String".to_owned(),
@@ -122,8 +122,8 @@ pub(super) fn reply(ty: &Type, named: &dyn Fn(&str) -> bool) -> String {
         Type::Scored => "Vec<(Bytes, f64)>".to_owned(),
         Type::OneOrList(ty) => format!("OneOrMany<{}>", inner(ty)),
         Type::OrError(ty) => format!("Result<{}, Error>", inner(ty)),
-        Type::Named(name) if named(name) => format!("reply::{name}"),
-        Type::Any | Type::Push | Type::Named(_) => "Value".to_owned(),
+        Type::Named(name) => format!("reply::{name}"),
+        Type::Any | Type::Push => "Value".to_owned(),
     }
 }
 
