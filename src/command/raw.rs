@@ -17,6 +17,7 @@ use crate::{
 #[must_use = "a command does nothing until it is sent or put into a pipeline"]
 pub struct Raw<'a> {
     words: Vec<Word<'a>>,
+    info: &'static Info,
 }
 
 #[derive(Clone)]
@@ -29,29 +30,44 @@ enum Word<'a> {
 ///
 /// A subcommand is a word of its own: `raw("CONFIG").arg("GET").arg("maxmemory")`.
 pub fn raw<'a>(name: impl Into<Arg<'a>>) -> Raw<'a> {
-    Raw {
-        words: vec![Word::Other(name.into())],
-    }
+    let command = Raw {
+        words: Vec::new(),
+        info: Info::UNKNOWN,
+    };
+    command.with(Word::Other(name.into()))
 }
 
 impl<'a> Raw<'a> {
     /// Adds an argument.
-    pub fn arg(mut self, arg: impl Into<Arg<'a>>) -> Self {
-        self.words.push(Word::Other(arg.into()));
-        self
+    pub fn arg(self, arg: impl Into<Arg<'a>>) -> Self {
+        self.with(Word::Other(arg.into()))
     }
 
     /// Adds a key, which decides the node in a cluster.
-    pub fn key(mut self, key: impl Into<Arg<'a>>) -> Self {
-        self.words.push(Word::Key(key.into()));
-        self
+    pub fn key(self, key: impl Into<Arg<'a>>) -> Self {
+        self.with(Word::Key(key.into()))
     }
 
     /// Adds several arguments.
-    pub fn args<T: Into<Arg<'a>>>(mut self, args: impl IntoIterator<Item = T>) -> Self {
-        self.words
-            .extend(args.into_iter().map(|arg| Word::Other(arg.into())));
+    pub fn args<T: Into<Arg<'a>>>(self, args: impl IntoIterator<Item = T>) -> Self {
+        args.into_iter().fold(self, Self::arg)
+    }
+
+    fn with(mut self, word: Word<'a>) -> Self {
+        self.words.push(word);
+        // The first word is a name, and the second may be a subcommand's.
+        if self.words.len() <= 2 {
+            self.info = self.known().unwrap_or(Info::UNKNOWN);
+        }
         self
+    }
+
+    /// The facts that the spec has of the words so far.
+    fn known(&self) -> Option<&'static Info> {
+        let name = self.text(0)?;
+        self.text(1)
+            .and_then(|subcommand| Info::of(&format!("{name} {subcommand}")))
+            .or_else(|| Info::of(name))
     }
 
     fn text(&self, at: usize) -> Option<&str> {
@@ -69,13 +85,7 @@ impl Command for Raw<'_> {
     }
 
     fn info(&self) -> &'static Info {
-        let Some(name) = self.text(0) else {
-            return Info::UNKNOWN;
-        };
-        self.text(1)
-            .and_then(|subcommand| Info::of(&format!("{name} {subcommand}")))
-            .or_else(|| Info::of(name))
-            .unwrap_or(Info::UNKNOWN)
+        self.info
     }
 
     fn write(&self, to: &mut Writer<'_>) {
