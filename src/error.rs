@@ -205,7 +205,7 @@ impl fmt::Display for Error {
             ErrorKind::Aborted => "transaction aborted",
             ErrorKind::Closed => "client closed",
         };
-        write!(f, "{what}: {}", Printable(self.shown()))
+        write!(f, "{what}: {}", Printable(self.shown(), LONGEST_MESSAGE))
     }
 }
 
@@ -224,7 +224,10 @@ impl fmt::Debug for Error {
         f.debug_struct("Error")
             .field("kind", &self.0.kind)
             .field("command", &self.0.command)
-            .field("message", &format_args!("{}", Printable(self.shown())))
+            .field(
+                "message",
+                &format_args!("{}", Printable(self.shown(), LONGEST_MESSAGE)),
+            )
             .field("may_have_executed", &self.may_have_executed())
             .field("source", &self.0.source)
             .finish()
@@ -240,28 +243,28 @@ impl error::Error for Error {
     }
 }
 
-/// Text from outside, at most [`Printable::LENGTH`] characters of it and none that moves a cursor.
-struct Printable<'a>(&'a str);
-
-impl Printable<'_> {
-    const LENGTH: usize = 300;
-}
+/// Text from outside: at most so many characters of it, and none that moves a cursor.
+pub(crate) struct Printable<'a>(pub(crate) &'a str, pub(crate) usize);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars().take(Self::LENGTH) {
+        let Self(text, length) = *self;
+        for c in text.chars().take(length) {
             if c.is_control() {
                 write!(f, "{}", c.escape_default())?;
             } else {
                 write!(f, "{c}")?;
             }
         }
-        if self.0.chars().nth(Self::LENGTH).is_some() {
+        if text.chars().nth(length).is_some() {
             f.write_str(" …")?;
         }
         Ok(())
     }
 }
+
+/// The most characters of a message that are printed.
+const LONGEST_MESSAGE: usize = 300;
 
 #[cfg(test)]
 mod tests {

@@ -61,8 +61,6 @@ pub struct CommandModel {
     pub method: String,
     /// The struct.
     pub type_name: String,
-    /// The words after the name that this method always sends, where a command was split.
-    pub prefix: Vec<String>,
     /// Its syntax, for the docs.
     pub syntax: String,
     /// What the struct keeps, in the order of the grammar.

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, error, fmt};
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Printable},
     resp::{Kind, Reply},
 };
 
@@ -98,19 +98,7 @@ impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "expected {}, found {}", self.0.expected, self.0.found)?;
         if let Some(text) = &self.0.server {
-            f.write_str(" (")?;
-            for c in text.chars().take(LONGEST_TEXT) {
-                if c.is_control() {
-                    write!(f, "{}", c.escape_default())?;
-                } else {
-                    write!(f, "{c}")?;
-                }
-            }
-            f.write_str(if text.chars().nth(LONGEST_TEXT).is_some() {
-                " …)"
-            } else {
-                ")"
-            })?;
+            write!(f, " ({})", Printable(text, LONGEST_TEXT))?;
         }
         for (at, step) in self.0.path.iter().rev().enumerate() {
             f.write_str(if at == 0 { " at " } else { ", " })?;

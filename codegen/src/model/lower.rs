@@ -146,7 +146,6 @@ impl<'a> Lowering<'a> {
             name: self.name.to_owned(),
             method: self.variant.method.clone(),
             type_name: self.variant.type_name.clone(),
-            prefix: Vec::new(),
             syntax,
             fields: self.fields,
             parameters: self.parameters,
@@ -167,8 +166,7 @@ impl<'a> Lowering<'a> {
         let mut steps = Vec::new();
         let mut count = None;
         if let Some(columns) = columns(arguments) {
-            let step = self.parallel(&columns, &arguments[0], arguments)?;
-            return Ok(vec![step]);
+            return self.parallel(&columns, &arguments[0], arguments);
         }
         for (at, argument) in arguments.iter().enumerate() {
             if let Some(counts) = is_count(argument, arguments.get(at + 1)) {
@@ -245,28 +243,21 @@ impl<'a> Lowering<'a> {
         columns: &[(String, Ty)],
         first: &Argument,
         arguments: &[Argument],
-    ) -> Lowered<Step> {
+    ) -> Lowered<Vec<Step>> {
         let item = self.rows(columns, arguments);
-        let name = self.unique(&parameter_name(first), first);
         let ty = Ty::List(Box::new(item.clone()));
-        self.fields.push(Field {
-            name: name.clone(),
-            kind: FieldKind::Required(ty.clone()),
-        });
-        self.parameters.push(Parameter {
-            name: name.clone(),
-            ty,
-        });
-        Ok(Step::List(ListStep {
-            list: format!("&self.{name}"),
-            item,
-            before: Vec::new(),
-            before_each: Vec::new(),
-            count: None,
-            may_be_empty: false,
-            noun: noun(first),
-            columns: columns.to_vec(),
-        }))
+        self.parameter(first, ty, |field| {
+            vec![Step::List(ListStep {
+                list: format!("&self.{field}"),
+                item,
+                before: Vec::new(),
+                before_each: Vec::new(),
+                count: None,
+                may_be_empty: false,
+                noun: noun(first),
+                columns: columns.to_vec(),
+            })]
+        })
     }
 
     pub(super) fn rows(&mut self, columns: &[(String, Ty)], arguments: &[Argument]) -> Ty {
@@ -545,10 +536,6 @@ impl<'a> Lowering<'a> {
         if part.multiple {
             let (step, ty) = self.list(part, count)?;
             return Ok(vec![(name, ty, Step::List(step))]);
-        }
-        if part.kind == ArgumentType::Block {
-            let ty = self.ty(part)?;
-            return Ok(vec![(name.clone(), ty.clone(), Step::Value(name, ty))]);
         }
         let ty = self.ty(part)?;
         Ok(vec![(name.clone(), ty.clone(), Step::Value(name, ty))])

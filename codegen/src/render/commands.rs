@@ -757,9 +757,8 @@ fn make(
             .iter()
             .map(|item| format!("{}: {}", item.name, parameter(&item.ty, &mut markers))),
     );
-    let borrowed = command.parameters.iter().any(|item| item.ty.borrows());
     let mut generics = Vec::new();
-    if borrowed || shape.borrows {
+    if shape.borrows {
         generics.push("'a".to_owned());
     }
     generics.extend(markers);
