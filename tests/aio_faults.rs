@@ -176,8 +176,17 @@ async fn what_is_dropped_before_it_is_written_is_not_sent() {
     let client = client().await;
     client.send(words("SET unsent 0")).await.unwrap();
     for _ in 0..10 {
-        // One poll puts it into the output; the driver has had no turn yet.
+        // Behind a call that was written at once, one poll puts it into the output; the driver has
+        // had no turn yet.
+        let mut before = pin!(client.send(words("PING")));
+        assert!(
+            before
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+                .is_pending()
+        );
         drop_after(client.send(words("INCR unsent")), 1, 0).await;
+        assert_eq!(before.await.unwrap(), "PONG");
     }
     assert_eq!(client.send(words("GET unsent")).await.unwrap(), "0");
 }

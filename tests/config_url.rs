@@ -71,8 +71,8 @@ fn every_option() {
     let config = Config::from_url(
         "redis://h?protocol=resp2&client_name=worker%2B1&connect_timeout=1m&response_timeout=none\
          &tcp_nodelay=false&tcp_keepalive=0&tcp_user_timeout=1500ms&pool_min=2&pool_max=3\
-         &pool_idle_timeout=0s&pool_lifetime=2h&pool_wait=250us&max_frame=2gb&max_bulk=1000\
-         &max_depth=7",
+         &pool_idle_timeout=0s&pool_lifetime=2h&pool_wait=250us&max_unanswered=1mb\
+         &max_frame=2gb&max_bulk=1000&max_depth=7",
     )
     .unwrap();
     let expected = tcp("h", 6379)
@@ -88,6 +88,7 @@ fn every_option() {
         .pool_idle_timeout(Duration::ZERO)
         .pool_lifetime(Duration::from_secs(7200))
         .pool_wait(Duration::from_micros(250))
+        .max_unanswered(1 << 20)
         .limits(
             Limits::default()
                 .with_frame(2 << 30)

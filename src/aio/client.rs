@@ -213,7 +213,8 @@ impl Shared {
         let client = Arc::downgrade(self);
         runtime()?.spawn(async move {
             let dialled = dial(&config).await;
-            let connected = dialled.map(|dialled| Arc::new(Connection::start(dialled, false)));
+            let connected =
+                dialled.map(|dialled| Arc::new(Connection::start(dialled, &config, false)));
             Self::settle(&client, &connected);
             // Nobody may be left who wants to know.
             let _ = outcome.send(Some(connected));

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    ops::RangeInclusive,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -10,17 +11,17 @@ use std::{
     time::Instant,
 };
 
-use bytes::BytesMut;
-
 use super::{
     dial::Dialled,
     driver::Driver,
-    waiting::{Frames, Key, Waiting},
+    stream::{Sink, Written},
+    waiting::{Frames, Key, Polled, Waiting},
 };
 use crate::{
     command::Exchange,
-    error::{Error, ErrorKind, Outcome, Result},
-    protocol::{Event, Greeting, Queue, Ticket},
+    config::Config,
+    error::{Error, ErrorKind, Outcome, Phase, Result},
+    protocol::{Event, Gate, Greeting, Queue, Sent, Ticket},
     resp::Frame,
 };
 
@@ -43,11 +44,22 @@ pub(super) struct Core {
 struct State {
     queue: Queue<Key>,
     waiting: Waiting,
+    gate: Gate<Key>,
     pushes: Pushes,
+    /// Where to write; absent while somebody writes, and after the end.
+    sink: Option<Sink>,
+    /// Writing has failed, which the driver has not seen yet.
+    failed: Option<Error>,
+    /// How many of those who were woken together have not sent anything since.
+    ///
+    /// While it is not 0 the driver will be polled behind them, and writes what they send together.
+    expected: usize,
     /// Wakes the driver.
     driver: Option<Waker>,
     /// The driver was woken and has not looked since.
     notified: bool,
+    /// When the driver will look at the deadlines.
+    timer: Option<Instant>,
     /// Somebody wants the connection to end.
     closing: Option<Error>,
     /// The connection has ended.
@@ -62,13 +74,20 @@ struct Pushes {
     wakers: Vec<Waker>,
 }
 
+/// Where a call stands after it was sent.
+pub(super) enum Place {
+    /// It waits for its replies.
+    Sent(Key, Sent),
+    /// It must wait for its turn to send.
+    InFront(Key),
+}
+
 /// What the driver learns when it looks into the queue.
 pub(super) enum Work {
-    /// Write what was taken, if anything, and look again at the deadline.
-    Continue {
-        /// When somebody's time runs out.
-        deadline: Option<Instant>,
-    },
+    /// Write.
+    Write(Sink),
+    /// There is nothing to write, or somebody else writes.
+    Nothing,
     /// Close the socket.
     Close(Error),
 }
@@ -77,14 +96,20 @@ impl Connection {
     /// Starts the driver of a connection.
     ///
     /// It runs on the runtime that the caller runs on.
-    pub(super) fn start(dialled: Dialled, keeps_pushes: bool) -> Self {
+    pub(super) fn start(dialled: Dialled, config: &Config, keeps_pushes: bool) -> Self {
+        let (source, sink) = dialled.stream.split();
         let core = Arc::new(Core {
             state: Mutex::new(State {
                 queue: Queue::new(),
                 waiting: Waiting::default(),
+                gate: Gate::new(config.max_unanswered),
                 pushes: Pushes::default(),
+                sink: Some(sink),
+                failed: None,
+                expected: 0,
                 driver: None,
                 notified: false,
+                timer: None,
                 closing: None,
                 ended: None,
             }),
@@ -92,15 +117,14 @@ impl Connection {
             keeps_pushes,
             greeting: dialled.greeting,
         });
-        tokio::spawn(Driver::new(
-            Arc::clone(&core),
-            dialled.stream,
-            dialled.receiver,
-        ));
+        tokio::spawn(Driver::new(Arc::clone(&core), source, dialled.receiver));
         Self(core)
     }
 
     /// Encodes an exchange into the output and takes a place for its replies.
+    ///
+    /// A call that comes when too much is unanswered gets a place in front of the connection, and
+    /// calls again with `admitted` when it was answered there.
     ///
     /// # Errors
     ///
@@ -110,38 +134,140 @@ impl Connection {
         exchange: &E,
         deadline: Option<Instant>,
         waker: &Waker,
-    ) -> Result<(Key, Ticket)> {
+        admitted: bool,
+    ) -> Result<Place> {
         let mut state = self.0.lock();
-        if let Some(end) = state.ended.as_ref().or(state.closing.as_ref()) {
-            return Err(end.clone().with_outcome(Outcome::NotSent));
+        state.check()?;
+        if !admitted && state.gate.is_closed(state.queue.unanswered()) {
+            let key = state.waiting.take_place(waker.clone(), false);
+            state.gate.wait(key, deadline);
+            let driver = state.driver_in_time(deadline);
+            drop(state);
+            wake(driver);
+            return Ok(Place::InFront(key));
         }
-        // The bound on the bytes of the output belongs here.
+        let was_idle = state.queue.is_answered();
         let key = state.waiting.next_key();
-        let ticket = state.queue.send(exchange, key, deadline)?;
-        state.waiting.take_place(waker.clone());
-        let driver = state.driver_to_wake();
-        drop(state);
-        if let Some(driver) = driver {
-            driver.wake();
-        }
-        Ok((key, ticket))
+        let sent = state.queue.send(exchange, 0, key, deadline)?;
+        state.waiting.take_place(waker.clone(), sent.next.is_some());
+        self.sent(state, was_idle, deadline);
+        Ok(Place::Sent(key, sent))
     }
 
-    /// The frames that answer the call at `key`, whose place is then free.
-    pub(super) fn poll(&self, key: Key, waker: &Waker) -> Poll<Result<Frames>> {
+    /// Appends the chunk of an exchange that follows the `first` requests.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::send`].
+    pub(super) fn send_more<E: Exchange>(
+        &self,
+        exchange: &E,
+        first: usize,
+        key: Key,
+        deadline: Option<Instant>,
+    ) -> Result<Sent> {
+        let mut state = self.0.lock();
+        state.check()?;
+        let was_idle = state.queue.is_answered();
+        let sent = state.queue.send(exchange, first, key, deadline)?;
+        state.waiting.add_chunk(key, sent.next.is_none());
+        self.sent(state, was_idle, deadline);
+        Ok(sent)
+    }
+
+    /// Sees to it that what was appended is written.
+    ///
+    /// On a connection that owes nothing the caller writes at once. Where replies are owed, others
+    /// are likely to send as well before the driver runs, and it writes all of that together. Of
+    /// those who were woken by one read, the last one to send writes for all.
+    fn sent(&self, mut state: MutexGuard<'_, State>, was_idle: bool, deadline: Option<Instant>) {
+        let admitted = state.admit();
+        let mut driver = state.driver_in_time(deadline);
+        let writes = if state.expected > 0 {
+            state.expected -= 1;
+            state.expected == 0
+        } else {
+            if !was_idle {
+                driver = driver.or_else(|| state.driver_to_wake());
+            }
+            was_idle
+        };
+        let sink = if writes { state.output() } else { None };
+        drop(state);
+        if let Some(sink) = sink {
+            driver = self.write(sink).or(driver);
+        }
+        wake(admitted);
+        wake(driver);
+    }
+
+    /// Writes what there is room for, and returns the driver if it must go on.
+    fn write(&self, mut sink: Sink) -> Option<Waker> {
+        let result = sink.write();
+        let mut state = self.0.lock();
+        let goes_on = match result {
+            Ok(Written::All) => state.queue.has_output(),
+            Ok(Written::Some) => true,
+            Err(error) => {
+                state.failed.get_or_insert(cannot_write(error));
+                true
+            }
+        };
+        // After the end it is dropped.
+        if state.ended.is_none() {
+            state.sink = Some(sink);
+        }
+        if goes_on {
+            state.driver_to_wake()
+        } else {
+            None
+        }
+    }
+
+    /// What has happened at a place.
+    ///
+    /// If it is an answer the place is free then, and nothing will come for it any more.
+    pub(super) fn poll(&self, key: Key, tickets: &RangeInclusive<Ticket>, waker: &Waker) -> Polled {
+        let mut state = self.0.lock();
+        let polled = state.waiting.poll(key, waker);
+        if let Polled::Answered(Err(_)) = polled {
+            state.queue.abandon(tickets.clone(), key);
+        }
+        polled
+    }
+
+    /// Whether a call in front of the connection may be sent.
+    ///
+    /// Its place is free then.
+    pub(super) fn poll_turn(&self, key: Key, waker: &Waker) -> Poll<Result<Frames>> {
         match self.0.lock().waiting.poll(key, waker) {
-            Some(result) => Poll::Ready(result),
-            None => Poll::Pending,
+            Polled::Answered(result) => Poll::Ready(result),
+            Polled::Pending | Polled::More => Poll::Pending,
         }
     }
 
     /// Forgets a call whose place is not free yet.
-    pub(super) fn forget(&self, key: Key, ticket: Ticket) {
+    pub(super) fn forget(&self, key: Key, tickets: &RangeInclusive<Ticket>) {
         let mut state = self.0.lock();
-        state.queue.abandon(ticket);
+        state.queue.abandon(tickets.clone(), key);
         let freed = state.waiting.free(key);
+        let admitted = state.admit();
         drop(state);
+        wake(admitted);
         // Frames may be large, and what the end of a waker sets off is not known here.
+        drop(freed);
+    }
+
+    /// Forgets a call in front of the connection, or one that was let in and has not sent.
+    pub(super) fn forget_turn(&self, key: Option<Key>) {
+        let mut state = self.0.lock();
+        let freed = key.and_then(|key| {
+            state.gate.leave(key);
+            state.waiting.free(key)
+        });
+        let admitted = state.admit();
+        drop(state);
+        wake(admitted);
         drop(freed);
     }
 
@@ -169,9 +295,7 @@ impl Connection {
         let driver = state.driver_to_wake();
         drop(state);
         self.0.open.store(false, Ordering::Release);
-        if let Some(driver) = driver {
-            driver.wake();
-        }
+        wake(driver);
     }
 
     /// Whether the connection can be used, as far as is known.
@@ -198,44 +322,67 @@ impl Drop for Connection {
 }
 
 impl Core {
-    /// Looks at what is to be done, and takes the output if `chunk` is empty.
-    pub(super) fn take_work(&self, cx: &Context<'_>, chunk: &mut BytesMut) -> Work {
+    /// Looks at what is to be done; `sink` comes back from writing.
+    ///
+    /// `timer` becomes the time at which the driver must call [`Core::expire`].
+    pub(super) fn take_work(
+        &self,
+        cx: &Context<'_>,
+        sink: Option<Sink>,
+        timer: &mut Option<Instant>,
+    ) -> Work {
         let mut state = self.lock();
+        if sink.is_some() {
+            state.sink = sink;
+        }
         state.notified = false;
+        state.expected = 0;
+        let deadlines = [state.queue.poll_timeout(), state.gate.poll_timeout()];
+        state.timer = deadlines.into_iter().chain([state.timer]).flatten().min();
+        *timer = state.timer;
         match &mut state.driver {
             Some(driver) => driver.clone_from(cx.waker()),
             None => state.driver = Some(cx.waker().clone()),
         }
-        if let Some(error) = &state.closing {
+        if let Some(error) = state.closing.as_ref().or(state.failed.as_ref()) {
             return Work::Close(error.clone());
         }
-        if chunk.is_empty() {
-            state.queue.take_output(chunk);
-        }
-        Work::Continue {
-            deadline: state.queue.poll_timeout(),
+        match state.output() {
+            Some(sink) => Work::Write(sink),
+            None => Work::Nothing,
         }
     }
 
-    /// Hands out what was read, and collects whom to wake.
+    /// Puts back what was not wholly written, or could not be.
+    pub(super) fn put_back(&self, sink: Sink) {
+        self.lock().sink = Some(sink);
+    }
+
+    /// Hands out frames, and collects whom to wake.
     ///
     /// # Errors
     ///
-    /// Nobody waits for a reply, or too many pushes: the connection must end.
+    /// A frame has nobody who waits for it, or nobody reads the pushes: the connection must end.
     pub(super) fn deliver(&self, frames: &mut Vec<Frame>, wakers: &mut Vec<Waker>) -> Result<()> {
         let mut state = self.lock();
+        let State {
+            queue,
+            waiting,
+            pushes,
+            ..
+        } = &mut *state;
         for frame in frames.drain(..) {
-            match state.queue.accept(frame)? {
+            match queue.accept(frame)? {
                 Event::Reply {
                     waiter,
                     frame,
                     last,
-                } => wakers.extend(state.waiting.reply(waiter, frame, last)),
+                } => wakers.extend(waiting.reply(waiter, frame, last)),
                 Event::Push(frame) if self.keeps_pushes => {
-                    state.pushes.bytes += frame.as_bytes().len();
-                    state.pushes.frames.push_back(frame);
-                    wakers.append(&mut state.pushes.wakers);
-                    if state.pushes.bytes > MOST_PUSHED {
+                    pushes.bytes = pushes.bytes.saturating_add(frame.as_bytes().len());
+                    pushes.frames.push_back(frame);
+                    wakers.append(&mut pushes.wakers);
+                    if pushes.bytes > MOST_PUSHED {
                         return Err(Error::new(
                             ErrorKind::Connection,
                             format!("more than {MOST_PUSHED} bytes of messages were not read"),
@@ -245,31 +392,58 @@ impl Core {
                 Event::Push(_) | Event::Swallowed => {}
             }
         }
+        wakers.extend(state.admit());
+        if wakers.len() > 1 {
+            // The driver lets them go first, and needs not be woken by them.
+            state.expected = wakers.len();
+            state.notified = true;
+        }
         Ok(())
     }
 
-    /// Answers those whose time has run out, and returns the next deadline.
-    pub(super) fn expire(&self, now: Instant, wakers: &mut Vec<Waker>) -> Option<Instant> {
+    /// Answers those whose time has run out.
+    pub(super) fn expire(&self, now: Instant, wakers: &mut Vec<Waker>) {
         let mut state = self.lock();
-        let State { queue, waiting, .. } = &mut *state;
+        let State {
+            queue,
+            waiting,
+            gate,
+            timer,
+            ..
+        } = &mut *state;
         queue.handle_timeout(now, |key, error| wakers.extend(waiting.fail(key, error)));
-        queue.poll_timeout()
+        gate.handle_timeout(now, |key| wakers.extend(waiting.fail(key, no_turn())));
+        *timer = None;
     }
 
     /// Answers all who wait with `error`, for good.
-    pub(super) fn end(&self, error: &Error, written: u64, wakers: &mut Vec<Waker>) {
+    pub(super) fn end(&self, error: &Error, wakers: &mut Vec<Waker>) {
         self.open.store(false, Ordering::Release);
         let mut state = self.lock();
         if state.ended.is_some() {
             return;
         }
-        let State { queue, waiting, .. } = &mut *state;
+        let sink = state.sink.take();
+        // A caller who is writing may have written everything by now.
+        let written = sink.as_ref().map(Sink::written);
+        let State {
+            queue,
+            waiting,
+            gate,
+            ..
+        } = &mut *state;
         queue.fail(written, |key, outcome| {
             wakers.extend(waiting.fail(key, error.clone().with_outcome(outcome)));
+        });
+        gate.fail(|key| {
+            let error = error.clone().with_outcome(Outcome::NotSent);
+            wakers.extend(waiting.fail(key, error));
         });
         wakers.append(&mut state.pushes.wakers);
         state.ended = Some(error.clone());
         state.driver = None;
+        drop(state);
+        drop(sink);
     }
 
     /// A panic while the mutex was held has left nothing half-done: the queue takes back what was
@@ -280,6 +454,35 @@ impl Core {
 }
 
 impl State {
+    fn check(&self) -> Result<()> {
+        match self.ended.as_ref().or(self.closing.as_ref()) {
+            Some(end) => Err(end.clone().with_outcome(Outcome::NotSent)),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the sink, with what is to be written, unless there is nothing or somebody else has it.
+    fn output(&mut self) -> Option<Sink> {
+        let output = self.sink.as_mut()?.output();
+        if output.is_empty() {
+            if !self.queue.has_output() {
+                return None;
+            }
+            self.queue.take_output(output);
+            // All may have been given up.
+            if output.is_empty() {
+                return None;
+            }
+        }
+        self.sink.take()
+    }
+
+    /// Lets the next one in who waits in front of the connection.
+    fn admit(&mut self) -> Option<Waker> {
+        let key = self.gate.admit(self.queue.unanswered())?;
+        self.waiting.admit(key)
+    }
+
     /// The driver, unless it was woken already and has not looked since.
     ///
     /// It is to be woken when the mutex is free again, since it will want it.
@@ -290,6 +493,32 @@ impl State {
             self.driver.clone()
         }
     }
+
+    /// The driver, if it must be told of a deadline.
+    fn driver_in_time(&mut self, deadline: Option<Instant>) -> Option<Waker> {
+        let deadline = deadline?;
+        if self.timer.is_some_and(|timer| timer <= deadline) {
+            return None;
+        }
+        self.driver_to_wake()
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+pub(super) fn cannot_write(error: std::io::Error) -> Error {
+    Error::io(ErrorKind::Connection, "cannot write", error)
+}
+
+fn no_turn() -> Error {
+    Error::new(
+        ErrorKind::Timeout(Phase::Queue),
+        "too many bytes of other requests were unanswered",
+    )
 }
 
 /// A connection whose user lets more messages pile up is closed.

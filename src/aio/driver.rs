@@ -1,22 +1,20 @@
 //! The task of one connection: read, feed, drain, write, wait.
 
 use std::{
-    io,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, Waker, ready},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use bytes::BytesMut;
 use tokio::{
-    io::{AsyncReadExt, AsyncWrite},
+    io::AsyncReadExt,
     time::{self, Sleep},
 };
 
 use super::{
-    connection::{Core, Work},
-    stream::Stream,
+    connection::{Core, Work, cannot_write},
+    stream::{Source, Written},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -28,55 +26,64 @@ use crate::{
 ///
 /// It never waits for the socket to become writable without reading as well: a server that is not
 /// read from may stop reading itself.
+///
+/// Replies are handed out in *waves*. After each, the driver steps back behind the tasks that it has
+/// woken, and what they send next is written together. So a loaded connection takes few calls to the
+/// system for many commands, and the server has the next commands while replies are still handed
+/// out. A single reply makes no wave: its caller finds the connection idle and writes by itself.
 pub(super) struct Driver {
     core: Arc<Core>,
-    stream: Stream,
+    source: Source,
     receiver: Receiver,
-    /// What is being written; its memory goes back and forth between here and the queue.
-    chunk: BytesMut,
-    /// How much of `chunk` is written.
-    position: usize,
-    /// How many bytes the socket has taken in all.
-    written: u64,
     /// Frames and wakers on their way, kept for their memory.
     frames: Vec<Frame>,
     wakers: Vec<Waker>,
-    /// When somebody's time runs out, as of the last look.
-    deadline: Option<Instant>,
-    /// The one timer, and for when it is set.
+    /// The one timer, for when it is set, and for when it must be.
     timer: Pin<Box<Sleep>>,
     timer_at: Option<Instant>,
+    timer_wanted: Option<Instant>,
     /// The connection has ended and all who waited know.
     ended: bool,
 }
 
+/// What was handed out.
+enum Handed {
+    Nothing,
+    Little,
+    Wave,
+}
+
 impl Driver {
-    pub(super) fn new(core: Arc<Core>, stream: Stream, receiver: Receiver) -> Self {
+    pub(super) fn new(core: Arc<Core>, source: Source, receiver: Receiver) -> Self {
         Self {
             core,
-            stream,
+            source,
             receiver,
-            chunk: BytesMut::new(),
-            position: 0,
-            written: 0,
             frames: Vec::new(),
             wakers: Vec::new(),
-            deadline: None,
-            timer: Box::pin(time::sleep(time::Duration::ZERO)),
+            timer: Box::pin(time::sleep(Duration::ZERO)),
             timer_at: None,
+            timer_wanted: None,
             ended: false,
         }
     }
 
     /// Works until there is nothing to do but wait; ready with the reason why it must end.
     fn drive(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
-        // The handshake may have read more than its own replies.
-        if let Err(error) = self.feed() {
-            return Poll::Ready(error);
-        }
         loop {
-            self.expire();
             let flushed = self.flush(cx);
+            // The handshake may have read more than its own replies.
+            loop {
+                match self.hand_out() {
+                    Ok(Handed::Nothing) => break,
+                    Ok(Handed::Little) => {}
+                    Ok(Handed::Wave) => {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                    Err(error) => return Poll::Ready(error),
+                }
+            }
             match self.receive(cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(error),
@@ -92,37 +99,32 @@ impl Driver {
     }
 
     /// Writes what callers have appended; pending while the socket takes no more.
-    ///
-    /// When to flush at once and when to let more callers append is decided here.
     fn flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let mut returned = None;
         loop {
-            match self.core.take_work(cx, &mut self.chunk) {
+            let work = self
+                .core
+                .take_work(cx, returned.take(), &mut self.timer_wanted);
+            let mut sink = match work {
                 Work::Close(error) => return Poll::Ready(Err(error)),
-                Work::Continue { deadline } => self.deadline = deadline,
+                Work::Nothing => return Poll::Ready(Ok(())),
+                Work::Write(sink) => sink,
+            };
+            let written = sink.write();
+            if matches!(written, Ok(Written::All)) {
+                returned = Some(sink);
+                continue;
             }
-            if self.chunk.is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-            while self.position < self.chunk.len() {
-                let rest = self.chunk.get(self.position..).unwrap_or_default();
-                let length = ready!(Pin::new(&mut self.stream).poll_write(cx, rest))
-                    .and_then(|length| match length {
-                        0 => Err(io::ErrorKind::WriteZero.into()),
-                        length => Ok(length),
-                    })
-                    .map_err(|error| Error::io(ErrorKind::Connection, "cannot write", error))?;
-                self.position += length;
-                self.written += length as u64;
-            }
-            self.chunk.clear();
-            self.position = 0;
+            self.core.put_back(sink);
+            written.map_err(cannot_write)?;
+            ready!(self.source.poll_write_ready(cx)).map_err(cannot_write)?;
         }
     }
 
-    /// Reads once, and hands out what has come.
+    /// Reads once.
     fn receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let length = {
-            let read = pin!(self.stream.read_buf(self.receiver.space()));
+            let read = pin!(self.source.read_buf(self.receiver.space()));
             ready!(read.poll(cx))
                 .map_err(|error| Error::io(ErrorKind::Connection, "cannot read", error))?
         };
@@ -132,50 +134,51 @@ impl Driver {
                 "the server has closed it",
             )));
         }
-        Poll::Ready(self.feed())
+        Poll::Ready(Ok(()))
     }
 
-    /// Hands out the frames that are complete, even those in front of a broken one.
-    fn feed(&mut self) -> Result<()> {
-        let broken = loop {
+    /// Hands out some of the frames that are complete, even those in front of a broken one.
+    fn hand_out(&mut self) -> Result<Handed> {
+        let mut broken = None;
+        while self.frames.len() < WAVE {
             match self.receiver.frame() {
                 Ok(Some(frame)) => self.frames.push(frame),
-                Ok(None) => break None,
-                Err(error) => break Some(Error::from(error)),
+                Ok(None) => break,
+                Err(error) => {
+                    broken = Some(Error::from(error));
+                    break;
+                }
             }
+        }
+        if self.frames.is_empty() {
+            return broken.map_or(Ok(Handed::Nothing), Err);
+        }
+        let delivered = self.core.deliver(&mut self.frames, &mut self.wakers);
+        let handed = if self.wakers.len() > 1 {
+            Handed::Wave
+        } else {
+            Handed::Little
         };
-        if !self.frames.is_empty() {
-            let delivered = self.core.deliver(&mut self.frames, &mut self.wakers);
-            self.wake();
-            delivered?;
-        }
-        broken.map_or(Ok(()), Err)
+        self.wake();
+        delivered?;
+        broken.map_or(Ok(handed), Err)
     }
 
-    /// Answers those whose time has run out, however busy the socket is.
-    fn expire(&mut self) {
-        if let Some(deadline) = self.deadline {
-            let now = time::Instant::now().into_std();
-            if deadline <= now {
-                self.deadline = self.core.expire(now, &mut self.wakers);
-                self.wake();
-            }
-        }
-    }
-
-    /// Waits for the next deadline.
+    /// Waits for the next deadline; ready when those whose time has run out were answered.
     ///
     /// The timer is set again only when it has fired or would be too late, not for every request.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = self.deadline else {
+        let Some(wanted) = self.timer_wanted else {
             return Poll::Pending;
         };
-        if self.timer_at.is_none_or(|at| deadline < at) {
-            self.timer.as_mut().reset(deadline.into());
-            self.timer_at = Some(deadline);
+        if self.timer_at != Some(wanted) {
+            self.timer.as_mut().reset(wanted.into());
+            self.timer_at = Some(wanted);
         }
         ready!(self.timer.as_mut().poll(cx));
         self.timer_at = None;
+        self.core.expire(wanted.max(now()), &mut self.wakers);
+        self.wake();
         Poll::Ready(())
     }
 
@@ -187,7 +190,7 @@ impl Driver {
 
     fn end(&mut self, error: &Error) {
         self.ended = true;
-        self.core.end(error, self.written, &mut self.wakers);
+        self.core.end(error, &mut self.wakers);
         self.wake();
     }
 }
@@ -214,3 +217,10 @@ impl Drop for Driver {
         }
     }
 }
+
+fn now() -> Instant {
+    time::Instant::now().into_std()
+}
+
+/// How many replies are handed out before the callers among them have a turn.
+const WAVE: usize = 48;

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    ops::RangeInclusive,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -12,15 +13,15 @@ use tokio::time;
 
 use super::{
     client::Shared,
-    connection::Connection,
+    connection::{self, Connection},
     dedicated::Dedicated,
     pool::Lent,
-    waiting::{Frames, Key},
+    waiting::{Frames, Key, Polled},
 };
 use crate::{
     command::{Exchange, Patience, Place},
-    error::{Error, ErrorKind, Result},
-    protocol::Ticket,
+    error::{Error, ErrorKind, Outcome, Result},
+    protocol::{Sent, Ticket},
 };
 
 /// The future of a command's reply, or of what a pipeline or a transaction answers.
@@ -49,15 +50,30 @@ enum State<'a> {
     Start,
     /// Waits for a connection. This is the one place that allocates.
     Connecting(Pin<Box<dyn Future<Output = Result<Link>> + Send + 'a>>),
+    /// Waits until less is unanswered.
+    InFront(Turn),
     Waiting(Call),
     Done,
+}
+
+/// A place in front of a connection, which is left when this is dropped.
+struct Turn {
+    /// `None` once the call was sent.
+    link: Option<Link>,
+    /// `None` once the call was let in.
+    key: Option<Key>,
+    /// Until when it may wait, in front of the connection and for the reply.
+    deadline: Option<Instant>,
 }
 
 /// A place in the queue of a connection, which is left when this is dropped.
 struct Call {
     link: Link,
     key: Key,
-    ticket: Ticket,
+    /// Those of its chunks are among these.
+    tickets: RangeInclusive<Ticket>,
+    /// How many requests were sent, if that is not all.
+    next: Option<usize>,
     /// The connection ends with the call, unless the call was answered.
     blocking: bool,
     answered: bool,
@@ -112,15 +128,51 @@ impl<'a, E: Exchange> Pending<'a, E> {
     }
 
     fn send(&mut self, link: Link, cx: &Context<'_>) -> Result<()> {
+        let deadline = self.deadline();
         let connection = link.connection()?;
-        let (key, ticket) = connection.send(&self.exchange, self.deadline(), cx.waker())?;
-        self.state = State::Waiting(Call {
-            link,
-            key,
-            ticket,
-            blocking: self.is_blocking(),
-            answered: false,
-        });
+        self.state = match connection.send(&self.exchange, deadline, cx.waker(), false)? {
+            connection::Place::Sent(key, sent) => {
+                State::Waiting(Call::new(link, key, sent, self.is_blocking()))
+            }
+            connection::Place::InFront(key) => State::InFront(Turn {
+                link: Some(link),
+                key: Some(key),
+                deadline,
+            }),
+        };
+        Ok(())
+    }
+
+    /// Sends a call that was let in.
+    fn send_admitted(&mut self, cx: &Context<'_>) -> Result<()> {
+        let State::InFront(turn) = &mut self.state else {
+            return Ok(());
+        };
+        turn.key = None;
+        let Some(link) = &turn.link else {
+            return Ok(());
+        };
+        let connection = link.connection()?;
+        let place = connection.send(&self.exchange, turn.deadline, cx.waker(), true)?;
+        if let (connection::Place::Sent(key, sent), Some(link)) = (place, turn.link.take()) {
+            self.state = State::Waiting(Call::new(link, key, sent, self.is_blocking()));
+        }
+        Ok(())
+    }
+
+    /// Sends the next chunk.
+    fn send_more(&mut self, deadline: Option<Instant>) -> Result<()> {
+        if let State::Waiting(call) = &mut self.state
+            && let Some(first) = call.next
+        {
+            let connection = call.link.connection()?;
+            let sent = connection
+                .send_more(&self.exchange, first, call.key, deadline)
+                // What was sent before may have been executed.
+                .map_err(|error| error.with_outcome(Outcome::Indeterminate))?;
+            call.tickets = *call.tickets.start()..=sent.ticket;
+            call.next = sent.next;
+        }
         Ok(())
     }
 
@@ -158,10 +210,25 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     Ok(link) => self.send(link, cx),
                     Err(error) => return Poll::Ready(Err(error)),
                 },
-                State::Waiting(call) => match ready!(call.poll(cx)) {
-                    Ok(frames) => return Poll::Ready(self.exchange.finish(frames.as_slice())),
-                    Err(error) => Err(error),
+                State::InFront(turn) => match ready!(turn.poll(cx)) {
+                    Ok(_) => self.send_admitted(cx),
+                    Err(error) => return Poll::Ready(Err(error)),
                 },
+                State::Waiting(call) => {
+                    let polled = match call.poll(cx)? {
+                        Polled::Pending => return Poll::Pending,
+                        Polled::Answered(polled) => polled,
+                        Polled::More => {
+                            let deadline = self.deadline();
+                            self.send_more(deadline)?;
+                            continue;
+                        }
+                    };
+                    match polled {
+                        Ok(frames) => return Poll::Ready(self.exchange.finish(frames.as_slice())),
+                        Err(error) => Err(error),
+                    }
+                }
                 State::Done => {
                     return Poll::Ready(Err(Error::new(
                         ErrorKind::Refused,
@@ -198,6 +265,7 @@ impl<E: Exchange> fmt::Debug for Pending<'_, E> {
         let state = match &self.state {
             State::Start => "not sent",
             State::Connecting(_) => "connecting",
+            State::InFront(_) => "waiting for its turn",
             State::Waiting(_) => "waiting for the reply",
             State::Done => "done",
         };
@@ -214,15 +282,49 @@ impl Link {
     }
 }
 
-impl Call {
+impl Turn {
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Frames>> {
-        let connection = self.link.connection()?;
-        let result = ready!(connection.poll(self.key, cx.waker()));
-        self.answered = true;
-        if self.blocking && result.is_err() {
-            connection.close(given_up());
-        }
+        let (Some(link), Some(key)) = (&self.link, self.key) else {
+            return Poll::Pending;
+        };
+        let result = ready!(link.connection()?.poll_turn(key, cx.waker()));
+        self.key = None;
         Poll::Ready(result)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(link) = &self.link
+            && let Ok(connection) = link.connection()
+        {
+            connection.forget_turn(self.key);
+        }
+    }
+}
+
+impl Call {
+    fn new(link: Link, key: Key, sent: Sent, blocking: bool) -> Self {
+        Self {
+            link,
+            key,
+            tickets: sent.ticket..=sent.ticket,
+            next: sent.next,
+            blocking,
+            answered: false,
+        }
+    }
+
+    fn poll(&mut self, cx: &Context<'_>) -> Result<Polled> {
+        let connection = self.link.connection()?;
+        let polled = connection.poll(self.key, &self.tickets, cx.waker());
+        if let Polled::Answered(result) = &polled {
+            self.answered = true;
+            if self.blocking && result.is_err() {
+                connection.close(given_up());
+            }
+        }
+        Ok(polled)
     }
 }
 
@@ -232,7 +334,7 @@ impl Drop for Call {
             return;
         }
         if let Ok(connection) = self.link.connection() {
-            connection.forget(self.key, self.ticket);
+            connection.forget(self.key, &self.tickets);
             if self.blocking {
                 connection.close(given_up());
             }

@@ -71,7 +71,7 @@ impl Lender {
             // In a task of its own, which is on the runtime's threads whoever polls the caller.
             let dialling = runtime.spawn(async move {
                 let dialled = dial(&config).await?;
-                Ok(Arc::new(Connection::start(dialled, true)))
+                Ok(Arc::new(Connection::start(dialled, &config, true)))
             });
             lent.connection = Some(dialling.await.unwrap_or_else(|_| Err(stopped()))?);
             if let Some(lease) = &mut lent.lease {

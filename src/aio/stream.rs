@@ -1,15 +1,17 @@
 //! The byte stream of a connection, whatever it runs on.
 
 use std::{
-    io,
+    io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll},
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
+    net::{TcpStream, tcp},
 };
+
+use crate::resp::Output;
 
 /// A connected socket: TCP without indirection, anything else behind a box.
 pub(super) enum Stream {
@@ -20,9 +22,153 @@ pub(super) enum Stream {
 }
 
 /// What a [`Stream`] can run on.
-pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {
+    /// The parts for reading and for writing.
+    fn split(self: Box<Self>) -> (Box<dyn Incoming>, Box<dyn Outgoing>);
+}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
+/// The part of a stream that is read from.
+pub(super) enum Source {
+    Tcp(tcp::OwnedReadHalf),
+    Other(Box<dyn Incoming>),
+}
+
+/// What a [`Source`] can run on.
+pub(super) trait Incoming: AsyncRead + Send + Unpin {
+    /// Waits until the part for writing takes more.
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+/// The part of a stream that is written to, with what is being written.
+///
+/// It never waits, so that callers can write as well as the driver. Only one of them has it.
+pub(super) struct Sink {
+    half: Half,
+    output: Output,
+    /// How many bytes were written in all.
+    written: u64,
+}
+
+enum Half {
+    Tcp(tcp::OwnedWriteHalf),
+    Other(Box<dyn Outgoing>),
+}
+
+/// What a [`Sink`] can run on.
+pub(super) trait Outgoing: Send {
+    /// Writes what there is room for.
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Writes what there is room for.
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+}
+
+/// How far writing has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// Everything is written.
+    All,
+    /// The socket takes no more for now.
+    Some,
+}
+
+impl Stream {
+    /// The parts for reading and for writing.
+    pub(super) fn split(self) -> (Source, Sink) {
+        let (source, half) = match self {
+            Self::Tcp(stream) => {
+                let (source, half) = stream.into_split();
+                (Source::Tcp(source), Half::Tcp(half))
+            }
+            Self::Other(stream) => {
+                let (source, half) = stream.split();
+                (Source::Other(source), Half::Other(half))
+            }
+        };
+        let sink = Sink {
+            half,
+            output: Output::new(),
+            written: 0,
+        };
+        (source, sink)
+    }
+}
+
+impl Source {
+    /// Waits until the [`Sink`] takes more.
+    pub(super) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(half) => half.as_ref().poll_write_ready(cx),
+            Self::Other(half) => half.poll_write_ready(cx),
+        }
+    }
+}
+
+impl Sink {
+    /// What is being written. To be filled only when it is empty.
+    pub(super) fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+
+    /// How many bytes were written in all.
+    pub(super) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Writes as much of the output as there is room for.
+    pub(super) fn write(&mut self) -> io::Result<Written> {
+        while !self.output.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let used = self.output.slices(&mut slices);
+            let written = match slices.get(..used) {
+                Some([bytes]) => self.half.try_write(bytes),
+                slices => self.half.try_write_vectored(slices.unwrap_or_default()),
+            };
+            match written {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(length) => {
+                    self.written += length as u64;
+                    self.output.advance(length);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Written::Some);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Written::All)
+    }
+}
+
+impl Half {
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(half) => half.try_write(bytes),
+            Self::Other(half) => half.try_write(bytes),
+        }
+    }
+
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(half) => half.try_write_vectored(slices),
+            Self::Other(half) => half.try_write_vectored(slices),
+        }
+    }
+}
+
+impl AsyncRead for Source {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(half) => Pin::new(half).poll_read(cx, into),
+            Self::Other(half) => Pin::new(half).poll_read(cx, into),
+        }
+    }
+}
 
 impl AsyncRead for Stream {
     fn poll_read(
@@ -63,3 +209,6 @@ impl AsyncWrite for Stream {
         }
     }
 }
+
+/// How many pieces are written by one call at most.
+const SLICES: usize = 32;

@@ -1,12 +1,42 @@
 //! Unix sockets.
 
-use std::{io, path::Path};
+use std::{
+    io::{self, IoSlice},
+    path::Path,
+    task::{Context, Poll},
+};
 
-use tokio::net::UnixStream;
+use tokio::net::{
+    UnixStream,
+    unix::{OwnedReadHalf, OwnedWriteHalf},
+};
 
-use super::stream::Stream;
+use super::stream::{Incoming, Outgoing, Stream, Transport};
 
 /// Connects to the socket at `path`.
 pub(super) async fn connect(path: &Path) -> io::Result<Stream> {
     Ok(Stream::Other(Box::new(UnixStream::connect(path).await?)))
+}
+
+impl Transport for UnixStream {
+    fn split(self: Box<Self>) -> (Box<dyn Incoming>, Box<dyn Outgoing>) {
+        let (read, write) = self.into_split();
+        (Box::new(read), Box::new(write))
+    }
+}
+
+impl Incoming for OwnedReadHalf {
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.as_ref().poll_write_ready(cx)
+    }
+}
+
+impl Outgoing for OwnedWriteHalf {
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.try_write(bytes)
+    }
+
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.try_write_vectored(slices)
+    }
 }

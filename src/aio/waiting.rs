@@ -2,7 +2,10 @@
 
 use std::task::Waker;
 
-use crate::{error::Error, resp::Frame};
+use crate::{
+    error::{Error, Outcome},
+    resp::Frame,
+};
 
 /// The places of all who wait on one connection.
 ///
@@ -23,8 +26,25 @@ pub(super) enum Place {
     /// Nobody; the next free place follows.
     Free(Option<Key>),
     /// Somebody, and the frames that have come so far.
-    Waiting { waker: Waker, frames: Vec<Frame> },
+    Waiting {
+        waker: Waker,
+        frames: Vec<Frame>,
+        /// The chunks of the request that were sent and not answered yet.
+        chunks: usize,
+        /// More chunks are to be sent.
+        more: bool,
+    },
     /// Everything has come, and will be fetched.
+    Answered(Result<Frames, Error>),
+}
+
+/// What a call finds at its place.
+pub(super) enum Polled {
+    /// Nothing yet.
+    Pending,
+    /// It is time to send another chunk.
+    More,
+    /// The answer; the place is free now.
     Answered(Result<Frames, Error>),
 }
 
@@ -51,12 +71,14 @@ impl Waiting {
         self.free.unwrap_or(self.places.len())
     }
 
-    /// Takes a place, to be woken by `waker`.
-    pub(super) fn take_place(&mut self, waker: Waker) -> Key {
+    /// Takes a place, to be woken by `waker`; `more` says that this was not the whole request.
+    pub(super) fn take_place(&mut self, waker: Waker, more: bool) -> Key {
         let key = self.next_key();
         let place = Place::Waiting {
             waker,
             frames: Vec::new(),
+            chunks: 1,
+            more,
         };
         match self.places.get_mut(key) {
             Some(reused) => {
@@ -70,6 +92,14 @@ impl Waiting {
         key
     }
 
+    /// Takes note of another chunk; `last` says that no more follow.
+    pub(super) fn add_chunk(&mut self, key: Key, last: bool) {
+        if let Some(Place::Waiting { chunks, more, .. }) = self.places.get_mut(key) {
+            *chunks += 1;
+            *more = !last;
+        }
+    }
+
     /// Frees a place, and returns what was in it.
     pub(super) fn free(&mut self, key: Key) -> Option<Place> {
         let place = self.places.get_mut(key)?;
@@ -77,41 +107,73 @@ impl Waiting {
         Some(std::mem::replace(place, free))
     }
 
-    /// Adds a frame, and returns whom to wake if it is the last one.
+    /// Adds a frame, and returns whom to wake if it is the `last` one of a chunk.
     pub(super) fn reply(&mut self, key: Key, frame: Frame, last: bool) -> Option<Waker> {
         let place = self.places.get_mut(key)?;
-        let Place::Waiting { frames, .. } = place else {
+        let Place::Waiting {
+            waker,
+            frames,
+            chunks,
+            more,
+        } = place
+        else {
             return None;
         };
-        if !last {
-            frames.push(frame);
-            return None;
+        if last && *chunks == 1 && !*more {
+            let frames = if frames.is_empty() {
+                Frames::One(frame)
+            } else {
+                frames.push(frame);
+                Frames::Many(std::mem::take(frames))
+            };
+            return answer(place, Ok(frames));
         }
-        let frames = if frames.is_empty() {
-            Frames::One(frame)
-        } else {
-            frames.push(frame);
-            Frames::Many(std::mem::take(frames))
-        };
-        answer(place, Ok(frames))
+        frames.push(frame);
+        *chunks -= usize::from(last);
+        (last && *more).then(|| waker.clone())
+    }
+
+    /// Lets one go on who waits for no frames, and returns whom to wake.
+    pub(super) fn admit(&mut self, key: Key) -> Option<Waker> {
+        answer(self.places.get_mut(key)?, Ok(Frames::Many(Vec::new())))
     }
 
     /// Ends the wait with an error, and returns whom to wake.
     pub(super) fn fail(&mut self, key: Key, error: Error) -> Option<Waker> {
-        answer(self.places.get_mut(key)?, Err(error))
+        let place = self.places.get_mut(key)?;
+        let error = match place {
+            // Some of it was executed already.
+            Place::Waiting { frames, .. } if !frames.is_empty() => {
+                error.with_outcome(Outcome::Indeterminate)
+            }
+            _ => error,
+        };
+        answer(place, Err(error))
     }
 
     /// Frees the place if it was answered; otherwise remembers whom to wake.
-    pub(super) fn poll(&mut self, key: Key, waker: &Waker) -> Option<Result<Frames, Error>> {
-        let place = self.places.get_mut(key)?;
-        if let Place::Waiting { waker: known, .. } = place {
+    pub(super) fn poll(&mut self, key: Key, waker: &Waker) -> Polled {
+        let Some(place) = self.places.get_mut(key) else {
+            return Polled::Pending;
+        };
+        if let Place::Waiting {
+            waker: known,
+            chunks,
+            more,
+            ..
+        } = place
+        {
             known.clone_from(waker);
-            return None;
+            return if *more && *chunks < MOST_CHUNKS {
+                Polled::More
+            } else {
+                Polled::Pending
+            };
         }
         let free = Place::Free(self.free.replace(key));
         match std::mem::replace(place, free) {
-            Place::Answered(result) => Some(result),
-            Place::Waiting { .. } | Place::Free(_) => None,
+            Place::Answered(result) => Polled::Answered(result),
+            Place::Waiting { .. } | Place::Free(_) => Polled::Pending,
         }
     }
 }
@@ -123,6 +185,9 @@ fn answer(place: &mut Place, result: Result<Frames, Error>) -> Option<Waker> {
         Place::Answered(_) | Place::Free(_) => None,
     }
 }
+
+/// How many chunks of one call are on their way at most.
+const MOST_CHUNKS: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -139,42 +204,71 @@ mod tests {
         Waker::noop().clone()
     }
 
+    fn answered(polled: Polled) -> Result<Frames, Error> {
+        match polled {
+            Polled::Answered(result) => result,
+            Polled::Pending | Polled::More => panic!("not answered"),
+        }
+    }
+
     #[test]
     fn places_are_used_again() {
         let mut waiting = Waiting::default();
         assert_eq!(waiting.next_key(), 0);
-        let one = waiting.take_place(waker());
-        let two = waiting.take_place(waker());
+        let one = waiting.take_place(waker(), false);
+        let two = waiting.take_place(waker(), false);
         assert_eq!((one, two), (0, 1));
-        assert!(waiting.poll(one, Waker::noop()).is_none());
+        assert!(matches!(waiting.poll(one, Waker::noop()), Polled::Pending));
         assert!(waiting.reply(one, frame("+a\r\n"), true).is_some());
-        let frames = waiting.poll(one, Waker::noop()).unwrap().unwrap();
+        let frames = answered(waiting.poll(one, Waker::noop())).unwrap();
         assert_eq!(frames.as_slice()[0].as_bytes(), b"+a\r\n");
         assert_eq!(waiting.next_key(), one);
         waiting.free(two);
-        assert_eq!(waiting.take_place(waker()), two);
-        assert_eq!(waiting.take_place(waker()), one);
-        assert_eq!(waiting.take_place(waker()), 2);
+        assert_eq!(waiting.take_place(waker(), false), two);
+        assert_eq!(waiting.take_place(waker(), false), one);
+        assert_eq!(waiting.take_place(waker(), false), 2);
     }
 
     #[test]
     fn frames_of_a_batch_are_gathered() {
         let mut waiting = Waiting::default();
-        let key = waiting.take_place(waker());
+        let key = waiting.take_place(waker(), false);
         assert!(waiting.reply(key, frame(":1\r\n"), false).is_none());
-        assert!(waiting.poll(key, Waker::noop()).is_none());
+        assert!(matches!(waiting.poll(key, Waker::noop()), Polled::Pending));
         assert!(waiting.reply(key, frame(":2\r\n"), true).is_some());
-        let frames = waiting.poll(key, Waker::noop()).unwrap().unwrap();
+        let frames = answered(waiting.poll(key, Waker::noop())).unwrap();
         assert_eq!(frames.as_slice().len(), 2);
     }
 
     #[test]
-    fn an_error_ends_a_batch() {
+    fn chunks_are_asked_for_while_few_are_on_their_way() {
         let mut waiting = Waiting::default();
-        let key = waiting.take_place(waker());
+        let key = waiting.take_place(waker(), true);
+        for _ in 1..MOST_CHUNKS {
+            assert!(matches!(waiting.poll(key, Waker::noop()), Polled::More));
+            waiting.add_chunk(key, false);
+        }
+        assert!(matches!(waiting.poll(key, Waker::noop()), Polled::Pending));
+        assert!(waiting.reply(key, frame(":1\r\n"), false).is_none());
+        assert!(waiting.reply(key, frame(":2\r\n"), true).is_some());
+        assert!(matches!(waiting.poll(key, Waker::noop()), Polled::More));
+        waiting.add_chunk(key, true);
+        for _ in 1..MOST_CHUNKS {
+            assert!(waiting.reply(key, frame(":3\r\n"), true).is_none());
+        }
+        assert!(waiting.reply(key, frame(":4\r\n"), true).is_some());
+        let frames = answered(waiting.poll(key, Waker::noop())).unwrap();
+        assert_eq!(frames.as_slice().len(), 2 + MOST_CHUNKS);
+    }
+
+    #[test]
+    fn an_error_ends_a_batch_of_which_something_was_executed() {
+        let mut waiting = Waiting::default();
+        let key = waiting.take_place(waker(), false);
         waiting.reply(key, frame(":1\r\n"), false);
-        let lost = Error::new(ErrorKind::Connection, "lost");
+        let lost = Error::new(ErrorKind::Connection, "lost").with_outcome(Outcome::NotSent);
         assert!(waiting.fail(key, lost).is_some());
-        assert!(waiting.poll(key, Waker::noop()).unwrap().is_err());
+        let error = answered(waiting.poll(key, Waker::noop())).err().unwrap();
+        assert!(error.may_have_executed());
     }
 }

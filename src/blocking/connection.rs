@@ -1,18 +1,16 @@
 //! One connection: it writes an exchange, reads what answers it, and knows whether it is worth keeping.
 
 use std::{
-    io,
+    io::{self, IoSlice},
     time::{Duration, Instant},
 };
-
-use bytes::{Buf, BytesMut};
 
 use super::{dial::Dialled, stream::Stream};
 use crate::{
     command::{Exchange, Patience},
     error::{Error, ErrorKind, Outcome, Phase, Result},
     protocol::{self, Event},
-    resp::Frame,
+    resp::{Frame, Output},
 };
 
 /// A connection that one caller uses at a time.
@@ -20,7 +18,7 @@ pub(super) struct Connection {
     stream: Stream,
     state: protocol::Connection<()>,
     /// Taken from the state and not written yet.
-    output: BytesMut,
+    output: Output,
     /// How many bytes were written since the handshake.
     written: u64,
     open: bool,
@@ -29,7 +27,8 @@ pub(super) struct Connection {
 /// The frames of an exchange, as they come.
 struct Answer<'p> {
     frames: Vec<Frame>,
-    complete: bool,
+    /// How many chunks of the exchange were sent and not answered yet.
+    chunks: usize,
     /// Receives what no command asked for.
     pushes: &'p mut dyn FnMut(Frame),
 }
@@ -39,7 +38,7 @@ impl Connection {
         Self {
             stream: dialled.stream,
             state: protocol::Connection::new(dialled.receiver),
-            output: BytesMut::new(),
+            output: Output::new(),
             written: 0,
             open: true,
         }
@@ -60,14 +59,26 @@ impl Connection {
         let now = Instant::now();
         let patience = exchange.patience();
         let after = |time: Option<Duration>| time.and_then(|time| now.checked_add(time));
-        let deadline = after(patience.within(response_timeout));
-        self.state.send(exchange, (), deadline)?;
+        let mut deadline = after(patience.within(response_timeout));
+        let mut sent = self.state.send(exchange, 0, (), deadline)?;
         let mut answer = Answer {
             frames: Vec::new(),
-            complete: false,
+            chunks: 1,
             pushes,
         };
         self.write(after(response_timeout), &mut answer)?;
+        while let Some(first) = sent.next {
+            // The server shall not have to keep many replies.
+            self.read_available(&mut answer)?;
+            let now = Instant::now();
+            deadline = response_timeout.and_then(|time| now.checked_add(time));
+            sent = self
+                .state
+                .send(exchange, first, (), deadline)
+                .map_err(|error| self.end(error))?;
+            answer.chunks += 1;
+            self.write(deadline, &mut answer)?;
+        }
         let read = self.read(deadline, &mut answer);
         if read.is_err() && patience != Patience::None {
             // The server must not find anything to give to a caller who is gone.
@@ -120,11 +131,14 @@ impl Connection {
     fn write(&mut self, deadline: Option<Instant>, answer: &mut Answer<'_>) -> Result<()> {
         self.state.take_output(&mut self.output);
         while !self.output.is_empty() {
-            let some = self.output.get(..LARGEST_WRITE).unwrap_or(&self.output);
-            let written = self.stream.write(some).map_err(|error| self.lost(error))?;
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let used = self.output.slices(&mut slices);
+            let written = self
+                .stream
+                .write(slices.get(..used).unwrap_or_default())
+                .map_err(|error| self.lost(error))?;
             self.written += written as u64;
-            self.output.advance(written);
-            if self.output.is_empty() {
+            if self.output.advance(written) {
                 break;
             }
             self.read_available(answer)?;
@@ -141,14 +155,14 @@ impl Connection {
     /// Reads until the answer is complete.
     fn read(&mut self, deadline: Option<Instant>, answer: &mut Answer<'_>) -> Result<()> {
         self.drain(answer)?;
-        while !answer.complete {
+        while answer.chunks > 0 {
             if self.fill(deadline)?.is_some() {
                 self.drain(answer)?;
                 continue;
             }
             // Time may have passed us by while the reply has long been there.
             self.read_available(answer)?;
-            if !answer.complete {
+            if answer.chunks > 0 {
                 return Err(self.timed_out());
             }
         }
@@ -224,13 +238,13 @@ impl Answer<'_> {
     fn take(&mut self, state: &mut protocol::Connection<()>) -> Result<()> {
         // What has come behind the answer is not looked at: it is for the next call, or shows that
         // the connection is not clean.
-        while !self.complete
+        while self.chunks > 0
             && let Some(event) = state.poll_event()?
         {
             match event {
                 Event::Reply { frame, last, .. } => {
                     self.frames.push(frame);
-                    self.complete = last;
+                    self.chunks -= usize::from(last);
                 }
                 Event::Push(frame) => (self.pushes)(frame),
                 Event::Swallowed => {}
@@ -251,5 +265,5 @@ fn lost_before() -> Error {
     Error::new(ErrorKind::Connection, "the connection was lost before")
 }
 
-/// What is written before it is time to look for replies, which a server might keep in memory.
-const LARGEST_WRITE: usize = 256 << 10;
+/// How many pieces are written by one call at most.
+const SLICES: usize = 32;

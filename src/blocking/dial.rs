@@ -1,7 +1,7 @@
 //! From an address to a connection that is ready: resolve, dial, greet.
 
 use std::{
-    io,
+    io::{self, IoSlice},
     net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs},
     sync::mpsc,
     thread,
@@ -166,7 +166,7 @@ fn write_all(stream: &mut Stream, bytes: &[u8], budget: &Budget) -> Result<Optio
     let mut rest = bytes;
     while !rest.is_empty() {
         budget.rest()?;
-        match stream.write(rest) {
+        match stream.write(&[IoSlice::new(rest)]) {
             Ok(written) => rest = rest.get(written..).unwrap_or_default(),
             Err(error) => return Ok(Some(error)),
         }

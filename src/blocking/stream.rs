@@ -1,7 +1,7 @@
 //! The byte stream of a connection, whatever it runs on, and how long to wait for it.
 
 use std::{
-    io,
+    io::{self, IoSlice},
     net::TcpStream,
     time::{Duration, Instant},
 };
@@ -65,9 +65,13 @@ impl Stream {
     /// Writes as much as there is room for.
     ///
     /// It waits a moment for room, not until there is: the peer may be waiting for us to read.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    pub(super) fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         loop {
-            match self.transport.write(bytes) {
+            let written = match slices {
+                [bytes] => self.transport.write(bytes),
+                slices => self.transport.write_vectored(slices),
+            };
+            match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if waits(&error) => return Ok(0),

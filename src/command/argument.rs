@@ -38,7 +38,7 @@ impl<'a> Arg<'a> {
     pub fn write(&self, to: &mut Writer<'_>) {
         match &self.0 {
             Repr::Borrowed(bytes) => to.word(bytes),
-            Repr::Owned(bytes) => to.word(bytes),
+            Repr::Owned(bytes) => to.shared(bytes),
             Repr::Integer(number) => to.integer(*number),
             Repr::Unsigned(number) => to.unsigned(*number),
             Repr::Double(number) => to.double(*number),

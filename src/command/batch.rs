@@ -5,23 +5,24 @@
 //!  ids.iter().map(|id| cmd::get(id))   anything else: a list           Vec<Option<Bytes>>
 //! ```
 //!
-//! All commands are sent in one piece. A [`Pipeline`] answers when every reply has come; a
-//! [`Transaction`] puts `MULTI` and `EXEC` around them, which is safe on a connection that others
-//! share, since nobody's commands can get in between.
+//! All commands are sent without waiting for replies between them. A [`Pipeline`] answers when every
+//! reply has come; a long one goes out in chunks, while replies are read. A [`Transaction`] puts
+//! `MULTI` and `EXEC` around its commands and goes out in one piece, which is safe on a connection
+//! that others share, since nobody's commands can get in between.
 
-use std::{fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData, ops::ControlFlow};
 
 use bytes::BytesMut;
 
 use super::{
     AsynchronousExchange, Awaited, Command, Exchange, Flags, Info, Patience, Place, Replies,
     SynchronousExchange, Via,
-    exchange::{check, leaves_no_trace, missing, refused},
+    exchange::{Written, check, leaves_no_trace, missing, refused},
     finish,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    resp::{Frame, Reply, Writer},
+    resp::{Frame, Output, Reply, Writer},
 };
 
 /// Commands to be sent together: a tuple of up to 16, or anything that can be iterated.
@@ -54,12 +55,21 @@ pub trait Sequence {
     /// The replies, or errors, of each command.
     type Results;
 
-    /// Shows each command to `visitor`, as long as it finds no fault.
+    /// Shows each command to `visitor`, as long as it wants to see more.
     ///
     /// # Errors
     ///
     /// Those of the visitor.
-    fn visit(&self, visitor: &mut impl Visitor) -> Result<()>;
+    fn visit(&self, visitor: &mut impl Visitor) -> Result<()> {
+        self.visit_from(0, visitor)
+    }
+
+    /// Shows each command but the `first` ones to `visitor`, as long as it wants to see more.
+    ///
+    /// # Errors
+    ///
+    /// Those of the visitor.
+    fn visit_from(&self, first: usize, visitor: &mut impl Visitor) -> Result<()>;
 
     /// Reads one reply for each command.
     ///
@@ -74,12 +84,12 @@ pub trait Sequence {
 
 /// What looks at every command of a [`Sequence`].
 pub trait Visitor {
-    /// Looks at one.
+    /// Looks at one, and says whether to show the next.
     ///
     /// # Errors
     ///
     /// What it finds wrong.
-    fn visit<C: Command>(&mut self, command: &C) -> Result<()>;
+    fn visit<C: Command>(&mut self, command: &C) -> Result<ControlFlow<()>>;
 }
 
 impl<I> Batch<Iterated> for I
@@ -98,8 +108,13 @@ impl<C: Command> Sequence for Vec<C> {
     type Replies = Vec<C::Reply>;
     type Results = Vec<Result<C::Reply>>;
 
-    fn visit(&self, visitor: &mut impl Visitor) -> Result<()> {
-        self.iter().try_for_each(|command| visitor.visit(command))
+    fn visit_from(&self, first: usize, visitor: &mut impl Visitor) -> Result<()> {
+        for command in self.iter().skip(first) {
+            if visitor.visit(command)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn replies<'f>(&self, from: &mut impl Iterator<Item = Reply<'f>>) -> Result<Self::Replies> {
@@ -125,8 +140,10 @@ macro_rules! tuples {
             type Replies = ($($name::Reply,)+);
             type Results = ($(Result<$name::Reply>,)+);
 
-            fn visit(&self, visitor: &mut impl Visitor) -> Result<()> {
-                $(visitor.visit(&self.$at)?;)+
+            fn visit_from(&self, first: usize, visitor: &mut impl Visitor) -> Result<()> {
+                $(if first <= $at && visitor.visit(&self.$at)?.is_break() {
+                    return Ok(());
+                })+
                 Ok(())
             }
 
@@ -402,9 +419,24 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
         self.commands.visit(&mut Traces).is_ok()
     }
 
-    fn write(&self, out: &mut BytesMut) -> Result<Awaited> {
-        self.commands.visit(&mut Writes(out))?;
-        Ok(Awaited::Frames(self.count))
+    fn write(&self, first: usize, out: &mut Output) -> Result<Written> {
+        let mut writes = Writes {
+            room: out.len().saturating_add(CHUNK),
+            out,
+            count: 0,
+        };
+        self.commands.visit_from(first, &mut writes)?;
+        let count = writes.count;
+        let next = Some(first + count).filter(|next| *next < self.count);
+        if let (0, Some(next)) = (first, next) {
+            // Nothing is sent if one of the commands that come later cannot be sent.
+            self.commands
+                .visit_from(next, &mut Tries(BytesMut::new()))?;
+        }
+        Ok(Written {
+            awaited: Awaited::Frames(count),
+            next,
+        })
     }
 
     fn finish(&self, frames: &[Frame]) -> Result<F::Output<S>> {
@@ -470,11 +502,16 @@ impl<S: Sequence, F: Form> Exchange for Atomic<S, F> {
         self.commands.visit(&mut Traces).is_ok()
     }
 
-    fn write(&self, out: &mut BytesMut) -> Result<Awaited> {
-        Writer::command(out, |to| to.word(b"MULTI"))?;
-        self.commands.visit(&mut Writes(out))?;
-        Writer::command(out, |to| to.word(b"EXEC"))?;
-        Ok(Awaited::Frames(self.count + 2))
+    fn write(&self, _: usize, out: &mut Output) -> Result<Written> {
+        out.command(|to| to.word(b"MULTI"))?;
+        let mut writes = Writes {
+            room: usize::MAX,
+            out,
+            count: 0,
+        };
+        self.commands.visit(&mut writes)?;
+        out.command(|to| to.word(b"EXEC"))?;
+        Ok(Written::all(Awaited::Frames(self.count + 2)))
     }
 
     fn finish(&self, frames: &[Frame]) -> Result<F::Output<S>> {
@@ -533,47 +570,74 @@ impl Count {
 }
 
 impl Visitor for Count {
-    fn visit<C: Command>(&mut self, _: &C) -> Result<()> {
+    fn visit<C: Command>(&mut self, _: &C) -> Result<ControlFlow<()>> {
         self.0 += 1;
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 }
 
 struct Checks(Place);
 
 impl Visitor for Checks {
-    fn visit<C: Command>(&mut self, command: &C) -> Result<()> {
-        check(command, self.0)
+    fn visit<C: Command>(&mut self, command: &C) -> Result<ControlFlow<()>> {
+        check(command, self.0).map(ControlFlow::Continue)
     }
 }
 
 struct Traces;
 
 impl Visitor for Traces {
-    fn visit<C: Command>(&mut self, command: &C) -> Result<()> {
+    fn visit<C: Command>(&mut self, command: &C) -> Result<ControlFlow<()>> {
         if leaves_no_trace(command) {
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         } else {
             Err(refused("it leaves a trace"))
         }
     }
 }
 
-struct Writes<'o>(&'o mut BytesMut);
+/// Appends commands as long as there is room.
+struct Writes<'o> {
+    out: &'o mut Output,
+    /// How long the output may be before another command.
+    room: usize,
+    count: usize,
+}
 
 impl Visitor for Writes<'_> {
-    fn visit<C: Command>(&mut self, command: &C) -> Result<()> {
-        Writer::command(self.0, |to| command.write(to))
+    fn visit<C: Command>(&mut self, command: &C) -> Result<ControlFlow<()>> {
+        self.out
+            .command(|to| command.write(to))
+            .map_err(|error| error.with_command(command.info().name))?;
+        self.count += 1;
+        Ok(if self.out.len() < self.room {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        })
+    }
+}
+
+/// Finds the commands that cannot be sent.
+struct Tries(BytesMut);
+
+impl Visitor for Tries {
+    fn visit<C: Command>(&mut self, command: &C) -> Result<ControlFlow<()>> {
+        self.0.clear();
+        Writer::command(&mut self.0, |to| command.write(to))
             .map_err(|error| error.with_command(command.info().name))
+            .map(ControlFlow::Continue)
     }
 }
 
 struct Each<V>(V);
 
 impl<V: FnMut(&'static Info, Patience) -> Result<()>> Visitor for Each<V> {
-    fn visit<C: Command>(&mut self, command: &C) -> Result<()> {
+    fn visit<C: Command>(&mut self, command: &C) -> Result<ControlFlow<()>> {
         let info = command.info();
-        (self.0)(info, command.patience()).map_err(|error| error.with_command(info.name))
+        (self.0)(info, command.patience())
+            .map_err(|error| error.with_command(info.name))
+            .map(ControlFlow::Continue)
     }
 }
 
@@ -594,6 +658,11 @@ fn read<'f, C: Command>(
         None => Err(missing(1, 0).with_command(command.info().name)),
     }
 }
+
+/// How many bytes of a pipeline are appended at once, about.
+///
+/// Other callers get in between, and the server is at work while the next ones are encoded.
+const CHUNK: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -696,10 +765,17 @@ mod tests {
             .collect()
     }
 
+    fn text(out: &Output) -> String {
+        let mut slices = [std::io::IoSlice::new(&[])];
+        assert_eq!(out.slices(&mut slices), 1);
+        String::from_utf8(slices[0].to_vec()).unwrap()
+    }
+
     fn written(exchange: &impl Exchange) -> (String, Awaited) {
-        let mut out = BytesMut::new();
-        let awaited = exchange.write(&mut out).unwrap();
-        (String::from_utf8(out.to_vec()).unwrap(), awaited)
+        let mut out = Output::new();
+        let Written { awaited, next } = exchange.write(0, &mut out).unwrap();
+        assert_eq!(next, None);
+        (text(&out), awaited)
     }
 
     #[test]
@@ -724,8 +800,37 @@ mod tests {
     #[test]
     fn an_argument_that_cannot_be_sent_names_its_command() {
         let bad = crate::command::raw("SET").arg(Arg::invalid("no such value"));
-        let error = pipelined((&GET, bad)).write(&mut BytesMut::new());
+        let error = pipelined((&GET, bad)).write(0, &mut Output::new());
         assert_eq!(error.unwrap_err().kind(), ErrorKind::Argument);
+    }
+
+    #[test]
+    fn a_long_pipeline_is_written_in_chunks() {
+        let one = "*1\r\n$3\r\nGET\r\n".len();
+        let each = CHUNK.div_ceil(one);
+        let pipeline = pipelined(vec![&GET; 2 * each + 5]);
+        let mut seen = Vec::new();
+        let mut first = Some(0);
+        while let Some(from) = first {
+            let mut out = Output::new();
+            let Written { awaited, next } = pipeline.write(from, &mut out).unwrap();
+            seen.push((awaited, out.len()));
+            first = next;
+        }
+        let whole = (Awaited::Frames(each), each * one);
+        assert_eq!(seen, [whole, whole, (Awaited::Frames(5), 5 * one)]);
+    }
+
+    #[test]
+    fn a_command_that_cannot_be_sent_is_found_before_its_chunk() {
+        let good = crate::command::raw("SET").arg(vec![b'x'; CHUNK]);
+        let bad = crate::command::raw("SET").arg(Arg::invalid("no such value"));
+        let mut out = Output::new();
+        let error = pipelined((good, bad)).write(0, &mut out).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.command()),
+            (ErrorKind::Argument, Some("SET"))
+        );
     }
 
     #[test]

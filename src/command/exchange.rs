@@ -1,11 +1,9 @@
 //! What one call sends at once, and how the frames that answer it become one result.
 
-use bytes::BytesMut;
-
 use super::{Asynchronous, Command, Flags, Patience, Replies, Synchronous, finish};
 use crate::{
     error::{Error, ErrorKind, Result},
-    resp::{Frame, Writer},
+    resp::{Frame, Output},
 };
 
 /// A command, a pipeline or a transaction, as a client sees it: bytes to send in one piece, and a
@@ -43,12 +41,15 @@ pub trait Exchange {
         false
     }
 
-    /// Appends the requests to `out` and says what will answer them.
+    /// Appends the requests behind the `first` ones to `out`, and says what will answer them.
+    ///
+    /// A long pipeline appends as many as are good to send at once, and says where to go on.
     ///
     /// # Errors
     ///
-    /// An argument that cannot be sent; the bytes appended so far are then taken back.
-    fn write(&self, out: &mut BytesMut) -> Result<Awaited>;
+    /// An argument that cannot be sent, which is found before anything is sent; the bytes appended
+    /// so far are then taken back.
+    fn write(&self, first: usize, out: &mut Output) -> Result<Written>;
 
     /// Reads the frames that answered: as many as were awaited, or the last confirmation.
     ///
@@ -65,6 +66,26 @@ pub enum Place {
     Shared,
     /// One that belongs to the caller.
     Dedicated,
+}
+
+/// What was appended of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// What will answer it.
+    pub awaited: Awaited,
+    /// How many requests were appended by now, if there are more.
+    pub next: Option<usize>,
+}
+
+impl Written {
+    /// All of it was appended.
+    #[must_use]
+    pub fn all(awaited: Awaited) -> Self {
+        Self {
+            awaited,
+            next: None,
+        }
+    }
 }
 
 /// What answers an exchange.
@@ -124,21 +145,21 @@ impl<C: Command> Exchange for Single<C> {
         self.0.info().flags.contains(Flags::NO_AUTH)
     }
 
-    fn write(&self, out: &mut BytesMut) -> Result<Awaited> {
+    fn write(&self, _: usize, out: &mut Output) -> Result<Written> {
         let info = self.0.info();
         let mut words = 0;
-        Writer::command(out, |to| {
+        out.command(|to| {
             self.0.write(to);
             words = to.words();
         })
         .map_err(|error| error.with_command(info.name))?;
-        Ok(match info.replies {
+        Ok(Written::all(match info.replies {
             Replies::One | Replies::None => Awaited::Frames(1),
             Replies::PerArgument => {
                 Awaited::Confirmations(words.saturating_sub(info.words).max(1), info.name)
             }
             Replies::Stream => Awaited::Stream,
-        })
+        }))
     }
 
     fn finish(&self, frames: &[Frame]) -> Result<C::Reply> {

@@ -20,7 +20,9 @@ pub use batch::{
     Atomic, Batch, EachError, FirstError, Form, Iterated, Pipeline, Pipelined, Sequence,
     Transaction, Tuple, Visitor,
 };
-pub use exchange::{AsynchronousExchange, Awaited, Exchange, Place, Single, SynchronousExchange};
+pub use exchange::{
+    AsynchronousExchange, Awaited, Exchange, Place, Single, SynchronousExchange, Written,
+};
 pub use info::{
     BeginSearch, Blocking, ConnectionUse, Deprecated, FindKeys, Flags, Info, KeyAccess, KeySpec,
     Provider, Replies, RequestPolicy, ResponsePolicy, Retry, Unit,

@@ -55,6 +55,7 @@ use crate::{
 /// | `pool_idle_timeout` | idle time before a connection is closed, or `none` | `300s` |
 /// | `pool_lifetime` | age at which a connection is replaced, or `none` | `1800s` |
 /// | `pool_wait` | time to wait for a free connection | `5s` |
+/// | `max_unanswered` | requests on a shared connection beyond which callers wait | `64mb` |
 /// | `max_frame` | longest reply | `1gb` |
 /// | `max_bulk` | longest string in a reply | `512mb` |
 /// | `max_depth` | deepest nesting of a reply | 128 |
@@ -87,6 +88,11 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// The time that the server may take to answer, beyond what the command itself lets it wait.
     pub response_timeout: Option<Duration>,
+    /// How many bytes of requests may be sent on one shared connection without having been answered.
+    ///
+    /// Callers beyond wait for their turn, which is a part of the time for their response. A request
+    /// that is larger by itself is sent when there is room for any.
+    pub max_unanswered: usize,
     /// How much a server may send in one reply.
     pub limits: Limits,
     /// How sockets are set up.
@@ -166,6 +172,7 @@ impl Config {
             protocol: Protocol::default(),
             connect_timeout: Duration::from_secs(5),
             response_timeout: Some(Duration::from_secs(5)),
+            max_unanswered: 64 << 20,
             limits: Limits::default(),
             tcp: TcpOptions::default(),
             pool: PoolOptions::default(),
@@ -253,6 +260,13 @@ impl Config {
     #[must_use]
     pub fn response_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.response_timeout = some_time(timeout);
+        self
+    }
+
+    /// Sets how many bytes of requests may be unanswered on one shared connection, at least 1.
+    #[must_use]
+    pub fn max_unanswered(mut self, bytes: usize) -> Self {
+        self.max_unanswered = bytes.max(1);
         self
     }
 

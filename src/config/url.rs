@@ -164,6 +164,15 @@ const OPTIONS: &[UrlOption] = &[
         print: |config| print_time(config.pool.wait),
     },
     UrlOption {
+        name: "max_unanswered",
+        expected: "a size of 1 or more, such as 1048576 or 64mb",
+        read: |config, text| {
+            config.max_unanswered = size(text).filter(|size| *size > 0)?;
+            Some(())
+        },
+        print: |config| print_size(config.max_unanswered),
+    },
+    UrlOption {
         name: "max_frame",
         expected: SIZE,
         read: |config, text| {

@@ -27,11 +27,13 @@
 //! would be.
 
 mod connection;
+mod gate;
 mod handshake;
 mod queue;
 mod receiver;
 
 pub(crate) use connection::Connection;
+pub(crate) use gate::Gate;
 pub(crate) use handshake::{Greeting, Handshake, Identity, Progress};
-pub(crate) use queue::{Event, Queue, Ticket};
+pub(crate) use queue::{Event, Queue, Sent, Ticket};
 pub(crate) use receiver::Receiver;

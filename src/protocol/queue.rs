@@ -1,13 +1,11 @@
 //! What is sent and what is owed: the output buffer and the slots of those who wait.
 
-use std::{collections::VecDeque, time::Instant};
-
-use bytes::BytesMut;
+use std::{collections::VecDeque, mem, ops::RangeInclusive, time::Instant};
 
 use crate::{
-    command::{Awaited, Exchange},
+    command::{Awaited, Exchange, Written},
     error::{Error, ErrorKind, Outcome, Phase, Result},
-    resp::{Frame, Kind, Reply},
+    resp::{Frame, Kind, Mark, Output, Reply},
 };
 
 /// The output buffer of a connection and its slots, in the order of sending.
@@ -29,7 +27,7 @@ use crate::{
 /// who waits, and the connection ends.
 #[derive(Debug)]
 pub(crate) struct Queue<W> {
-    output: BytesMut,
+    output: Output,
     /// How many bytes were taken from the output so far; where it begins in the stream.
     taken: u64,
     slots: VecDeque<Slot<W>>,
@@ -45,6 +43,14 @@ pub(crate) struct Queue<W> {
 /// Names a slot to those who may want to abandon it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket(u64);
+
+/// What was sent of an exchange.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent {
+    pub(crate) ticket: Ticket,
+    /// How many of its requests were appended by now, if there are more.
+    pub(crate) next: Option<usize>,
+}
 
 #[derive(Debug)]
 struct Slot<W> {
@@ -84,11 +90,11 @@ pub(crate) enum Event<W> {
     Swallowed,
 }
 
-impl<W: Copy> Queue<W> {
+impl<W: Copy + PartialEq> Queue<W> {
     /// Nothing sent and nothing owed.
     pub(crate) fn new() -> Self {
         Self {
-            output: BytesMut::new(),
+            output: Output::new(),
             taken: 0,
             slots: VecDeque::new(),
             next_ticket: 0,
@@ -99,7 +105,8 @@ impl<W: Copy> Queue<W> {
         }
     }
 
-    /// Encodes an exchange and appends its bytes and its slot in one step.
+    /// Encodes an exchange, or a chunk of it behind the `first` requests, and appends its bytes and
+    /// its slot in one step.
     ///
     /// # Errors
     ///
@@ -108,9 +115,10 @@ impl<W: Copy> Queue<W> {
     pub(crate) fn send<E: Exchange>(
         &mut self,
         exchange: &E,
+        first: usize,
         waiter: W,
         deadline: Option<Instant>,
-    ) -> Result<Ticket> {
+    ) -> Result<Sent> {
         if exchange.is_alone() && !self.slots.is_empty() {
             return Err(Error::new(
                 ErrorKind::Refused,
@@ -118,7 +126,8 @@ impl<W: Copy> Queue<W> {
             ));
         }
         let start = self.accepted();
-        let awaited = Append::to(&mut self.output, |output| exchange.write(output))?;
+        let Written { awaited, next } =
+            Append::to(&mut self.output, |output| exchange.write(first, output))?;
         let missing = match awaited {
             Awaited::Frames(count) | Awaited::Confirmations(count, _) => count,
             Awaited::Stream => 1,
@@ -134,36 +143,54 @@ impl<W: Copy> Queue<W> {
             start,
         });
         self.expect_by(deadline);
-        Ok(ticket)
+        Ok(Sent { ticket, next })
     }
 
-    /// Takes the waiter of a slot away.
+    /// Takes a waiter away from its slots, which are among those of these tickets.
     ///
     /// What was not taken for writing yet will not be written; the replies of everything else are
     /// swallowed when they come.
-    pub(crate) fn abandon(&mut self, ticket: Ticket) {
+    pub(crate) fn abandon(&mut self, tickets: RangeInclusive<Ticket>, waiter: W) {
         let taken = self.taken;
-        let Ok(at) = self.slots.binary_search_by_key(&ticket, |slot| slot.ticket) else {
-            return;
-        };
-        if let Some(slot) = self.slots.get_mut(at)
-            && slot.waiter.take().is_some()
-        {
-            self.given_up += usize::from(slot.start >= taken);
+        let first = self
+            .slots
+            .partition_point(|slot| slot.ticket < *tickets.start());
+        for slot in self.slots.range_mut(first..) {
+            if slot.ticket > *tickets.end() {
+                break;
+            }
+            if slot.waiter == Some(waiter) {
+                slot.waiter = None;
+                self.given_up += usize::from(slot.start >= taken);
+            }
         }
     }
 
     /// Moves what is to be written into `into`, which must be empty and whose memory is used next.
-    pub(crate) fn take_output(&mut self, into: &mut BytesMut) {
+    pub(crate) fn take_output(&mut self, into: &mut Output) {
         debug_assert!(into.is_empty(), "bytes must be written in order");
         if self.given_up > 0 {
             self.drop_given_up();
         }
         self.taken = self.accepted();
-        std::mem::swap(&mut self.output, into);
-        if self.output.capacity() > LARGEST_KEPT {
-            self.output = BytesMut::new();
-        }
+        mem::swap(&mut self.output, into);
+    }
+
+    /// Whether something waits to be taken for writing.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.output.is_empty()
+    }
+
+    /// Whether no reply is owed.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// The size of all requests that were not answered yet.
+    pub(crate) fn unanswered(&self) -> u64 {
+        self.slots
+            .front()
+            .map_or(0, |slot| self.accepted().saturating_sub(slot.start))
     }
 
     /// Finds out what a frame is and whom it answers.
@@ -268,8 +295,14 @@ impl<W: Copy> Queue<W> {
 
     /// Empties the queue of a connection that ended, and names all who wait.
     ///
-    /// `written` is how many bytes reached the socket in all; what began behind was not sent.
-    pub(crate) fn fail(&mut self, written: u64, mut failed: impl FnMut(W, Outcome)) {
+    /// `written` is how many bytes reached the socket in all; what began behind was not sent. Where
+    /// that is not known, all that was taken may have.
+    pub(crate) fn fail(
+        &mut self,
+        written: impl Into<Option<u64>>,
+        mut failed: impl FnMut(W, Outcome),
+    ) {
+        let written = written.into().unwrap_or(self.taken);
         for slot in self.slots.drain(..) {
             let Some(waiter) = slot.waiter else { continue };
             let outcome = if slot.start < written {
@@ -289,12 +322,6 @@ impl<W: Copy> Queue<W> {
         self.slots.is_empty() && self.output.is_empty()
     }
 
-    /// How much memory the output keeps.
-    #[cfg(test)]
-    pub(super) fn output_capacity(&self) -> usize {
-        self.output.capacity()
-    }
-
     /// How many bytes were accepted so far; where the next slot begins in the stream.
     fn accepted(&self) -> u64 {
         self.taken + self.output.len() as u64
@@ -312,7 +339,7 @@ impl<W: Copy> Queue<W> {
         let end = self.accepted();
         let first = self.slots.partition_point(|slot| slot.start < self.taken);
         let unsent = self.slots.split_off(first);
-        let mut kept = BytesMut::with_capacity(self.output.len());
+        let mut kept = Output::new();
         let ends: Vec<u64> = unsent
             .iter()
             .skip(1)
@@ -320,10 +347,10 @@ impl<W: Copy> Queue<W> {
             .chain([end])
             .collect();
         for (mut slot, end) in unsent.into_iter().zip(ends) {
-            let bytes = self.output.split_to(offset(slot.start, end));
+            let range = offset(self.taken, slot.start)..offset(self.taken, end);
             if slot.waiter.is_some() {
                 slot.start = self.taken + kept.len() as u64;
-                kept.extend_from_slice(&bytes);
+                kept.append(&self.output, range);
                 self.slots.push_back(slot);
             }
         }
@@ -361,18 +388,15 @@ impl Subscriptions {
 
 /// Takes back what was appended if it is not completed, be it by an error or a panic.
 struct Append<'o> {
-    output: &'o mut BytesMut,
-    length: usize,
+    output: &'o mut Output,
+    mark: Mark,
     completed: bool,
 }
 
 impl<'o> Append<'o> {
-    fn to<T>(
-        output: &'o mut BytesMut,
-        write: impl FnOnce(&mut BytesMut) -> Result<T>,
-    ) -> Result<T> {
+    fn to<T>(output: &'o mut Output, write: impl FnOnce(&mut Output) -> Result<T>) -> Result<T> {
         let mut append = Self {
-            length: output.len(),
+            mark: output.mark(),
             output,
             completed: false,
         };
@@ -385,7 +409,7 @@ impl<'o> Append<'o> {
 impl Drop for Append<'_> {
     fn drop(&mut self) {
         if !self.completed {
-            self.output.truncate(self.length);
+            self.output.truncate(self.mark);
         }
     }
 }
@@ -441,6 +465,3 @@ fn starts_with_digit(reply: Reply<'_>) -> bool {
 fn offset(start: u64, end: u64) -> usize {
     usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX)
 }
-
-/// Memory beyond this is not kept for the next commands.
-const LARGEST_KEPT: usize = 256 << 10;

@@ -8,16 +8,21 @@ use crate::resp::{Frame, Limits, ProtocolError, Scanner};
 
 /// Finds frames in the bytes that a driver reads.
 ///
-/// The buffer is a *block* of [`BLOCK`] bytes, and frames are split off from it without copying. It
-/// grows for larger frames, by no more than has arrived so far, whatever a header announces; behind
-/// such a frame it is a small block again. A frame that takes less than a quarter of its block is
-/// marked as shared, so that a value that is kept does not keep the block.
+/// The buffer is a *block*, and frames are split off from it without copying. Its size is twice that
+/// of the frames that have come lately, within [`BLOCK`] and [`LARGEST_BLOCK`]. It grows for larger
+/// frames, by no more than has arrived so far, whatever a header announces, unless such frames have
+/// come before; behind such a frame it is a small block again. A frame that takes less than a quarter
+/// of its block is marked as shared, so that a value that is kept does not keep the block.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     buffer: BytesMut,
+    /// Memory right behind `buffer` that [`Receiver::fill`] has initialised.
+    spare: BytesMut,
     scanner: Scanner,
     /// The size of the block that `buffer` is the rest of.
     block: usize,
+    /// How long frames are: the longest, shortened a little by each that is shorter.
+    usual: usize,
     /// Frames that were found already: pushes that lay inside a frame, and that frame.
     found: VecDeque<Frame>,
 }
@@ -27,22 +32,21 @@ impl Receiver {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             buffer: BytesMut::new(),
+            spare: BytesMut::new(),
             scanner: Scanner::new(limits),
             block: 0,
+            usual: 0,
             found: VecDeque::new(),
         }
     }
 
     /// The buffer to append to, with room for a useful read.
+    ///
+    /// For a driver that can read into memory that is not initialised.
     pub(crate) fn space(&mut self) -> &mut BytesMut {
-        let missing = self
-            .scanner
-            .at_least()
-            .saturating_sub(self.buffer.len())
-            .min(self.buffer.len().max(BLOCK));
-        let spare = self.buffer.capacity() - self.buffer.len();
-        if spare < missing.max(LEAST_SPARE) {
-            self.buffer.reserve(missing.max(BLOCK));
+        let room = self.buffer.capacity() - self.buffer.len();
+        if room < self.missing().max(LEAST_ROOM) {
+            self.buffer.reserve(self.room());
             self.block = self.buffer.capacity();
         }
         &mut self.buffer
@@ -57,14 +61,37 @@ impl Receiver {
         &mut self,
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        let buffer = self.space();
-        let length = buffer.len();
-        let room = (buffer.capacity() - length).min(LARGEST_FILL);
-        buffer.resize(length + room, 0);
-        let result = read(buffer.get_mut(length..).unwrap_or_default());
-        let arrived = result.as_ref().map_or(0, |arrived| *arrived);
-        buffer.truncate(length + arrived.min(room));
-        result
+        if self.spare.len() < self.missing().max(LEAST_ROOM) {
+            self.block = self.buffer.len() + self.room();
+            let mut block = BytesMut::zeroed(self.block);
+            let (known, _) = block.split_at_mut(self.buffer.len());
+            known.copy_from_slice(&self.buffer);
+            self.buffer = block.split_to(self.buffer.len());
+            self.spare = block;
+        }
+        let arrived = read(&mut self.spare)?.min(self.spare.len());
+        // The two lie side by side, so that nothing is copied.
+        self.buffer.unsplit(self.spare.split_to(arrived));
+        Ok(arrived)
+    }
+
+    /// How much of the frame that has begun is known to be missing, as far as that is believed.
+    fn missing(&self) -> usize {
+        let arrived = self.buffer.len();
+        let missing = self.scanner.at_least().saturating_sub(arrived);
+        missing.min(arrived.max(self.usual).max(BLOCK))
+    }
+
+    /// How much room to make behind what has arrived.
+    fn room(&self) -> usize {
+        let arrived = self.buffer.len();
+        let missing = self.missing();
+        if missing > LEAST_ROOM {
+            return missing.max(arrived / 4);
+        }
+        // An array, whose length no header tells, doubles the block only while that is small.
+        let usual = (2 * self.usual).clamp(BLOCK, LARGEST_BLOCK);
+        usual.saturating_sub(arrived).max(arrived / 4).max(BLOCK)
     }
 
     /// Appends bytes from elsewhere.
@@ -91,9 +118,10 @@ impl Receiver {
         let Some(length) = self.scanner.scan(&self.buffer)? else {
             return Ok(None);
         };
+        self.usual = length.max(self.usual - self.usual / 16);
         let shared = length < self.block / 4;
         let bytes = self.buffer.split_to(length).freeze();
-        if self.block > BLOCK && self.buffer.len() < BLOCK {
+        if self.block > LARGEST_BLOCK && self.buffer.len() < BLOCK {
             self.shrink();
         }
         let frame = Frame::new(bytes, shared);
@@ -115,6 +143,7 @@ impl Receiver {
     /// Goes on in a small block, and leaves a large one to the frames that lie in it.
     fn shrink(&mut self) {
         let rest = std::mem::take(&mut self.buffer);
+        self.spare = BytesMut::new();
         self.block = 0;
         if !rest.is_empty() {
             self.buffer.reserve(BLOCK);
@@ -124,14 +153,14 @@ impl Receiver {
     }
 }
 
-/// The usual size of the buffer: some hundred small replies, or a read of a loaded server's answers.
+/// The least size of the buffer: some hundred small replies, or a read of a loaded server's answers.
 const BLOCK: usize = 32 << 10;
 
-/// With less room than this, reading would need more calls than it is worth.
-const LEAST_SPARE: usize = BLOCK / 4;
+/// The size that is not exceeded for frames of the usual length.
+const LARGEST_BLOCK: usize = 256 << 10;
 
-/// What [`Receiver::fill`] initialises at most for one read.
-const LARGEST_FILL: usize = 64 << 10;
+/// With less room than this, reading would need more calls than it is worth.
+const LEAST_ROOM: usize = BLOCK / 4;
 
 #[cfg(test)]
 mod tests {

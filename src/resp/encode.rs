@@ -2,8 +2,9 @@
 
 use std::{fmt::Write as _, ops::Range};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
+use super::output::{Inserts, LARGE};
 use crate::error::{Error, Result};
 
 /// Writes one command as an array of bulk strings, straight into an output buffer.
@@ -28,10 +29,14 @@ use crate::error::{Error, Result};
 pub struct Writer<'b> {
     out: &'b mut BytesMut,
     keys: Option<&'b mut Vec<Range<usize>>>,
+    /// Where large values go that are not copied, if they may be left out.
+    inserts: Option<&'b mut Inserts>,
     /// Where this command begins in `out`.
     start: usize,
     /// How many ranges `keys` held before this command.
     first_key: usize,
+    /// How many values `inserts` held before this command.
+    first_insert: usize,
     words: usize,
     error: Option<Error>,
     complete: bool,
@@ -45,7 +50,7 @@ impl<'b> Writer<'b> {
     /// The first error given to [`Writer::fail`], or one that says that no word was written; `out`
     /// is then as it was before.
     pub fn command(out: &'b mut BytesMut, write: impl FnOnce(&mut Writer<'_>)) -> Result<()> {
-        Self::start(out, None).run(write)
+        Self::start(out, None, None).run(write)
     }
 
     /// Appends a command as [`Writer::command`] does, and to `keys` where in `out` its keys lie.
@@ -58,7 +63,16 @@ impl<'b> Writer<'b> {
         keys: &'b mut Vec<Range<usize>>,
         write: impl FnOnce(&mut Writer<'_>),
     ) -> Result<()> {
-        Self::start(out, Some(keys)).run(write)
+        Self::start(out, Some(keys), None).run(write)
+    }
+
+    /// Appends a command as [`Writer::command`] does, but leaves large shared values out of `out`.
+    pub(super) fn command_with_inserts(
+        out: &'b mut BytesMut,
+        inserts: &'b mut Inserts,
+        write: impl FnOnce(&mut Writer<'_>),
+    ) -> Result<()> {
+        Self::start(out, None, Some(inserts)).run(write)
     }
 
     /// Appends words that are bulk strings already, such as `$5\r\nXINFO\r\n$6\r\nSTREAM\r\n`.
@@ -74,6 +88,23 @@ impl<'b> Writer<'b> {
         self.header(b'$', word.len());
         self.out.extend_from_slice(word);
         self.out.extend_from_slice(CRLF);
+    }
+
+    /// Appends one word, which an [`Output`](super::Output) does not copy if it is large.
+    pub fn shared(&mut self, word: &Bytes) {
+        match &mut self.inserts {
+            Some(inserts) if word.len() >= LARGE => {
+                self.words += 1;
+                let mut digits = itoa::Buffer::new();
+                self.out.extend_from_slice(b"$");
+                self.out
+                    .extend_from_slice(digits.format(word.len()).as_bytes());
+                self.out.extend_from_slice(CRLF);
+                inserts.push(self.out.len(), word.clone());
+                self.out.extend_from_slice(CRLF);
+            }
+            _ => self.word(word),
+        }
     }
 
     /// Appends one word that is the name of a key.
@@ -140,15 +171,22 @@ impl<'b> Writer<'b> {
         self.words
     }
 
-    fn start(out: &'b mut BytesMut, keys: Option<&'b mut Vec<Range<usize>>>) -> Self {
+    fn start(
+        out: &'b mut BytesMut,
+        keys: Option<&'b mut Vec<Range<usize>>>,
+        inserts: Option<&'b mut Inserts>,
+    ) -> Self {
         let start = out.len();
         let first_key = keys.as_ref().map_or(0, |keys| keys.len());
+        let first_insert = inserts.as_ref().map_or(0, |inserts| inserts.count());
         out.extend_from_slice(SHORT_HEADER);
         Self {
             out,
             keys,
+            inserts,
             start,
             first_key,
+            first_insert,
             words: 0,
             error: None,
             complete: false,
@@ -191,6 +229,9 @@ impl<'b> Writer<'b> {
                     *key = key.start + shift..key.end + shift;
                 }
             }
+            if let Some(inserts) = &mut self.inserts {
+                inserts.shift(self.first_insert, shift);
+            }
         }
         let header = &mut self.out[self.start + 1..][..digits.len() + CRLF.len()];
         header[..digits.len()].copy_from_slice(digits);
@@ -218,6 +259,9 @@ impl Drop for Writer<'_> {
             self.out.truncate(self.start);
             if let Some(keys) = &mut self.keys {
                 keys.truncate(self.first_key);
+            }
+            if let Some(inserts) = &mut self.inserts {
+                inserts.truncate(self.first_insert);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! RESP, the protocol of Redis and Valkey, versions 2 and 3: bytes in, bytes out, no IO.
 //!
-//! A [`Writer`] appends one command to an output buffer. A [`Scanner`] finds the end of one frame in
+//! A [`Writer`] appends one command to a buffer, and an [`Output`] holds what waits to be written. A [`Scanner`] finds the end of one frame in
 //! an input buffer, validates it and enforces [`Limits`], without allocating for what it reads. A
 //! [`Frame`] owns the bytes of one such frame, and [`Reply`] is a view of one value in it. Turning
 //! views into Rust types is left to [`crate::reply`].
@@ -15,8 +15,11 @@
 
 mod encode;
 mod frame;
+mod output;
 mod scan;
 
 pub use encode::Writer;
 pub use frame::{Elements, Frame, Kind, NestedPushes, Reply};
+pub(crate) use output::Mark;
+pub use output::Output;
 pub use scan::{Limits, ProtocolError, Scanner};

@@ -1,0 +1,118 @@
+//! Who waits because too much is sent and not answered yet.
+
+use std::{collections::VecDeque, time::Instant};
+
+/// Callers in front of a connection whose unanswered requests have reached their limit.
+///
+/// They come in one by one and in the order of their arrival; nobody overtakes those who wait. A
+/// request that is larger than the limit comes in when there is room for any.
+#[derive(Debug)]
+pub(crate) struct Gate<W> {
+    /// The bytes of unanswered requests beyond which callers wait.
+    limit: u64,
+    waiting: VecDeque<(W, Option<Instant>)>,
+}
+
+impl<W: Copy + PartialEq> Gate<W> {
+    /// A gate that nobody waits at.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            limit: limit as u64,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Whether a caller who comes now must wait.
+    pub(crate) fn is_closed(&self, unanswered: u64) -> bool {
+        unanswered >= self.limit || !self.waiting.is_empty()
+    }
+
+    /// Lets a caller wait until `deadline`.
+    pub(crate) fn wait(&mut self, waiter: W, deadline: Option<Instant>) {
+        self.waiting.push_back((waiter, deadline));
+    }
+
+    /// Lets the next one in, if there is room.
+    ///
+    /// To be called whenever something was answered, and when one who was let in has sent or left.
+    pub(crate) fn admit(&mut self, unanswered: u64) -> Option<W> {
+        if unanswered >= self.limit {
+            return None;
+        }
+        self.waiting.pop_front().map(|(waiter, _)| waiter)
+    }
+
+    /// Forgets a caller who may be waiting.
+    pub(crate) fn leave(&mut self, waiter: W) {
+        self.waiting.retain(|(waiting, _)| *waiting != waiter);
+    }
+
+    /// When [`Gate::handle_timeout`] should be called, if nothing else happens before.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.waiting
+            .iter()
+            .filter_map(|(_, deadline)| *deadline)
+            .min()
+    }
+
+    /// Sends those away whose deadline has come.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, mut expired: impl FnMut(W)) {
+        self.waiting.retain(|(waiter, deadline)| {
+            let waits = deadline.is_none_or(|deadline| deadline > now);
+            if !waits {
+                expired(*waiter);
+            }
+            waits
+        });
+    }
+
+    /// Sends everybody away.
+    pub(crate) fn fail(&mut self, failed: impl FnMut(W)) {
+        self.waiting
+            .drain(..)
+            .map(|(waiter, _)| waiter)
+            .for_each(failed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn callers_wait_in_order_until_there_is_room() {
+        let mut gate = Gate::new(10);
+        assert!(!gate.is_closed(9));
+        assert!(gate.is_closed(10));
+        gate.wait('a', None);
+        gate.wait('b', None);
+        gate.wait('c', None);
+        assert!(gate.is_closed(0), "nobody overtakes");
+        assert_eq!(gate.admit(10), None);
+        assert_eq!(gate.admit(9), Some('a'));
+        gate.leave('b');
+        assert_eq!(gate.admit(0), Some('c'));
+        assert_eq!(gate.admit(0), None);
+        assert!(!gate.is_closed(0));
+    }
+
+    #[test]
+    fn those_whose_time_is_over_are_sent_away() {
+        let mut gate = Gate::new(0);
+        let now = Instant::now();
+        let at = |seconds| now + Duration::from_secs(seconds);
+        gate.wait('a', Some(at(3)));
+        gate.wait('b', None);
+        gate.wait('c', Some(at(1)));
+        assert_eq!(gate.poll_timeout(), Some(at(1)));
+        let mut expired = Vec::new();
+        gate.handle_timeout(at(1), |waiter| expired.push(waiter));
+        assert_eq!(expired, ['c']);
+        assert_eq!(gate.poll_timeout(), Some(at(3)));
+        let mut failed = Vec::new();
+        gate.fail(|waiter| failed.push(waiter));
+        assert_eq!(failed, ['a', 'b']);
+    }
+}
