@@ -199,13 +199,24 @@ impl<W: Copy + PartialEq> Queue<W> {
     ///
     /// Nobody waits for a reply: the connection must be closed.
     pub(crate) fn accept(&mut self, frame: Frame) -> Result<Event<W>> {
+        let confirms = match self.slots.front().map(|slot| &slot.awaited) {
+            Some(Awaited::Confirmations(_, name)) => Some(*name),
+            _ => None,
+        };
+        // On the ordinary way the first byte is enough, and looking further is left to the caller.
+        match (frame.as_bytes().first(), confirms) {
+            (Some(b'>'), None) => return Ok(Event::Push(frame)),
+            (Some(b'|'), _) | (Some(b'>' | b'*'), Some(_)) => {}
+            (Some(b'*'), None) if self.subscriptions.any() => {}
+            (Some(b'+'), _) if self.monitoring || frame.as_bytes() == b"+RESET\r\n" => {}
+            _ => return self.answer(frame),
+        }
         let reply = frame.reply();
         let kind = reply.kind();
-        let front = self.slots.front();
-        if let Some(&Awaited::Confirmations(_, name)) = front.map(|slot| &slot.awaited)
+        if let Some(name) = confirms
             && matches!(kind, Kind::Push | Kind::Array)
         {
-            if !confirms(reply, name) {
+            if !is_confirmation(reply, name) {
                 return Ok(self.push(frame));
             }
             self.subscriptions.update(reply);
@@ -222,26 +233,32 @@ impl<W: Copy + PartialEq> Queue<W> {
                 self.monitoring = false;
             }
         }
-        self.answer(frame, kind)
+        self.answer(frame)
     }
 
     /// Gives a frame to the slot at the front.
-    fn answer(&mut self, frame: Frame, kind: Kind) -> Result<Event<W>> {
+    fn answer(&mut self, frame: Frame) -> Result<Event<W>> {
         let Some(slot) = self.slots.front_mut() else {
             return Err(Error::new(
                 ErrorKind::Protocol,
-                format!("expected no reply, got {}", kind.noun()),
+                format!("expected no reply, got {}", frame.reply().kind().noun()),
             ));
         };
-        slot.missing = match slot.awaited {
-            Awaited::Confirmations(..) if !matches!(kind, Kind::Push | Kind::Array) => 0,
-            _ => slot.missing.saturating_sub(1),
+        let confirmations = matches!(slot.awaited, Awaited::Confirmations(..));
+        slot.missing = if confirmations
+            && !matches!(frame.reply().kind(), Kind::Push | Kind::Array)
+        {
+            0
+        } else {
+            slot.missing.saturating_sub(1)
         };
         let last = slot.missing == 0;
-        let held_back = !last && matches!(slot.awaited, Awaited::Confirmations(..));
+        let held_back = !last && confirmations;
         let waiter = slot.waiter;
         if last {
-            self.monitoring |= slot.awaited == Awaited::Stream && !kind.is_error();
+            if slot.awaited == Awaited::Stream {
+                self.monitoring |= !frame.is_error();
+            }
             self.slots.pop_front();
         }
         Ok(match waiter {
@@ -433,7 +450,7 @@ fn first_word(reply: Reply<'_>) -> Option<&[u8]> {
     reply.elements()?.next()?.bytes()
 }
 
-fn confirms(reply: Reply<'_>, name: &str) -> bool {
+fn is_confirmation(reply: Reply<'_>, name: &str) -> bool {
     first_word(reply).is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()))
 }
 

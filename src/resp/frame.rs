@@ -58,11 +58,7 @@ impl Frame {
     /// The value of this frame.
     #[must_use]
     pub fn reply(&self) -> Reply<'_> {
-        Reply {
-            frame: self,
-            start: 0,
-            at: skip_attributes(&self.bytes, 0),
-        }
+        Reply::new(self, 0, skip_attributes(&self.bytes, 0))
     }
 
     /// Whether this is a message that no command asked for.
@@ -223,7 +219,8 @@ impl fmt::Display for Kind {
 
 /// A view of one value of a [`Frame`].
 ///
-/// It is a position and therefore cheap to copy; looking at a value reads it from the frame's bytes.
+/// It is a position and what the header there says, and therefore cheap to copy; looking at a value
+/// reads it from the frame's bytes.
 #[derive(Clone, Copy)]
 pub struct Reply<'f> {
     frame: &'f Frame,
@@ -231,13 +228,25 @@ pub struct Reply<'f> {
     start: usize,
     /// Where the value itself begins.
     at: usize,
+    header: Header,
 }
 
 impl<'f> Reply<'f> {
+    /// The value at `at`, whose attributes begin at `start`.
+    #[inline]
+    fn new(frame: &'f Frame, start: usize, at: usize) -> Self {
+        Self {
+            frame,
+            start,
+            at,
+            header: Header::read(&frame.bytes, at).unwrap_or(Header::MISSING),
+        }
+    }
+
     /// The RESP type of this value.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        self.header().kind
+        self.header.kind
     }
 
     /// Whether this is a null of RESP2 or RESP3.
@@ -249,21 +258,21 @@ impl<'f> Reply<'f> {
     /// The text of an error, whose first word is its code.
     #[must_use]
     pub fn as_error(&self) -> Option<&'f [u8]> {
-        let header = self.header();
-        header.kind.is_error().then(|| self.payload(&header))
+        let header = &self.header;
+        header.kind.is_error().then(|| self.payload())
     }
 
     /// The text of a string, double or big number; of a verbatim string, what follows its format.
     #[must_use]
     pub fn bytes(&self) -> Option<&'f [u8]> {
-        let header = self.header();
-        header.is_text().then(|| self.payload(&header))
+        let header = &self.header;
+        header.is_text().then(|| self.payload())
     }
 
     /// What [`Reply::bytes`] returns, to keep: see [`Frame`] about what is copied.
     #[must_use]
     pub fn take_bytes(&self) -> Option<Bytes> {
-        let header = self.header();
+        let header = &self.header;
         header
             .is_text()
             .then(|| self.frame.take(header.body, header.payload_end))
@@ -272,7 +281,7 @@ impl<'f> Reply<'f> {
     /// The three letters that tell the format of a verbatim string, such as `txt`.
     #[must_use]
     pub fn verbatim_format(&self) -> Option<&'f [u8]> {
-        let header = self.header();
+        let header = &self.header;
         (header.kind == Kind::Verbatim)
             .then(|| {
                 self.frame
@@ -285,43 +294,43 @@ impl<'f> Reply<'f> {
     /// The value of an integer.
     #[must_use]
     pub fn integer(&self) -> Option<i64> {
-        let header = self.header();
+        let header = &self.header;
         (header.kind == Kind::Integer).then_some(header.number)
     }
 
     /// The value of a double.
     #[must_use]
     pub fn double(&self) -> Option<f64> {
-        let header = self.header();
+        let header = &self.header;
         if header.kind != Kind::Double {
             return None;
         }
-        str::from_utf8(self.payload(&header)).ok()?.parse().ok()
+        str::from_utf8(self.payload()).ok()?.parse().ok()
     }
 
     /// The value of a boolean.
     #[must_use]
     pub fn boolean(&self) -> Option<bool> {
-        let header = self.header();
+        let header = &self.header;
         (header.kind == Kind::Boolean).then_some(header.number != 0)
     }
 
     /// The elements of an array, set or push; of a map, each key followed by its value.
     #[must_use]
     pub fn elements(&self) -> Option<Elements<'f>> {
-        let header = self.header();
+        let header = &self.header;
         header.kind.is_aggregate().then(|| Elements {
             frame: self.frame,
             position: header.body,
             remaining: header.children(),
-            behind: true,
+            entered: false,
         })
     }
 
     /// The number of [`Reply::elements`]; 0 for other types.
     #[must_use]
     pub fn len(&self) -> usize {
-        let header = self.header();
+        let header = &self.header;
         if header.kind.is_aggregate() {
             header.children()
         } else {
@@ -354,7 +363,7 @@ impl<'f> Reply<'f> {
             frame: self.frame,
             position: header.body,
             remaining: header.children(),
-            behind: true,
+            entered: false,
         })
     }
 
@@ -365,14 +374,10 @@ impl<'f> Reply<'f> {
         self.frame.bytes.get(self.at..end).unwrap_or_default()
     }
 
-    fn header(&self) -> Header {
-        Header::read(&self.frame.bytes, self.at).unwrap_or(Header::MISSING)
-    }
-
-    fn payload(&self, header: &Header) -> &'f [u8] {
+    fn payload(&self) -> &'f [u8] {
         self.frame
             .bytes
-            .get(header.body..header.payload_end)
+            .get(self.header.body..self.header.payload_end)
             .unwrap_or_default()
     }
 }
@@ -396,11 +401,11 @@ impl fmt::Debug for Reply<'_> {
 #[derive(Clone)]
 pub struct Elements<'f> {
     frame: &'f Frame,
-    /// Where the next element begins, or the previous one that was not skipped yet.
+    /// Where the next element begins, or the previous one that has elements itself.
     position: usize,
     remaining: usize,
-    /// Whether the value at `position` was not handed out yet.
-    behind: bool,
+    /// Whether the value at `position` was handed out already.
+    entered: bool,
 }
 
 impl<'f> Iterator for Elements<'f> {
@@ -409,18 +414,15 @@ impl<'f> Iterator for Elements<'f> {
     fn next(&mut self) -> Option<Reply<'f>> {
         self.remaining = self.remaining.checked_sub(1)?;
         let bytes = &self.frame.bytes;
-        if !self.behind {
+        if self.entered {
             self.position = skip(bytes, self.position);
         }
         let start = skip_pushes(bytes, self.position);
         let at = skip_attributes(bytes, start);
-        self.position = at;
-        self.behind = false;
-        Some(Reply {
-            frame: self.frame,
-            start,
-            at,
-        })
+        let reply = Reply::new(self.frame, start, at);
+        self.entered = reply.header.kind.is_aggregate();
+        self.position = if self.entered { at } else { reply.header.next };
+        Some(reply)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -459,11 +461,7 @@ impl<'f> Iterator for NestedPushes<'f> {
             let at = self.position;
             self.position = header.next;
             if header.kind == Kind::Push && at != self.top {
-                return Some(Reply {
-                    frame: self.frame,
-                    start: at,
-                    at,
-                });
+                return Some(Reply::new(self.frame, at, at));
             }
         }
         None
