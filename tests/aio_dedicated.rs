@@ -131,7 +131,10 @@ async fn subscribe(config: Config, channel: &str) {
         assert_eq!(client.send(publish).await.unwrap(), "1");
     }
     for n in 0..100 {
-        let push = format!("{:?}", dedicated.next_push().await.unwrap());
+        let push = format!(
+            "{:?}",
+            dedicated.next_push().await.unwrap().value().unwrap()
+        );
         assert!(push.contains(&format!("message {n}")), "{push}");
     }
 
@@ -169,7 +172,10 @@ async fn a_message_inside_a_transaction_is_no_reply_of_it() {
             .await
             .unwrap();
         assert_eq!((receivers.as_str(), value.as_str()), ("1", "nil"));
-        let push = format!("{:?}", dedicated.next_push().await.unwrap());
+        let push = format!(
+            "{:?}",
+            dedicated.next_push().await.unwrap().value().unwrap()
+        );
         assert!(push.contains("hello"), "{push}");
         assert_eq!(dedicated.send(words("ECHO after")).await.unwrap(), "after");
     }
@@ -183,7 +189,10 @@ async fn lines_of_monitor_arrive() {
     assert_eq!(dedicated.send(words("MONITOR")).await.unwrap(), "OK");
     client.send(words("SET monitored 1")).await.unwrap();
     loop {
-        let line = format!("{:?}", dedicated.next_push().await.unwrap());
+        let line = format!(
+            "{:?}",
+            dedicated.next_push().await.unwrap().value().unwrap()
+        );
         if line.contains("monitored") {
             break;
         }
@@ -200,7 +209,10 @@ async fn waiting_for_a_push_ends_with_the_connection() {
     // The answer to the first may leave the server before the message; that to a second cannot.
     client.send(words("PING")).await.unwrap();
     server.kill().unwrap();
-    let last = format!("{:?}", dedicated.next_push().await.unwrap());
+    let last = format!(
+        "{:?}",
+        dedicated.next_push().await.unwrap().value().unwrap()
+    );
     assert!(last.contains("last"), "{last}");
     let error = dedicated.next_push().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connection);

@@ -122,7 +122,7 @@ fn messages_arrive_between_replies_in_order() {
         assert!(pong.to_ascii_uppercase().contains("PONG"), "{pong}");
         for number in 0..3 {
             let message = dedicated.next_push(SOON).unwrap().expect("a message");
-            let text = blocking_support::text(&message);
+            let text = blocking_support::text(&message.value().unwrap());
             assert!(text.contains(&format!("message-{number}")), "{text}");
         }
         let start = Instant::now();
@@ -145,7 +145,7 @@ fn monitor_streams_what_the_server_runs() {
         let Some(line) = dedicated.next_push(SOON).unwrap() else {
             continue;
         };
-        if blocking_support::text(&line).contains("dedicated:monitored") {
+        if blocking_support::text(&line.value().unwrap()).contains("dedicated:monitored") {
             break;
         }
     }

@@ -115,6 +115,8 @@ fn a_message_is_the_same_value_under_both_protocols_but_for_its_kind() {
         let push = dedicated
             .next_push(Duration::from_secs(5))
             .unwrap()
+            .unwrap()
+            .value()
             .unwrap();
         let (Value::Push(parts) | Value::Array(parts)) = push else {
             panic!("got {push:?}")

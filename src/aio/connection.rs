@@ -358,12 +358,13 @@ impl Core {
         self.lock().sink = Some(sink);
     }
 
-    /// Hands out frames, and collects whom to wake.
+    /// Hands out frames, and collects whom to wake; says whether pushes were among them.
     ///
     /// # Errors
     ///
     /// A frame has nobody who waits for it, or nobody reads the pushes: the connection must end.
-    pub(super) fn deliver(&self, frames: &mut Vec<Frame>, wakers: &mut Vec<Waker>) -> Result<()> {
+    pub(super) fn deliver(&self, frames: &mut Vec<Frame>, wakers: &mut Vec<Waker>) -> Result<bool> {
+        let mut pushed = false;
         let mut state = self.lock();
         let State {
             queue,
@@ -379,6 +380,7 @@ impl Core {
                     last,
                 } => wakers.extend(waiting.reply(waiter, frame, last)),
                 Event::Push(frame) if self.keeps_pushes => {
+                    pushed = true;
                     pushes.bytes = pushes.bytes.saturating_add(frame.as_bytes().len());
                     pushes.frames.push_back(frame);
                     wakers.append(&mut pushes.wakers);
@@ -398,7 +400,7 @@ impl Core {
             state.expected = wakers.len();
             state.notified = true;
         }
-        Ok(())
+        Ok(pushed)
     }
 
     /// Answers those whose time has run out.

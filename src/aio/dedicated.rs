@@ -21,7 +21,7 @@ use crate::{
     },
     config::Config,
     error::Result,
-    reply::{Decode, Value},
+    reply::Push,
 };
 
 /// A connection that nobody else uses; made by [`Client::dedicated`](super::Client::dedicated).
@@ -94,11 +94,11 @@ impl Dedicated {
     ///
     /// # Errors
     ///
-    /// The connection has ended and all messages were read, or a message cannot be decoded.
-    pub async fn next_push(&self) -> Result<Value> {
+    /// The connection has ended and all messages were read.
+    pub async fn next_push(&self) -> Result<Push> {
         let connection = self.connection()?;
         let frame = poll_fn(|cx| connection.poll_push(cx)).await?;
-        Ok(Value::decode(frame.reply())?)
+        Ok(Push::new(frame))
     }
 
     pub(super) fn config(&self) -> &Config {

@@ -153,14 +153,17 @@ impl Driver {
         if self.frames.is_empty() {
             return broken.map_or(Ok(Handed::Nothing), Err);
         }
+        let full = self.frames.len() == WAVE;
         let delivered = self.core.deliver(&mut self.frames, &mut self.wakers);
-        let handed = if self.wakers.len() > 1 {
+        let several = self.wakers.len() > 1;
+        self.wake();
+        // Nobody shall have to keep more messages than it can read.
+        let pushed = delivered?;
+        let handed = if several || (pushed && full) {
             Handed::Wave
         } else {
             Handed::Little
         };
-        self.wake();
-        delivered?;
         broken.map_or(Ok(handed), Err)
     }
 

@@ -14,7 +14,7 @@ use crate::{
         Synchronous, SynchronousExchange, Transaction,
     },
     error::{Error, ErrorKind, Result},
-    reply::{Decode, Value},
+    reply::Push,
     resp::Frame,
 };
 
@@ -93,8 +93,8 @@ impl Dedicated {
     ///
     /// # Errors
     ///
-    /// The connection has ended and all messages were read, or a message cannot be decoded.
-    pub fn next_push(&self, timeout: impl Into<Option<Duration>>) -> Result<Option<Value>> {
+    /// The connection has ended and all messages were read.
+    pub fn next_push(&self, timeout: impl Into<Option<Duration>>) -> Result<Option<Push>> {
         let end = timeout
             .into()
             .and_then(|timeout| Instant::now().checked_add(timeout));
@@ -103,9 +103,7 @@ impl Dedicated {
             Some(frame) => Some(frame),
             None => state.lent.connection()?.next_push(end)?,
         };
-        Ok(frame
-            .map(|frame| Value::decode(frame.reply()))
-            .transpose()?)
+        Ok(frame.map(Push::new))
     }
 
     fn call<E: Exchange>(&self, exchange: &E) -> Result<E::Output> {

@@ -245,8 +245,7 @@ impl<W: Copy + PartialEq> Queue<W> {
             ));
         };
         let confirmations = matches!(slot.awaited, Awaited::Confirmations(..));
-        slot.missing = if confirmations
-            && !matches!(frame.reply().kind(), Kind::Push | Kind::Array)
+        slot.missing = if confirmations && !matches!(frame.reply().kind(), Kind::Push | Kind::Array)
         {
             0
         } else {

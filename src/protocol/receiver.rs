@@ -10,9 +10,10 @@ use crate::resp::{Frame, Limits, ProtocolError, Scanner};
 ///
 /// The buffer is a *block*, and frames are split off from it without copying. Its size is twice that
 /// of the frames that have come lately, within [`BLOCK`] and [`LARGEST_BLOCK`]. It grows for larger
-/// frames, by no more than has arrived so far, whatever a header announces, unless such frames have
-/// come before; behind such a frame it is a small block again. A frame that takes less than a quarter
-/// of its block is marked as shared, so that a value that is kept does not keep the block.
+/// frames, by no more than twice what has arrived so far, whatever a header announces, unless such
+/// frames have come before; where a header tells the size, to exactly that. Behind a large frame it is
+/// a small block again. A frame that takes less than a quarter of its block is marked as shared, so
+/// that a value that is kept does not keep the block.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     buffer: BytesMut,
@@ -46,7 +47,14 @@ impl Receiver {
     pub(crate) fn space(&mut self) -> &mut BytesMut {
         let room = self.buffer.capacity() - self.buffer.len();
         if room < self.missing().max(LEAST_ROOM) {
-            self.buffer.reserve(self.room());
+            let room = self.room();
+            if self.buffer.len() > BLOCK {
+                let mut block = Vec::from(std::mem::take(&mut self.buffer));
+                block.reserve_exact(room);
+                self.buffer = Bytes::from(block).into();
+            } else {
+                self.buffer.reserve(room);
+            }
             self.block = self.buffer.capacity();
         }
         &mut self.buffer
@@ -62,11 +70,21 @@ impl Receiver {
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
         if self.spare.len() < self.missing().max(LEAST_ROOM) {
-            self.block = self.buffer.len() + self.room();
-            let mut block = BytesMut::zeroed(self.block);
-            let (known, _) = block.split_at_mut(self.buffer.len());
-            known.copy_from_slice(&self.buffer);
-            self.buffer = block.split_to(self.buffer.len());
+            let arrived = self.buffer.len();
+            self.block = arrived + self.room();
+            let mut block = if arrived > BLOCK {
+                self.buffer.unsplit(std::mem::take(&mut self.spare));
+                let mut block = Vec::from(std::mem::take(&mut self.buffer));
+                block.reserve_exact(self.block.saturating_sub(block.len()));
+                block.resize(self.block, 0);
+                Bytes::from(block).into()
+            } else {
+                let mut block = BytesMut::zeroed(self.block);
+                let (known, _) = block.split_at_mut(arrived);
+                known.copy_from_slice(&self.buffer);
+                block
+            };
+            self.buffer = block.split_to(arrived);
             self.spare = block;
         }
         let arrived = read(&mut self.spare)?.min(self.spare.len());
@@ -79,19 +97,24 @@ impl Receiver {
     fn missing(&self) -> usize {
         let arrived = self.buffer.len();
         let missing = self.scanner.at_least().saturating_sub(arrived);
-        missing.min(arrived.max(self.usual).max(BLOCK))
+        missing.min((2 * arrived).max(self.usual).max(BLOCK))
     }
 
     /// How much room to make behind what has arrived.
     fn room(&self) -> usize {
         let arrived = self.buffer.len();
         let missing = self.missing();
-        if missing > LEAST_ROOM {
-            return missing.max(arrived / 4);
+        if missing > LEAST_ROOM || arrived > LARGEST_BLOCK && missing > 1 {
+            return missing;
         }
-        // An array, whose length no header tells, doubles the block only while that is small.
+        // The length of an array is known only at its end; a large one grows by less than itself.
+        let more = if arrived < 1 << 20 {
+            arrived
+        } else {
+            arrived / 4
+        };
         let usual = (2 * self.usual).clamp(BLOCK, LARGEST_BLOCK);
-        usual.saturating_sub(arrived).max(arrived / 4).max(BLOCK)
+        usual.saturating_sub(arrived).max(more).max(BLOCK)
     }
 
     /// Appends bytes from elsewhere.

@@ -11,6 +11,7 @@ mod error;
 mod fields;
 mod from_reply;
 mod geo;
+mod push;
 mod role;
 mod search;
 mod stream;
@@ -27,6 +28,7 @@ pub use error::DecodeError;
 pub use fields::{Fields, Parts};
 pub use from_reply::FromReply;
 pub use geo::GeoHit;
+pub use push::Push;
 pub use role::Role;
 #[cfg(feature = "search")]
 pub(crate) use search::SearchLayout;

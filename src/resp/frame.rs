@@ -24,7 +24,8 @@ use super::{Limits, ProtocolError, Scanner};
 pub struct Frame {
     bytes: Bytes,
     shared: bool,
-    copy: OnceLock<Bytes>,
+    /// Boxed, since it is rare and frames are moved about.
+    copy: OnceLock<Box<Bytes>>,
 }
 
 impl Frame {
@@ -105,7 +106,7 @@ impl Frame {
         if matches!(self.bytes.first(), Some(b'*' | b'%' | b'~' | b'>' | b'|')) {
             let copy = self
                 .copy
-                .get_or_init(|| Bytes::copy_from_slice(&self.bytes));
+                .get_or_init(|| Box::new(Bytes::copy_from_slice(&self.bytes)));
             return copy.slice(from..to);
         }
         Bytes::copy_from_slice(self.bytes.get(from..to).unwrap_or_default())
