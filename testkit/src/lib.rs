@@ -60,6 +60,7 @@
 mod error;
 mod install;
 mod locate;
+mod port;
 mod process;
 mod resp;
 mod server;
@@ -67,5 +68,6 @@ mod variant;
 
 pub use error::{Error, Result};
 pub use locate::{Installation, Origin};
+pub use resp::{Connection, Reply};
 pub use server::{Server, ServerOptions, shared};
 pub use variant::Variant;
