@@ -55,19 +55,26 @@
 //! ```text
 //! cargo run -p respec-testkit -- install          all servers: where they are, and their versions
 //! cargo run -p respec-testkit -- run redis82      run one until Ctrl-C or the end of stdin
+//! cargo run -p respec-testkit -- cluster redis82  run three primaries with a replica each
 //! ```
 
+mod cluster;
 mod error;
 mod install;
 mod locate;
 mod port;
+mod prober;
 mod process;
 mod resp;
 mod server;
 mod variant;
 
+pub use cluster::{
+    Cluster, ClusterOptions, Member, Node, Outage, SLOTS, SlotMove, Topology, key_in_slot, slot_of,
+};
 pub use error::{Error, Result};
 pub use locate::{Installation, Origin};
+pub use prober::{Accepted, Prober};
 pub use resp::{Connection, Reply};
 pub use server::{Server, ServerOptions, shared};
 pub use variant::Variant;
