@@ -15,11 +15,11 @@ use crate::resp::request;
 
 /// Writes one key again and again, in a thread of its own, until dropped.
 ///
-/// While all is well it asks the node that answered last, every five milliseconds. When that does
-/// not answer, or refuses, it asks all nodes, every two milliseconds and without waiting for one
-/// before asking the next; and nodes that it is sent to by `MOVED` and `ASK`. So it knows when the
-/// shard was first able to accept a write again, which no client can beat by more than these two
-/// milliseconds. What a client needs beyond that is the client's.
+/// While all is well it asks the node that answered last, every five milliseconds. When that has not
+/// answered until then, or refuses, it asks all nodes, every two milliseconds and without waiting
+/// for one before asking the next; and nodes that it is sent to by `MOVED` and `ASK`. So it knows
+/// when the shard was first able to accept a write again, give or take these milliseconds. What a
+/// client needs beyond that is the client's.
 pub struct Prober {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -310,8 +310,8 @@ impl Target {
 
 const INTERVAL: Duration = Duration::from_millis(2);
 const CALM_INTERVAL: Duration = Duration::from_millis(5);
-/// Then others are asked as well; it costs nothing but their time.
-const LATE: Duration = Duration::from_millis(25);
+/// Then others are asked as well: a node that is quick has answered when it is looked at next.
+const LATE: Duration = Duration::from_millis(4);
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(20);
 /// Five minutes of calm.
 const REMEMBERED: usize = 60_000;

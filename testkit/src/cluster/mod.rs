@@ -438,21 +438,18 @@ impl Cluster {
         let info = node.text(&[b"INFO", b"replication"])?;
         let says = |line: &str| info.lines().any(|other| other == line);
         let member = topology.member(node.id());
-        let primary = member.and_then(|member| member.primary.as_deref());
-        match primary.map(|id| (id, self.node(id))) {
-            Some((_, Some(primary))) if primary.is_up() => {
-                let port = format!("master_port:{}", primary.server().port());
-                if !(says(&port) && says("master_link_status:up")) {
-                    return Err(Error::failed(format!(
-                        "{addr} is not in touch with its primary"
-                    )));
-                }
-            }
-            Some((id, _)) => {
+        match member.and_then(|member| member.primary.as_deref()) {
+            Some(primary) if !self.node(primary).is_some_and(|primary| primary.is_up()) => {
                 return Err(Error::failed(format!(
-                    "{addr} has a primary that is down, {id}"
+                    "{addr} has a primary that is down, {primary}"
                 )));
             }
+            Some(_) if !says("master_link_status:up") => {
+                return Err(Error::failed(format!(
+                    "{addr} is not in touch with its primary"
+                )));
+            }
+            Some(_) => {}
             None => {
                 let replicas = self.nodes_up().into_iter().filter(|other| {
                     let member = topology.member(other.id());
