@@ -1,4 +1,4 @@
-//! Finds or installs real Redis and Valkey servers and runs them for tests.
+//! Finds or installs real Redis and Valkey servers and runs them for tests, alone or as clusters.
 //!
 //! ```no_run
 //! use respec_testkit::{Server, Variant};
@@ -11,6 +11,14 @@
 //! A test that needs no settings of its own takes the server that its whole test binary shares,
 //! [`shared`], and keys of its own. One that breaks its server starts another, [`Server::start`],
 //! or with settings, [`Server::builder`].
+//!
+//! # Clusters
+//!
+//! A [`Cluster`] has primaries and replicas, three and three unless told otherwise, ready in two to
+//! three seconds. It says who has which slot, moves slots in single steps, fails over, and kills,
+//! freezes and brings back nodes; each of these waits until all nodes agree. A [`Prober`] tells
+//! from outside when a shard accepts writes again. The [`oracle`]s tell whether a client has done
+//! right meanwhile, whatever it is, and what was lost by the servers and not by the client.
 //!
 //! # How a server is found
 //!
@@ -55,17 +63,27 @@
 //! ```text
 //! cargo run -p respec-testkit -- install          all servers: where they are, and their versions
 //! cargo run -p respec-testkit -- run redis82      run one until Ctrl-C or the end of stdin
+//! cargo run -p respec-testkit -- cluster redis82  run three primaries with a replica each
 //! ```
 
+mod cluster;
 mod error;
 mod install;
 mod locate;
+pub mod oracle;
+mod port;
+mod prober;
 mod process;
 mod resp;
 mod server;
 mod variant;
 
+pub use cluster::{
+    Cluster, ClusterOptions, Member, Node, Outage, SLOTS, SlotMove, Topology, key_in_slot, slot_of,
+};
 pub use error::{Error, Result};
 pub use locate::{Installation, Origin};
+pub use prober::{Accepted, Prober};
+pub use resp::{Connection, Reply};
 pub use server::{Server, ServerOptions, shared};
 pub use variant::Variant;

@@ -1,10 +1,10 @@
-//! Installs the servers, or runs one, from the command line.
+//! Installs the servers, or runs one or a cluster, from the command line.
 
 use std::env;
 use std::io;
 use std::process::ExitCode;
 
-use respec_testkit::{Error, Server, Variant};
+use respec_testkit::{Cluster, Error, Server, Variant};
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -15,11 +15,13 @@ fn main() -> ExitCode {
             let variants: Result<Vec<Variant>, Error> = names.iter().map(|n| n.parse()).collect();
             variants.and_then(|variants| install(&variants))
         }
+        ["cluster", name] => name.parse().and_then(cluster),
         ["run", name, options @ ..] => name.parse().and_then(|variant| run(variant, options)),
         _ => {
             let names = Variant::ALL.map(Variant::name).join("|");
             eprintln!("usage: respec-testkit install [{names}]…");
             eprintln!("       respec-testkit run <{names}> [--server-option value]…");
+            eprintln!("       respec-testkit cluster <{names}>");
             return ExitCode::from(2);
         }
     };
@@ -64,7 +66,18 @@ fn run(variant: Variant, options: &[&str]) -> Result<(), Error> {
         .args(options.iter().copied())
         .start()?;
     println!("{}\n{}", server.url(), server.unix_url());
+    wait_for_end_of_input();
+    server.stop()
+}
+
+fn cluster(variant: Variant) -> Result<(), Error> {
+    let cluster = Cluster::start(variant)?;
+    println!("{}", cluster.url());
+    wait_for_end_of_input();
+    Ok(())
+}
+
+fn wait_for_end_of_input() {
     // An unreadable stdin is a closed one.
     let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-    server.stop()
 }

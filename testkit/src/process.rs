@@ -22,7 +22,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use crate::locate::Installation;
 
@@ -116,6 +116,15 @@ impl Process {
             )),
             None => Ok(kill_process(Pid::from_child(&self.child), signal)?),
         }
+    }
+
+    /// Freezes the process; afterwards it does nothing any more.
+    pub(crate) fn pause(&mut self) -> io::Result<()> {
+        self.signal(Signal::STOP)?;
+        // That it has stopped, or ended instead, stays to be seen by others who ask.
+        let until = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(Pid::from_child(&self.child)), until)?;
+        Ok(())
     }
 
     /// Asks the process to end, and kills it when it has not within `patience`.

@@ -4,14 +4,29 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// A connection to a server.
-pub(crate) struct Connection {
+/// A plain connection to a server, which does one command after the other and nothing by itself.
+pub struct Connection {
     stream: BufReader<TcpStream>,
+}
+
+/// A reply, for preparing and inspecting servers; the bytes of one are [`Connection::command`]'s.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// A simple string or a bulk string.
+    Text(Vec<u8>),
+    /// An integer.
+    Integer(i64),
+    /// An array.
+    Array(Vec<Self>),
+    /// A null of either kind.
+    Null,
+    /// An error, without the dash.
+    Error(String),
 }
 
 impl Connection {
     /// Connects; `patience` also bounds every later wait.
-    pub(crate) fn open(addr: SocketAddr, patience: Duration) -> io::Result<Self> {
+    pub fn open(addr: SocketAddr, patience: Duration) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&addr, patience)?;
         stream.set_read_timeout(Some(patience))?;
         stream.set_write_timeout(Some(patience))?;
@@ -21,17 +36,96 @@ impl Connection {
         })
     }
 
-    /// Sends one command and returns the bytes of its reply.
-    pub(crate) fn command(&mut self, parts: &[&[u8]]) -> io::Result<Vec<u8>> {
-        let mut request = format!("*{}\r\n", parts.len()).into_bytes();
-        for part in parts {
-            request.extend_from_slice(format!("${}\r\n", part.len()).as_bytes());
-            request.extend_from_slice(part);
-            request.extend_from_slice(b"\r\n");
-        }
-        self.stream.get_mut().write_all(&request)?;
+    /// Sends one command and returns the bytes of its reply (RESP2).
+    pub fn command(&mut self, parts: &[&[u8]]) -> io::Result<Vec<u8>> {
+        self.stream.get_mut().write_all(&request(parts))?;
         read_reply(&mut self.stream)
     }
+
+    /// Sends one command and returns its reply.
+    pub fn ask(&mut self, parts: &[&[u8]]) -> io::Result<Reply> {
+        Reply::parse(&self.command(parts)?)
+    }
+}
+
+impl Reply {
+    /// Reads the bytes of one whole reply.
+    pub fn parse(mut bytes: &[u8]) -> io::Result<Self> {
+        let reply = Self::parse_frame(&mut bytes, DEEPEST)?;
+        if bytes.is_empty() {
+            Ok(reply)
+        } else {
+            Err(malformed())
+        }
+    }
+
+    /// The text of a simple or bulk string, with what is not UTF-8 replaced.
+    pub fn text(&self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
+            _ => None,
+        }
+    }
+
+    /// Whether it is this text, or has it somewhere inside.
+    pub(crate) fn contains(&self, text: &[u8]) -> bool {
+        match self {
+            Self::Text(other) => other == text,
+            Self::Array(elements) => elements.iter().any(|element| element.contains(text)),
+            _ => false,
+        }
+    }
+
+    fn parse_frame(bytes: &mut &[u8], depth_left: usize) -> io::Result<Self> {
+        let line = parse_line(bytes)?;
+        match line.split_first() {
+            Some((b'+', text)) => Ok(Self::Text(text.to_vec())),
+            Some((b'-', text)) => Ok(Self::Error(String::from_utf8_lossy(text).into_owned())),
+            Some((b':', digits)) => {
+                let digits = std::str::from_utf8(digits).map_err(|_| malformed())?;
+                digits.parse().map(Self::Integer).map_err(|_| malformed())
+            }
+            Some((b'$', digits)) => match length(digits)? {
+                Some(length) => {
+                    let length = usize::try_from(length).map_err(|_| malformed())?;
+                    let (text, rest) = bytes.split_at_checked(length).ok_or_else(malformed)?;
+                    *bytes = rest.strip_prefix(b"\r\n").ok_or_else(malformed)?;
+                    Ok(Self::Text(text.to_vec()))
+                }
+                None => Ok(Self::Null),
+            },
+            Some((b'*', digits)) => match (length(digits)?, depth_left.checked_sub(1)) {
+                (Some(length), Some(depth_left)) => (0..length)
+                    .map(|_| Self::parse_frame(bytes, depth_left))
+                    .collect::<io::Result<_>>()
+                    .map(Self::Array),
+                (Some(_), None) => Err(malformed()),
+                (None, _) => Ok(Self::Null),
+            },
+            _ => Err(malformed()),
+        }
+    }
+}
+
+/// The bytes of a command.
+pub(crate) fn request(parts: &[&[u8]]) -> Vec<u8> {
+    let mut request = format!("*{}\r\n", parts.len()).into_bytes();
+    for part in parts {
+        request.extend_from_slice(format!("${}\r\n", part.len()).as_bytes());
+        request.extend_from_slice(part);
+        request.extend_from_slice(b"\r\n");
+    }
+    request
+}
+
+/// Takes a line without its end off the front.
+fn parse_line<'b>(bytes: &mut &'b [u8]) -> io::Result<&'b [u8]> {
+    let end = bytes.iter().position(|byte| *byte == b'\n');
+    let (line, rest) = end
+        .and_then(|end| bytes.split_at_checked(end + 1))
+        .ok_or_else(malformed)?;
+    *bytes = rest;
+    line.strip_suffix(b"\r\n").ok_or_else(malformed)
 }
 
 /// Reads one whole reply, however nested, and returns it as it came.
@@ -83,11 +177,14 @@ fn malformed() -> io::Error {
     )
 }
 
+/// Nothing that this crate asks for comes near it.
+const DEEPEST: usize = 32;
+
 #[cfg(test)]
 mod tests {
     use std::io::ErrorKind;
 
-    use super::read_reply;
+    use super::{Reply, read_reply};
 
     #[test]
     fn one_reply_is_read_and_no_more() {
@@ -129,5 +226,24 @@ mod tests {
             let error = read_reply(&mut &*reply).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidData, "{reply:?}");
         }
+    }
+
+    #[test]
+    fn a_reply_is_parsed_whole_or_not_at_all() {
+        let reply = b"*5\r\n*1\r\n:-3\r\n$4\r\na\r\nb\r\n$-1\r\n-ERR no\r\n+OK\r\n";
+        let text = |text: &[u8]| Reply::Text(text.to_vec());
+        let expected = Reply::Array(vec![
+            Reply::Array(vec![Reply::Integer(-3)]),
+            text(b"a\r\nb"),
+            Reply::Null,
+            Reply::Error("ERR no".to_owned()),
+            text(b"OK"),
+        ]);
+        assert_eq!(Reply::parse(reply).unwrap(), expected);
+        for end in 0..reply.len() {
+            assert!(Reply::parse(&reply[..end]).is_err(), "{end}");
+        }
+        assert!(Reply::parse(b"+OK\r\n+OK\r\n").is_err());
+        assert!(Reply::parse(&b"*1\r\n".repeat(100_000)).is_err());
     }
 }

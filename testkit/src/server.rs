@@ -3,13 +3,13 @@
 use std::fmt;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,6 +19,7 @@ use rustix::process::Signal;
 use crate::Result;
 use crate::error::Error;
 use crate::locate::Installation;
+use crate::port::Port;
 use crate::process::{POLL_INTERVAL, Process};
 use crate::resp::Connection;
 use crate::variant::Variant;
@@ -31,9 +32,12 @@ pub struct Server {
     options: ServerOptions,
     installation: Installation,
     directory: PathBuf,
-    port: u16,
+    port: Port,
+    /// For the connections that the nodes of a cluster have among themselves.
+    bus_port: Option<Port>,
     version: String,
     pid: AtomicU32,
+    paused: AtomicBool,
     /// Absent when it was ended on purpose.
     process: Mutex<Option<Process>>,
 }
@@ -45,6 +49,7 @@ pub struct ServerOptions {
     args: Vec<String>,
     unix_socket: bool,
     modules: bool,
+    bus: bool,
     start_timeout: Duration,
 }
 
@@ -85,6 +90,7 @@ impl ServerOptions {
             args: Vec::new(),
             unix_socket: true,
             modules: true,
+            bus: false,
             start_timeout: Duration::from_secs(30),
         }
     }
@@ -114,6 +120,12 @@ impl ServerOptions {
         self
     }
 
+    /// Whether the server is a node of a cluster, with a second port for talking to the others.
+    pub(crate) fn bus(mut self, on: bool) -> Self {
+        self.bus = on;
+        self
+    }
+
     /// How long the server may take until it answers.
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
         self.start_timeout = timeout;
@@ -128,26 +140,37 @@ impl ServerOptions {
             options: self,
             installation,
             directory,
-            port: 0,
+            port: Port::reserve()?,
+            bus_port: None,
             version: String::new(),
             pid: AtomicU32::new(0),
+            paused: AtomicBool::new(false),
             process: Mutex::new(None),
         };
-        // Between finding a port free and binding it, somebody else may take it.
         for _ in 0..PORT_ATTEMPTS {
-            server.port = free_port()?;
+            if server.options.bus {
+                server.bus_port = Some(Port::reserve()?);
+            }
             if let Started::Ready { process, version } = server.launch()? {
                 server.version = version;
                 *server.process() = Some(process);
                 return Ok(server);
             }
+            // Between finding a port free and binding it, a stranger may take it.
+            server.port = Port::reserve()?;
         }
         Err(Error::failed(format!(
             "no free port found in {PORT_ATTEMPTS} attempts"
         )))
     }
 
-    fn command_line(&self, installation: &Installation, port: u16, socket: &Path) -> Vec<String> {
+    fn command_line(
+        &self,
+        installation: &Installation,
+        port: u16,
+        bus_port: Option<u16>,
+        socket: &Path,
+    ) -> Vec<String> {
         let port = port.to_string();
         let mut args: Vec<String> = [
             ["--port", &port],
@@ -165,6 +188,9 @@ impl ServerOptions {
         if self.unix_socket {
             args.extend(["--unixsocket".to_owned(), socket.display().to_string()]);
             args.extend(["--unixsocketperm".to_owned(), "700".to_owned()]);
+        }
+        if let Some(port) = bus_port {
+            args.extend(["--cluster-port".to_owned(), port.to_string()]);
         }
         if self.modules {
             for module in installation.modules() {
@@ -223,12 +249,17 @@ impl Server {
 
     /// The TCP address.
     pub fn addr(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.port).into()
+        (Ipv4Addr::LOCALHOST, self.port()).into()
     }
 
     /// The TCP port; it stays the same over a restart.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
+    }
+
+    /// The port for the other nodes of a cluster.
+    pub(crate) fn bus_port(&self) -> Option<u16> {
+        self.bus_port.as_ref().map(Port::number)
     }
 
     /// The path of the Unix socket, where nothing is if that is switched off.
@@ -262,6 +293,11 @@ impl Server {
         matches!(status, Some(Ok(None)))
     }
 
+    /// Whether it was paused and not resumed since.
+    pub fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed)
+    }
+
     /// Sends one command over a connection of its own, and returns the bytes of the reply (RESP2).
     ///
     /// An error reply is a reply. This is for preparing and inspecting the server without the
@@ -277,6 +313,17 @@ impl Server {
                     self.variant(),
                     self.url()
                 ),
+                error,
+            )
+        })
+    }
+
+    /// A connection for several commands, logged in like those of [`command`](Self::command). No
+    /// wait in it is longer than `patience`.
+    pub fn connection(&self, patience: Duration) -> Result<Connection> {
+        self.connect(patience).map_err(|error| {
+            Error::io(
+                format!("cannot connect to {} at {}", self.variant(), self.url()),
                 error,
             )
         })
@@ -311,9 +358,9 @@ impl Server {
                 *self.process() = Some(process);
                 return Ok(());
             }
-            // Somebody's connection may have been given our port for its own end; those pass.
+            // A stranger's connection may have our port for its own end; those pass.
             if Instant::now() >= deadline {
-                let port = self.port;
+                let port = self.port();
                 return Err(Error::failed(format!(
                     "port {port} was taken during the restart"
                 )));
@@ -324,18 +371,21 @@ impl Server {
 
     /// Freezes the process: connections stay open and nothing answers.
     pub fn pause(&self) -> Result<()> {
-        self.signal(Signal::STOP)
+        self.act(Process::pause)?;
+        self.paused.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Lets a paused process go on.
     pub fn resume(&self) -> Result<()> {
-        self.signal(Signal::CONT)
+        self.act(|process| process.signal(Signal::CONT))?;
+        self.paused.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
-    fn signal(&self, signal: Signal) -> Result<()> {
+    fn act(&self, action: impl FnOnce(&mut Process) -> io::Result<()>) -> Result<()> {
         match self.process().as_mut() {
-            Some(process) => process
-                .signal(signal)
+            Some(process) => action(process)
                 .map_err(|error| Error::io(format!("cannot signal {}", self.variant()), error)),
             None => Err(Error::failed(format!("{} was stopped", self.variant()))),
         }
@@ -351,12 +401,16 @@ impl Server {
             .open(&path)
             .map_err(failed)?;
         let log_start = log.metadata().map_err(failed)?.len();
-        let args = self
-            .options
-            .command_line(&self.installation, self.port, &self.socket_path());
+        let args = self.options.command_line(
+            &self.installation,
+            self.port(),
+            self.bus_port(),
+            &self.socket_path(),
+        );
         let mut process =
             Process::spawn(&self.installation, &args, &self.directory, log).map_err(failed)?;
         self.pid.store(process.id(), Ordering::Relaxed);
+        self.paused.store(false, Ordering::Relaxed);
 
         let deadline = Instant::now() + self.options.start_timeout;
         loop {
@@ -449,7 +503,7 @@ impl Server {
         )
     }
 
-    fn keep_log_of_shared(&self) {
+    pub(crate) fn keep_log_of_shared(&self) {
         // The panic may have happened under this lock.
         if let Ok(mut process) = self.process.try_lock()
             && let Some(process) = process.as_mut()
@@ -530,13 +584,6 @@ fn create_directory(variant: Variant) -> Result<PathBuf> {
             }
         }
     }
-}
-
-fn free_port() -> Result<u16> {
-    let port = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr();
-    port()
-        .map(|addr| addr.port())
-        .map_err(|error| Error::io("cannot bind a port", error))
 }
 
 fn info_field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
