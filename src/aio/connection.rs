@@ -21,7 +21,7 @@ use crate::{
     command::Exchange,
     config::Config,
     error::{Error, ErrorKind, Outcome, Phase, Result},
-    protocol::{Event, Gate, Greeting, Queue, Sent, Ticket},
+    protocol::{Event, Flush, Gate, Greeting, Queue, Sent, Ticket, Turn},
     resp::Frame,
 };
 
@@ -50,14 +50,9 @@ struct State {
     sink: Option<Sink>,
     /// Writing has failed, which the driver has not seen yet.
     failed: Option<Error>,
-    /// How many of those who were woken together have not sent anything since.
-    ///
-    /// While it is not 0 the driver will be polled behind them, and writes what they send together.
-    expected: usize,
+    flush: Flush,
     /// Wakes the driver.
     driver: Option<Waker>,
-    /// The driver was woken and has not looked since.
-    notified: bool,
     /// When the driver will look at the deadlines.
     timer: Option<Instant>,
     /// Somebody wants the connection to end.
@@ -106,9 +101,8 @@ impl Connection {
                 pushes: Pushes::default(),
                 sink: Some(sink),
                 failed: None,
-                expected: 0,
+                flush: Flush::default(),
                 driver: None,
-                notified: false,
                 timer: None,
                 closing: None,
                 ended: None,
@@ -176,23 +170,15 @@ impl Connection {
     }
 
     /// Sees to it that what was appended is written.
-    ///
-    /// On a connection that owes nothing the caller writes at once. Where replies are owed, others
-    /// are likely to send as well before the driver runs, and it writes all of that together. Of
-    /// those who were woken by one read, the last one to send writes for all.
     fn sent(&self, mut state: MutexGuard<'_, State>, was_idle: bool, deadline: Option<Instant>) {
         let admitted = state.admit();
         let mut driver = state.driver_in_time(deadline);
-        let writes = if state.expected > 0 {
-            state.expected -= 1;
-            state.expected == 0
-        } else {
-            if !was_idle {
-                driver = driver.or_else(|| state.driver_to_wake());
-            }
-            was_idle
-        };
-        let sink = if writes { state.output() } else { None };
+        let mut sink = None;
+        match state.flush.appended(was_idle) {
+            Turn::Write => sink = state.output(),
+            Turn::Wake => driver = state.driver.clone(),
+            Turn::Nothing => {}
+        }
         drop(state);
         if let Some(sink) = sink {
             driver = self.write(sink).or(driver);
@@ -205,7 +191,7 @@ impl Connection {
     fn write(&self, mut sink: Sink) -> Option<Waker> {
         let result = sink.write();
         let mut state = self.0.lock();
-        let goes_on = match result {
+        let is_left = match result {
             Ok(Written::All) => state.queue.has_output(),
             Ok(Written::Some) => true,
             Err(error) => {
@@ -217,10 +203,9 @@ impl Connection {
         if state.ended.is_none() {
             state.sink = Some(sink);
         }
-        if goes_on {
-            state.driver_to_wake()
-        } else {
-            None
+        match state.flush.written(is_left) {
+            Turn::Wake => state.driver.clone(),
+            Turn::Write | Turn::Nothing => None,
         }
     }
 
@@ -333,10 +318,8 @@ impl Core {
     ) -> Work {
         let mut state = self.lock();
         if sink.is_some() {
-            state.sink = sink;
+            state.put_back(sink);
         }
-        state.notified = false;
-        state.expected = 0;
         let deadlines = [state.queue.poll_timeout(), state.gate.poll_timeout()];
         state.timer = deadlines.into_iter().chain([state.timer]).flatten().min();
         *timer = state.timer;
@@ -347,15 +330,16 @@ impl Core {
         if let Some(error) = state.closing.as_ref().or(state.failed.as_ref()) {
             return Work::Close(error.clone());
         }
-        match state.output() {
-            Some(sink) => Work::Write(sink),
-            None => Work::Nothing,
+        let has_output = state.has_output();
+        match state.flush.look(has_output) {
+            Turn::Write => state.output().map_or(Work::Nothing, Work::Write),
+            Turn::Wake | Turn::Nothing => Work::Nothing,
         }
     }
 
     /// Puts back what was not wholly written, or could not be.
     pub(super) fn put_back(&self, sink: Sink) {
-        self.lock().sink = Some(sink);
+        self.lock().put_back(Some(sink));
     }
 
     /// Hands out frames, and collects whom to wake; says whether pushes were among them.
@@ -397,8 +381,7 @@ impl Core {
         wakers.extend(state.admit());
         if wakers.len() > 1 {
             // The driver lets them go first, and needs not be woken by them.
-            state.expected = wakers.len();
-            state.notified = true;
+            state.flush.wave(wakers.len());
         }
         Ok(pushed)
     }
@@ -463,20 +446,26 @@ impl State {
         }
     }
 
-    /// Takes the sink, with what is to be written, unless there is nothing or somebody else has it.
+    /// Whether something waits to be written.
+    fn has_output(&mut self) -> bool {
+        let sink = self.sink.as_mut();
+        self.queue.has_output() || sink.is_some_and(|sink| !sink.output().is_empty())
+    }
+
+    /// Takes the sink, with what is to be written, for one whose turn it is to write.
     fn output(&mut self) -> Option<Sink> {
-        let output = self.sink.as_mut()?.output();
-        if output.is_empty() {
-            if !self.queue.has_output() {
-                return None;
-            }
-            self.queue.take_output(output);
-            // All may have been given up.
-            if output.is_empty() {
-                return None;
-            }
+        let mut sink = self.sink.take()?;
+        if sink.output().is_empty() {
+            // It stays empty if everything was given up.
+            self.queue.take_output(sink.output());
         }
-        self.sink.take()
+        Some(sink)
+    }
+
+    /// Takes the sink back from the driver, which looks again whatever is left.
+    fn put_back(&mut self, sink: Option<Sink>) {
+        self.sink = sink;
+        self.flush.written(false);
     }
 
     /// Lets the next one in who waits in front of the connection.
@@ -489,10 +478,9 @@ impl State {
     ///
     /// It is to be woken when the mutex is free again, since it will want it.
     fn driver_to_wake(&mut self) -> Option<Waker> {
-        if std::mem::replace(&mut self.notified, true) {
-            None
-        } else {
-            self.driver.clone()
+        match self.flush.wake() {
+            Turn::Wake => self.driver.clone(),
+            Turn::Write | Turn::Nothing => None,
         }
     }
 

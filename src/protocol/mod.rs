@@ -27,12 +27,14 @@
 //! would be.
 
 mod connection;
+mod flush;
 mod gate;
 mod handshake;
 mod queue;
 mod receiver;
 
 pub(crate) use connection::Connection;
+pub(crate) use flush::{Flush, Turn};
 pub(crate) use gate::Gate;
 pub(crate) use handshake::{Greeting, Handshake, Identity, Progress};
 pub(crate) use queue::{Event, Queue, Sent, Ticket};
