@@ -1,12 +1,15 @@
 //! Measures respec against other clients and the floor of a raw socket; see the README.
 
 mod clients;
+mod counts;
 mod harness;
+mod machine;
+mod plot;
 mod report;
 mod rows;
 mod workload;
 
-use std::{env, process::ExitCode};
+use std::{env, fs, path::Path, process::ExitCode};
 
 use clients::Result;
 use harness::Settings;
@@ -33,21 +36,29 @@ struct Options {
     rows: Vec<&'static Row>,
     who: Vec<Contestant>,
     settings: Settings,
+    /// Whether system calls are counted, too.
+    counts: bool,
+    /// Whether the files of the results are written.
+    write: bool,
 }
 
 fn measure(arguments: &[String]) -> Result<()> {
-    let Options {
-        rows,
-        who,
-        settings,
-    } = Options::parse(arguments)?;
+    let options = Options::parse(arguments)?;
+    let Options { rows, who, .. } = &options;
     let server = harness::start_server()?;
-    let all = harness::measure(&server, &rows, &who, &settings)?;
-    let rows = report::by_row(&all);
-    print!("{}", report::table(&rows, &who));
-    if rows.iter().any(|results| results.row.group == "W3") {
-        println!();
-        print!("{}", report::reads_table(&rows, &who));
+    let all = harness::measure(&server, rows, who, &options.settings)?;
+    let counted = if options.counts {
+        counts::count(&server, rows, who)?
+    } else {
+        Vec::new()
+    };
+    let results = report::by_row(&all, &counted);
+    print!("{}", report::tables(&results, who));
+    if options.write {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let document = report::document(&results, &options.settings, server.version());
+        fs::write(here.join("results.md"), document)?;
+        fs::write(here.join("results.svg"), plot::svg(&results))?;
     }
     Ok(())
 }
@@ -61,36 +72,52 @@ impl Options {
                 rounds: 7,
                 seconds: 0.7,
                 warm_up: 0.2,
+                attempts: 3,
             },
+            counts: false,
+            write: false,
         };
         let mut arguments = arguments.iter();
         while let Some(name) = arguments.next() {
-            let value = arguments
-                .next()
-                .ok_or_else(|| format!("{name} takes a value\n{USAGE}"))?;
+            let mut value = || {
+                let value = arguments.next().map(String::as_str);
+                value.ok_or_else(|| format!("{name} takes a value\n{USAGE}"))
+            };
             match name.as_str() {
                 "--only" => {
-                    let wanted: Vec<&str> = value.split(',').collect();
+                    let wanted: Vec<&str> = value()?.split(',').collect();
                     options.rows.retain(|row| {
                         let is_wanted = |wanted: &&str| row.to_string().starts_with(wanted);
                         wanted.iter().any(is_wanted)
                     });
                 }
-                "--driver" => options.rows.retain(|row| row.driver.to_string() == *value),
+                "--driver" => {
+                    let driver = value()?;
+                    options.rows.retain(|row| row.driver.to_string() == driver);
+                }
                 "--who" => {
-                    let who = value.split(',').map(|name| {
+                    let who = value()?.split(',').map(|name| {
                         Contestant::named(name).ok_or_else(|| format!("nobody is called {name}"))
                     });
                     options.who = who.collect::<Result<_, _>>()?;
+                    options.who.sort();
+                    options.who.dedup();
                 }
-                "--rounds" => options.settings.rounds = value.parse()?,
-                "--seconds" => options.settings.seconds = value.parse()?,
-                "--warm-up" => options.settings.warm_up = value.parse()?,
+                "--rounds" => options.settings.rounds = value()?.parse()?,
+                "--seconds" => options.settings.seconds = value()?.parse()?,
+                "--warm-up" => options.settings.warm_up = value()?.parse()?,
+                "--attempts" => options.settings.attempts = value()?.parse()?,
+                "--system-calls" => options.counts = true,
+                "--write" => options.write = true,
                 _ => return Err(format!("unknown option {name}\n{USAGE}").into()),
             }
         }
         if let Some(row) = options.rows.iter().find(|row| !harness::has_cores(row)) {
             return Err(format!("{row} takes two cores").into());
+        }
+        if options.rows.len() == ROWS.len() && options.who.len() == Contestant::ALL.len() {
+            options.counts = true;
+            options.write = true;
         }
         Ok(options)
     }
@@ -102,4 +129,7 @@ const USAGE: &str = "options:
   --who respec,raw   only these: raw, rawtokio, respec, redis1, redis2, fred, rustis
   --rounds 7         how often everything is measured
   --seconds 0.7      for how long
-  --warm-up 0.2      after so long";
+  --warm-up 0.2      after so long
+  --attempts 3       how often, at most, while other processes are at work
+  --system-calls     count system calls as well; done anyway if everything is measured
+  --write            write results.md and results.svg; done anyway if everything is measured";

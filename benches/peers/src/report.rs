@@ -1,9 +1,11 @@
-//! The table of what was measured.
+//! The tables of what was measured.
 
 use std::fmt::Write as _;
 
 use crate::{
-    harness::{Sample, Series},
+    counts::{Calls, Counted},
+    harness::{Sample, Series, Settings},
+    machine,
     rows::{Contestant, Row, Target},
 };
 
@@ -18,40 +20,83 @@ const READS: Figure = |sample| sample.reads;
 pub(crate) struct RowResults<'r> {
     pub(crate) row: &'static Row,
     series: Vec<&'r Series>,
+    counted: Vec<&'r Counted>,
 }
 
 /// A target, and how far respec is.
-pub(crate) struct Verdict {
-    pub(crate) text: String,
-    pub(crate) met: bool,
+struct Verdict {
+    text: String,
+    met: bool,
 }
 
 /// The results by row, in the order of the table.
-pub(crate) fn by_row(all: &[Series]) -> Vec<RowResults<'_>> {
-    let mut rows: Vec<RowResults<'_>> = Vec::new();
+pub(crate) fn by_row<'r>(all: &'r [Series], counted: &'r [Counted]) -> Vec<RowResults<'r>> {
+    let mut rows: Vec<RowResults<'r>> = Vec::new();
     for series in all {
         match rows.last_mut() {
             Some(last) if std::ptr::eq(last.row, series.row) => last.series.push(series),
             _ => rows.push(RowResults {
                 row: series.row,
                 series: vec![series],
+                counted: counted
+                    .iter()
+                    .filter(|counted| std::ptr::eq(counted.row, series.row))
+                    .collect(),
             }),
         }
     }
     rows
 }
 
-/// The table in Markdown: operations per second, CPU time, and the targets.
-pub(crate) fn table(rows: &[RowResults<'_>], who: &[Contestant]) -> String {
-    let mut text = String::from("| workload |");
-    for who in who {
-        let _ = write!(text, " {} |", who.name());
+/// All tables, as they are printed.
+pub(crate) fn tables(rows: &[RowResults<'_>], who: &[Contestant]) -> String {
+    let mut text = main_table(rows, who);
+    if rows.iter().any(|results| results.row.group == "W3") {
+        let _ = write!(text, "\n{}", reads_table(rows, who));
     }
-    text.push_str(" best peer | leanest peer | floor | targets |\n|---|");
-    for _ in 0..who.len() + 4 {
-        text.push_str("---|");
+    if rows.iter().any(|results| !results.counted.is_empty()) {
+        let _ = write!(text, "\n{}", calls_table(rows, who));
     }
-    text.push('\n');
+    text
+}
+
+/// The file of the results.
+pub(crate) fn document(rows: &[RowResults<'_>], settings: &Settings, server: &str) -> String {
+    let mut text = String::from("# What was measured\n\n");
+    text.push_str(
+        "Written by `cargo run --release --manifest-path benches/peers/Cargo.toml`; the \
+         [README](README.md) says what the rows and columns are.\n\n",
+    );
+    let mut facts = machine::describe();
+    facts.push(format!("Redis {server}"));
+    facts.push(machine::versions().join(", "));
+    facts.push(format!(
+        "{}: {} rounds of {} s each after {} s of warm-up; {}",
+        machine::date(),
+        settings.rounds,
+        settings.seconds,
+        settings.warm_up,
+        disturbance(rows)
+    ));
+    for fact in facts {
+        let _ = writeln!(text, "- {fact}");
+    }
+    let verdicts: Vec<Verdict> = rows.iter().flat_map(RowResults::verdicts).collect();
+    let met = verdicts.iter().filter(|verdict| verdict.met).count();
+    let _ = write!(
+        text,
+        "\nEach cell has operations per second and microseconds of CPU time per operation. Of {} \
+         targets, {met} are met.\n\n![results](results.svg)\n\n{}",
+        verdicts.len(),
+        tables(rows, &Contestant::ALL)
+    );
+    text
+}
+
+/// Operations per second, CPU time, and the targets.
+fn main_table(rows: &[RowResults<'_>], who: &[Contestant]) -> String {
+    let ratios = ["× best", "× leanest", "× floor", "targets"];
+    let mut text = header("workload", who, &ratios);
     for results in rows {
         let _ = write!(text, "| {} |", results.row);
         for &who in who {
@@ -85,16 +130,8 @@ pub(crate) fn table(rows: &[RowResults<'_>], who: &[Contestant]) -> String {
 }
 
 /// How many batches the server read for each operation, for the rows with many tasks.
-pub(crate) fn reads_table(rows: &[RowResults<'_>], who: &[Contestant]) -> String {
-    let mut text = String::from("| batches read by the server, per operation |");
-    for who in who {
-        let _ = write!(text, " {} |", who.name());
-    }
-    text.push_str("\n|---|");
-    for _ in who {
-        text.push_str("---|");
-    }
-    text.push('\n');
+fn reads_table(rows: &[RowResults<'_>], who: &[Contestant]) -> String {
+    let mut text = header("batches that the server read, per operation", who, &[]);
     for results in rows.iter().filter(|results| results.row.group == "W3") {
         let _ = write!(text, "| {} |", results.row);
         for &who in who {
@@ -108,6 +145,53 @@ pub(crate) fn reads_table(rows: &[RowResults<'_>], who: &[Contestant]) -> String
         text.push('\n');
     }
     text
+}
+
+/// System calls for each operation.
+fn calls_table(rows: &[RowResults<'_>], who: &[Contestant]) -> String {
+    let first = "system calls per operation: send / receive / wake / wait / memory";
+    let mut text = header(first, who, &[]);
+    for results in rows.iter().filter(|results| !results.counted.is_empty()) {
+        let _ = write!(text, "| {} |", results.row);
+        for &who in who {
+            match results.calls(who) {
+                Some(calls) => {
+                    let kinds = [
+                        calls.sends,
+                        calls.receives,
+                        calls.wakes,
+                        calls.waits,
+                        calls.memory,
+                    ];
+                    let _ = write!(text, " {} |", kinds.map(count).join(" / "));
+                }
+                None => text.push_str(" |"),
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn header(first: &str, who: &[Contestant], more: &[&str]) -> String {
+    let mut text = format!("| {first} |");
+    for name in who.iter().map(|who| who.name()).chain(more.iter().copied()) {
+        let _ = write!(text, " {name} |");
+    }
+    let _ = writeln!(text, "\n|{}", "---|".repeat(1 + who.len() + more.len()));
+    text
+}
+
+/// How much other processes got in the way.
+fn disturbance(rows: &[RowResults<'_>]) -> String {
+    let samples = rows.iter().flat_map(|results| &results.series);
+    let samples: Vec<&Sample> = samples.flat_map(|series| &series.samples).collect();
+    let disturbed = samples.iter().filter(|sample| sample.is_disturbed());
+    format!(
+        "{} of {} measurements were disturbed by other processes",
+        disturbed.count(),
+        samples.len()
+    )
 }
 
 impl RowResults<'_> {
@@ -160,7 +244,7 @@ impl RowResults<'_> {
     }
 
     /// The targets that these samples can decide.
-    pub(crate) fn verdicts(&self) -> Vec<Verdict> {
+    fn verdicts(&self) -> Vec<Verdict> {
         let at_least = |name, target: f64, reached: Option<f64>| {
             reached.map(|reached| Verdict {
                 text: format!("{name} {reached:.2} ≥ {target}"),
@@ -180,9 +264,18 @@ impl RowResults<'_> {
             Target::Writes(target) => {
                 at_most("writes", target, self.median(Contestant::Respec, READS))
             }
-            Target::NoMemoryCalls => None,
+            Target::NoMemoryCalls => at_most(
+                "memory calls",
+                MOST_MEMORY_CALLS,
+                self.calls(Contestant::Respec).map(|calls| calls.memory),
+            ),
         };
         self.row.targets.iter().filter_map(verdict).collect()
+    }
+
+    fn calls(&self, who: Contestant) -> Option<&Calls> {
+        let counted = self.counted.iter().find(|counted| counted.who == who)?;
+        Some(&counted.calls)
     }
 
     fn samples(&self, who: Contestant) -> Option<&[Sample]> {
@@ -218,3 +311,16 @@ fn micros(micros: f64) -> String {
         _ => format!("{micros:.2}"),
     }
 }
+
+/// A number of calls; the difference of two runs may be just below zero.
+fn count(count: f64) -> String {
+    match count {
+        10.0.. => format!("{count:.0}"),
+        1.0.. => format!("{count:.1}"),
+        0.0005.. => format!("{count:.3}"),
+        _ => String::from("0"),
+    }
+}
+
+/// What counts as none: a call in so many operations comes from buffers that grow once.
+const MOST_MEMORY_CALLS: f64 = 0.05;

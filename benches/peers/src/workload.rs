@@ -1,8 +1,9 @@
 //! What each row does, written once for all contestants.
 
 use std::{
+    io::{Read, Write},
     net::SocketAddr,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -134,13 +135,26 @@ pub(crate) fn prepare(server: &Server) -> Result<()> {
     run(&hset)
 }
 
-/// Publishes as fast as the server takes it, until the process is ended.
-pub(crate) fn publish(server: SocketAddr) -> Result<()> {
+/// Publishes as fast as the server takes it and the subscriber keeps up, until the latter ends.
+///
+/// A byte on `taken` says that the subscriber has received [`MESSAGES_PER_BYTE`] more. Without such a
+/// limit, what a client has read but not handed over would grow, and with some of them be dropped.
+pub(crate) fn publish(server: SocketAddr, taken: &mut impl Read) -> Result<()> {
     let one = request(&[b"PUBLISH", CHANNEL.as_bytes(), &[b'x'; SMALL]]);
-    let batch = Exchange::prepare(server, one.repeat(PUBLISHED_AT_ONCE), PUBLISHED_AT_ONCE)?;
+    let batch = usize::try_from(PUBLISHED_AT_ONCE)?;
+    let batch = Exchange::prepare(server, one.repeat(batch), batch)?;
     let mut raw = Raw::connect(server)?;
+    let mut ahead = PUBLISHED_AT_ONCE;
     loop {
+        while ahead + PUBLISHED_AT_ONCE > MOST_AHEAD {
+            let mut bytes = [0; 64];
+            match taken.read(&mut bytes)? {
+                0 => return Ok(()),
+                read => ahead -= read as u64 * MESSAGES_PER_BYTE,
+            }
+        }
         raw.exchange(&batch)?;
+        ahead += PUBLISHED_AT_ONCE;
     }
 }
 
@@ -234,8 +248,9 @@ impl Run<'_> {
     fn messages<S: Subscriber>(&mut self) -> Result<()> {
         let runtime = runtime(self.row.driver)?;
         let mut subscriber = runtime.block_on(S::subscribe(self.server, CHANNEL))?;
-        let _publisher = Publisher::start(self.server)?;
+        let mut publisher = Publisher::start(self.server)?;
         runtime.block_on(async {
+            let mut before = 0;
             for &budget in self.budgets {
                 let mut meter = Meter::new(budget);
                 (self.report)(Edge::Begin);
@@ -243,8 +258,10 @@ impl Run<'_> {
                     for _ in 0..MESSAGES_PER_LOOK {
                         expect(subscriber.message().await?, SMALL)?;
                     }
+                    publisher.received(before + meter.done)?;
                 }
                 (self.report)(Edge::End(meter.done));
+                before += meter.done;
             }
             Ok(())
         })
@@ -298,14 +315,14 @@ impl Run<'_> {
         let mut raw = Raw::connect(self.server)?;
         raw.write(&request(&[b"SUBSCRIBE", CHANNEL.as_bytes()]))?;
         raw.read()?;
-        let _publisher = Publisher::start(self.server)?;
+        let mut publisher = Publisher::start(self.server)?;
+        let mut received = Received::new();
         for &budget in self.budgets {
             let mut meter = Meter::new(budget);
-            let mut bytes = 0;
             (self.report)(Edge::Begin);
             while meter.next(0) {
-                bytes += raw.read()?;
-                meter.done = (bytes / message().len()) as u64;
+                meter.done += received.add(raw.read()?);
+                publisher.received(received.messages)?;
             }
             (self.report)(Edge::End(meter.done));
         }
@@ -319,14 +336,14 @@ impl Run<'_> {
             raw.write(&request(&[b"SUBSCRIBE", CHANNEL.as_bytes()]))
                 .await?;
             raw.read().await?;
-            let _publisher = Publisher::start(self.server)?;
+            let mut publisher = Publisher::start(self.server)?;
+            let mut received = Received::new();
             for &budget in self.budgets {
                 let mut meter = Meter::new(budget);
-                let mut bytes = 0;
                 (self.report)(Edge::Begin);
                 while meter.next(0) {
-                    bytes += raw.read().await?;
-                    meter.done = (bytes / message().len()) as u64;
+                    meter.done += received.add(raw.read().await?);
+                    publisher.received(received.messages)?;
                 }
                 (self.report)(Edge::End(meter.done));
             }
@@ -493,7 +510,7 @@ async fn share<C: Async>(client: C, tasks: usize, budget: Budget) -> Result<u64>
             }
             tokio::spawn(async move {
                 while !over.load(Ordering::Relaxed) && meter.next(1) {
-                    if (task as u64 + meter.done) % 2 == 0 {
+                    if (task as u64 + meter.done).is_multiple_of(2) {
                         expect(client.get(&key).await?, SMALL)?;
                     } else {
                         client.set(&key, &small).await?;
@@ -545,25 +562,72 @@ impl Meter {
     }
 }
 
-/// The process that publishes, which is not measured.
-struct Publisher(Child);
+/// What a raw socket has received of messages that all have the same size.
+struct Received {
+    /// The size of one.
+    size: usize,
+    bytes: usize,
+    messages: u64,
+}
+
+impl Received {
+    fn new() -> Self {
+        // As RESP2 has it, which a connection speaks that did not ask for another version.
+        let message = request(&[b"message", CHANNEL.as_bytes(), &[b'x'; SMALL]]);
+        Self {
+            size: message.len(),
+            bytes: 0,
+            messages: 0,
+        }
+    }
+
+    /// Adds so many bytes, and returns how many messages were completed by them.
+    fn add(&mut self, bytes: usize) -> u64 {
+        self.bytes += bytes;
+        let completed = (self.bytes / self.size) as u64;
+        self.bytes %= self.size;
+        self.messages += completed;
+        completed
+    }
+}
+
+/// The process that publishes, which is not measured, and how far the subscriber has come.
+struct Publisher {
+    process: Child,
+    taken: ChildStdin,
+    told: u64,
+}
 
 impl Publisher {
     fn start(server: SocketAddr) -> Result<Self> {
         let program = std::env::current_exe()?;
-        let publisher = Command::new(program)
+        let mut process = Command::new(program)
             .args(["publish", &server.to_string()])
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .spawn()?;
-        Ok(Self(publisher))
+        let taken = process.stdin.take().ok_or("the publisher has no input")?;
+        Ok(Self {
+            process,
+            taken,
+            told: 0,
+        })
+    }
+
+    /// Tells how many messages were received since the beginning.
+    fn received(&mut self, messages: u64) -> Result<()> {
+        while messages >= self.told + MESSAGES_PER_BYTE {
+            self.taken.write_all(b".")?;
+            self.told += MESSAGES_PER_BYTE;
+        }
+        Ok(())
     }
 }
 
 impl Drop for Publisher {
     fn drop(&mut self) {
         // It may have ended by itself, with a message of its own.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
@@ -573,11 +637,6 @@ fn runtime(driver: Driver) -> Result<Runtime> {
         Driver::CurrentThread | Driver::Sync => Builder::new_current_thread(),
     };
     Ok(builder.worker_threads(WORKERS).enable_all().build()?)
-}
-
-/// What a subscriber reads for each message, without RESP3.
-fn message() -> Vec<u8> {
-    request(&[b"message", CHANNEL.as_bytes(), &[b'x'; SMALL]])
 }
 
 fn keys(count: usize) -> Vec<String> {
@@ -606,6 +665,10 @@ const BIG_WRITTEN_KEY: &str = "big:written";
 const LIST_KEY: &str = "list";
 const HASH_KEY: &str = "hash";
 const CHANNEL: &str = "channel";
-const PUBLISHED_AT_ONCE: usize = 1_000;
+const PUBLISHED_AT_ONCE: u64 = 1_000;
+/// How many messages may be under way.
+const MOST_AHEAD: u64 = 32_000;
+/// Large, so that telling the publisher costs next to nothing.
+const MESSAGES_PER_BYTE: u64 = 4_000;
 /// A look at the clock costs about a tenth of what the leanest client takes for a message.
 const MESSAGES_PER_LOOK: u64 = 64;

@@ -1,4 +1,4 @@
-//! respec with its defaults; its time-outs stay on.
+//! respec with its defaults, so that its time-outs stay on. Values are handed over as `Bytes`.
 
 use std::{collections::HashMap, net::SocketAddr};
 
@@ -22,11 +22,11 @@ impl Blocking for blocking::Client {
     }
 
     fn set(&mut self, key: &str, value: &Bytes) -> Result<()> {
-        Ok(StringCommands::set(&*self, key, value).send()?)
+        Ok(StringCommands::set(&*self, key, value.clone()).send()?)
     }
 
     fn set_all(&mut self, keys: &[String], value: &Bytes) -> Result<()> {
-        self.pipeline(keys.iter().map(|key| cmd::set(key, value)))
+        self.pipeline(keys.iter().map(|key| cmd::set(key, value.clone())))
             .send()?;
         Ok(())
     }
@@ -64,11 +64,11 @@ impl Async for Client {
     }
 
     async fn set(&mut self, key: &str, value: &Bytes) -> Result<()> {
-        Ok(StringCommands::set(&*self, key, value).await?)
+        Ok(StringCommands::set(&*self, key, value.clone()).await?)
     }
 
     async fn set_all(&mut self, keys: &[String], value: &Bytes) -> Result<()> {
-        self.pipeline(keys.iter().map(|key| cmd::set(key, value)))
+        self.pipeline(keys.iter().map(|key| cmd::set(key, value.clone())))
             .await?;
         Ok(())
     }
