@@ -2,6 +2,8 @@
 
 use std::{fs, process::Command, thread};
 
+use rustix::param::clock_ticks_per_second;
+
 use crate::clients::Result;
 
 /// CPU time so far, in ticks of the kernel.
@@ -31,7 +33,7 @@ impl Load {
         Ok(Self {
             busy: total - idle,
             total,
-            own: of_process("self")? + of_process(&server.to_string())?,
+            own: of_process("self", 4)? + of_process(&server.to_string(), 4)?,
         })
     }
 
@@ -45,15 +47,24 @@ impl Load {
     }
 }
 
-/// User and system time of a process and of those that it has waited for.
-fn of_process(process: &str) -> Result<u64> {
+/// Seconds of CPU time of the processes that this one has waited for, and of those they waited for.
+pub(crate) fn children() -> Result<f64> {
+    let ticks = of_process("self", 4)? - of_process("self", 2)?;
+    #[expect(clippy::cast_precision_loss, reason = "ticks are far below 2^53")]
+    let seconds = ticks as f64 / clock_ticks_per_second() as f64;
+    Ok(seconds)
+}
+
+/// The first of four times of a process: its own in user space and in the kernel, and those of the
+/// processes that it has waited for.
+fn of_process(process: &str, times: usize) -> Result<u64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     // The name comes second and may hold anything; the times are the 14th field to the 17th.
     let (_, fields) = stat
         .rsplit_once(')')
         .ok_or("no name in the process's stat")?;
-    let times = fields.split_ascii_whitespace().skip(11).take(4);
-    times.map(|time| Ok(time.parse::<u64>()?)).sum()
+    let fields = fields.split_ascii_whitespace().skip(11).take(times);
+    fields.map(|time| Ok(time.parse::<u64>()?)).sum()
 }
 
 /// What the machine is, in one line each.

@@ -3,8 +3,10 @@
 mod clients;
 mod counts;
 mod harness;
+mod instructions;
 mod machine;
 mod plot;
+mod price;
 mod report;
 mod rows;
 mod workload;
@@ -20,6 +22,9 @@ fn main() -> ExitCode {
     let done = match arguments.first().map(String::as_str) {
         Some("child") => harness::run_child(&arguments[1..]),
         Some("publish") => harness::run_publisher(&arguments[1..]),
+        Some("part") => instructions::run_part(&arguments[1..]),
+        Some("price") => price::print(&arguments[1..]),
+        Some("instructions") => count_instructions(&arguments[1..]),
         _ => measure(&arguments),
     };
     match done {
@@ -61,6 +66,17 @@ fn measure(arguments: &[String]) -> Result<()> {
         fs::write(here.join("results.svg"), plot::svg(&results))?;
     }
     Ok(())
+}
+
+/// The same options choose what is counted; without them, respec and redis.
+fn count_instructions(arguments: &[String]) -> Result<()> {
+    let Options { rows, who, .. } = Options::parse(arguments)?;
+    let who = if who.len() == Contestant::ALL.len() {
+        vec![Contestant::Respec, Contestant::Redis1]
+    } else {
+        who
+    };
+    instructions::print(&harness::start_server()?, &rows, &who)
 }
 
 impl Options {

@@ -284,7 +284,8 @@ impl RowResults<'_> {
     }
 }
 
-fn median(mut figures: Vec<f64>) -> Option<f64> {
+/// The middle of the figures, if there are any.
+pub(crate) fn median(mut figures: Vec<f64>) -> Option<f64> {
     figures.sort_by(f64::total_cmp);
     let middle = figures.len() / 2;
     let upper = *figures.get(middle)?;
