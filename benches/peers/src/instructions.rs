@@ -6,7 +6,7 @@
 //! allocations as well.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt::Write as _,
     hint::black_box,
     process::{Command, Stdio},
@@ -98,11 +98,17 @@ pub(crate) fn print(server: &Server, rows: &[&'static Row], who: &[Contestant]) 
         let _ = write!(table, " {} |", who.name());
     }
     let _ = write!(table, "\n|{}", "---|".repeat(1 + who.len()));
+    let mut seen = BTreeSet::new();
     for row in rows {
         let Some(operations) = operations(row) else {
             continue;
         };
-        let _ = write!(table, "\n| {row} |");
+        // Where a program runs makes no difference to what it executes.
+        let request = format!("{} {}, {}", row.group, row.name, row.driver);
+        if !seen.insert(request.clone()) {
+            continue;
+        }
+        let _ = write!(table, "\n| {request} |");
         for &who in who {
             if !row.has(who) {
                 table.push_str(" |");
@@ -113,7 +119,10 @@ pub(crate) fn print(server: &Server, rows: &[&'static Row], who: &[Contestant]) 
             };
             let instructions = difference(Tool::Instructions, operations, run)?;
             let allocations = difference(Tool::Allocations, operations, run)?;
-            eprintln!("{row}, {}: {instructions:.0}, {allocations:.2}", who.name());
+            eprintln!(
+                "{request}, {}: {instructions:.0}, {allocations:.2}",
+                who.name()
+            );
             let instructions = thousands(instructions);
             let _ = write!(table, " {instructions} / {:.2} |", allocations.max(0.0));
         }

@@ -90,8 +90,8 @@ impl Options {
                 warm_up: 0.2,
                 attempts: 3,
             },
-            counts: false,
-            write: false,
+            counts: arguments.is_empty(),
+            write: arguments.is_empty(),
         };
         let mut arguments = arguments.iter();
         while let Some(name) = arguments.next() {
@@ -131,15 +131,13 @@ impl Options {
         if let Some(row) = options.rows.iter().find(|row| !harness::has_cores(row)) {
             return Err(format!("{row} takes two cores").into());
         }
-        if options.rows.len() == ROWS.len() && options.who.len() == Contestant::ALL.len() {
-            options.counts = true;
-            options.write = true;
-        }
         Ok(options)
     }
 }
 
-const USAGE: &str = "options:
+const USAGE: &str =
+    "without a word: measures; with `instructions`: counts them; with `price`: builds each client
+options:
   --only W3,W5       only rows that begin like this
   --driver ct        only rows with this driver: sync, ct or mt
   --who respec,raw   only these: raw, rawtokio, respec, redis1, redis2, fred, rustis
@@ -147,5 +145,5 @@ const USAGE: &str = "options:
   --seconds 0.7      for how long
   --warm-up 0.2      after so long
   --attempts 3       how often, at most, while other processes are at work
-  --system-calls     count system calls as well; done anyway if everything is measured
-  --write            write results.md and results.svg; done anyway if everything is measured";
+  --system-calls     count system calls as well, as is done without any option
+  --write            write results.md and results.svg, as is done without any option";

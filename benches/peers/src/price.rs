@@ -26,7 +26,7 @@ struct Client {
 
 const CLIENTS: &[Client] = &[
     Client {
-        name: "tokio alone",
+        name: "tokio",
         dependency: "",
         tokio: r#""io-util", "macros", "net", "rt-multi-thread""#,
         program: r#"
@@ -115,18 +115,25 @@ struct Spent {
 
 /// Measures all clients in turns, and prints a table.
 pub(crate) fn print(arguments: &[String]) -> Result<()> {
-    let rounds = match arguments {
-        [] => 2,
-        [name, rounds] if name == "--rounds" => rounds.parse()?,
-        _ => return Err("price takes no option but --rounds".into()),
-    };
+    let mut rounds: usize = 2;
+    let mut clients: Vec<&Client> = CLIENTS.iter().collect();
+    for option in arguments.chunks(2) {
+        match option {
+            [name, value] if name == "--rounds" => rounds = value.parse()?,
+            [name, value] if name == "--who" => {
+                let wanted: Vec<&str> = value.split(',').collect();
+                clients.retain(|client| wanted.contains(&client.name));
+            }
+            _ => return Err("price takes --rounds and --who".into()),
+        }
+    }
     let directory = Temporary::create()?;
-    let projects = CLIENTS
+    let projects = clients
         .iter()
         .map(|client| Project::create(client, &directory.0))
         .collect::<Result<Vec<_>>>()?;
     let mut prices = Vec::new();
-    for (client, project) in CLIENTS.iter().zip(&projects) {
+    for (client, project) in clients.iter().zip(&projects) {
         prices.push(Price {
             name: client.name,
             crates: project.crates()?,
@@ -152,6 +159,7 @@ pub(crate) fn print(arguments: &[String]) -> Result<()> {
             price.again.push(project.cargo(&["build"])?);
         }
     }
+    println!("What `tokio` costs alone is the floor.\n");
     println!(
         "| client | crates | cold `cargo check`, wall / CPU s | cold release build, wall / CPU s | \
          debug build after a change, wall / CPU s | stripped program |\n|---|---|---|---|---|---|"
@@ -197,7 +205,7 @@ impl Project {
     /// Writes the project and downloads what it needs.
     fn create(client: &Client, parent: &Path) -> Result<Self> {
         let project = Self {
-            directory: parent.join(client.name.replace(' ', "-")),
+            directory: parent.join(client.name),
         };
         fs::create_dir_all(project.directory.join("src"))?;
         let respec = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

@@ -17,9 +17,13 @@ fn info(server: SocketAddr) -> Result<ConnectionInfo> {
     Ok(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
 }
 
-/// Without the response time-out of 500 ms.
+/// Without the response time-out of 500 ms, and with the buffers that its documentation advises for
+/// many callers and large writes.
 fn async_config() -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new().set_response_timeout(None)
+    AsyncConnectionConfig::new()
+        .set_response_timeout(None)
+        .set_pipeline_buffer_size(1_000)
+        .set_write_backpressure_boundary(256 * 1024)
 }
 
 impl Blocking for Connection {
