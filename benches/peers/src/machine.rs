@@ -1,0 +1,115 @@
+//! The machine: how busy it is with other things, and what it is.
+
+use std::{fs, process::Command, thread};
+
+use rustix::param::clock_ticks_per_second;
+
+use crate::clients::Result;
+
+/// CPU time so far, in ticks of the kernel.
+pub(crate) struct Load {
+    /// Of everything.
+    busy: u64,
+    /// Of everything and nothing.
+    total: u64,
+    /// Of the server, of this process, and of those that it has waited for.
+    own: u64,
+}
+
+impl Load {
+    pub(crate) fn now(server: u32) -> Result<Self> {
+        let stat = fs::read_to_string("/proc/stat")?;
+        let all = stat.lines().next().ok_or("no line in /proc/stat")?;
+        // User, nice, system, idle, waiting for IO, interrupts of two kinds, stolen; after that come
+        // guests, which are in the first two already.
+        let ticks = all
+            .split_ascii_whitespace()
+            .skip(1)
+            .take(8)
+            .map(|ticks| Ok(ticks.parse()?))
+            .collect::<Result<Vec<u64>>>()?;
+        let idle: u64 = ticks.iter().skip(3).take(2).sum();
+        let total: u64 = ticks.iter().sum();
+        Ok(Self {
+            busy: total - idle,
+            total,
+            own: of_process("self", 4)? + of_process(&server.to_string(), 4)?,
+        })
+    }
+
+    /// The share of the machine's time between this moment and a later one that others took.
+    pub(crate) fn foreign_until(&self, later: &Self) -> f64 {
+        let foreign = (later.busy - self.busy).saturating_sub(later.own - self.own);
+        let total = (later.total - self.total).max(1);
+        #[expect(clippy::cast_precision_loss, reason = "ticks are far below 2^53")]
+        let share = foreign as f64 / total as f64;
+        share
+    }
+}
+
+/// Seconds of CPU time of the processes that this one has waited for, and of those they waited for.
+pub(crate) fn children() -> Result<f64> {
+    let ticks = of_process("self", 4)? - of_process("self", 2)?;
+    #[expect(clippy::cast_precision_loss, reason = "ticks are far below 2^53")]
+    let seconds = ticks as f64 / clock_ticks_per_second() as f64;
+    Ok(seconds)
+}
+
+/// The first of four times of a process: its own in user space and in the kernel, and those of the
+/// processes that it has waited for.
+fn of_process(process: &str, times: usize) -> Result<u64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name comes second and may hold anything; the times are the 14th field to the 17th.
+    let (_, fields) = stat
+        .rsplit_once(')')
+        .ok_or("no name in the process's stat")?;
+    let fields = fields.split_ascii_whitespace().skip(11).take(times);
+    fields.map(|time| Ok(time.parse::<u64>()?)).sum()
+}
+
+/// What the machine is, in one line each.
+pub(crate) fn describe() -> Vec<String> {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
+        .map_or("unknown", |(_, model)| model.trim());
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    vec![
+        format!("CPU: {model}, {cores} cores"),
+        format!("Linux {}", kernel.trim()),
+        first_line("rustc", &["--version"]),
+    ]
+}
+
+/// Today, such as `2026-01-31`.
+pub(crate) fn date() -> String {
+    first_line("date", &["-u", "+%F"])
+}
+
+/// The versions that were built in, from the lock file.
+pub(crate) fn versions() -> Vec<String> {
+    let lock = include_str!("../Cargo.lock");
+    let packages = lock.split("[[package]]").filter_map(|package| {
+        let field = |name: &str| {
+            let line = package.lines().find_map(|line| line.strip_prefix(name))?;
+            Some(line.strip_prefix(" = ")?.trim_matches('"'))
+        };
+        let (name, version) = (field("name")?, field("version")?);
+        NAMED.contains(&name).then(|| format!("{name} {version}"))
+    });
+    packages.collect()
+}
+
+/// The first line that a program prints, or that it is missing.
+fn first_line(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    match text.as_deref().map(|text| text.lines().next()) {
+        Ok(Some(line)) => line.to_owned(),
+        Ok(None) | Err(_) => format!("{program}: unknown"),
+    }
+}
+
+const NAMED: [&str; 6] = ["fred", "r2d2", "redis", "respec", "rustis", "tokio"];

@@ -1,0 +1,403 @@
+//! What is measured: the rows of the table, who takes part in each, and what respec is to reach.
+
+use std::fmt;
+
+/// One line of the results.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row {
+    /// The workload's number, by which `--only` finds it.
+    pub(crate) group: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) workload: Workload,
+    pub(crate) driver: Driver,
+    pub(crate) placement: Placement,
+    pub(crate) targets: &'static [Target],
+}
+
+/// What is done over and over again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Workload {
+    /// One GET after the other.
+    Get,
+    /// One SET after the other.
+    Set,
+    /// So many tasks on one connection, each of which sends GET and SET in turn.
+    Tasks(usize),
+    /// Pipelines of so many SETs.
+    Pipeline(usize),
+    /// GET of 1 MiB.
+    BigGet,
+    /// SET of 1 MiB.
+    BigSet,
+    /// LRANGE of 1,000 elements of 32 bytes.
+    Lrange,
+    /// HGETALL of 1,000 fields.
+    Hgetall,
+    /// Messages of a channel to which another process publishes.
+    Messages,
+    /// So many threads that share one pooled client, each of which sends one GET after the other.
+    Pool(usize),
+}
+
+/// What runs the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Driver {
+    /// The calling thread.
+    Sync,
+    /// A current-thread runtime.
+    CurrentThread,
+    /// A multi-thread runtime with two workers.
+    MultiThread,
+}
+
+/// Which cores the server and the client have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Placement {
+    /// Both have core 0.
+    Same,
+    /// The server has core 0, the client core 1.
+    Cross,
+    /// The server has core 0, the client cores 0 and 1.
+    Free,
+}
+
+/// What respec is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Contestant {
+    Raw,
+    RawTokio,
+    Respec,
+    Redis1,
+    Redis2,
+    Fred,
+    Rustis,
+}
+
+/// A bound on a figure of respec.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Target {
+    /// Throughput is at least so many times that of the raw socket, on tokio for an async client.
+    Floor(f64),
+    /// Throughput is at least so many times that of the best peer.
+    Best(f64),
+    /// CPU time per operation is at most so many times that of the leanest peer.
+    Cpu(f64),
+    /// The server reads at most so many batches per operation.
+    Writes(f64),
+    /// No calls per operation that map or unmap memory.
+    NoMemoryCalls,
+}
+
+/// The rows in the order of the table.
+///
+/// W7, a cluster, comes between W6 and W8.
+pub(crate) const ROWS: &[Row] = &[
+    row(
+        "W1",
+        "GET, sequential",
+        Workload::Get,
+        Driver::Sync,
+        Placement::Same,
+        W1,
+    ),
+    row(
+        "W1",
+        "SET, sequential",
+        Workload::Set,
+        Driver::Sync,
+        Placement::Same,
+        W1,
+    ),
+    row(
+        "W2",
+        "GET, sequential",
+        Workload::Get,
+        Driver::CurrentThread,
+        Placement::Same,
+        W2,
+    ),
+    row(
+        "W2",
+        "GET, sequential",
+        Workload::Get,
+        Driver::MultiThread,
+        Placement::Same,
+        W2,
+    ),
+    row(
+        "W2",
+        "GET, sequential",
+        Workload::Get,
+        Driver::CurrentThread,
+        Placement::Cross,
+        W2,
+    ),
+    row(
+        "W2",
+        "GET, sequential",
+        Workload::Get,
+        Driver::MultiThread,
+        Placement::Free,
+        W2,
+    ),
+    row(
+        "W3",
+        "64 tasks, one connection",
+        Workload::Tasks(64),
+        Driver::CurrentThread,
+        Placement::Cross,
+        &[Target::Best(1.25), Target::Cpu(0.6)],
+    ),
+    row(
+        "W3",
+        "256 tasks, one connection",
+        Workload::Tasks(256),
+        Driver::CurrentThread,
+        Placement::Cross,
+        &[Target::Best(1.6), Target::Cpu(0.45)],
+    ),
+    row(
+        "W3",
+        "64 tasks, one connection",
+        Workload::Tasks(64),
+        Driver::MultiThread,
+        Placement::Free,
+        &[Target::Best(1.4), Target::Cpu(0.5), Target::Writes(0.05)],
+    ),
+    row(
+        "W3",
+        "256 tasks, one connection",
+        Workload::Tasks(256),
+        Driver::MultiThread,
+        Placement::Free,
+        &[Target::Best(2.0), Target::Cpu(0.4), Target::Writes(0.05)],
+    ),
+    row(
+        "W4",
+        "pipeline of 100 SETs",
+        Workload::Pipeline(100),
+        Driver::Sync,
+        Placement::Cross,
+        W4,
+    ),
+    row(
+        "W4",
+        "pipeline of 1,000 SETs",
+        Workload::Pipeline(1_000),
+        Driver::Sync,
+        Placement::Cross,
+        W4,
+    ),
+    row(
+        "W4",
+        "pipeline of 100 SETs",
+        Workload::Pipeline(100),
+        Driver::CurrentThread,
+        Placement::Cross,
+        W4,
+    ),
+    row(
+        "W4",
+        "pipeline of 1,000 SETs",
+        Workload::Pipeline(1_000),
+        Driver::CurrentThread,
+        Placement::Cross,
+        W4,
+    ),
+    row(
+        "W5",
+        "GET of 1 MiB",
+        Workload::BigGet,
+        Driver::Sync,
+        Placement::Cross,
+        W5,
+    ),
+    row(
+        "W5",
+        "SET of 1 MiB",
+        Workload::BigSet,
+        Driver::Sync,
+        Placement::Cross,
+        W5,
+    ),
+    row(
+        "W5",
+        "GET of 1 MiB",
+        Workload::BigGet,
+        Driver::CurrentThread,
+        Placement::Cross,
+        W5,
+    ),
+    row(
+        "W5",
+        "SET of 1 MiB",
+        Workload::BigSet,
+        Driver::CurrentThread,
+        Placement::Cross,
+        W5,
+    ),
+    row(
+        "W6",
+        "LRANGE of 1,000 × 32 B",
+        Workload::Lrange,
+        Driver::Sync,
+        Placement::Cross,
+        W6_LRANGE,
+    ),
+    row(
+        "W6",
+        "HGETALL of 1,000 fields",
+        Workload::Hgetall,
+        Driver::Sync,
+        Placement::Cross,
+        W6_HGETALL,
+    ),
+    row(
+        "W6",
+        "LRANGE of 1,000 × 32 B",
+        Workload::Lrange,
+        Driver::CurrentThread,
+        Placement::Cross,
+        W6_LRANGE,
+    ),
+    row(
+        "W6",
+        "HGETALL of 1,000 fields",
+        Workload::Hgetall,
+        Driver::CurrentThread,
+        Placement::Cross,
+        W6_HGETALL,
+    ),
+    row(
+        "W8",
+        "messages received",
+        Workload::Messages,
+        Driver::CurrentThread,
+        Placement::Cross,
+        &[Target::Best(1.0), Target::Cpu(0.4)],
+    ),
+    row(
+        "W9",
+        "GET, pool of 8 threads",
+        Workload::Pool(8),
+        Driver::Sync,
+        Placement::Same,
+        &[Target::Floor(0.97)],
+    ),
+];
+
+const W1: &[Target] = &[Target::Floor(0.97)];
+const W2: &[Target] = &[Target::Best(1.05), Target::Floor(0.95)];
+const W4: &[Target] = &[Target::Best(1.05), Target::Cpu(0.65)];
+const W5: &[Target] = &[Target::Floor(0.9), Target::NoMemoryCalls];
+const W6_LRANGE: &[Target] = &[Target::Best(1.25), Target::Cpu(0.6)];
+const W6_HGETALL: &[Target] = &[Target::Best(1.15), Target::Cpu(0.8)];
+
+const fn row(
+    group: &'static str,
+    name: &'static str,
+    workload: Workload,
+    driver: Driver,
+    placement: Placement,
+    targets: &'static [Target],
+) -> Row {
+    Row {
+        group,
+        name,
+        workload,
+        driver,
+        placement,
+        targets,
+    }
+}
+
+impl Row {
+    /// Whether the contestant has what the row measures.
+    pub(crate) fn has(&self, who: Contestant) -> bool {
+        match self.driver {
+            Driver::Sync => who.is_sync(),
+            Driver::CurrentThread | Driver::MultiThread => true,
+        }
+    }
+
+    /// The raw socket that is the floor of this row.
+    pub(crate) fn floor(&self) -> Contestant {
+        match self.driver {
+            Driver::Sync => Contestant::Raw,
+            Driver::CurrentThread | Driver::MultiThread => Contestant::RawTokio,
+        }
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { group, name, .. } = self;
+        write!(f, "{group} {name}, {} {}", self.driver, self.placement)
+    }
+}
+
+impl fmt::Display for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sync => "sync",
+            Self::CurrentThread => "ct",
+            Self::MultiThread => "mt",
+        })
+    }
+}
+
+impl fmt::Display for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Same => "same",
+            Self::Cross => "cross",
+            Self::Free => "free",
+        })
+    }
+}
+
+impl Contestant {
+    /// All of them, the floors first.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Raw,
+        Self::RawTokio,
+        Self::Respec,
+        Self::Redis1,
+        Self::Redis2,
+        Self::Fred,
+        Self::Rustis,
+    ];
+
+    /// What it is called on the command line and in the table.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::RawTokio => "rawtokio",
+            Self::Respec => "respec",
+            Self::Redis1 => "redis1",
+            Self::Redis2 => "redis2",
+            Self::Fred => "fred",
+            Self::Rustis => "rustis",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|who| who.name() == name)
+    }
+
+    /// Whether it is another client, as opposed to respec and the raw sockets.
+    pub(crate) fn is_peer(self) -> bool {
+        match self {
+            Self::Raw | Self::RawTokio | Self::Respec => false,
+            Self::Redis1 | Self::Redis2 | Self::Fred | Self::Rustis => true,
+        }
+    }
+
+    /// Whether it works without a runtime.
+    pub(crate) fn is_sync(self) -> bool {
+        match self {
+            Self::Raw | Self::Respec | Self::Redis1 | Self::Redis2 => true,
+            Self::RawTokio | Self::Fred | Self::Rustis => false,
+        }
+    }
+}
