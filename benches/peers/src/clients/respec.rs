@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::SocketAddr};
 
-use ::respec::{Client, Config, Value, aio::Dedicated, blocking, cmd, prelude::*};
+use ::respec::{Client, Config, aio::Dedicated, blocking, cmd, prelude::*};
 use bytes::Bytes;
 
 use super::{Async, Blocking, Pooled, Result, Subscriber};
@@ -93,9 +93,11 @@ impl Subscriber for Dedicated {
 
     async fn message(&mut self) -> Result<usize> {
         loop {
-            // `message`, the channel, and what it carries.
-            if let Value::Push(parts) = self.next_push().await?
-                && let [_, _, Value::BulkString(payload)] = parts.as_slice()
+            // `message`, the channel, and what it carries, which is read where it lies.
+            let push = self.next_push().await?;
+            let mut parts = push.reply().elements().into_iter().flatten();
+            if parts.next().and_then(|kind| kind.bytes()) == Some(b"message")
+                && let Some(payload) = parts.nth(1).and_then(|payload| payload.bytes())
             {
                 return Ok(payload.len());
             }
