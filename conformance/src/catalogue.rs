@@ -1,6 +1,6 @@
 //! The sample calls.
 
-use std::{fmt::Debug, sync::OnceLock};
+use std::{fmt::Debug, ops::Range, sync::OnceLock};
 
 use bytes::{Bytes, BytesMut};
 use respec::{
@@ -33,6 +33,8 @@ pub struct Sample {
     pub words: Vec<Bytes>,
     /// The keys among them.
     pub keys: Vec<Bytes>,
+    /// Which of the words the keys are.
+    pub key_words: Vec<usize>,
     call: Box<dyn Call>,
 }
 
@@ -66,6 +68,46 @@ where
 }
 
 impl Sample {
+    /// All that does not depend on the type of the command.
+    fn new(
+        info: &'static Info,
+        label: &str,
+        needs: &[Need],
+        request: Bytes,
+        keys: &[Range<usize>],
+        call: Box<dyn Call>,
+    ) -> Self {
+        let frame = Frame::parse(request.clone())
+            .unwrap_or_else(|error| panic!("{} ({label}): {error}", info.name));
+        let words: Vec<_> = frame
+            .reply()
+            .elements()
+            .into_iter()
+            .flatten()
+            .filter_map(|word| word.take_bytes())
+            .collect();
+        // `*2`, then `$3` and `GET`: a word begins where its length and a line end lie behind.
+        let mut end = format!("*{}\r\n", words.len()).len();
+        let mut key_words = Vec::new();
+        for (at, word) in words.iter().enumerate() {
+            let begin = end + format!("${}\r\n", word.len()).len();
+            end = begin + word.len() + 2;
+            if keys.iter().any(|key| key.start == begin) {
+                key_words.push(at);
+            }
+        }
+        Self {
+            info,
+            label: label.to_owned(),
+            needs: needs.to_vec(),
+            keys: keys.iter().cloned().map(|key| request.slice(key)).collect(),
+            key_words,
+            words,
+            request,
+            call,
+        }
+    }
+
     /// Reads a reply as the command does, and shows what was read.
     ///
     /// # Errors
@@ -84,13 +126,18 @@ impl Sample {
     /// The words with spaces between them.
     #[must_use]
     pub fn text(&self) -> String {
-        let words: Vec<_> = self
-            .words
-            .iter()
-            .map(|word| String::from_utf8_lossy(word).into_owned())
-            .collect();
-        words.join(" ")
+        text(&self.words)
     }
+}
+
+/// Words with spaces between them.
+#[must_use]
+pub fn text(words: &[Bytes]) -> String {
+    let words: Vec<_> = words
+        .iter()
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect();
+    words.join(" ")
 }
 
 impl Catalogue {
@@ -124,31 +171,12 @@ impl Catalogue {
         let info = command.info();
         let mut out = BytesMut::new();
         let mut ranges = Vec::new();
-        Writer::command_with_keys(&mut out, &mut ranges, |to| command.write(to))
-            .unwrap_or_else(|error| panic!("{} ({label}): {error}", info.name));
-        let request = out.freeze();
-        let keys = ranges
-            .into_iter()
-            .map(|range| request.slice(range))
-            .collect();
-        let frame = Frame::parse(request.clone())
-            .unwrap_or_else(|error| panic!("{} ({label}): {error}", info.name));
-        let words = frame
-            .reply()
-            .elements()
-            .into_iter()
-            .flatten()
-            .filter_map(|word| word.take_bytes())
-            .collect();
-        self.samples.push(Sample {
-            info,
-            label: label.to_owned(),
-            needs: needs.to_vec(),
-            request,
-            words,
-            keys,
-            call: Box::new(command),
-        });
+        let written = Writer::command_with_keys(&mut out, &mut ranges, |to| command.write(to));
+        let name = || format!("{} ({label})", info.name);
+        written.unwrap_or_else(|error| panic!("{}: {error}", name()));
+        let (request, call) = (out.freeze(), Box::new(command));
+        self.samples
+            .push(Sample::new(info, label, needs, request, &ranges, call));
     }
 }
 

@@ -195,6 +195,14 @@ impl Flags {
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
+
+    /// The spec's names of the flags in this set.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMES
+            .iter()
+            .filter(move |(flag, _)| self.contains(*flag))
+            .map(|(_, name)| *name)
+    }
 }
 
 /// Whether two byte strings are equal, at compile time.
@@ -226,14 +234,7 @@ impl BitOr for Flags {
 
 impl fmt::Debug for Flags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set()
-            .entries(
-                Self::NAMES
-                    .iter()
-                    .filter(|(flag, _)| self.contains(*flag))
-                    .map(|(_, n)| n),
-            )
-            .finish()
+        f.debug_set().entries(self.names()).finish()
     }
 }
 

@@ -262,10 +262,7 @@ mod tests {
     #[test]
     fn keys_and_groups_may_be_called_like_keywords() {
         assert_eq!(keys("XREAD STREAMS STREAMS b 0 0"), "STREAMS b");
-        assert_eq!(
-            keys("XREADGROUP COUNT 1 GROUP STREAMS STREAMS STREAMS k >"),
-            "k"
-        );
+        assert_eq!(keys("XREADGROUP GROUP STREAMS STREAMS STREAMS k >"), "k");
         assert_eq!(keys("GEORADIUS STORE 1 2 3 m STORE STORE"), "STORE STORE");
         assert_eq!(
             keys("GEORADIUS k 1 2 3 m STORE STOREDIST ASC"),

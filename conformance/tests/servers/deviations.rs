@@ -15,7 +15,7 @@ pub(crate) struct Deviations(Vec<Deviation>);
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Deviation {
-    /// The name of a check.
+    /// The name of a check, or a pattern of several.
     check: String,
     /// The commands.
     commands: Vec<String>,
@@ -50,7 +50,7 @@ impl Deviations {
             patterns.is_empty() || patterns.iter().any(|pattern| glob(pattern, text))
         };
         self.0.iter().any(|deviation| {
-            let fits = deviation.check == finding.check.name()
+            let fits = glob(&deviation.check, finding.check.name())
                 && any(&deviation.commands, finding.command)
                 && any(&deviation.samples, &finding.label)
                 && any(&deviation.servers, server)

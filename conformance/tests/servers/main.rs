@@ -4,11 +4,17 @@
 //!
 //! - *accepted*: does the server understand it?
 //! - *keys*: are our keys those of `COMMAND GETKEYS`?
+//! - *key specs*: and those that the key specs find?
 //! - *flags*: are our flags those of `COMMAND INFO`?
 //! - *replies*: does the reply have the declared type?
 //! - *equal*: is its value the same under both versions of the protocol?
 //! - *fields*: have the structs of the reply a field for all that is in it?
 //! - *count*: do as many frames answer as the spec says?
+//!
+//! Without a server, and so of the commands that none has, it asks:
+//!
+//! - *grammar*: are the words a sentence of the grammar, as somebody else reads it?
+//! - *key specs*: are our keys those that the key specs find?
 //!
 //! See the README of this crate for what the files beside it hold.
 //!
@@ -20,6 +26,8 @@ mod canonical;
 mod connection;
 mod data;
 mod deviations;
+mod grammar;
+mod paper;
 mod report;
 mod run;
 mod seeded;
@@ -53,8 +61,9 @@ fn every_command_is_as_the_spec_says() {
             .map(|run| run.join().expect("the run ends"))
             .collect()
     });
+    let paper = paper::run(Catalogue::all(), &deviations);
     let mut failures = 0;
-    for report in &reports {
+    for report in [&paper].into_iter().chain(&reports) {
         for (protocol, finding) in &report.failures {
             failures += 1;
             println!(
@@ -75,7 +84,7 @@ fn every_command_is_as_the_spec_says() {
             }
         }
     }
-    print!("{}", Report::header());
+    print!("{}{}", Report::header(), paper.table());
     for report in &reports {
         print!("{}", report.table());
     }

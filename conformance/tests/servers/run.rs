@@ -8,10 +8,11 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use respec::{
-    command::{Command as _, Flags, Info, Provider, Replies, raw},
+    command::{Command as _, Info, Provider, Replies, raw},
     reply::Value,
     resp::{Frame, Kind},
 };
+use respec_codegen::samples::glob;
 use respec_conformance::{Catalogue, Sample};
 use respec_testkit::{Server, Variant};
 
@@ -20,7 +21,7 @@ use crate::{
     connection::{Connection, NoFrame, encode},
     data::{Data, Line, Round, append},
     deviations::Deviations,
-    report::{Check, Finding, Outcome, Report},
+    report::{Asked, Check, Outcome, Report},
     version::{at_least, family, of_module},
 };
 
@@ -51,10 +52,11 @@ pub(crate) fn run(
         .filter(|sample| {
             wanted
                 .as_ref()
-                .is_none_or(|name| respec_codegen::samples::glob(name, sample.info.name))
+                .is_none_or(|name| glob(name, sample.info.name))
         })
         .collect();
     run.flags(&samples);
+    run.mistakable(wanted.as_deref());
     for sample in samples {
         run.sample(sample);
     }
@@ -214,20 +216,20 @@ impl Run<'_> {
             let Some(theirs) = self.facts.commands.get(info.name) else {
                 continue;
             };
-            let mut wrong = Vec::new();
-            for (flag, name) in [
-                (Flags::WRITE, "write"),
-                (Flags::READONLY, "readonly"),
-                (Flags::BLOCKING, "blocking"),
-            ] {
-                match (info.flags.contains(flag), theirs.contains(name)) {
-                    (true, false) => wrong.push(format!("not {name}")),
-                    (false, true) => wrong.push(name.to_owned()),
-                    _ => {}
-                }
-            }
+            let ours: BTreeSet<_> = info.flags.names().collect();
+            let theirs: BTreeSet<_> = theirs.iter().map(String::as_str).collect();
+            let missing = ours.difference(&theirs).map(|name| format!("not {name}"));
+            let more = theirs.difference(&ours).map(|name| (*name).to_owned());
+            let wrong: Vec<_> = missing.chain(more).collect();
             let found = (!wrong.is_empty()).then(|| wrong.join(", "));
-            self.judge(0, Check::Flags, info.name, "", String::new(), found);
+            let asked = Asked {
+                protocol: 0,
+                check: Check::Flags,
+                command: info.name,
+                label: "",
+                words: &[],
+            };
+            self.report.judge(self.deviations, asked, found);
         }
     }
 
@@ -419,9 +421,42 @@ impl Run<'_> {
         }
     }
 
-    /// Compares our keys with those that the server finds.
+    /// Compares our keys, and those that the key specs find, with those that the server finds.
     fn keys(&mut self, sample: &Sample) {
-        let cluster = sample.info.group == "cluster";
+        let theirs = self.keys_of(sample.info.group == "cluster", &sample.words);
+        let found = differing(&theirs, &sample.keys);
+        self.judge_sample(0, Check::Keys, sample, found);
+        let found = differing(&theirs, &specified(sample.info, &sample.words));
+        self.judge_sample(0, Check::KeySpecs, sample, found);
+    }
+
+    /// Compares the keys that the key specs find in words that are easily mistaken.
+    fn mistakable(&mut self, only: Option<&str>) {
+        for line in &self.data.keys {
+            let words: Vec<_> = line
+                .words()
+                .into_iter()
+                .map(|word| Bytes::copy_from_slice(word.as_bytes()))
+                .collect();
+            let info = line.info();
+            let wanted = only.is_none_or(|name| glob(name, info.name));
+            if wanted && self.facts.has(info) {
+                let theirs = self.keys_of(false, &words);
+                let found = differing(&theirs, &specified(info, &words));
+                let asked = Asked {
+                    protocol: 0,
+                    check: Check::KeySpecs,
+                    command: info.name,
+                    label: "mistakable",
+                    words: &words,
+                };
+                self.report.judge(self.deviations, asked, found);
+            }
+        }
+    }
+
+    /// The keys that the server finds, or the error that it answers instead.
+    fn keys_of(&mut self, cluster: bool, words: &[Bytes]) -> Result<Vec<Bytes>, String> {
         let server = self.servers.of(cluster);
         let connection = self
             .shared
@@ -429,67 +464,40 @@ impl Run<'_> {
             .or_insert_with(|| Connection::open(server.addr(), 2));
         let words: Vec<&[u8]> = [b"COMMAND".as_slice(), b"GETKEYS"]
             .into_iter()
-            .chain(sample.words.iter().map(|word| word.as_ref()))
+            .chain(words.iter().map(|word| word.as_ref()))
             .collect();
         let reply = connection.ask(&words);
-        let found = match reply.reply().as_error() {
-            Some(error) => {
-                let error = String::from_utf8_lossy(error).into_owned();
-                if error.contains("no key arguments") {
-                    (!sample.keys.is_empty()).then(|| "no keys".to_owned())
-                } else {
-                    Some(error)
-                }
-            }
-            None => {
-                let theirs: Vec<Bytes> = list(&value(&reply))
-                    .iter()
-                    .filter_map(|key| key.as_bytes().cloned())
-                    .collect();
-                (theirs != sample.keys).then(|| format!("{theirs:?} instead of {:?}", sample.keys))
-            }
-        };
-        self.judge_sample(0, Check::Keys, sample, found);
+        match reply.reply().as_error().map(String::from_utf8_lossy) {
+            Some(error) if error.contains("no key arguments") => Ok(Vec::new()),
+            Some(error) => Err(error.into_owned()),
+            None => Ok(list(&value(&reply))
+                .iter()
+                .filter_map(|key| key.as_bytes().cloned())
+                .collect()),
+        }
     }
 
     fn judge_sample(&mut self, protocol: u8, check: Check, sample: &Sample, found: Option<String>) {
-        self.judge(
-            protocol,
-            check,
-            sample.info.name,
-            &sample.label,
-            sample.text(),
-            found,
-        );
+        self.report
+            .judge_sample(self.deviations, protocol, check, sample, found);
     }
+}
 
-    fn judge(
-        &mut self,
-        protocol: u8,
-        check: Check,
-        command: &'static str,
-        label: &str,
-        request: String,
-        found: Option<String>,
-    ) {
-        let outcome = match found {
-            None => Outcome::Agrees,
-            Some(found) => {
-                let finding = Finding {
-                    check,
-                    command,
-                    label: label.to_owned(),
-                    request,
-                    found,
-                };
-                if self.deviations.name(&self.report.server, &finding) {
-                    Outcome::Named
-                } else {
-                    Outcome::Fails(finding)
-                }
-            }
-        };
-        self.report.count(protocol, check, command, outcome);
+/// The keys that the key specs find; a shard channel is none.
+fn specified(info: &Info, words: &[Bytes]) -> Vec<Bytes> {
+    info.keys_of(words)
+        .filter(|key| !key.spec.not_key)
+        .filter_map(|key| words.get(key.word).cloned())
+        .collect()
+}
+
+/// How the keys that a server finds differ from others.
+fn differing(theirs: &Result<Vec<Bytes>, String>, ours: &[Bytes]) -> Option<String> {
+    match theirs {
+        Err(error) => Some(error.clone()),
+        Ok(theirs) if theirs == ours => None,
+        Ok(theirs) if theirs.is_empty() => Some("no keys".to_owned()),
+        Ok(theirs) => Some(format!("{theirs:?} instead of {ours:?}")),
     }
 }
 
