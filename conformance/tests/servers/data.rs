@@ -20,6 +20,8 @@ pub(crate) struct Data {
     understood: Vec<String>,
     /// More of them, where a sample does not find what it looks for.
     understood_elsewhere: Vec<String>,
+    /// More of them, where a text of a sample is not what it is for.
+    understood_hostile: Vec<String>,
     /// Calls that are only asked for their keys, which stand where they are easily missed.
     pub(crate) keys: Vec<Line>,
 }
@@ -135,6 +137,15 @@ impl Data {
     pub(crate) fn understood(&self, error: &str, round: Round) -> bool {
         let any = |parts: &[String]| parts.iter().any(|part| error.contains(part));
         any(&self.understood) || round != Round::Filled && any(&self.understood_elsewhere)
+    }
+
+    /// Whether an error says that a command with a hostile text was understood.
+    pub(crate) fn understood_hostile(&self, error: &str) -> bool {
+        self.understood(error, Round::Other)
+            || self
+                .understood_hostile
+                .iter()
+                .any(|part| error.contains(part))
     }
 
     fn around(&self, sample: &Sample) -> impl Iterator<Item = &Around> {

@@ -36,12 +36,13 @@ mod version;
 use std::{collections::BTreeSet, thread};
 
 use respec::command::Info;
-use respec_conformance::Catalogue;
+use respec_conformance::{Catalogue, LONG, SEED};
 use respec_testkit::Variant;
 
 use data::Data;
 use deviations::Deviations;
 use report::Report;
+use run::Run;
 
 #[test]
 fn every_command_is_as_the_spec_says() {
@@ -54,7 +55,13 @@ fn every_command_is_as_the_spec_says() {
             .filter(|variant| only.as_ref().is_none_or(|only| variant.name() == only))
             .map(|variant| {
                 let (data, deviations) = (&data, &deviations);
-                scope.spawn(move || run::run(variant, Catalogue::all(), data, deviations))
+                scope.spawn(move || {
+                    let mut run = Run::start(variant, data, deviations);
+                    run.mistakable();
+                    run.samples(Catalogue::all());
+                    run.hostile_texts();
+                    run.report
+                })
             })
             .collect();
         runs.into_iter()
@@ -72,8 +79,8 @@ fn every_command_is_as_the_spec_says() {
                 finding.check.name(),
                 finding.command,
                 finding.label,
-                finding.request.chars().take(300).collect::<String>(),
-                finding.found.chars().take(600).collect::<String>()
+                finding.request.escape_debug().take(300).collect::<String>(),
+                finding.found.escape_debug().take(600).collect::<String>()
             );
         }
     }
@@ -84,9 +91,15 @@ fn every_command_is_as_the_spec_says() {
             }
         }
     }
+    let length = if LONG { "long" } else { "short" };
+    println!("the {length} run; what is drawn by lot follows from the seed {SEED}");
     print!("{}{}", Report::header(), paper.table());
     for report in &reports {
         print!("{}", report.table());
+    }
+    println!("what deviates and is named:");
+    for line in deviations.used() {
+        println!("    {line}");
     }
     let mut present = BTreeSet::new();
     let mut succeeded = BTreeSet::new();

@@ -17,6 +17,7 @@ pub(crate) fn run(catalogue: &Catalogue, deviations: &Deviations) -> Report {
     let grammar = Grammar::load();
     let mut report = Report::new(NAME);
     for sample in catalogue.samples() {
+        report.present.insert(sample.info.name);
         let found = grammar.wrong(sample);
         report.judge_sample(deviations, 0, Check::Grammar, sample, found);
         let mut specified: Vec<_> = sample

@@ -31,6 +31,8 @@ pub(crate) enum Check {
     Fields,
     /// Whether as many frames answer as the spec says.
     Count,
+    /// Whether a hostile text arrives as it is.
+    Hostile,
 }
 
 impl Check {
@@ -46,6 +48,7 @@ impl Check {
             Self::Equal => "equal",
             Self::Fields => "fields",
             Self::Count => "count",
+            Self::Hostile => "hostile",
         }
     }
 }
@@ -198,10 +201,11 @@ impl Report {
             };
             let _ = writeln!(
                 out,
-                "{:<14} {protocol:<6} {:<9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
+                "{:<14} {protocol:<6} {:<9} {:>8} {:>5} {:>8} {:>8} {:>8} {:>8} {:>8}",
                 self.server,
                 check.name(),
                 line.commands.len(),
+                self.present.len(),
                 line.samples,
                 line.agree,
                 line.newer,
@@ -215,8 +219,17 @@ impl Report {
     /// The names of the table's columns.
     pub(crate) fn header() -> String {
         format!(
-            "{:<14} {:<6} {:<9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}\n",
-            "server", "", "check", "commands", "samples", "agree", "newer", "named", "failures"
+            "{:<14} {:<6} {:<9} {:>8} {:>5} {:>8} {:>8} {:>8} {:>8} {:>8}\n",
+            "server",
+            "",
+            "check",
+            "commands",
+            "of",
+            "samples",
+            "agree",
+            "newer",
+            "named",
+            "failures"
         )
     }
 }

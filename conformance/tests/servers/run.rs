@@ -13,7 +13,7 @@ use respec::{
     resp::{Frame, Kind},
 };
 use respec_codegen::samples::glob;
-use respec_conformance::{Catalogue, Sample};
+use respec_conformance::{Catalogue, LONG, Sample, with_hostile_texts};
 use respec_testkit::{Server, Variant};
 
 use crate::{
@@ -25,58 +25,24 @@ use crate::{
     version::{at_least, family, of_module},
 };
 
-/// Runs samples on a variant.
-pub(crate) fn run(
-    variant: Variant,
-    catalogue: &Catalogue,
-    data: &Data,
-    deviations: &Deviations,
-) -> Report {
-    let cluster = catalogue
-        .samples()
-        .iter()
-        .any(|sample| sample.info.group == "cluster");
-    let servers = Servers::start(variant, cluster);
-    let mut run = Run {
-        facts: Facts::of(variant, &servers.plain),
-        servers,
-        data,
-        deviations,
-        report: Report::new(variant.name()),
-        shared: BTreeMap::new(),
-    };
-    let wanted = std::env::var("CONFORMANCE_ONLY").ok();
-    let samples: Vec<_> = catalogue
-        .samples()
-        .iter()
-        .filter(|sample| {
-            wanted
-                .as_ref()
-                .is_none_or(|name| glob(name, sample.info.name))
-        })
-        .collect();
-    run.flags(&samples);
-    run.mistakable(wanted.as_deref());
-    for sample in samples {
-        run.sample(sample);
-    }
-    run.report
-}
-
-/// A plain server, and one that is a whole cluster where it is asked for.
+/// A plain server, and one that is a whole cluster once it is asked for.
 struct Servers {
+    variant: Variant,
     plain: Server,
     cluster: Option<Server>,
 }
 
 impl Servers {
-    fn start(variant: Variant, cluster: bool) -> Self {
+    fn start(variant: Variant) -> Self {
         let plain = Server::builder(variant)
             .config("enable-module-command", "yes")
             .start()
             .unwrap_or_else(|error| panic!("cannot start {variant}: {error:?}"));
-        let cluster = cluster.then(|| Self::start_cluster(variant));
-        Self { plain, cluster }
+        Self {
+            variant,
+            plain,
+            cluster: None,
+        }
     }
 
     fn start_cluster(variant: Variant) -> Server {
@@ -101,11 +67,13 @@ impl Servers {
     }
 
     /// The server that runs samples of the group of cluster commands, or all others.
-    fn of(&self, cluster: bool) -> &Server {
-        match &self.cluster {
-            Some(server) if cluster => server,
-            _ => &self.plain,
+    fn of(&mut self, cluster: bool) -> &Server {
+        if !cluster {
+            return &self.plain;
         }
+        let variant = self.variant;
+        self.cluster
+            .get_or_insert_with(|| Self::start_cluster(variant))
     }
 }
 
@@ -172,6 +140,16 @@ impl Facts {
             || info.module.is_some() && self.commands.contains_key(first)
     }
 
+    /// Whether a sample has something that the server does not have yet, or never will.
+    fn too_old_for(&self, sample: &Sample) -> bool {
+        let info = sample.info;
+        self.lacks(info, info.since, info.provider)
+            || sample
+                .needs
+                .iter()
+                .any(|need| self.lacks(info, need.since, need.provider))
+    }
+
     /// Whether the server is too old for something, or of another family.
     fn lacks(&self, info: &Info, since: Option<&str>, provider: Option<Provider>) -> bool {
         if provider.is_some_and(|provider| provider != self.family) {
@@ -188,12 +166,15 @@ impl Facts {
     }
 }
 
-struct Run<'r> {
+/// Runs samples on the servers of one variant.
+pub(crate) struct Run<'r> {
     servers: Servers,
     facts: Facts,
     data: &'r Data,
     deviations: &'r Deviations,
-    report: Report,
+    /// The commands that are wanted, where it is not all of them.
+    only: Option<String>,
+    pub(crate) report: Report,
     /// Connections that samples share, by server and protocol.
     shared: BTreeMap<(bool, u8), Connection>,
 }
@@ -204,7 +185,50 @@ struct Answer {
     closed: Option<NoFrame>,
 }
 
-impl Run<'_> {
+impl<'r> Run<'r> {
+    /// Starts the servers of a variant.
+    pub(crate) fn start(variant: Variant, data: &'r Data, deviations: &'r Deviations) -> Self {
+        let servers = Servers::start(variant);
+        Self {
+            facts: Facts::of(variant, &servers.plain),
+            servers,
+            data,
+            deviations,
+            only: std::env::var("CONFORMANCE_ONLY").ok(),
+            report: Report::new(variant.name()),
+            shared: BTreeMap::new(),
+        }
+    }
+
+    /// Runs all samples of a catalogue.
+    pub(crate) fn samples(&mut self, catalogue: &Catalogue) {
+        let samples: Vec<_> = catalogue
+            .samples()
+            .iter()
+            .filter(|sample| self.wants(sample.info))
+            .collect();
+        self.flags(&samples);
+        for sample in samples {
+            self.sample(sample);
+        }
+    }
+
+    /// Runs the samples with hostile texts. In the short run each meets one version of the protocol.
+    pub(crate) fn hostile_texts(&mut self) {
+        let mut protocols = [2, 3].into_iter().cycle();
+        with_hostile_texts(LONG, |sample, text| {
+            if self.wants(sample.info) {
+                for protocol in protocols.by_ref().take(if LONG { 2 } else { 1 }) {
+                    self.hostile(sample, text, protocol);
+                }
+            }
+        });
+    }
+
+    fn wants(&self, info: &Info) -> bool {
+        self.only.as_ref().is_none_or(|name| glob(name, info.name))
+    }
+
     fn flags(&mut self, samples: &[&Sample]) {
         let mut infos: Vec<_> = samples.iter().map(|sample| sample.info).collect();
         infos.sort_by_key(|info| info.name);
@@ -241,13 +265,7 @@ impl Run<'_> {
             }
             return;
         }
-        let newer = self
-            .facts
-            .lacks(sample.info, sample.info.since, sample.info.provider)
-            || sample
-                .needs
-                .iter()
-                .any(|need| self.facts.lacks(sample.info, need.since, need.provider));
+        let newer = self.facts.too_old_for(sample);
         if !self.facts.has(sample.info) {
             if !newer {
                 let found = Some("the server has no such command".to_owned());
@@ -275,6 +293,44 @@ impl Run<'_> {
         if any || !newer {
             self.keys(sample);
         }
+    }
+
+    /// Sends a sample with a hostile text, which is to arrive as it is: the server takes it or says
+    /// what is wrong with it, as many frames answer as ever, and a key is found unchanged.
+    pub(crate) fn hostile(&mut self, sample: &Sample, text: &Bytes, protocol: u8) {
+        if self.data.left_out(sample).is_some()
+            || !self.facts.has(sample.info)
+            || self.facts.too_old_for(sample)
+        {
+            return;
+        }
+        let before = self.data.before(sample, Round::Filled).unwrap_or_default();
+        let answer = self.ask(sample, protocol, &before);
+        let found = if sample.words.contains(text) {
+            miscounted(sample, &answer).or_else(|| self.misunderstood(sample, &answer))
+        } else {
+            Some("the text is not one of the words".to_owned())
+        };
+        self.judge_sample(protocol, Check::Hostile, sample, found);
+        if sample.keys.contains(text) {
+            let theirs = self.keys_of(sample.info.group == "cluster", &sample.words);
+            let found = differing(&theirs, &sample.keys);
+            self.judge_sample(0, Check::Keys, sample, found);
+        }
+    }
+
+    /// An error that does not say that a sample with a hostile text was understood.
+    fn misunderstood(&mut self, sample: &Sample, answer: &Answer) -> Option<String> {
+        let error = answer.frames.first()?.reply().as_error()?;
+        let error = String::from_utf8_lossy(error).into_owned();
+        if !self.data.understood_hostile(&error) {
+            return Some(error);
+        }
+        self.report
+            .errors
+            .entry(error)
+            .or_insert_with(|| sample.name());
+        None
     }
 
     /// Sends a sample between two tagged pings.
@@ -365,29 +421,12 @@ impl Run<'_> {
         newer: bool,
         answer: &Answer,
     ) -> Option<String> {
-        let wanted = match sample.info.replies {
-            Replies::One | Replies::Stream => 1,
-            Replies::None => 0,
-            Replies::PerArgument => (sample.words.len() - sample.info.words).max(1),
-        };
         let error = answer
             .frames
             .first()
             .and_then(|frame| frame.reply().as_error())
             .map(|error| String::from_utf8_lossy(error).into_owned());
-        let got = answer.frames.len();
-        let counted = match answer.closed {
-            Some(reason) => Some(format!("{got} frames, then {reason:?}")),
-            None if error.is_some() && got == 1 => None,
-            None => (got != wanted).then(|| {
-                let frames: Vec<_> = answer
-                    .frames
-                    .iter()
-                    .map(|frame| String::from_utf8_lossy(frame.as_bytes()).into_owned())
-                    .collect();
-                format!("{got} frames instead of {wanted}: {frames:?}")
-            }),
-        };
+        let counted = miscounted(sample, answer);
         self.judge_sample(protocol, Check::Count, sample, counted);
         let frame = answer.frames.first()?;
         if let Some(error) = error {
@@ -431,7 +470,7 @@ impl Run<'_> {
     }
 
     /// Compares the keys that the key specs find in words that are easily mistaken.
-    fn mistakable(&mut self, only: Option<&str>) {
+    pub(crate) fn mistakable(&mut self) {
         for line in &self.data.keys {
             let words: Vec<_> = line
                 .words()
@@ -439,8 +478,7 @@ impl Run<'_> {
                 .map(|word| Bytes::copy_from_slice(word.as_bytes()))
                 .collect();
             let info = line.info();
-            let wanted = only.is_none_or(|name| glob(name, info.name));
-            if wanted && self.facts.has(info) {
+            if self.wants(info) && self.facts.has(info) {
                 let theirs = self.keys_of(false, &words);
                 let found = differing(&theirs, &specified(info, &words));
                 let asked = Asked {
@@ -480,6 +518,29 @@ impl Run<'_> {
     fn judge_sample(&mut self, protocol: u8, check: Check, sample: &Sample, found: Option<String>) {
         self.report
             .judge_sample(self.deviations, protocol, check, sample, found);
+    }
+}
+
+/// What is wrong with the number of frames that answer a sample.
+fn miscounted(sample: &Sample, answer: &Answer) -> Option<String> {
+    let wanted = match sample.info.replies {
+        Replies::One | Replies::Stream => 1,
+        Replies::None => 0,
+        Replies::PerArgument => (sample.words.len() - sample.info.words).max(1),
+    };
+    let got = answer.frames.len();
+    let error = answer.frames.first().is_some_and(Frame::is_error);
+    match answer.closed {
+        Some(reason) => Some(format!("{got} frames, then {reason:?}")),
+        None if got == wanted || got == 1 && error => None,
+        None => {
+            let frames: Vec<_> = answer
+                .frames
+                .iter()
+                .map(|frame| String::from_utf8_lossy(frame.as_bytes()).into_owned())
+                .collect();
+            Some(format!("{got} frames instead of {wanted}: {frames:?}"))
+        }
     }
 }
 

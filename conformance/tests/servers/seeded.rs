@@ -14,7 +14,7 @@ use crate::{
     deviations::Deviations,
     paper,
     report::{Check, Report},
-    run,
+    run::Run,
 };
 
 /// A command as somebody could have got it wrong.
@@ -78,8 +78,7 @@ where
     C: Command + Send + Sync + 'static,
     C::Reply: std::fmt::Debug,
 {
-    let mut catalogue = Catalogue::default();
-    catalogue.add("seeded", &[], command);
+    let catalogue = Catalogue::of("seeded", command);
     checks(&paper::run(&catalogue, &Deviations::load()))
 }
 
@@ -89,15 +88,11 @@ where
     C: Command + Send + Sync + 'static,
     C::Reply: std::fmt::Debug,
 {
-    let mut catalogue = Catalogue::default();
-    catalogue.add("seeded", &[], command);
-    let report = run::run(
-        Variant::Redis70,
-        &catalogue,
-        &Data::load(),
-        &Deviations::load(),
-    );
-    checks(&report)
+    let catalogue = Catalogue::of("seeded", command);
+    let (data, deviations) = (Data::load(), Deviations::load());
+    let mut run = Run::start(Variant::Redis70, &data, &deviations);
+    run.samples(&catalogue);
+    checks(&run.report)
 }
 
 fn checks(report: &Report) -> Vec<Check> {
@@ -230,4 +225,23 @@ fn a_missing_count_is_found_without_a_server() {
         to.word(b"CPU");
     });
     assert_eq!(found_on_paper(start), [Check::Grammar]);
+}
+
+#[test]
+fn a_text_that_falls_apart_is_found() {
+    let set = Seeded::<()>::new(right("SET"), |to| {
+        to.word(b"SET");
+        to.key(b"string:1");
+        to.word(b"a");
+        to.word(b"+INJECTED");
+    });
+    let catalogue = Catalogue::of("seeded", set);
+    let (data, deviations) = (Data::load(), Deviations::load());
+    let mut run = Run::start(Variant::Redis70, &data, &deviations);
+    for sample in catalogue.samples() {
+        run.hostile(sample, &Bytes::from_static(b"a\r\n+INJECTED"), 2);
+        run.hostile(sample, &Bytes::from_static(b"a"), 3);
+    }
+    assert_eq!(run.report.failures.len(), 2);
+    assert_eq!(checks(&run.report), [Check::Hostile]);
 }
