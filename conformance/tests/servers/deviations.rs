@@ -8,7 +8,7 @@ use std::{
 use respec_codegen::samples::glob;
 use serde::Deserialize;
 
-use crate::report::Finding;
+use crate::report::{Check, Finding};
 
 /// The deviations that are named.
 #[derive(Debug)]
@@ -52,10 +52,16 @@ impl Deviations {
         let any = |patterns: &[String], text: &str| {
             patterns.is_empty() || patterns.iter().any(|pattern| glob(pattern, text))
         };
+        // A call that is not accepted is none the better for a hostile text in it.
+        let (check, label) = match finding.label.split_once(": ") {
+            Some((label, _)) if finding.check == Check::Hostile => (Check::Accepted, label),
+            _ => (finding.check, &*finding.label),
+        };
         self.0.iter().any(|deviation| {
-            let fits = glob(&deviation.check, finding.check.name())
+            let named = |check: Check| glob(&deviation.check, check.name());
+            let fits = (named(finding.check) || named(check))
                 && any(&deviation.commands, finding.command)
-                && any(&deviation.samples, &finding.label)
+                && any(&deviation.samples, label)
                 && any(&deviation.servers, server)
                 && deviation
                     .found
