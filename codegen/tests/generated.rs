@@ -268,3 +268,20 @@ fn shared_enums_have_names() {
         unnamed.join("\n")
     );
 }
+
+/// A count in front of options is written; one that nothing could write fails the build.
+#[test]
+fn no_count_is_lost() {
+    let (mut spec, model) = built();
+    let text = render::command("HOTKEYS START", &model, &spec).unwrap();
+    assert!(text.contains("to.unsigned(u64::from(self.cpu) + u64::from(self.net));"));
+    let start = spec.commands.get_mut("HOTKEYS START").unwrap();
+    let metrics = &mut start.arguments[0].arguments;
+    metrics.truncate(2);
+    metrics[1].token = Some("CPU USE".to_owned());
+    let error = Model::build(&spec, &Names::load(&dir()).unwrap()).unwrap_err();
+    assert!(
+        error.to_string().contains("`count` counts what follows"),
+        "{error}"
+    );
+}
