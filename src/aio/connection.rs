@@ -80,7 +80,7 @@ impl Connection {
     pub(super) fn start(dialled: Dialled, keeps_pushes: bool) -> Self {
         let core = Arc::new(Core {
             state: Mutex::new(State {
-                queue: Queue::new(),
+                queue: Queue::new().checking(dialled.greeting.checked.clone()),
                 waiting: Waiting::default(),
                 pushes: Pushes::default(),
                 driver: None,

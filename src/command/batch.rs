@@ -15,8 +15,8 @@ use bytes::BytesMut;
 
 use super::{
     AsynchronousExchange, Awaited, Command, Exchange, Flags, Info, Patience, Place, Replies,
-    SynchronousExchange, Via,
-    exchange::{check, leaves_no_trace, missing, refused},
+    ServerVersion, SynchronousExchange, Via,
+    exchange::{check, check_server, leaves_no_trace, missing, refused},
     finish,
 };
 use crate::{
@@ -384,6 +384,10 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
         self.commands.visit(&mut Checks(place))
     }
 
+    fn check_server(&self, server: &ServerVersion) -> Result<()> {
+        self.commands.visit(&mut ChecksServer(server))
+    }
+
     fn patience(&self) -> Patience {
         let mut patience = Patience::None;
         // Adding up never fails.
@@ -460,6 +464,10 @@ impl<S: Sequence, F: Form> Exchange for Atomic<S, F> {
             }
             Ok(())
         })
+    }
+
+    fn check_server(&self, server: &ServerVersion) -> Result<()> {
+        self.commands.visit(&mut ChecksServer(server))
     }
 
     fn patience(&self) -> Patience {
@@ -544,6 +552,14 @@ struct Checks(Place);
 impl Visitor for Checks {
     fn visit<C: Command>(&mut self, command: &C) -> Result<()> {
         check(command, self.0)
+    }
+}
+
+struct ChecksServer<'s>(&'s ServerVersion);
+
+impl Visitor for ChecksServer<'_> {
+    fn visit<C: Command>(&mut self, command: &C) -> Result<()> {
+        check_server(command, self.0)
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 
 use super::{Event, Queue, Receiver, Ticket};
 use crate::{
-    command::Exchange,
+    command::{Exchange, ServerVersion},
     error::{Error, Outcome, Result},
 };
 
@@ -27,6 +27,12 @@ impl<W: Copy> Connection<W> {
             queue: Queue::new(),
             receiver,
         }
+    }
+
+    /// Refuses what `server`, if it is told, does not have.
+    pub(crate) fn checking(mut self, server: Option<ServerVersion>) -> Self {
+        self.queue = self.queue.checking(server);
+        self
     }
 
     /// Encodes an exchange and appends its bytes and its slot in one step.
@@ -106,6 +112,10 @@ mod tests {
 
         fn check(&self, _: Place) -> Result<()> {
             Ok(())
+        }
+
+        fn check_server(&self, server: &ServerVersion) -> Result<()> {
+            Err(Error::argument(server.to_string()))
         }
 
         fn patience(&self) -> Patience {

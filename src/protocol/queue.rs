@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Instant};
 use bytes::BytesMut;
 
 use crate::{
-    command::{Awaited, Exchange},
+    command::{Awaited, Exchange, ServerVersion},
     error::{Error, ErrorKind, Outcome, Phase, Result},
     resp::{Frame, Kind, Reply},
 };
@@ -40,6 +40,8 @@ pub(crate) struct Queue<W> {
     earliest: Option<Instant>,
     subscriptions: Subscriptions,
     monitoring: bool,
+    /// The server that must be new enough for everything, where that is checked.
+    server: Option<Box<ServerVersion>>,
 }
 
 /// Names a slot to those who may want to abandon it.
@@ -96,15 +98,22 @@ impl<W: Copy> Queue<W> {
             earliest: None,
             subscriptions: Subscriptions::default(),
             monitoring: false,
+            server: None,
         }
+    }
+
+    /// Refuses what `server`, if it is told, does not have.
+    pub(crate) fn checking(mut self, server: Option<ServerVersion>) -> Self {
+        self.server = server.map(Box::new);
+        self
     }
 
     /// Encodes an exchange and appends its bytes and its slot in one step.
     ///
     /// # Errors
     ///
-    /// An argument that cannot be sent, or replies are owed and the exchange must be alone; nothing
-    /// was appended then.
+    /// An argument that cannot be sent, a server that is known to lack what is asked for, or replies
+    /// are owed and the exchange must be alone; nothing was appended then.
     pub(crate) fn send<E: Exchange>(
         &mut self,
         exchange: &E,
@@ -116,6 +125,9 @@ impl<W: Copy> Queue<W> {
                 ErrorKind::Refused,
                 "some servers swallow its error when other replies are pending: wait for those first",
             ));
+        }
+        if let Some(server) = &self.server {
+            exchange.check_server(server)?;
         }
         let start = self.accepted();
         let awaited = Append::to(&mut self.output, |output| exchange.write(output))?;

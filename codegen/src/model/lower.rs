@@ -154,6 +154,7 @@ impl<'a> Lowering<'a> {
             steps: join_words(steps),
             reply,
             patience,
+            needs: Vec::new(),
         })
     }
 
@@ -520,7 +521,7 @@ impl<'a> Lowering<'a> {
                 (
                     setter,
                     format!("{enum_name}::{}", variant.name),
-                    variant.syntax.clone(),
+                    variant.note.syntax.clone(),
                 )
             })
             .collect()
@@ -791,5 +792,6 @@ pub(super) fn note(argument: &Argument) -> Note {
         .to_string(),
         since: argument.since.clone(),
         provider: argument.provider,
+        deprecated: argument.deprecated_since.clone(),
     }
 }
