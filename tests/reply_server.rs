@@ -15,7 +15,7 @@ use bytes::Bytes;
 use respec::{
     Client, Config, Protocol, cmd,
     prelude::*,
-    reply::{Confirmation, JsonNumber, OneOrMany, ServerRole, Value},
+    reply::{Confirmation, FromText, JsonNumber, MonitorLine, OneOrMany, ServerRole, Value},
 };
 use respec_testkit::{Server, Variant, shared};
 
@@ -399,6 +399,18 @@ async fn subscriptions_are_confirmed_by_type() {
             let confirmed = connection.punsubscribe().pattern("reply:*").await.unwrap();
             check(&confirmed, "punsubscribe", Some("reply:*"), 0);
             connection.monitor().await.unwrap();
+            let odd = "a b\"\\\r\n\t\u{7}\u{8}\0é";
+            client.echo(odd).await.unwrap();
+            let line = loop {
+                let line = connection.next_push().await.unwrap();
+                let line = MonitorLine::from_text(line.as_bytes().unwrap()).unwrap();
+                if line.words[0].eq_ignore_ascii_case(b"echo") {
+                    break line;
+                }
+            };
+            assert_eq!(line.words[1], odd);
+            assert!(line.microseconds > 1_700_000_000_000_000 && line.database == 0);
+            assert!(line.client.starts_with("127.0.0.1:"), "{line:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use respec::{
     reply::{
         ClientInfo, ClusterInfo, ClusterNode, Decode, FromText, JsonNumber, JsonNumbers, JsonTypes,
-        Keyspace, MemoryStats, OneOrMany, ServerInfo, ServerRole,
+        Keyspace, MemoryStats, MonitorLine, OneOrMany, ServerInfo, ServerRole,
     },
     resp::Frame,
 };
@@ -169,6 +169,28 @@ fn nodes_of_a_cluster() {
             error::<Vec<ClusterNode>>(&bulk(&text.replace(from, to))),
             message
         );
+    }
+}
+
+#[test]
+fn lines_of_monitor() {
+    let line: MonitorLine = both(r#"5.000001 [15 unix:/a b.sock] "set" "" "\x0a\"""#);
+    assert_eq!((line.microseconds, line.database), (5_000_001, 15));
+    assert_eq!(line.client, "unix:/a b.sock");
+    assert_eq!(line.words, ["set".as_bytes(), b"", b"\n\""]);
+    for wrong in [
+        "OK",
+        "",
+        r#"5.1 [0 lua] "x""#,
+        r#"5.000001 [0 lua] "x"#,
+        r#"5.000001 [0 lua] "x" "#,
+        r#"5.000001 [0 lua] "x"y"#,
+        r#"5.000001 [0 lua] "\x0""#,
+        r#"5.000001 [0 lua] "\q""#,
+        r#"5.000001 [x lua] "x""#,
+        r#"18446744073709551615.000001 [0 lua] "x""#,
+    ] {
+        assert!(MonitorLine::from_text(wrong.as_bytes()).is_err(), "{wrong}");
     }
 }
 

@@ -15,6 +15,7 @@ mod from_reply;
 mod geo;
 mod info;
 mod json;
+mod monitor;
 mod role;
 mod search;
 mod stream;
@@ -36,6 +37,7 @@ pub use from_reply::FromReply;
 pub use geo::GeoHit;
 pub use info::{InfoSection, ServerInfo, ServerRole};
 pub use json::{JsonNumber, JsonNumbers, JsonTypes};
+pub use monitor::MonitorLine;
 pub use role::Role;
 #[cfg(feature = "search")]
 pub(crate) use search::SearchLayout;
