@@ -14,6 +14,8 @@ pub struct Coverage {
     groups: BTreeMap<String, Counts>,
     handwritten: Vec<(String, String)>,
     dynamic: Vec<(String, String)>,
+    /// Fields of structs that can hold anything.
+    dynamic_fields: Vec<(String, String)>,
     /// Entries without a line in the file of replies.
     undescribed: Vec<String>,
     skipped: BTreeMap<Skip, Vec<String>>,
@@ -44,6 +46,7 @@ impl Coverage {
             groups: BTreeMap::new(),
             handwritten: Vec::new(),
             dynamic: Vec::new(),
+            dynamic_fields: Vec::new(),
             undescribed: Vec::new(),
             skipped: BTreeMap::new(),
             missing: Vec::new(),
@@ -76,6 +79,13 @@ impl Coverage {
                 }
                 None => coverage.undescribed.push(name.clone()),
             }
+        }
+        for (name, item) in &spec.structs {
+            let fields = item.fields.iter();
+            let dynamic = fields.filter(|field| field.parsed().is_ok_and(|ty| ty.is_dynamic()));
+            coverage
+                .dynamic_fields
+                .extend(dynamic.map(|field| (format!("{name}.{}", field.name), field.doc.clone())));
         }
         for (name, reason) in &spec.skipped {
             coverage
@@ -130,6 +140,7 @@ impl fmt::Display for Coverage {
         }
         list(f, "by hand", &self.handwritten)?;
         list(f, "a `Value` in the reply", &self.dynamic)?;
+        list(f, "a `Value` in a field of a struct", &self.dynamic_fields)?;
         for (reason, names) in &self.skipped {
             let what = match reason {
                 Skip::Container => "skipped, cannot be called: containers of subcommands",
