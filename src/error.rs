@@ -41,6 +41,9 @@ pub enum ErrorKind {
     Argument,
     /// The command cannot run in this place; nothing left this process.
     Refused,
+    /// The server is too old for the command or an option, or of a family that has neither; nothing
+    /// left this process. Only where [`Config::version_check`](crate::Config::version_check) is set.
+    Unsupported,
     /// A URL or another setting is malformed.
     Config,
     /// `EXEC` did nothing, because a watched key changed.
@@ -201,6 +204,7 @@ impl fmt::Display for Error {
             ErrorKind::Decode => "unexpected reply",
             ErrorKind::Argument => "invalid argument",
             ErrorKind::Refused => "refused",
+            ErrorKind::Unsupported => "unsupported",
             ErrorKind::Config => "invalid configuration",
             ErrorKind::Aborted => "transaction aborted",
             ErrorKind::Closed => "client closed",

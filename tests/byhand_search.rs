@@ -112,12 +112,7 @@ fn books(name: &str) -> [Connection; 2] {
 /// twice and count twice in its statistics.
 fn wait_for_scan(connection: &mut Connection, index: &str) {
     let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        let info = connection.send(cmd::ft_info(index));
-        let indexing = &info[&b"indexing"[..]];
-        if indexing.as_i64() == Some(0) || indexing.as_str() == Some("0") {
-            return;
-        }
+    while connection.send(cmd::ft_info(index)).indexing {
         assert!(Instant::now() < deadline, "the scan does not end");
         sleep(Duration::from_millis(10));
     }

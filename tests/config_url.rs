@@ -69,7 +69,7 @@ fn the_forms_of_credentials() {
 #[test]
 fn every_option() {
     let config = Config::from_url(
-        "redis://h?protocol=resp2&client_name=worker%2B1&connect_timeout=1m&response_timeout=none\
+        "redis://h?protocol=resp2&client_name=worker%2B1&version_check=true&connect_timeout=1m&response_timeout=none\
          &tcp_nodelay=false&tcp_keepalive=0&tcp_user_timeout=1500ms&pool_min=2&pool_max=3\
          &pool_idle_timeout=0s&pool_lifetime=2h&pool_wait=250us&max_unanswered=1mb\
          &max_frame=2gb&max_bulk=1000&max_depth=7",
@@ -78,6 +78,7 @@ fn every_option() {
     let expected = tcp("h", 6379)
         .protocol(Protocol::Resp2)
         .client_name("worker+1")
+        .version_check(true)
         .connect_timeout(Duration::from_secs(60))
         .response_timeout(None)
         .tcp_nodelay(false)

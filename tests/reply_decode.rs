@@ -586,6 +586,22 @@ fn a_list_of_byte_strings_takes_one_allocation() {
     assert_eq!(asked.count_total, 1, "{asked:?}");
     assert_eq!(lists[0].len(), 1000);
     assert_eq!(lists[0], lists[1]);
+    // Lists of pairs and of what may be nil are no different.
+    let memory = measure(|| {
+        assert!(<Vec<(Bytes, Bytes)>>::decode(frame.reply()).is_ok());
+    });
+    assert_eq!(memory.count_total, 1, "{memory:?}");
+    let memory = measure(|| {
+        assert!(<Vec<Option<Bytes>>>::from_reply(frame.reply()).is_ok());
+    });
+    assert_eq!(memory.count_total, 1, "{memory:?}");
+    // In a receive buffer that others use, the frame is copied once, to let go of the rest.
+    let frame = received(bytes.as_bytes(), true);
+    let memory = measure(|| {
+        assert!(<Vec<Bytes>>::decode(frame.reply()).is_ok());
+        assert!(<Vec<Bytes>>::decode(frame.reply()).is_ok());
+    });
+    assert!(memory.count_total <= 4, "{memory:?}");
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! The types that callers ask for: whatever serde can deserialize.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     fmt::Debug,
 };
 
 use bytes::Bytes;
+use indexmap::{IndexMap, IndexSet};
 use respec::{Value, reply::FromReply};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -503,4 +505,209 @@ fn values_can_be_asked() {
     );
     assert!(Value::Nil.is_nil());
     assert_eq!(Value::BigNumber("12".into()).as_str(), Some("12"));
+}
+
+/// The limits of integers, as a number and as the text that a hash holds, and what lies beyond.
+#[test]
+fn integers_of_every_width_in_and_out_of_range() {
+    macro_rules! widths {
+        ($($type:ty),+) => {$({
+            for limit in [<$type>::MIN, <$type>::MAX] {
+                let text = limit.to_string();
+                let mut forms = vec![format!("${}\r\n{text}\r\n", text.len()), format!("({text}\r\n")];
+                if i64::try_from(limit).is_ok() {
+                    forms.push(format!(":{text}\r\n"));
+                }
+                for form in &forms {
+                    all(limit, &[form]);
+                    all(Some(limit), &[form]);
+                    all([limit], &[&format!("*1\r\n{form}")]);
+                    all(HashMap::from([("k".to_owned(), limit)]), &[&format!("*2\r\n+k\r\n{form}"), &format!("%1\r\n+k\r\n{form}")]);
+                }
+                if limit != 0 {
+                    let mut beyond = text.into_bytes();
+                    *beyond.last_mut().unwrap() += 1;
+                    let beyond = String::from_utf8(beyond).unwrap();
+                    let form = format!("${}\r\n{beyond}\r\n", beyond.len());
+                    let expected = concat!("expected an integer of type ", stringify!($type), ", found one out of range");
+                    assert_eq!(error::<$type>(&form), expected);
+                    assert_eq!(error::<Vec<$type>>(&format!("*1\r\n{form}")), format!("{expected} at element 0"));
+                }
+            }
+            for wrong in ["$0\r\n\r\n", "$1\r\nx\r\n", "$3\r\n1.5\r\n", ",1.5\r\n", "_\r\n", "*0\r\n", "-ERR\r\n", "$2\r\n 1\r\n", "$2\r\n+1\r\n"] {
+                assert!(error::<$type>(wrong).starts_with(concat!("expected an integer of type ", stringify!($type))));
+            }
+        })+};
+    }
+    widths!(i8, i16, i32, i64, i128, u8, u16, u32, u64, u128);
+    assert!(error::<usize>(":-1\r\n").contains("out of range"));
+    all(-1isize, &[":-1\r\n", "$2\r\n-1\r\n"]);
+}
+
+#[test]
+fn floats_of_both_widths() {
+    all(1.5f64, &[",1.5\r\n", "$3\r\n1.5\r\n", "+1.5\r\n"]);
+    all(-3.0f32, &[",-3\r\n", ":-3\r\n", "$2\r\n-3\r\n"]);
+    all(f64::INFINITY, &[",inf\r\n", "$3\r\ninf\r\n"]);
+    all(f32::NEG_INFINITY, &[",-inf\r\n", "$4\r\n-inf\r\n"]);
+    all(
+        vec![Some(1.0f64), None],
+        &["*2\r\n$1\r\n1\r\n$-1\r\n", "*2\r\n,1\r\n_\r\n"],
+    );
+    for nan in [",nan\r\n", "$3\r\nnan\r\n"] {
+        assert!(f64::from_reply(frame(nan).reply()).unwrap().is_nan());
+        let map: HashMap<String, f32> =
+            FromReply::from_reply(frame(format!("*2\r\n+k\r\n{nan}")).reply()).unwrap();
+        assert!(map["k"].is_nan());
+    }
+}
+
+#[test]
+fn strings_and_bytes_in_every_container() {
+    let forms = ["+abc\r\n", "$3\r\nabc\r\n", "=7\r\ntxt:abc\r\n"];
+    all("abc".to_owned(), &forms);
+    all(Cow::<'static, str>::Owned("abc".to_owned()), &forms);
+    all(Cow::<'static, [u8]>::Owned(b"abc".to_vec()), &forms);
+    all(b"abc".to_vec().into_boxed_slice(), &forms);
+    all(*b"abc", &forms);
+    all(Some(*b"abc"), &forms);
+    all(
+        HashMap::from([("k".to_owned(), *b"abc")]),
+        &["*2\r\n+k\r\n$3\r\nabc\r\n"],
+    );
+    all(
+        *b"\r\nx",
+        &["$3\r\n\r\nx\r\n", "*3\r\n:13\r\n:10\r\n:120\r\n"],
+    );
+    for wrong in [error::<[u8; 2]>(forms[1]), error::<[u8; 4]>(forms[1])] {
+        assert_eq!(wrong, "expected an array, found a bulk string");
+    }
+    // Only bytes are elements of a string.
+    assert_eq!(
+        error::<[i8; 3]>(forms[1]),
+        "expected an array, found a bulk string"
+    );
+    assert_eq!(
+        error::<(u16, u16, u16)>(forms[1]),
+        "expected an array, found a bulk string"
+    );
+    let invalid = frame(b"$2\r\na\xff\r\n");
+    let wrong = String::from_reply(invalid.reply()).unwrap_err().to_string();
+    assert_eq!(
+        wrong,
+        "expected UTF-8, found bytes that are none from byte 1 on"
+    );
+    assert_eq!(Vec::<u8>::from_reply(invalid.reply()).unwrap(), b"a\xff");
+}
+
+#[test]
+fn sequences_of_every_kind() {
+    let forms = [
+        "*3\r\n:1\r\n$1\r\n2\r\n:3\r\n",
+        "~3\r\n:1\r\n:2\r\n:3\r\n",
+        ">3\r\n:1\r\n:2\r\n:3\r\n",
+    ];
+    all(vec![1u16, 2, 3], &forms);
+    all(VecDeque::from([1u16, 2, 3]), &forms);
+    all([1u16, 2, 3], &forms);
+    all(vec![1u16, 2, 3].into_boxed_slice(), &forms);
+    all((1u16, "2".to_owned(), 3u8), &forms[..1]);
+    all(HashSet::from([1u16, 2, 3]), &forms);
+    all(BTreeSet::from([1u16, 2, 3]), &forms);
+    all(IndexSet::from([1u16, 2, 3]), &forms);
+    all(Box::new(5u8), &[":5\r\n"]);
+    all(
+        vec![vec![Some([1u8, 2])], vec![None]],
+        &["*2\r\n*1\r\n*2\r\n:1\r\n:2\r\n*1\r\n_\r\n"],
+    );
+    assert_eq!(
+        error::<[u16; 4]>(forms[0]),
+        "expected an array of 4, found an array of 3"
+    );
+    // Newer servers add to the end.
+    all([1u16, 2], &forms[..1]);
+}
+
+#[test]
+fn maps_keep_the_order_where_they_can() {
+    let forms = [
+        "%3\r\n+z\r\n:1\r\n+a\r\n:2\r\n+m\r\n:3\r\n",
+        "*6\r\n$1\r\nz\r\n$1\r\n1\r\n$1\r\na\r\n$1\r\n2\r\n$1\r\nm\r\n$1\r\n3\r\n",
+        "*3\r\n*2\r\n+z\r\n:1\r\n*2\r\n+a\r\n:2\r\n*2\r\n+m\r\n:3\r\n",
+    ];
+    let pairs = [
+        ("z".to_owned(), 1u8),
+        ("a".to_owned(), 2),
+        ("m".to_owned(), 3),
+    ];
+    for form in forms {
+        let map = IndexMap::<String, u8>::from_reply(frame(form).reply()).unwrap();
+        assert_eq!(map.into_iter().collect::<Vec<_>>(), pairs);
+    }
+    all(HashMap::from(pairs.clone()), &forms);
+    all(BTreeMap::from(pairs.clone()), &forms);
+    all(VecDeque::from(pairs.clone()), &forms);
+    all(pairs.clone(), &[forms[2]]);
+    all(HashSet::from(pairs), &forms);
+    all(IndexMap::<String, u8>::new(), &["*0\r\n", "%0\r\n"]);
+    assert_eq!(
+        error::<IndexMap<String, u8>>("*3\r\n+z\r\n:1\r\n+a\r\n"),
+        "expected a map, found an array of odd length"
+    );
+}
+
+#[test]
+fn enums_that_hold_something() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Shape {
+        Nothing,
+        Circle(f64),
+        Box(u8, u8),
+        Text { content: String, size: u8 },
+    }
+    let hash = |field: &str, value: &str| {
+        [
+            format!("*2\r\n+{field}\r\n{value}"),
+            format!("%1\r\n+{field}\r\n{value}"),
+        ]
+    };
+    for (shape, forms) in [
+        (Shape::Circle(1.5), hash("circle", "$3\r\n1.5\r\n")),
+        (Shape::Box(1, 2), hash("box", "*2\r\n:1\r\n:2\r\n")),
+        (
+            Shape::Text {
+                content: "x".into(),
+                size: 9,
+            },
+            hash("text", "%2\r\n+content\r\n+x\r\n+size\r\n$1\r\n9\r\n"),
+        ),
+    ] {
+        all(shape, &[&forms[0], &forms[1]]);
+    }
+    all(Shape::Nothing, &["+nothing\r\n"]);
+    assert_eq!(
+        error::<Shape>("%2\r\n+circle\r\n:1\r\n+box\r\n:1\r\n"),
+        "expected a map of one variant, found one of another length"
+    );
+    assert_eq!(
+        error::<Shape>("%1\r\n+circle\r\n+secret\r\n"),
+        "expected a floating point number of type f64, found a simple string at field `circle`"
+    );
+    assert_eq!(
+        error::<Shape>("%1\r\n+secret\r\n:1\r\n"),
+        "expected one of nothing, circle, box, text, found another text at element 0"
+    );
+    // An enum with a tag is asked for as if it were of any kind, and only a map is then one.
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(tag = "type")]
+    enum Event {
+        Login { user: String },
+        Logout,
+    }
+    let login = Event::Login { user: "ann".into() };
+    all(login, &["%2\r\n+type\r\n+Login\r\n+user\r\n+ann\r\n"]);
+    all(Event::Logout, &["%1\r\n+type\r\n+Logout\r\n"]);
+    let flat = "*4\r\n+user\r\n+ann\r\n+type\r\n+Login\r\n";
+    assert!(error::<Event>(flat).starts_with("expected one of Login, Logout"));
 }

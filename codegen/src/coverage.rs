@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, fmt};
 use crate::{
     load::Spec,
     model::{Model, feature},
-    replies,
     spec::Skip,
 };
 
@@ -15,6 +14,10 @@ pub struct Coverage {
     groups: BTreeMap<String, Counts>,
     handwritten: Vec<(String, String)>,
     dynamic: Vec<(String, String)>,
+    /// Fields of structs that can hold anything.
+    dynamic_fields: Vec<(String, String)>,
+    /// Entries without a line in the file of replies.
+    undescribed: Vec<String>,
     skipped: BTreeMap<Skip, Vec<String>>,
     missing: Vec<String>,
 }
@@ -27,6 +30,7 @@ struct Counts {
     handwritten: usize,
     typed_arguments: usize,
     typed_replies: usize,
+    dynamic_replies: usize,
 }
 
 impl Coverage {
@@ -42,6 +46,8 @@ impl Coverage {
             groups: BTreeMap::new(),
             handwritten: Vec::new(),
             dynamic: Vec::new(),
+            dynamic_fields: Vec::new(),
+            undescribed: Vec::new(),
             skipped: BTreeMap::new(),
             missing: Vec::new(),
         };
@@ -66,13 +72,20 @@ impl Coverage {
             }
             match spec.replies.get(name) {
                 Some(reply) if reply.is_typed() => counts.typed_replies += 1,
-                reply => {
-                    let reason = reply
-                        .and_then(|reply: &replies::Reply| reply.note.clone())
-                        .unwrap_or_else(|| "no line in the file of replies".to_owned());
+                Some(reply) => {
+                    counts.dynamic_replies += 1;
+                    let reason = reply.note.clone().unwrap_or_default();
                     coverage.dynamic.push((name.clone(), reason));
                 }
+                None => coverage.undescribed.push(name.clone()),
             }
+        }
+        for (name, item) in &spec.structs {
+            let fields = item.fields.iter();
+            let dynamic = fields.filter(|field| field.parsed().is_ok_and(|ty| ty.is_dynamic()));
+            coverage
+                .dynamic_fields
+                .extend(dynamic.map(|field| (format!("{name}.{}", field.name), field.doc.clone())));
         }
         for (name, reason) in &spec.skipped {
             coverage
@@ -95,8 +108,8 @@ impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:<14} {:>7} {:>9} {:>7} {:>9} {:>7}",
-            "group", "entries", "generated", "by hand", "arguments", "replies"
+            "{:<14} {:>7} {:>9} {:>7} {:>9} {:>7} {:>7}",
+            "group", "entries", "generated", "by hand", "arguments", "replies", "dynamic"
         )?;
         let mut sum = Counts::default();
         for (name, counts) in &self.groups {
@@ -106,14 +119,28 @@ impl fmt::Display for Coverage {
             sum.handwritten += counts.handwritten;
             sum.typed_arguments += counts.typed_arguments;
             sum.typed_replies += counts.typed_replies;
+            sum.dynamic_replies += counts.dynamic_replies;
         }
         row(f, "all", sum)?;
         writeln!(
             f,
-            "\narguments, replies: entries whose arguments and whose reply have types"
+            "\narguments, replies: entries whose arguments and whose reply have types\n\
+             dynamic: entries whose reply is known only when it arrives, always or with an option"
         )?;
+        writeln!(
+            f,
+            "\nreplies: {} of {} have a type, {} are dynamic by nature, {} are not described",
+            sum.typed_replies,
+            sum.entries,
+            sum.dynamic_replies,
+            self.undescribed.len()
+        )?;
+        for name in &self.undescribed {
+            writeln!(f, "  {name}: no line in the file of replies")?;
+        }
         list(f, "by hand", &self.handwritten)?;
         list(f, "a `Value` in the reply", &self.dynamic)?;
+        list(f, "a `Value` in a field of a struct", &self.dynamic_fields)?;
         for (reason, names) in &self.skipped {
             let what = match reason {
                 Skip::Container => "skipped, cannot be called: containers of subcommands",
@@ -137,12 +164,13 @@ impl fmt::Display for Coverage {
 fn row(f: &mut fmt::Formatter<'_>, name: &str, counts: Counts) -> fmt::Result {
     writeln!(
         f,
-        "{name:<14} {:>7} {:>9} {:>7} {:>9} {:>7}",
+        "{name:<14} {:>7} {:>9} {:>7} {:>9} {:>7} {:>7}",
         counts.entries,
         counts.generated,
         counts.handwritten,
         counts.typed_arguments,
-        counts.typed_replies
+        counts.typed_replies,
+        counts.dynamic_replies
     )
 }
 

@@ -6,6 +6,7 @@
 
 mod lower;
 mod naming;
+mod needs;
 mod state;
 mod values;
 
@@ -23,6 +24,8 @@ use crate::{
 
 use lower::{Lowering, split};
 
+pub use needs::{Arm, Need, NeedStep};
+
 /// All commands that are generated, grouped as cargo features are.
 #[derive(Debug)]
 pub struct Model {
@@ -30,6 +33,8 @@ pub struct Model {
     pub groups: BTreeMap<String, Group>,
     /// Enums and blocks that more than one group uses.
     pub shared: Types,
+    /// The enums and blocks that are asked what they need of a server.
+    pub needy: BTreeSet<String>,
 }
 
 /// One group of commands, which is one module, one trait and one cargo feature.
@@ -77,6 +82,8 @@ pub struct CommandModel {
     pub reply: ReplyModel,
     /// How long it may block.
     pub patience: Option<PatienceModel>,
+    /// What options need of a server besides what the command needs.
+    pub needs: Vec<NeedStep>,
 }
 
 /// Where the longest wait of a blocking command is kept.
@@ -176,7 +183,7 @@ pub struct Opt {
 }
 
 /// What is said of an argument in the docs besides its syntax.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Note {
     /// The syntax.
     pub syntax: String,
@@ -184,6 +191,8 @@ pub struct Note {
     pub since: Option<String>,
     /// Who alone has it.
     pub provider: Option<Provider>,
+    /// Version from which it is deprecated.
+    pub deprecated: Option<String>,
 }
 
 /// What a setter does.
@@ -330,12 +339,8 @@ pub struct VariantModel {
     pub fields: Vec<(String, Ty)>,
     /// How the values are written.
     pub steps: Vec<Step>,
-    /// The syntax.
-    pub syntax: String,
-    /// First version that has it.
-    pub since: Option<String>,
-    /// Who alone has it.
-    pub provider: Option<Provider>,
+    /// Facts for the docs.
+    pub note: Note,
 }
 
 /// A block: values that stand together.
@@ -427,6 +432,9 @@ impl Model {
                 commands.push((feature(command), lowered));
             }
         }
+        for (_, model) in &mut commands {
+            model.needs = needs::steps(model, &spec.commands[&model.name], &types);
+        }
         Ok(Self::group(commands, types))
     }
 
@@ -442,6 +450,7 @@ impl Model {
         let mut model = Self {
             groups: BTreeMap::new(),
             shared: Types::default(),
+            needy: needs::asked(commands.iter().map(|(_, command)| command), &types),
         };
         for (group, command) in commands {
             model

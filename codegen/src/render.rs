@@ -8,6 +8,7 @@
 mod commands;
 mod docs;
 mod info;
+mod needs;
 mod structs;
 mod text;
 mod types;
@@ -118,14 +119,14 @@ pub fn command(name: &str, model: &Model, spec: &Spec) -> Option<String> {
             .values()
             .filter(|item| item.commands.contains(name))
         {
-            types::enumeration(&mut out, item);
+            types::enumeration(&mut out, item, &model.needy);
         }
         for item in types
             .blocks
             .values()
             .filter(|item| item.commands.contains(name))
         {
-            types::block(&mut out, item);
+            types::block(&mut out, item, &model.needy);
         }
     }
     for command in group.commands.iter().filter(|command| command.name == name) {
@@ -141,10 +142,10 @@ fn group_file(name: &str, group: &Group, model: &Model, spec: &Spec, root: Root)
         commands::command(&mut out, command, spec);
     }
     for item in group.types.enums.values() {
-        types::enumeration(&mut out, item);
+        types::enumeration(&mut out, item, &model.needy);
     }
     for item in group.types.blocks.values() {
-        types::block(&mut out, item);
+        types::block(&mut out, item, &model.needy);
     }
     let (dedicated, shared): (Vec<_>, Vec<_>) = group
         .commands

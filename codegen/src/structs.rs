@@ -23,6 +23,9 @@ pub struct Struct {
     pub doc: String,
     /// How it arrives.
     pub shape: Shape,
+    /// What stands between the fields of a line; a space where nothing else is said.
+    #[serde(default)]
+    pub between: Option<char>,
     /// Its parts.
     #[serde(default)]
     pub fields: Vec<Field>,
@@ -39,6 +42,10 @@ pub enum Shape {
     Map,
     /// By position: an array that newer servers may lengthen.
     Tuple,
+    /// By names in a line of text, `name=value`. Names that are not known are kept.
+    Line,
+    /// By names on lines of their own, `name:value`. Names that are not known are kept.
+    Lines,
     /// In a way that a hand-written decoder knows.
     Custom,
 }
@@ -66,6 +73,9 @@ pub struct Field {
     /// No server was available that sends it.
     #[serde(default)]
     pub unverified: bool,
+    /// A map of all fields whose names begin with this one's, by what follows it.
+    #[serde(default)]
+    pub each: bool,
     /// A list of all elements that are left of a tuple.
     #[serde(default)]
     pub rest: bool,

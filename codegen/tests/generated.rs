@@ -14,9 +14,10 @@ use respec_codegen::{
     coverage::Coverage,
     generate,
     load::Spec,
-    model::{CommandModel, FieldKind, Model, ReplyModel, Ty},
+    model::{CommandModel, FieldKind, Model, Need, NeedStep, ReplyModel, Ty},
     names::Names,
     render::{self, Root},
+    spec::Argument,
 };
 
 fn dir() -> PathBuf {
@@ -284,4 +285,90 @@ fn no_count_is_lost() {
         error.to_string().contains("`count` counts what follows"),
         "{error}"
     );
+}
+
+/// What the calls of a command may need, whatever is given.
+fn needs(command: &CommandModel, model: &Model) -> Vec<Need> {
+    let mut needs = Vec::new();
+    let mut open = Vec::new();
+    for step in &command.needs {
+        match step {
+            NeedStep::Always(need) | NeedStep::Given { need, .. } => needs.push(need.clone()),
+            NeedStep::Chosen { arms, .. } => needs.extend(arms.iter().map(|arm| arm.need.clone())),
+            NeedStep::Within { name, .. } => open.push(name.clone()),
+        }
+    }
+    let types: Vec<_> = model.groups.values().map(|group| &group.types).collect();
+    while let Some(name) = open.pop() {
+        assert!(model.needy.contains(&name), "{name}");
+        for types in types.iter().copied().chain([&model.shared]) {
+            if let Some(item) = types.enums.get(&name) {
+                needs.extend(item.arms().into_iter().map(|arm| arm.need));
+                let fields = item.variants.iter().flat_map(|variant| &variant.fields);
+                let held = fields.filter_map(|(_, ty)| ty.named());
+                open.extend(
+                    held.filter(|held| model.needy.contains(*held))
+                        .map(str::to_owned),
+                );
+            }
+        }
+    }
+    needs
+}
+
+#[test]
+fn whatever_is_newer_than_its_command_is_known_to_be() {
+    let (spec, model) = built();
+    let mut missing = Vec::new();
+    for (name, command) in &spec.commands {
+        if command.handwritten.is_some() {
+            continue;
+        }
+        let models = model.groups.values().flat_map(|group| &group.commands);
+        let needs: Vec<_> = models
+            .filter(|model| model.name == *name)
+            .flat_map(|command| needs(command, &model))
+            .collect();
+        let mut arguments: Vec<&Argument> = command.arguments.iter().collect();
+        while let Some(argument) = arguments.pop() {
+            arguments.extend(&argument.arguments);
+            let newer = argument.since.is_some() && argument.since != command.since;
+            let found = needs
+                .iter()
+                .any(|need| (&need.since, need.provider) == (&argument.since, argument.provider));
+            if (newer || argument.provider.is_some()) && !found {
+                missing.push(format!("{name} {argument}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn what_is_deprecated_says_so() {
+    let spec = Path::new(env!("CARGO_TARGET_TMPDIR")).join("deprecated.json");
+    let text = r#"{ "ACME.GET": {
+        "summary": "Gets.", "since": "1.0.0", "group": "acme", "arity": -2,
+        "deprecated_since": "3.0.0", "replaced_by": "`ACME.FETCH`",
+        "arguments": [
+            { "name": "key", "type": "key" },
+            { "name": "raw", "type": "pure-token", "token": "RAW", "optional": true,
+              "since": "1.5.0", "deprecated_since": "2.0.0" },
+            { "name": "form", "type": "oneof", "optional": true, "arguments": [
+                { "name": "old", "type": "pure-token", "token": "OLD", "deprecated_since": "2.5.0" },
+                { "name": "new", "type": "pure-token", "token": "NEW" }
+            ] }
+        ]
+    } }"#;
+    fs::write(&spec, text).unwrap();
+    let generated = generate(&spec, Root::User).unwrap();
+    let acme = &generated.files["acme.rs"];
+    for line in [
+        "/// Deprecated by Redis since 3.0.0; use `ACME.FETCH`.",
+        "    /// `RAW`, since 1.5.0, deprecated by Redis since 2.0.0",
+        "    /// `OLD`, deprecated by Redis since 2.5.0",
+        "    /// `NEW`",
+    ] {
+        assert!(acme.lines().any(|found| found == line), "{line}");
+    }
 }

@@ -6,7 +6,9 @@ use respec_codegen::load::Spec;
 use respec_codegen::merge::merge;
 use respec_codegen::replies::{Given, Reply, Type};
 use respec_codegen::source::Source;
-use respec_codegen::spec::{Argument, ArgumentType, Command, Count, Provider, Retry, Unit};
+use respec_codegen::spec::{
+    Argument, ArgumentType, Command, Count, Provider, ReplyCount, Retry, Unit,
+};
 use respec_codegen::store::Store;
 
 fn dir() -> PathBuf {
@@ -104,12 +106,24 @@ fn replies_print_as_they_are_written() {
 }
 
 #[test]
-fn no_answer_is_owed_where_the_corrections_say_so() {
+fn replies_come_as_the_corrections_say() {
     let spec = load();
     for (name, command) in &spec.commands {
         let Reply { default, .. } = &spec.replies[name];
-        let pushes = matches!(default, Type::Push | Type::None);
-        assert_eq!(command.replies.is_some(), pushes, "{name}");
+        let none = *default == Type::None;
+        assert_eq!(command.replies == Some(ReplyCount::None), none, "{name}");
+        let confirmed = default.named() == ["Confirmation"];
+        let each = command.replies == Some(ReplyCount::PerArgument);
+        assert_eq!(each, confirmed, "{name}");
+        let stream = command.replies == Some(ReplyCount::Stream);
+        assert!(stream || *default != Type::Push, "{name}");
+    }
+}
+
+#[test]
+fn a_dynamic_reply_has_its_reason() {
+    for (name, reply) in &load().replies {
+        assert!(reply.is_typed() || reply.note.is_some(), "{name}");
     }
 }
 

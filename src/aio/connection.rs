@@ -95,7 +95,7 @@ impl Connection {
         let (source, sink) = dialled.stream.split();
         let core = Arc::new(Core {
             state: Mutex::new(State {
-                queue: Queue::new(),
+                queue: Queue::new().checking(dialled.greeting.checked.clone()),
                 waiting: Waiting::default(),
                 gate: Gate::new(config.max_unanswered),
                 pushes: Pushes::default(),

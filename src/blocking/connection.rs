@@ -37,7 +37,7 @@ impl Connection {
     pub(super) fn new(dialled: Dialled) -> Self {
         Self {
             stream: dialled.stream,
-            state: protocol::Connection::new(dialled.receiver),
+            state: protocol::Connection::new(dialled.receiver).checking(dialled.server),
             output: Output::new(),
             written: 0,
             open: true,

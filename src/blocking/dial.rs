@@ -12,6 +12,7 @@ use socket2::SockRef;
 
 use super::{stream::Stream, unix};
 use crate::{
+    command::ServerVersion,
     config::{Address, Config},
     error::{Error, ErrorKind, Phase, Result},
     protocol::{Handshake, Identity, Progress, Receiver},
@@ -23,6 +24,8 @@ pub(super) struct Dialled {
     pub(super) stream: Stream,
     /// May hold what has come behind the handshake.
     pub(super) receiver: Receiver,
+    /// What to check calls against, if that is wanted.
+    pub(super) server: Option<ServerVersion>,
 }
 
 /// Resolves, dials and greets within the time that the configuration allows for all three.
@@ -135,8 +138,12 @@ fn greet(config: &Config, mut stream: Stream, budget: &Budget) -> Result<Dialled
         let output = handshake.take_output();
         let failed = write_all(&mut stream, &output, budget)?;
         while let Some(frame) = receiver.frame().map_err(garbled)? {
-            if let Progress::Done(_) = handshake.receive(&frame)? {
-                return Ok(Dialled { stream, receiver });
+            if let Progress::Done(greeting) = handshake.receive(&frame)? {
+                return Ok(Dialled {
+                    stream,
+                    receiver,
+                    server: greeting.checked,
+                });
             }
         }
         if handshake.has_output() {

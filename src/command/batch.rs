@@ -16,8 +16,8 @@ use bytes::BytesMut;
 
 use super::{
     AsynchronousExchange, Awaited, Command, Exchange, Flags, Info, Patience, Place, Replies,
-    SynchronousExchange, Via,
-    exchange::{Written, check, leaves_no_trace, missing, refused},
+    ServerVersion, SynchronousExchange, Via,
+    exchange::{Written, check, check_server, leaves_no_trace, missing, refused},
     finish,
 };
 use crate::{
@@ -401,6 +401,10 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
         self.commands.visit(&mut Checks(place))
     }
 
+    fn check_server(&self, server: &ServerVersion) -> Result<()> {
+        self.commands.visit(&mut ChecksServer(server))
+    }
+
     fn patience(&self) -> Patience {
         let mut patience = Patience::None;
         // Adding up never fails.
@@ -494,6 +498,10 @@ impl<S: Sequence, F: Form> Exchange for Atomic<S, F> {
         })
     }
 
+    fn check_server(&self, server: &ServerVersion) -> Result<()> {
+        self.commands.visit(&mut ChecksServer(server))
+    }
+
     fn patience(&self) -> Patience {
         Patience::None
     }
@@ -581,6 +589,14 @@ struct Checks(Place);
 impl Visitor for Checks {
     fn visit<C: Command>(&mut self, command: &C) -> Result<ControlFlow<()>> {
         check(command, self.0).map(ControlFlow::Continue)
+    }
+}
+
+struct ChecksServer<'s>(&'s ServerVersion);
+
+impl Visitor for ChecksServer<'_> {
+    fn visit<C: Command>(&mut self, command: &C) -> Result<ControlFlow<()>> {
+        check_server(command, self.0).map(ControlFlow::Continue)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What one call sends at once, and how the frames that answer it become one result.
 
-use super::{Asynchronous, Command, Flags, Patience, Replies, Synchronous, finish};
+use super::{Asynchronous, Command, Flags, Patience, Replies, ServerVersion, Synchronous, finish};
 use crate::{
     error::{Error, ErrorKind, Result},
     resp::{Frame, Output},
@@ -26,6 +26,14 @@ pub trait Exchange {
     ///
     /// [`ErrorKind::Refused`](crate::ErrorKind::Refused) with what to do instead.
     fn check(&self, place: Place) -> Result<()>;
+
+    /// Whether a server has all that the exchange needs, as [`Needs::check`](super::Needs::check)
+    /// tells; asked only where versions are checked.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported), which names what is missing.
+    fn check_server(&self, server: &ServerVersion) -> Result<()>;
 
     /// How long the server may hold the replies back.
     fn patience(&self) -> Patience;
@@ -133,6 +141,10 @@ impl<C: Command> Exchange for Single<C> {
         check(&self.0, place)
     }
 
+    fn check_server(&self, server: &ServerVersion) -> Result<()> {
+        check_server(&self.0, server)
+    }
+
     fn patience(&self) -> Patience {
         self.0.patience()
     }
@@ -184,6 +196,12 @@ pub(super) fn check(command: &impl Command, place: Place) -> Result<()> {
         .with_command(info.name));
     }
     Ok(())
+}
+
+/// Whether a server has what one command needs.
+pub(super) fn check_server(command: &impl Command, server: &ServerVersion) -> Result<()> {
+    let checked = command.needs().check(server);
+    checked.map_err(|error| error.with_command(command.info().name))
 }
 
 /// Whether a command is known, and known not to change the connection that carries it.

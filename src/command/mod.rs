@@ -10,6 +10,7 @@ mod exchange;
 mod info;
 mod keys;
 mod list;
+mod needs;
 mod raw;
 
 use std::{fmt, marker::PhantomData, time::Duration};
@@ -30,6 +31,7 @@ pub use info::{
 };
 pub use keys::Key;
 pub use list::{DoubleArg, IntegerArg, IntoList, Item, List, Many, One};
+pub use needs::{Need, Needs, ServerVersion};
 pub use raw::{Raw, raw};
 
 use crate::{
@@ -67,6 +69,11 @@ pub trait Command: Sized {
     /// How long the server may hold the reply back.
     fn patience(&self) -> Patience {
         Patience::None
+    }
+
+    /// What the call, with the options given, needs of a server.
+    fn needs(&self) -> Needs {
+        Needs::of(self.info())
     }
 
     /// The same command, its reply read into a type of the caller's choice.
@@ -214,6 +221,10 @@ impl<C: Command, T: FromReply> Command for Decoded<C, T> {
     fn patience(&self) -> Patience {
         self.command.patience()
     }
+
+    fn needs(&self) -> Needs {
+        self.command.needs()
+    }
 }
 
 impl<C: Command, T: FromReply> IntoFuture for Decoded<C, T>
@@ -251,6 +262,10 @@ impl<C: Command> Command for &C {
 
     fn patience(&self) -> Patience {
         (*self).patience()
+    }
+
+    fn needs(&self) -> Needs {
+        (*self).needs()
     }
 }
 

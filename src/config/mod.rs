@@ -45,6 +45,7 @@ use crate::{
 /// | `db` | number of the database, if the path does not hold it | 0 |
 /// | `protocol` | `resp3` (RESP2 where the server has no RESP3) or `resp2` | `resp3` |
 /// | `client_name` | name of each connection | none |
+/// | `version_check` | `true` or `false`; see [`version_check`](Self::version_check) | `false` |
 /// | `connect_timeout` | time to resolve, dial and greet | `5s` |
 /// | `response_timeout` | time to answer a command, or `none` | `5s` |
 /// | `tcp_nodelay` | `true` or `false` | `true` |
@@ -84,6 +85,8 @@ pub struct Config {
     pub client_name: Option<String>,
     /// The version of RESP to ask for.
     pub protocol: Protocol,
+    /// Whether a call that the server is too old for fails before it is sent.
+    pub version_check: bool,
     /// The time to resolve, dial and greet, all together.
     pub connect_timeout: Duration,
     /// The time that the server may take to answer, beyond what the command itself lets it wait.
@@ -170,6 +173,7 @@ impl Config {
             database: 0,
             client_name: None,
             protocol: Protocol::default(),
+            version_check: false,
             connect_timeout: Duration::from_secs(5),
             response_timeout: Some(Duration::from_secs(5)),
             max_unanswered: 64 << 20,
@@ -244,6 +248,18 @@ impl Config {
     #[must_use]
     pub fn protocol(mut self, protocol: Protocol) -> Self {
         self.protocol = protocol;
+        self
+    }
+
+    /// Sets whether a call that the server is too old for, or of the wrong family, fails before it is
+    /// sent, with [`ErrorKind::Unsupported`].
+    ///
+    /// The server is taken at its word, and some claim to be what they are not: hence the default,
+    /// which is to let the server answer. [`Needs::check`](crate::command::Needs::check) says what
+    /// can be told. Without `HELLO`, each connection asks for `INFO` once.
+    #[must_use]
+    pub fn version_check(mut self, check: bool) -> Self {
+        self.version_check = check;
         self
     }
 

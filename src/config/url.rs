@@ -70,6 +70,15 @@ const OPTIONS: &[UrlOption] = &[
         print: |config| config.client_name.clone().unwrap_or_default(),
     },
     UrlOption {
+        name: "version_check",
+        expected: TRUE_OR_FALSE,
+        read: |config, text| {
+            config.version_check = truth(text)?;
+            Some(())
+        },
+        print: |config| config.version_check.to_string(),
+    },
+    UrlOption {
         name: "connect_timeout",
         expected: "a time above zero, such as 500ms or 2s",
         read: |config, text| {
@@ -89,13 +98,9 @@ const OPTIONS: &[UrlOption] = &[
     },
     UrlOption {
         name: "tcp_nodelay",
-        expected: "true or false",
+        expected: TRUE_OR_FALSE,
         read: |config, text| {
-            config.tcp.nodelay = match text {
-                "true" => true,
-                "false" => false,
-                _ => return None,
-            };
+            config.tcp.nodelay = truth(text)?;
             Some(())
         },
         print: |config| config.tcp.nodelay.to_string(),
@@ -202,6 +207,7 @@ const OPTIONS: &[UrlOption] = &[
 ];
 
 const TIME_OR_NONE: &str = "none or a time such as 500ms or 2s";
+const TRUE_OR_FALSE: &str = "true or false";
 const SIZE: &str = "a number of bytes such as 1048576 or 512mb";
 
 /// What is printed for a password that is not shown, and refused when read.
@@ -546,6 +552,14 @@ fn encode(bytes: &[u8], url: &mut String) {
         } else {
             url.push_str(&format!("%{byte:02X}"));
         }
+    }
+}
+
+fn truth(text: &str) -> Option<bool> {
+    match text {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Event, Queue, Receiver, Sent};
 use crate::{
-    command::Exchange,
+    command::{Exchange, ServerVersion},
     error::{Error, Outcome, Result},
     resp::Output,
 };
@@ -26,6 +26,12 @@ impl<W: Copy + PartialEq> Connection<W> {
             queue: Queue::new(),
             receiver,
         }
+    }
+
+    /// Refuses what `server`, if it is told, does not have.
+    pub(crate) fn checking(mut self, server: Option<ServerVersion>) -> Self {
+        self.queue = self.queue.checking(server);
+        self
     }
 
     /// Encodes an exchange, or a chunk of it; see [`Queue::send`].
@@ -107,6 +113,10 @@ mod tests {
 
         fn check(&self, _: Place) -> Result<()> {
             Ok(())
+        }
+
+        fn check_server(&self, server: &ServerVersion) -> Result<()> {
+            Err(Error::argument(server.to_string()))
         }
 
         fn patience(&self) -> Patience {

@@ -8,7 +8,8 @@
 //!              │                                   │
 //!              ▼                                   ▼
 //!   CLIENT SETNAME, CLIENT SETINFO ×2, SELECT: one batch, every reply is checked
-//!   (and PING under RESP2 without credentials, to learn whether they are wanted)
+//!   (and under RESP2 INFO, if versions are to be checked, and PING without credentials, to learn
+//!   whether they are wanted)
 //!              │
 //!              ▼
 //!            Done
@@ -20,8 +21,10 @@
 use bytes::BytesMut;
 
 use crate::{
+    command::ServerVersion,
     config::{Config, Protocol},
     error::{Error, ErrorKind, Result},
+    reply::{Decode, ServerInfo},
     resp::{Frame, Reply, Writer},
     secret::Secret,
 };
@@ -48,6 +51,8 @@ pub(crate) struct Identity<'a> {
     pub(crate) client_name: Option<&'a str>,
     /// The database to select.
     pub(crate) database: i64,
+    /// Whether calls are checked against the version of the server, which must be known then.
+    pub(crate) version_check: bool,
 }
 
 impl<'a> Identity<'a> {
@@ -62,6 +67,7 @@ impl<'a> Identity<'a> {
             password: config.password.as_ref().map(Secret::expose),
             client_name: config.client_name.as_deref(),
             database: i64::from(config.database),
+            version_check: config.version_check,
         }
     }
 }
@@ -71,12 +77,23 @@ impl<'a> Identity<'a> {
 pub(crate) struct Greeting {
     /// The version of RESP that is spoken from now on.
     pub(crate) version: Version,
-    /// What the server calls itself, such as `redis` or `valkey`; only RESP3 tells.
+    /// What the server calls itself, such as `redis` or `valkey`; under RESP2 it is asked only where
+    /// versions are checked.
     pub(crate) server: Option<String>,
-    /// The version of the server; only RESP3 tells.
+    /// The version of the server, told where its name is.
     pub(crate) server_version: Option<String>,
     /// The number of this connection at the server; only RESP3 tells.
     pub(crate) id: Option<i64>,
+    /// What to check calls against, if that is wanted and known.
+    pub(crate) checked: Option<ServerVersion>,
+}
+
+impl Greeting {
+    /// The server as it presented itself.
+    fn presented(&self) -> Option<ServerVersion> {
+        let (name, version) = (self.server.as_ref()?, self.server_version.as_ref()?);
+        Some(ServerVersion::new(name, version))
+    }
 }
 
 /// How far a handshake got.
@@ -97,6 +114,7 @@ pub(crate) struct Handshake {
     setup: BytesMut,
     /// What the replies to `setup` answer.
     steps: Vec<Step>,
+    version_check: bool,
     greeting: Greeting,
 }
 
@@ -114,6 +132,7 @@ enum Step {
     Library,
     Database,
     Access,
+    Version,
 }
 
 impl Handshake {
@@ -165,11 +184,13 @@ impl Handshake {
             auth,
             setup,
             steps,
+            version_check: identity.version_check,
             greeting: Greeting {
                 version: Version::Resp3,
                 server: None,
                 server_version: None,
                 id: None,
+                checked: None,
             },
         };
         if identity.version == Version::Resp2 {
@@ -240,7 +261,7 @@ impl Handshake {
         if let Some(text) = reply.as_error() {
             let ignored = match self.steps.get(at) {
                 // Servers before 7.2 do not know it.
-                Some(Step::Library | Step::Access) => code(text) != b"NOAUTH",
+                Some(Step::Library | Step::Access | Step::Version) => code(text) != b"NOAUTH",
                 Some(Step::Name) => matches!(code(text), b"LOADING" | b"BUSY"),
                 Some(Step::Database) | None => false,
             };
@@ -251,16 +272,29 @@ impl Handshake {
                 ));
             }
         }
+        if let Some(Step::Version) = self.steps.get(at)
+            && let Ok(info) = ServerInfo::decode(reply)
+        {
+            self.greeting.server = info.server_name().map(str::to_owned);
+            self.greeting.server_version = info.version().map(str::to_owned);
+        }
         let next = at + 1;
         if next < self.steps.len() {
             self.state = State::Setup(next);
             return Ok(Progress::NeedInput);
+        }
+        if self.version_check {
+            self.greeting.checked = self.greeting.presented();
         }
         Ok(Progress::Done(self.greeting.clone()))
     }
 
     fn fall_back(&mut self) -> Result<()> {
         self.greeting.version = Version::Resp2;
+        if self.version_check {
+            self.steps.push(Step::Version);
+            words(&mut self.setup, &[b"INFO", b"server"])?;
+        }
         if let Some(auth) = self.auth.take() {
             self.output = auth;
             self.state = State::Auth;
@@ -306,6 +340,7 @@ impl Step {
             Self::Library => "CLIENT SETINFO",
             Self::Database => "SELECT",
             Self::Access => "PING",
+            Self::Version => "INFO",
         }
     }
 }
@@ -367,6 +402,7 @@ mod tests {
         password: None,
         client_name: None,
         database: 0,
+        version_check: false,
     };
 
     const HELLO: &[u8] =
@@ -434,8 +470,36 @@ mod tests {
                 server: Some("valkey".into()),
                 server_version: Some("9.1.2".into()),
                 id: Some(7),
+                checked: None,
             }
         );
+    }
+
+    #[test]
+    fn the_version_to_check_is_that_of_the_greeting_or_asked_for() {
+        let checked = Identity {
+            version_check: true,
+            ..PLAIN
+        };
+        let ok: &[u8] = b"+OK\r\n";
+        let (written, progress) = run(&checked, &[HELLO, ok, ok]);
+        assert_eq!(written, ["HELLO 3", SETINFO]);
+        let valkey = Some(ServerVersion::new("valkey", "9.1.2"));
+        assert_eq!(greeting(progress).checked, valkey);
+
+        let resp2 = Identity {
+            version: Version::Resp2,
+            ..checked
+        };
+        let info = b"$73\r\n# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:9.1.2\r\n\r\n";
+        let (written, progress) = run(&resp2, &[ok, ok, info, b"+PONG\r\n"]);
+        assert_eq!(written, [format!("{SETINFO}; INFO server; PING")]);
+        let found = greeting(progress);
+        assert_eq!((found.checked, found.version), (valkey, Version::Resp2));
+        // Who may not ask cannot be checked.
+        let denied: &[u8] = b"-NOPERM User worker has no permissions to run the 'info' command\r\n";
+        let (_, progress) = run(&resp2, &[ok, ok, denied, b"+PONG\r\n"]);
+        assert_eq!(greeting(progress).checked, None);
     }
 
     #[test]

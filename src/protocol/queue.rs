@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, mem, ops::RangeInclusive, time::Instant};
 
 use crate::{
-    command::{Awaited, Exchange, Written},
+    command::{Awaited, Exchange, ServerVersion, Written},
     error::{Error, ErrorKind, Outcome, Phase, Result},
     resp::{Frame, Kind, Mark, Output, Reply},
 };
@@ -38,6 +38,8 @@ pub(crate) struct Queue<W> {
     earliest: Option<Instant>,
     subscriptions: Subscriptions,
     monitoring: bool,
+    /// The server that must be new enough for everything, where that is checked.
+    server: Option<Box<ServerVersion>>,
 }
 
 /// Names a slot to those who may want to abandon it.
@@ -102,7 +104,14 @@ impl<W: Copy + PartialEq> Queue<W> {
             earliest: None,
             subscriptions: Subscriptions::default(),
             monitoring: false,
+            server: None,
         }
+    }
+
+    /// Refuses what `server`, if it is told, does not have.
+    pub(crate) fn checking(mut self, server: Option<ServerVersion>) -> Self {
+        self.server = server.map(Box::new);
+        self
     }
 
     /// Encodes an exchange, or a chunk of it behind the `first` requests, and appends its bytes and
@@ -110,8 +119,8 @@ impl<W: Copy + PartialEq> Queue<W> {
     ///
     /// # Errors
     ///
-    /// An argument that cannot be sent, or replies are owed and the exchange must be alone; nothing
-    /// was appended then.
+    /// An argument that cannot be sent, a server that is known to lack what is asked for, or replies
+    /// are owed and the exchange must be alone; nothing was appended then.
     pub(crate) fn send<E: Exchange>(
         &mut self,
         exchange: &E,
@@ -124,6 +133,9 @@ impl<W: Copy + PartialEq> Queue<W> {
                 ErrorKind::Refused,
                 "some servers swallow its error when other replies are pending: wait for those first",
             ));
+        }
+        if let Some(server) = &self.server {
+            exchange.check_server(server)?;
         }
         let start = self.accepted();
         let Written { awaited, next } =

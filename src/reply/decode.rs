@@ -20,7 +20,7 @@ use crate::{
 /// | type | accepted |
 /// |---|---|
 /// | `()` | the text `OK` |
-/// | `bool` | a boolean, or the integers 0 and 1 |
+/// | `bool` | a boolean, the integers 0 and 1, or the texts `true` and `false` |
 /// | integers | an integer, a big number, a boolean, or decimal digits as a text or double, within range |
 /// | `f64`, `f32` | a double, a text such as `1.5`, `inf`, `nan`, or an integer that it holds exactly |
 /// | [`Bytes`], `Vec<u8>` | a string of any kind |
@@ -31,15 +31,20 @@ use crate::{
 /// | tuples | an array of at least as many elements |
 /// | `Result<T, Error>` | an error, or `T` |
 pub trait Decode: Sized {
-    /// Whether an empty array stands for nil, as RESP2 servers have it for tuples.
-    const EMPTY_IS_NIL: bool = false;
-
     /// Reads a reply.
     ///
     /// # Errors
     ///
     /// Where the reply has no form that the type accepts.
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError>;
+
+    /// Whether a reply is the absence of such a value.
+    ///
+    /// RESP2 servers have an empty array in the place of a tuple.
+    #[must_use]
+    fn is_nil(reply: Reply<'_>) -> bool {
+        reply.is_nil()
+    }
 
     /// Reads a reply that is a list of the type.
     ///
@@ -155,10 +160,10 @@ impl Decode for () {
 
 impl Decode for bool {
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        match (reply.boolean(), reply.integer()) {
-            (Some(truth), _) => Ok(truth),
-            (_, Some(0)) => Ok(false),
-            (_, Some(1)) => Ok(true),
+        match (reply.boolean(), reply.integer(), reply.bytes()) {
+            (Some(truth), ..) => Ok(truth),
+            (_, Some(0), _) | (.., Some(b"false")) => Ok(false),
+            (_, Some(1), _) | (.., Some(b"true")) => Ok(true),
             _ => Err(DecodeError::expected("a boolean", reply)),
         }
     }
@@ -281,8 +286,7 @@ pub(super) fn text<'f>(reply: Reply<'f>) -> Result<&'f str, DecodeError> {
 
 impl<T: Decode> Decode for Option<T> {
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        let empty = || T::EMPTY_IS_NIL && reply.kind() == Kind::Array && reply.is_empty();
-        if reply.is_nil() || empty() {
+        if T::is_nil(reply) {
             Ok(None)
         } else {
             T::decode(reply).map(Some)
@@ -367,7 +371,9 @@ fn entry<K: Decode, V: Decode>(
 macro_rules! tuples {
     ($($count:literal: $($name:ident)+;)+) => {$(
         impl<$($name: Decode),+> Decode for ($($name,)+) {
-            const EMPTY_IS_NIL: bool = true;
+            fn is_nil(reply: Reply<'_>) -> bool {
+                is_nil_tuple(reply)
+            }
 
             fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
                 let mut parts = tuple(reply, $count)?;
@@ -393,7 +399,9 @@ tuples! {
 }
 
 impl<A: Decode, B: Decode> Decode for (A, B) {
-    const EMPTY_IS_NIL: bool = true;
+    fn is_nil(reply: Reply<'_>) -> bool {
+        is_nil_tuple(reply)
+    }
 
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let mut parts = tuple(reply, 2)?;
@@ -410,6 +418,10 @@ impl<A: Decode, B: Decode> Decode for (A, B) {
         }
         Ok(list)
     }
+}
+
+fn is_nil_tuple(reply: Reply<'_>) -> bool {
+    reply.is_nil() || reply.kind() == Kind::Array && reply.is_empty()
 }
 
 /// The elements of an array that has at least `count`.

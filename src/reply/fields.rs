@@ -1,14 +1,16 @@
 //! The parts of a reply that has names for them: by name or by position.
 
-use std::fmt;
+use std::{collections::HashMap, fmt, hash::Hash};
 
 use crate::resp::{Elements, Reply};
 
-use super::{Decode, DecodeError, Value, decode::pairs};
+use super::{Decode, DecodeError, FromText, Value, decode::pairs};
 
-/// The fields of a map, whichever of its three forms arrived, taken out by name.
-pub struct Fields<'f> {
-    fields: Vec<(&'f [u8], Option<Reply<'f>>)>,
+/// Fields that are taken out by name.
+///
+/// Those of a map, whichever of its three forms arrived, or those of a text, whose values are bytes.
+pub struct Fields<'f, V = Reply<'f>> {
+    fields: Vec<(&'f [u8], Option<V>)>,
     /// Where the next name is expected: servers keep to one order.
     next: usize,
 }
@@ -29,7 +31,7 @@ impl<'f> Fields<'f> {
                 }
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { fields, next: 0 })
+        Ok(Self::new(fields))
     }
 
     /// The value of a field that every server sends.
@@ -56,25 +58,47 @@ impl<'f> Fields<'f> {
         }
     }
 
+    /// The fields whose names begin with `prefix` and go on with a `K`, such as `db.0`.
+    ///
+    /// # Errors
+    ///
+    /// Where a value does not decode.
+    pub fn each<K: FromText + Eq + Hash, V: Decode>(
+        &mut self,
+        prefix: &'static str,
+    ) -> Result<HashMap<K, V>, DecodeError> {
+        let mut found = HashMap::new();
+        for (name, value) in self.beginning_with(prefix) {
+            if let (Ok(key), Some(taken)) = (K::from_text(name), *value) {
+                let decoded = V::decode(taken).map_err(|error| error.in_field(prefix))?;
+                found.insert(key, decoded);
+                *value = None;
+            }
+        }
+        Ok(found)
+    }
+
     /// The fields that nobody took, by name.
     ///
     /// # Errors
     ///
     /// Where one does not decode.
     pub fn rest(self) -> Result<Vec<(String, Value)>, DecodeError> {
-        self.fields
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)))
+        self.left()
             .map(|(name, value)| {
-                Ok((
-                    String::from_utf8_lossy(name).into_owned(),
-                    Value::decode(value)?,
-                ))
+                let name = String::from_utf8_lossy(name).into_owned();
+                Ok((name, Value::decode(value)?))
             })
             .collect()
     }
+}
 
-    fn take(&mut self, name: &str) -> Option<Reply<'f>> {
+impl<'f, V> Fields<'f, V> {
+    pub(super) fn new(fields: Vec<(&'f [u8], Option<V>)>) -> Self {
+        Self { fields, next: 0 }
+    }
+
+    pub(super) fn take(&mut self, name: &str) -> Option<V> {
         let count = self.fields.len();
         for step in 0..count {
             let at = (self.next + step) % count;
@@ -86,9 +110,26 @@ impl<'f> Fields<'f> {
         }
         None
     }
+
+    /// What follows `prefix` in the names that begin with it, and the values.
+    pub(super) fn beginning_with(
+        &mut self,
+        prefix: &'static str,
+    ) -> impl Iterator<Item = (&'f [u8], &mut Option<V>)> {
+        self.fields
+            .iter_mut()
+            .filter_map(|(name, value)| Some((name.strip_prefix(prefix.as_bytes())?, value)))
+    }
+
+    /// What nobody took.
+    pub(super) fn left(self) -> impl Iterator<Item = (&'f [u8], V)> {
+        self.fields
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+    }
 }
 
-impl fmt::Debug for Fields<'_> {
+impl<V> fmt::Debug for Fields<'_, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fields")
             .field("count", &self.fields.len())

@@ -28,10 +28,49 @@ use crate::resp::{Elements, Kind, Reply};
 /// `bool`, `char`, strings, [`Bytes`], `Option`, lists, sets, maps, tuples, structs and enums, and
 /// [`Value`]. Numbers are read from text as well, since that is what hash fields hold, and always
 /// within range; a map, a struct or a list of pairs is read from a map, from an array of pairs, or
-/// from keys and values in turn. `Vec<u8>` takes a string, and an enum the name of a variant.
+/// from keys and values in turn. `Vec<u8>` takes a string, `[u8; N]` one of that length, and an enum
+/// the name of a variant, or a map from that name to what the variant holds. `Result<T, String>` keeps
+/// an error that stands in the place of a value.
 ///
 /// An integer is never rounded, and no number is cut off; a text with a fraction becomes the nearest
 /// float. A tuple leaves out elements behind its last, since newer servers add some.
+///
+/// What serde has to look at before it knows its type, because of `flatten`, `untagged` or `tag`, is
+/// taken as it arrives. A text, which all fields of hashes are, becomes no number there; and an enum
+/// with a `tag` is read from a map of RESP3, but not from the array that RESP2 has in its place.
+///
+/// # Values that are JSON
+///
+/// They are texts, so that any reader of JSON takes them from there:
+///
+/// ```
+/// # #[derive(Debug, PartialEq, serde::Deserialize)] struct User { name: String }
+/// # let found = Some(bytes::Bytes::from_static(br#"{"name":"ann"}"#));
+/// # /*
+/// let found: Option<Bytes> = client.json_get("user:1").await?;
+/// # */
+/// let user: Option<User> = found.map(|json| serde_json::from_slice(&json)).transpose()?;
+/// # assert_eq!(user, Some(User { name: "ann".into() }));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+///
+/// A type that is always kept as JSON may do so by itself, and can then be asked for wherever it
+/// stands in a reply alone:
+///
+/// ```
+/// use respec::{reply::{DecodeError, FromReply}, resp::Reply};
+///
+/// struct Json<T>(T);
+///
+/// impl<T: serde::de::DeserializeOwned> FromReply for Json<T> {
+///     fn from_reply(reply: Reply<'_>) -> Result<Self, DecodeError> {
+///         let json = reply.bytes().ok_or_else(|| DecodeError::expected("JSON", reply))?;
+///         // The error of the reader would tell the value.
+///         let value = serde_json::from_slice(json);
+///         value.map(Self).map_err(|_| DecodeError::new("JSON of the type", "another text"))
+///     }
+/// }
+/// ```
 ///
 /// A type that serde does not know can implement it by itself.
 #[diagnostic::on_unimplemented(
@@ -288,6 +327,14 @@ impl<'f> Deserializer<'f> for Source<'f> {
         length: usize,
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
+        if let Some(bytes) = self.0.bytes()
+            && bytes.len() == length
+        {
+            return visitor.visit_seq(ByteList {
+                bytes,
+                reply: self.0,
+            });
+        }
         let elements = self
             .0
             .elements()
@@ -318,13 +365,7 @@ impl<'f> Deserializer<'f> for Source<'f> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        visitor.visit_map(Map {
-            pairs: pairs(self.0, "a map")?,
-            fields,
-            at: 0,
-            field: None,
-            value: None,
-        })
+        visitor.visit_map(Map::of(self.0, fields)?)
     }
 
     fn deserialize_enum<V: Visitor<'f>>(
@@ -336,6 +377,16 @@ impl<'f> Deserializer<'f> for Source<'f> {
         // A `Result` keeps an error that stands in the place of a value.
         if variants == ["Ok", "Err"] {
             return visitor.visit_enum(Outcome(self.0));
+        }
+        if self.0.kind().is_aggregate() {
+            let map = Map::of(self.0, variants)?;
+            return match map.size_hint() {
+                Some(1) => visitor.visit_enum(de::value::MapAccessDeserializer::new(map)),
+                _ => Err(DecodeError::new(
+                    "a map of one variant",
+                    "one of another length",
+                )),
+            };
         }
         visitor.visit_enum(text(self.0)?.into_deserializer())
     }
@@ -600,7 +651,17 @@ struct Map<'f> {
     value: Option<Reply<'f>>,
 }
 
-impl Map<'_> {
+impl<'f> Map<'f> {
+    fn of(reply: Reply<'f>, fields: &'static [&'static str]) -> Result<Self, DecodeError> {
+        Ok(Self {
+            pairs: pairs(reply, "a map")?,
+            fields,
+            at: 0,
+            field: None,
+            value: None,
+        })
+    }
+
     /// An error with the place of the current pair.
     fn place(&self, error: DecodeError) -> DecodeError {
         match self.field {

@@ -6,11 +6,16 @@
 //! deserialize. Neither does any IO.
 
 mod bloom;
+mod client;
+mod cluster;
 mod decode;
 mod error;
 mod fields;
 mod from_reply;
 mod geo;
+mod info;
+mod json;
+mod monitor;
 mod push;
 mod role;
 mod search;
@@ -18,25 +23,33 @@ mod stream;
 mod structs {
     include!(concat!(env!("OUT_DIR"), "/commands/structs.rs"));
 }
+mod text;
 mod timeseries;
 mod value;
 mod vector_set;
 
 pub use bloom::BloomInfoValue;
+pub use client::ClientFlags;
+pub use cluster::ClusterNode;
 pub use decode::{Decode, OneOrMany, ScanPage, ok_or_nil};
 pub use error::DecodeError;
 pub use fields::{Fields, Parts};
 pub use from_reply::FromReply;
 pub use geo::GeoHit;
+pub use info::{InfoSection, ServerInfo, ServerRole};
+pub use json::{JsonNumber, JsonNumbers, JsonTypes};
+pub use monitor::MonitorLine;
 pub use push::Push;
 pub use role::Role;
 #[cfg(feature = "search")]
 pub(crate) use search::SearchLayout;
 pub use search::{
-    AggregateResult, SearchResult, SearchScore, SpellCheck, SpellCheckTerm, Suggestions,
+    AggregateResult, IndexAttribute, SearchParameter, SearchResult, SearchScore, SpellCheck,
+    SpellCheckTerm, Suggestions,
 };
 pub use stream::StreamEntry;
 pub use structs::*;
+pub use text::{FromText, read_line, read_lines, read_text};
 pub use timeseries::{TsLastList, TsRules, TsSeriesList};
 pub use value::Value;
 pub use vector_set::VsimHits;

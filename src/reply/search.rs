@@ -388,3 +388,122 @@ fn part<T: Decode>(name: &str, reply: Option<Reply<'_>>) -> Result<Option<T>, De
         None => Ok(None),
     }
 }
+
+/// A field of an index, as `FT.INFO` describes it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct IndexAttribute {
+    /// Name of the hash field, or JSON path.
+    pub identifier: Bytes,
+    /// Name in queries.
+    pub attribute: Bytes,
+    /// `TEXT`, `TAG`, `NUMERIC`, `GEO`, `GEOSHAPE` or `VECTOR`.
+    pub r#type: String,
+    /// What the score of a match is multiplied by, of a text.
+    pub weight: Option<f64>,
+    /// What separates tags.
+    pub separator: Option<Bytes>,
+    /// `SORTABLE`, `NOSTEM`, `NOINDEX`, `CASESENSITIVE` and the like.
+    pub flags: Vec<String>,
+    /// What else the server sends, such as the parameters of a vector, by name.
+    pub rest: Vec<(String, Value)>,
+}
+
+impl Decode for IndexAttribute {
+    /// A map with a list of flags under RESP3; names and values in turn under RESP2, then flags.
+    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let wrong = || DecodeError::expected("a map or an array", reply);
+        let mut elements = reply.elements().ok_or_else(wrong)?;
+        let (mut pairs, mut flags) = (Vec::new(), Vec::new());
+        while let Some(name) = elements.next() {
+            let text = name.bytes().unwrap_or_default();
+            let is_flag = reply.kind() != Kind::Map && INDEX_FLAGS.contains(&text);
+            match if is_flag { None } else { elements.next() } {
+                Some(value) => pairs.push((text, Some(value))),
+                None => flags.push(String::decode(name)?),
+            }
+        }
+        let mut fields = Fields::new(pairs);
+        Ok(Self {
+            identifier: fields.required("identifier")?,
+            attribute: fields.required("attribute")?,
+            r#type: fields.required("type")?,
+            weight: fields.optional("WEIGHT")?,
+            separator: fields.optional("SEPARATOR")?,
+            flags: fields.optional("flags")?.unwrap_or(flags),
+            rest: fields.rest()?,
+        })
+    }
+}
+
+/// What may follow the names and values of a field under RESP2.
+const INDEX_FLAGS: [&[u8]; 8] = [
+    b"CASESENSITIVE",
+    b"SORTABLE",
+    b"UNF",
+    b"NOSTEM",
+    b"NOINDEX",
+    b"WITHSUFFIXTRIE",
+    b"INDEXEMPTY",
+    b"INDEXMISSING",
+];
+
+/// A setting of the search module.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct SearchParameter {
+    /// Name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Value; `None` where it is not set.
+    pub value: Option<Bytes>,
+    /// What a newer server sends besides, by name.
+    pub rest: Vec<(String, Value)>,
+}
+
+impl Decode for SearchParameter {
+    /// Reads a name with facts behind it, the form that RESP2 has.
+    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let wrong = || DecodeError::expected("an array of a name and facts", reply);
+        let mut elements = reply.elements().ok_or_else(wrong)?;
+        let name = elements.next().ok_or_else(wrong)?;
+        let mut fields = Vec::new();
+        while let (Some(fact), Some(value)) = (elements.next(), elements.next()) {
+            fields.push((fact.bytes().unwrap_or_default(), Some(value)));
+        }
+        Self::read(name, Fields::new(fields))
+    }
+
+    /// Reads a list of those, or the map of maps that RESP3 has.
+    fn decode_list(reply: Reply<'_>) -> Result<Vec<Self>, DecodeError> {
+        let wrong = || DecodeError::expected("a map or an array", reply);
+        if reply.kind() != Kind::Map {
+            let elements = reply.elements().ok_or_else(wrong)?;
+            return elements
+                .enumerate()
+                .map(|(at, element)| Self::decode(element).map_err(|error| error.in_element(at)))
+                .collect();
+        }
+        pairs(reply, "a map")?
+            .enumerate()
+            .map(|(at, pair)| {
+                let (name, facts) = pair?;
+                Fields::of(facts)
+                    .and_then(|facts| Self::read(name, facts))
+                    .map_err(|error| error.in_element(at))
+            })
+            .collect()
+    }
+}
+
+impl SearchParameter {
+    fn read(name: Reply<'_>, mut facts: Fields<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            name: Decode::decode(name)?,
+            description: facts.required("Description")?,
+            value: facts.optional("Value")?,
+            rest: facts.rest()?,
+        })
+    }
+}

@@ -154,6 +154,7 @@ impl<'a> Lowering<'a> {
             steps: join_words(steps),
             reply,
             patience,
+            needs: Vec::new(),
         })
     }
 
@@ -556,7 +557,7 @@ impl<'a> Lowering<'a> {
                 (
                     setter,
                     format!("{enum_name}::{}", variant.name),
-                    variant.syntax.clone(),
+                    variant.note.syntax.clone(),
                 )
             })
             .collect()
@@ -838,5 +839,6 @@ pub(super) fn note(argument: &Argument) -> Note {
         .to_string(),
         since: argument.since.clone(),
         provider: argument.provider,
+        deprecated: argument.deprecated_since.clone(),
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     BlockModel, EnumModel, ListStep, Step, Ty, VariantModel,
-    lower::{Lowered, Lowering, columns, is_count, join_words, uncounted},
+    lower::{Lowered, Lowering, columns, is_count, join_words, note, uncounted},
     naming::{identifier, noun, option_name, parameter_name, row_name, words},
 };
 
@@ -150,13 +150,7 @@ impl Lowering<'_> {
             before: Vec::new(),
             fields: Vec::new(),
             steps: Vec::new(),
-            syntax: Argument {
-                optional: false,
-                ..source.clone()
-            }
-            .to_string(),
-            since: source.since.clone(),
-            provider: source.provider,
+            note: note(source),
         };
         match source.kind {
             ArgumentType::PureToken => variant.before = words(source),

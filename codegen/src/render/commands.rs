@@ -10,6 +10,7 @@ use crate::{
 use super::{
     docs,
     info::constant,
+    needs,
     text::{Text, short},
     types::{assign, conversion, field, parameter, read, reply, said, steps},
 };
@@ -275,7 +276,7 @@ fn setters(out: &mut Text, command: &CommandModel, option: &Opt, shape: &Shape) 
     let note = &option.note;
     match &option.kind {
         OptKind::Flag { setter: name } => {
-            out.doc(&said(&note.syntax, note.since.as_deref(), note.provider));
+            out.doc(&said(note));
             setter(out, command, option, shape, name, &[], "true", 0);
         }
         OptKind::Values {
@@ -283,7 +284,7 @@ fn setters(out: &mut Text, command: &CommandModel, option: &Opt, shape: &Shape) 
             parameters,
             by_token,
         } => {
-            out.doc(&said(&note.syntax, note.since.as_deref(), note.provider));
+            out.doc(&said(note));
             let values: Vec<_> = parameters
                 .iter()
                 .map(|item| conversion(&item.name, &item.ty))
@@ -378,7 +379,7 @@ fn choice_setter(
     alternative: &Alternative,
 ) {
     let note = &alternative.note;
-    out.doc(&said(&note.syntax, note.since.as_deref(), note.provider));
+    out.doc(&said(note));
     let typed: Vec<_> = alternative
         .parameters
         .iter()
@@ -660,6 +661,16 @@ fn behaviour(out: &mut Text, command: &CommandModel, shape: &Shape) {
                         }
                     },
                 );
+            }
+            if !command.needs.is_empty() {
+                out.line("");
+                out.function("fn needs", &[], &["&self".to_owned()], "Needs", |out| {
+                    out.line("let mut needs = Needs::of(self.info());");
+                    for step in &command.needs {
+                        needs::step(out, step);
+                    }
+                    out.line("needs");
+                });
             }
         },
     );

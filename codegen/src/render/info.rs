@@ -6,7 +6,8 @@ use crate::{
     load::Spec,
     model::feature,
     spec::{
-        BeginSearch, Command, ConnectionUse, FindKeys, KeySpec, Provider, ReplyCount, Retry, Unit,
+        Argument, BeginSearch, Command, ConnectionUse, FindKeys, KeySpec, Provider, ReplyCount,
+        Retry, Unit,
     },
 };
 
@@ -32,6 +33,7 @@ pub(super) fn file(spec: &Spec, root: Root) -> String {
     }
     out.line("];");
     out.line("");
+    newest(&mut out, spec);
     for (name, command) in &spec.commands {
         item(&mut out, name, command);
     }
@@ -40,6 +42,76 @@ pub(super) fn file(spec: &Spec, root: Root) -> String {
         text.pop();
     }
     text
+}
+
+/// ```text
+/// /// The newest version of a server family that the commands and their options name.
+/// pub fn newest(provider: Provider) -> Option<&'static str> {
+///     match provider {
+///         Provider::Redis => Some("8.10.0"),
+///         Provider::Valkey => Some("9.1.0"),
+///     }
+/// }
+/// ```
+fn newest(out: &mut Text, spec: &Spec) {
+    let mut known: [Vec<&str>; 2] = Default::default();
+    for command in spec
+        .commands
+        .values()
+        .filter(|command| command.module.is_none())
+    {
+        versions(command.provider, command.since.as_deref(), &mut known);
+        in_arguments(&command.arguments, command.provider, &mut known);
+    }
+    let [redis, valkey] = known.map(|versions| {
+        let parts = |version: &&str| {
+            let parts = version
+                .split('.')
+                .map(|part| part.parse::<u32>().unwrap_or(0));
+            parts.collect::<Vec<_>>()
+        };
+        versions.into_iter().max_by_key(parts)
+    });
+    out.doc("The newest version of a server family that the commands and their options name.");
+    out.line("#[must_use]");
+    let parameters = ["provider: Provider".to_owned()];
+    out.function(
+        "pub fn newest",
+        &[],
+        &parameters,
+        "Option<&'static str>",
+        |out| {
+            out.braces("match provider", |out| {
+                out.line(&format!("Provider::Redis => {redis:?},"));
+                out.line(&format!("Provider::Valkey => {valkey:?},"));
+            });
+        },
+    );
+    out.line("");
+}
+
+fn in_arguments<'s>(
+    arguments: &'s [Argument],
+    provider: Option<Provider>,
+    known: &mut [Vec<&'s str>; 2],
+) {
+    for argument in arguments {
+        let provider = argument.provider.or(provider);
+        versions(provider, argument.since.as_deref(), known);
+        in_arguments(&argument.arguments, provider, known);
+    }
+}
+
+/// Without a provider, a version is that of Redis.
+fn versions<'s>(
+    provider: Option<Provider>,
+    since: Option<&'s str>,
+    [redis, valkey]: &mut [Vec<&'s str>; 2],
+) {
+    match provider {
+        Some(Provider::Valkey) => valkey.extend(since),
+        _ => redis.extend(since),
+    }
 }
 
 /// ```text

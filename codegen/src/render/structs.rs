@@ -112,6 +112,10 @@ fn structure(out: &mut Text, title: &str, item: &Struct) {
                 out.doc("What a newer server sends besides, by name.");
                 out.line("pub rest: Vec<(String, Value)>,");
             }
+            Shape::Line | Shape::Lines => {
+                out.doc("What a newer server sends besides, by name.");
+                out.line("pub rest: Vec<(String, Bytes)>,");
+            }
             _ if item.fields.iter().all(|field| !field.rest) => {
                 out.doc("What a newer server sends besides, in order.");
                 out.line("pub rest: Vec<Value>,");
@@ -120,6 +124,15 @@ fn structure(out: &mut Text, title: &str, item: &Struct) {
         }
     });
     out.line("");
+    match item.shape {
+        Shape::Line | Shape::Lines => in_text(out, title, item),
+        _ => decode(out, title, item),
+    }
+    out.line("");
+}
+
+/// How a struct is read from a reply; its docs show it.
+fn decode(out: &mut Text, title: &str, item: &Struct) {
     out.braces(&format!("impl Decode for {title}"), |out| {
         let parameters = ["reply: Reply<'_>".to_owned()];
         out.function(
@@ -128,67 +141,101 @@ fn structure(out: &mut Text, title: &str, item: &Struct) {
             &parameters,
             "Result<Self, DecodeError>",
             |out| {
-                let (source, mut fields) = match item.shape {
-                    Shape::Map => ("Fields", map(item)),
-                    _ => ("Parts", tuple(item)),
+                let source = match item.shape {
+                    Shape::Map => "Fields",
+                    _ => "Parts",
                 };
-                if item.fields.iter().all(|field| !field.rest) {
-                    fields.push("rest: parts.rest()?".to_owned());
-                }
                 out.line(&format!("let mut parts = {source}::of(reply)?;"));
-                out.line("Ok(Self {");
-                out.deeper(|out| {
-                    for field in fields {
-                        let line = format!("{field},");
-                        match line.split_once(": parts.") {
-                            Some((name, call)) if !out.fits(&line) => {
-                                out.line(&format!("{name}: parts"));
-                                out.line(&format!("    .{call}"));
-                            }
-                            _ => out.line(&line),
-                        }
-                    }
-                });
-                out.line("})");
+                parts(out, item);
             },
         );
     });
+}
+
+/// ```text
+/// impl FromText for ClientInfo {
+///     fn from_text(text: &[u8]) -> Result<Self, DecodeError> {
+///         let mut parts = Fields::in_line(text, b' ');
+///         Ok(Self {
+///             id: parts.required("id")?,
+///             rest: parts.rest()?,
+///         })
+///     }
+/// }
+///
+/// impl Decode for ClientInfo {
+///     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+///         read_line(reply)
+///     }
+///
+///     fn decode_list(reply: Reply<'_>) -> Result<Vec<Self>, DecodeError> {
+///         read_lines(reply)
+///     }
+/// }
+/// ```
+fn in_text(out: &mut Text, title: &str, item: &Struct) {
+    out.braces(&format!("impl FromText for {title}"), |out| {
+        let parameters = ["text: &[u8]".to_owned()];
+        let result = "Result<Self, DecodeError>";
+        out.function("fn from_text", &[], &parameters, result, |out| {
+            let source = match item.shape {
+                Shape::Line => format!("in_line(text, b{:?})", item.between.unwrap_or(' ')),
+                _ => "in_lines(text)".to_owned(),
+            };
+            out.line(&format!("let mut parts = Fields::{source};"));
+            parts(out, item);
+        });
+    });
     out.line("");
+    out.braces(&format!("impl Decode for {title}"), |out| {
+        let parameters = ["reply: Reply<'_>".to_owned()];
+        let result = "Result<Self, DecodeError>";
+        if item.shape == Shape::Lines {
+            out.function("fn decode", &[], &parameters, result, |out| {
+                out.line("read_text(reply)");
+            });
+            return;
+        }
+        out.function("fn decode", &[], &parameters, result, |out| {
+            out.line("read_line(reply)");
+        });
+        out.line("");
+        let result = "Result<Vec<Self>, DecodeError>";
+        out.function("fn decode_list", &[], &parameters, result, |out| {
+            out.line("read_lines(reply)");
+        });
+    });
 }
 
-fn map(item: &Struct) -> Vec<String> {
-    item.fields
-        .iter()
-        .map(|field| {
-            format!(
-                "{}: parts.{}({:?})?",
-                name(field),
-                method(field),
-                field.name
-            )
-        })
-        .collect()
-}
-
-fn tuple(item: &Struct) -> Vec<String> {
-    item.fields
-        .iter()
-        .map(|field| match field.rest {
-            true => format!("{}: parts.rest()?", name(field)),
-            false => format!(
-                "{}: parts.{}({:?})?",
-                name(field),
-                method(field),
-                field.name
-            ),
-        })
-        .collect()
-}
-
-fn method(field: &Field) -> &'static str {
-    if field.optional {
-        "optional"
-    } else {
-        "required"
+/// `Ok(Self { … })`, its fields taken out of `parts`.
+fn parts(out: &mut Text, item: &Struct) {
+    let mut fields: Vec<_> = item.fields.iter().map(taken).collect();
+    if item.fields.iter().all(|field| !field.rest) {
+        fields.push("rest: parts.rest()?".to_owned());
     }
+    out.line("Ok(Self {");
+    out.deeper(|out| {
+        for field in fields {
+            let line = format!("{field},");
+            match line.split_once(": parts.") {
+                Some((name, call)) if !out.fits(&line) => {
+                    out.line(&format!("{name}: parts"));
+                    out.line(&format!("    .{call}"));
+                }
+                _ => out.line(&line),
+            }
+        }
+    });
+    out.line("})");
+}
+
+/// `name: parts.required("name")?`
+fn taken(field: &Field) -> String {
+    let call = match field {
+        Field { rest: true, .. } => "rest()".to_owned(),
+        Field { each: true, .. } => format!("each({:?})", field.name),
+        Field { optional: true, .. } => format!("optional({:?})", field.name),
+        _ => format!("required({:?})", field.name),
+    };
+    format!("{}: parts.{call}?", name(field))
 }

@@ -1,13 +1,15 @@
 //! Rust types of values, and the enums and blocks of arguments.
 
+use std::collections::BTreeSet;
+
 use crate::{
-    model::{BlockModel, EnumModel, ListStep, Model, Step, Ty, VariantModel},
+    model::{BlockModel, EnumModel, ListStep, Model, Note, Step, Ty, VariantModel},
     replies::Type,
     spec::{Count, Provider},
 };
 
 use super::{
-    Root,
+    Root, needs,
     text::{Imports, Text, short},
 };
 
@@ -239,7 +241,7 @@ fn list_step(out: &mut Text, list: &ListStep) {
 ///     Ifeq(Arg<'a>),
 /// }
 /// ```
-pub(super) fn enumeration(out: &mut Text, item: &EnumModel) {
+pub(super) fn enumeration(out: &mut Text, item: &EnumModel, needy: &BTreeSet<String>) {
     let name = with_lifetime(&item.name, item.borrows());
     let pure = item
         .variants
@@ -260,11 +262,7 @@ pub(super) fn enumeration(out: &mut Text, item: &EnumModel) {
     out.line("#[non_exhaustive]");
     out.braces(&format!("pub enum {name}"), |out| {
         for variant in &item.variants {
-            out.doc(&said(
-                &variant.syntax,
-                variant.since.as_deref(),
-                variant.provider,
-            ));
+            out.doc(&said(&variant.note));
             match &*variant.fields {
                 [] => out.line(&format!("{},", variant.name)),
                 [(_, ty)] => out.line(&format!("{}({}),", variant.name, field(ty))),
@@ -303,6 +301,10 @@ pub(super) fn enumeration(out: &mut Text, item: &EnumModel) {
                 })
             },
         );
+        if needy.contains(&item.name) {
+            out.line("");
+            needs::of_enum(out, item, needy);
+        }
     });
     out.line("");
     out.line(&format!(
@@ -352,11 +354,7 @@ fn variant_constructor(out: &mut Text, variant: &VariantModel) {
         .iter()
         .map(|(name, ty)| format!("{name}: {}", parameter(ty, &mut markers)))
         .collect();
-    out.doc(&said(
-        &variant.syntax,
-        variant.since.as_deref(),
-        variant.provider,
-    ));
+    out.doc(&said(&variant.note));
     out.line("#[must_use]");
     let head = format!("pub fn {}", variant.constructor);
     out.function(
@@ -424,7 +422,7 @@ fn arm(out: &mut Text, variant: &VariantModel) {
 /// ```
 ///
 /// with `new`, a setter for each optional part, and conversions from tuples.
-pub(super) fn block(out: &mut Text, item: &BlockModel) {
+pub(super) fn block(out: &mut Text, item: &BlockModel, needy: &BTreeSet<String>) {
     let name = with_lifetime(&item.name, item.borrows());
     out.doc(&format!(
         "`{}`, a part of {}.",
@@ -513,6 +511,10 @@ pub(super) fn block(out: &mut Text, item: &BlockModel) {
                 "",
                 |out| steps(out, &item.steps),
             );
+        }
+        if needy.contains(&item.name) {
+            out.line("");
+            needs::of_block(out, item, needy);
         }
     });
     out.line("");
@@ -606,7 +608,7 @@ fn anonymous(name: &str, borrows: bool) -> String {
 }
 
 /// Which commands use a type, at most three by name.
-fn users(commands: &std::collections::BTreeSet<String>) -> String {
+fn users(commands: &BTreeSet<String>) -> String {
     let names: Vec<_> = commands
         .iter()
         .take(3)
@@ -618,20 +620,19 @@ fn users(commands: &std::collections::BTreeSet<String>) -> String {
     }
 }
 
-/// An argument's syntax with who has it and since when.
-pub(super) fn said(syntax: &str, since: Option<&str>, provider: Option<Provider>) -> String {
-    let mut text = format!("`{syntax}`");
-    match (provider, since) {
-        (Some(Provider::Valkey), Some(since)) => {
-            text.push_str(&format!(", Valkey only, since {since}"));
-        }
-        (Some(Provider::Valkey), None) => text.push_str(", Valkey only"),
-        (Some(Provider::Redis), Some(since)) => {
-            text.push_str(&format!(", Redis only, since {since}"));
-        }
-        (Some(Provider::Redis), None) => text.push_str(", Redis only"),
-        (None, Some(since)) => text.push_str(&format!(", since {since}")),
-        (None, None) => {}
+/// An argument's syntax with who has it, since when, and until when it was the thing to use.
+pub(super) fn said(note: &Note) -> String {
+    let mut text = format!("`{}`", note.syntax);
+    match note.provider {
+        Some(Provider::Valkey) => text.push_str(", Valkey only"),
+        Some(Provider::Redis) => text.push_str(", Redis only"),
+        None => {}
+    }
+    if let Some(since) = &note.since {
+        text.push_str(&format!(", since {since}"));
+    }
+    if let Some(deprecated) = &note.deprecated {
+        text.push_str(&format!(", deprecated by Redis since {deprecated}"));
     }
     text
 }
@@ -640,10 +641,10 @@ pub(super) fn said(syntax: &str, since: Option<&str>, provider: Option<Provider>
 pub(super) fn shared(model: &Model, root: Root) -> String {
     let mut out = Text::default();
     for item in model.shared.enums.values() {
-        enumeration(&mut out, item);
+        enumeration(&mut out, item, &model.needy);
     }
     for item in model.shared.blocks.values() {
-        block(&mut out, item);
+        block(&mut out, item, &model.needy);
     }
     let mut body = out.finish();
     while body.ends_with("\n\n") {

@@ -442,7 +442,7 @@ impl Calls<'_> {
         };
         let mut all = Vec::new();
         for variant in &item.variants {
-            let needs = Need::of(variant.since.as_ref(), variant.provider);
+            let needs = Need::of(variant.note.since.as_ref(), variant.note.provider);
             let word = plain(&variant.constructor);
             if variant.fields.is_empty() {
                 all.push(Sample {

@@ -60,6 +60,14 @@ impl<X: Via> command::Command for ClientKill<'_, X> {
     fn read(&self, reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
         Decode::decode(reply)
     }
+
+    fn needs(&self) -> Needs {
+        let mut needs = Needs::of(self.info());
+        for item in &self.filter {
+            item.needs(&mut needs);
+        }
+        needs
+    }
 }
 
 impl<X: Asynchronous> IntoFuture for ClientKill<'_, X> {
@@ -105,6 +113,16 @@ impl ClientKillClientType {
             Self::Slave => to.word(b"SLAVE"),
             Self::Replica => to.word(b"REPLICA"),
             Self::Pubsub => to.word(b"PUBSUB"),
+        }
+    }
+
+    /// Adds what a server needs for it.
+    pub fn needs(&self, needs: &mut Needs) {
+        match self {
+            Self::Master => needs.add("MASTER", Some("3.2.0"), None),
+            Self::Primary => needs.add("PRIMARY", Some("8.0.0"), Some(Provider::Valkey)),
+            Self::Replica => needs.add("REPLICA", Some("5.0.0"), None),
+            _ => {}
         }
     }
 }
@@ -448,6 +466,85 @@ impl<'a> ClientKillFilter<'a> {
                 to.word(b"NOT-IP");
                 not_ip.write(to);
             }
+        }
+    }
+
+    /// Adds what a server needs for it.
+    pub fn needs(&self, needs: &mut Needs) {
+        match self {
+            Self::Id(..) => needs.add("ID client-id", Some("2.8.12"), None),
+            Self::Type(..) => {
+                needs.add(
+                    "TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>",
+                    Some("2.8.12"),
+                    None,
+                );
+            }
+            Self::Laddr(..) => needs.add("LADDR laddr", Some("6.2.0"), None),
+            Self::Maxage(..) => needs.add("MAXAGE maxage", Some("7.4.0"), None),
+            Self::Name(..) => needs.add("NAME name", Some("9.0.0"), Some(Provider::Valkey)),
+            Self::Idle(..) => needs.add("IDLE idle", Some("9.0.0"), Some(Provider::Valkey)),
+            Self::Flags(..) => needs.add("FLAGS flags", Some("9.0.0"), Some(Provider::Valkey)),
+            Self::LibName(..) => {
+                needs.add("LIB-NAME lib-name", Some("9.0.0"), Some(Provider::Valkey));
+            }
+            Self::LibVer(..) => needs.add("LIB-VER lib-ver", Some("9.0.0"), Some(Provider::Valkey)),
+            Self::Db(..) => needs.add("DB db", Some("9.0.0"), Some(Provider::Valkey)),
+            Self::Capa(..) => needs.add("CAPA capa", Some("9.0.0"), Some(Provider::Valkey)),
+            Self::Ip(..) => needs.add("IP ip", Some("9.0.0"), Some(Provider::Valkey)),
+            Self::NotType(..) => needs.add("not_type", Some("9.0.0"), Some(Provider::Valkey)),
+            Self::NotId(..) => {
+                needs.add(
+                    "NOT-ID not-client-id [not-client-id ...]",
+                    Some("9.0.0"),
+                    Some(Provider::Valkey),
+                );
+            }
+            Self::NotUser(..) => {
+                needs.add(
+                    "NOT-USER not-username",
+                    Some("9.0.0"),
+                    Some(Provider::Valkey),
+                );
+            }
+            Self::NotAddr(..) => {
+                needs.add("NOT-ADDR not-addr", Some("9.0.0"), Some(Provider::Valkey));
+            }
+            Self::NotLaddr(..) => {
+                needs.add("NOT-LADDR not-laddr", Some("9.0.0"), Some(Provider::Valkey));
+            }
+            Self::NotName(..) => {
+                needs.add("NOT-NAME not-name", Some("9.0.0"), Some(Provider::Valkey));
+            }
+            Self::NotFlags(..) => {
+                needs.add("NOT-FLAGS not-flags", Some("9.0.0"), Some(Provider::Valkey));
+            }
+            Self::NotLibName(..) => {
+                needs.add(
+                    "NOT-LIB-NAME not-lib-name",
+                    Some("9.0.0"),
+                    Some(Provider::Valkey),
+                );
+            }
+            Self::NotLibVer(..) => {
+                needs.add(
+                    "NOT-LIB-VER not-lib-ver",
+                    Some("9.0.0"),
+                    Some(Provider::Valkey),
+                );
+            }
+            Self::NotDb(..) => needs.add("NOT-DB not-db", Some("9.0.0"), Some(Provider::Valkey)),
+            Self::NotCapa(..) => {
+                needs.add("NOT-CAPA not-capa", Some("9.0.0"), Some(Provider::Valkey));
+            }
+            Self::NotIp(..) => needs.add("NOT-IP not-ip", Some("9.0.0"), Some(Provider::Valkey)),
+            _ => {}
+        }
+        if let Self::Type(client_type) = self {
+            client_type.needs(needs);
+        }
+        if let Self::NotType(not_client_type) = self {
+            not_client_type.needs(needs);
         }
     }
 }

@@ -100,6 +100,14 @@ impl<X: Via, S: LpopReply> command::Command for Lpop<'_, X, S> {
     fn read(&self, reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
         S::read(reply)
     }
+
+    fn needs(&self) -> Needs {
+        let mut needs = Needs::of(self.info());
+        if self.count.is_some() {
+            needs.add("count", Some("6.2.0"), None);
+        }
+        needs
+    }
 }
 
 impl<X: Asynchronous, S: LpopReply> IntoFuture for Lpop<'_, X, S> {

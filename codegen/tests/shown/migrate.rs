@@ -152,6 +152,25 @@ impl<X: Via, S> command::Command for Migrate<'_, X, S> {
     fn read(&self, reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
         Decode::decode(reply)
     }
+
+    fn needs(&self) -> Needs {
+        let mut needs = Needs::of(self.info());
+        needs.add("KEYS keys [keys ...]", Some("3.0.6"), None);
+        if self.copy {
+            needs.add("COPY", Some("3.0.0"), None);
+        }
+        if self.replace {
+            needs.add("REPLACE", Some("3.0.0"), None);
+        }
+        match &self.authentication {
+            Some(MigrateAuthentication::Auth(..)) => needs.add("AUTH auth", Some("4.0.7"), None),
+            Some(MigrateAuthentication::Auth2 { .. }) => {
+                needs.add("AUTH2 username password", Some("6.0.0"), None);
+            }
+            _ => {}
+        }
+        needs
+    }
 }
 
 impl<X: Asynchronous, S> IntoFuture for Migrate<'_, X, S> {

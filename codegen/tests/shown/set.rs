@@ -242,6 +242,42 @@ impl<X: Via, S: SetReply> command::Command for Set<'_, X, S> {
     fn read(&self, reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
         S::read(reply)
     }
+
+    fn needs(&self) -> Needs {
+        let mut needs = Needs::of(self.info());
+        if self.condition.is_some() {
+            needs.add("condition", Some("2.6.12"), None);
+        }
+        match &self.condition {
+            Some(SetCondition::Ifeq(..)) => needs.add("IFEQ ifeq-value", Some("8.4.0"), None),
+            Some(SetCondition::Ifne(..)) => {
+                needs.add("IFNE ifne-value", Some("8.4.0"), Some(Provider::Redis));
+            }
+            Some(SetCondition::Ifdeq(..)) => {
+                needs.add("IFDEQ ifdeq-digest", Some("8.4.0"), Some(Provider::Redis));
+            }
+            Some(SetCondition::Ifdne(..)) => {
+                needs.add("IFDNE ifdne-digest", Some("8.4.0"), Some(Provider::Redis));
+            }
+            _ => {}
+        }
+        if self.get {
+            needs.add("GET", Some("6.2.0"), None);
+        }
+        match &self.expiration {
+            Some(SetExpiration::Ex(..)) => needs.add("EX seconds", Some("2.6.12"), None),
+            Some(SetExpiration::Px(..)) => needs.add("PX milliseconds", Some("2.6.12"), None),
+            Some(SetExpiration::Exat(..)) => {
+                needs.add("EXAT unix-time-seconds", Some("6.2.0"), None);
+            }
+            Some(SetExpiration::Pxat(..)) => {
+                needs.add("PXAT unix-time-milliseconds", Some("6.2.0"), None);
+            }
+            Some(SetExpiration::Keepttl) => needs.add("KEEPTTL", Some("6.0.0"), None),
+            _ => {}
+        }
+        needs
+    }
 }
 
 impl<X: Asynchronous, S: SetReply> IntoFuture for Set<'_, X, S> {

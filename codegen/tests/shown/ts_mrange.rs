@@ -229,6 +229,14 @@ impl<X: Via, S> command::Command for TsMrange<'_, X, S> {
     fn read(&self, reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
         Decode::decode(reply)
     }
+
+    fn needs(&self) -> Needs {
+        let mut needs = Needs::of(self.info());
+        if self.excludeempty {
+            needs.add("EXCLUDEEMPTY", Some("8.10.0"), None);
+        }
+        needs
+    }
 }
 
 impl<X: Asynchronous, S> IntoFuture for TsMrange<'_, X, S> {

@@ -277,6 +277,34 @@ impl<X: Via, S: XaddReply> command::Command for Xadd<'_, X, S> {
     fn read(&self, reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
         S::read(reply)
     }
+
+    fn needs(&self) -> Needs {
+        let mut needs = Needs::of(self.info());
+        if self.nomkstream {
+            needs.add("NOMKSTREAM", Some("6.2.0"), None);
+        }
+        if self.condition.is_some() {
+            needs.add(
+                "<KEEPREF | DELREF | ACKED>",
+                Some("8.2.0"),
+                Some(Provider::Redis),
+            );
+        }
+        if self.idmp.is_some() {
+            needs.add(
+                "<IDMPAUTO pid | IDMP pid iid>",
+                Some("8.6.0"),
+                Some(Provider::Redis),
+            );
+        }
+        if let Some((trim, _)) = &self.trim {
+            trim.needs(&mut needs);
+        }
+        if self.limit.is_some() {
+            needs.add("LIMIT count", Some("6.2.0"), None);
+        }
+        needs
+    }
 }
 
 impl<X: Asynchronous, S: XaddReply> IntoFuture for Xadd<'_, X, S> {
@@ -363,6 +391,13 @@ impl TrimStrategy {
         match self {
             Self::Maxlen => to.word(b"MAXLEN"),
             Self::Minid => to.word(b"MINID"),
+        }
+    }
+
+    /// Adds what a server needs for it.
+    pub fn needs(&self, needs: &mut Needs) {
+        if let Self::Minid = self {
+            needs.add("MINID", Some("6.2.0"), None);
         }
     }
 }

@@ -112,6 +112,17 @@ impl<X: Via> command::Command for Xread<'_, X> {
         };
         Patience::until(block.as_milliseconds())
     }
+
+    fn needs(&self) -> Needs {
+        let mut needs = Needs::of(self.info());
+        if self.maxcount.is_some() {
+            needs.add("MAXCOUNT maxcount", Some("8.10.0"), Some(Provider::Redis));
+        }
+        if self.maxsize.is_some() {
+            needs.add("MAXSIZE maxsize", Some("8.10.0"), Some(Provider::Redis));
+        }
+        needs
+    }
 }
 
 impl<X: Asynchronous> IntoFuture for Xread<'_, X> {

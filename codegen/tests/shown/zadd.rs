@@ -230,6 +230,23 @@ impl<X: Via, S: ZaddReply> command::Command for Zadd<'_, X, S> {
     fn read(&self, reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
         S::read(reply)
     }
+
+    fn needs(&self) -> Needs {
+        let mut needs = Needs::of(self.info());
+        if self.condition.is_some() {
+            needs.add("<NX | XX>", Some("3.0.2"), None);
+        }
+        if self.comparison.is_some() {
+            needs.add("<GT | LT>", Some("6.2.0"), None);
+        }
+        if self.ch {
+            needs.add("CH", Some("3.0.2"), None);
+        }
+        if self.incr {
+            needs.add("INCR", Some("3.0.2"), None);
+        }
+        needs
+    }
 }
 
 impl<X: Asynchronous, S: ZaddReply> IntoFuture for Zadd<'_, X, S> {
