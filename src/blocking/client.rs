@@ -119,10 +119,12 @@ impl Client {
         loop {
             let mut lent = self.shared.lend()?;
             // Nobody has subscribed to anything here.
-            let result = lent.connection()?.call(exchange, timeout, &mut drop);
+            let result = lent
+                .connection()?
+                .call(exchange, Instant::now(), timeout, &mut drop);
             drop(lent);
             match result {
-                Ok(frames) => return exchange.finish(&frames),
+                Ok(frames) => return exchange.finish(frames.as_slice()),
                 Err(error) if !retried && is_retried(&error) => retried = true,
                 Err(error) => return Err(error),
             }
@@ -171,7 +173,7 @@ impl Shared {
         };
         if lent
             .connection
-            .as_mut()
+            .as_ref()
             .is_some_and(|connection| !connection.is_quiet())
         {
             lent.connection = None;
