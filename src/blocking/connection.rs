@@ -125,6 +125,11 @@ impl Connection {
         self.open && self.output.is_empty() && self.state.is_idle()
     }
 
+    /// Whether it has not ended, for all that is known.
+    pub(super) fn is_open(&self) -> bool {
+        self.open
+    }
+
     /// Whether a connection that nobody has used for a while is still open and has nothing to say.
     ///
     /// This is asked before every use, however short the while: a server may close a connection at
