@@ -20,6 +20,8 @@
 
 #[cfg(feature = "async")]
 pub mod aio;
+#[cfg(any(feature = "async", feature = "blocking"))]
+mod back_off;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 pub mod cmd;
@@ -45,5 +47,7 @@ mod socket;
 pub use aio::Client;
 pub use config::{Address, Config, PoolOptions, Protocol, TcpOptions};
 pub use error::{Error, ErrorKind, Phase, Result};
+#[cfg(any(feature = "async", feature = "blocking"))]
+pub use pool::PoolStats;
 pub use reply::Value;
 pub use secret::Secret;

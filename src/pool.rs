@@ -5,19 +5,76 @@
 //!   caller ──┤              ├─▶ lease ──give_back──┤
 //!            ├─▶ Connect ───┘        │             └─▶ straight to the first who waits
 //!            │                       └──discard──────▶ leave to connect for the first who waits
-//!            └─▶ Wait ──collect──▶ Reuse or Connect, when somebody has released one
+//!            └─▶ Wait ──look──▶ Reuse or Connect, when somebody has released one
 //! ```
 //!
 //! Whatever is released goes to whoever waits longest, before anybody can ask for it: while
-//! somebody waits nothing is free, so that nobody is overtaken. No IO happens here and no clock is
-//! read; `C` is a connection, and `W` is what the driver needs to wake somebody.
+//! somebody waits nothing is free, so that nobody is overtaken.
+//!
+//! After an attempt to connect has failed, only one is made at a time, and not before a pause that
+//! grows; callers wait meanwhile as they do for a connection in use. When an attempt fails and there
+//! is no other connection that could come back, all who wait get its error: they would only dial one
+//! after the other. The first success ends that.
+//!
+//! A connection of the [minimum](PoolOptions::min) that was closed is made again by a *filler*, for
+//! which [`Pool::fill`] gives leave whenever the pool is used.
+//!
+//! No IO happens here and no clock is read; `C` is a connection, and `W` is what the driver needs to
+//! wake somebody.
 
 use std::{
     collections::VecDeque,
+    error::Error as _,
+    hash::{BuildHasher, RandomState},
+    io,
     time::{Duration, Instant},
 };
 
-use crate::config::PoolOptions;
+use crate::{
+    back_off,
+    config::PoolOptions,
+    error::{Error, ErrorKind, Phase, Result},
+};
+
+/// What a pool of connections is doing, and what it has done since it was made.
+///
+/// Made connections are open or were closed: [`made`](Self::made) is [`open`](Self::open) and
+/// [`closed`](Self::closed) together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolStats {
+    /// Connections that are free.
+    pub idle: usize,
+    /// Connections that a caller has, or is about to fetch.
+    pub in_use: usize,
+    /// Attempts to connect that are under way.
+    pub connecting: usize,
+    /// Callers who wait for their turn.
+    pub waiting: usize,
+    /// How often a caller got a connection.
+    pub lent: u64,
+    /// Connections that were made.
+    pub made: u64,
+    /// Attempts to connect that failed.
+    pub failed: u64,
+    /// Connections that were closed since they had reached their lifetime.
+    pub closed_old: u64,
+    /// Connections that were closed since they had been idle for too long.
+    pub closed_idle: u64,
+    /// Connections that were closed since they may not have been as they were when they were made:
+    /// a reply was owed, or a command had changed them.
+    pub closed_dirty: u64,
+    /// Connections that were lost, in use or idle.
+    pub closed_broken: u64,
+    /// How often a caller had to wait.
+    pub waited: u64,
+    /// How often a caller waited in vain.
+    pub timed_out: u64,
+    /// How long callers have waited, all together.
+    pub wait_time: Duration,
+    /// How long the one who waited longest has.
+    pub longest_wait: Duration,
+}
 
 /// The books of a pool.
 #[derive(Debug)]
@@ -27,13 +84,22 @@ pub(crate) struct Pool<C, W> {
     idle: Vec<Idle<C>>,
     /// Connections that are idle or lent, and leaves to connect.
     open: usize,
-    waiting: VecDeque<(Ticket, W)>,
+    /// Leaves to connect.
+    connecting: usize,
+    waiting: VecDeque<Waiter<W>>,
     /// For those who waited and have not come for it yet.
     granted: Vec<(Ticket, Turn<C>)>,
+    /// The last attempt to connect has failed.
+    failing: Option<Failing>,
+    /// A filler is at work.
+    filling: bool,
     next_ticket: u64,
     next_lease: u64,
     /// No connection is to be closed before; may be that of one that is gone.
     next_expiry: Option<Instant>,
+    chance: RandomState,
+    /// What is counted; the rest is filled in when somebody asks.
+    counts: PoolStats,
 }
 
 /// What a caller gets.
@@ -43,6 +109,8 @@ pub(crate) enum Turn<C> {
     Reuse(Lease, C),
     /// Leave to make a connection.
     Connect(Lease),
+    /// The error of somebody else's attempt.
+    Failed(Error),
 }
 
 /// What asking leads to.
@@ -50,8 +118,19 @@ pub(crate) enum Turn<C> {
 pub(crate) enum Asked<C, W> {
     /// It is the caller's turn.
     Turn(Turn<C>),
-    /// Everything is in use. The caller will be woken, and must then collect its turn, or leave.
+    /// The caller will be woken, and must then look whether it is its turn, or leave.
     Wait(Ticket, W),
+}
+
+/// What one who waits sees.
+#[derive(Debug)]
+pub(crate) struct Look<C, W> {
+    /// It is the caller's turn.
+    pub(crate) turn: Option<Turn<C>>,
+    /// It is the turn of this one.
+    pub(crate) woken: Option<W>,
+    /// When to look again, if nobody wakes the caller before.
+    pub(crate) again: Option<Instant>,
 }
 
 /// A place among those who wait.
@@ -63,6 +142,12 @@ pub(crate) struct Ticket(u64);
 #[must_use = "a lease that is forgotten is one connection less for ever"]
 pub(crate) struct Lease {
     number: u64,
+    /// There is a connection, and not only leave to make one.
+    made: bool,
+    /// It is the one attempt that is made while others fail.
+    probes: bool,
+    /// It is the filler's.
+    fills: bool,
     expires: Option<Instant>,
 }
 
@@ -70,9 +155,18 @@ pub(crate) struct Lease {
 #[derive(Debug)]
 pub(crate) struct Released<C, W> {
     /// It is the turn of this one.
-    pub(crate) wake: Option<W>,
+    pub(crate) woken: Option<W>,
     /// The connection is too old.
     pub(crate) close: Option<C>,
+}
+
+/// Why a connection is not given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Defect {
+    /// It may not be as it was when it was made.
+    Dirty,
+    /// It was lost.
+    Broken,
 }
 
 #[derive(Debug)]
@@ -82,7 +176,39 @@ struct Idle<C> {
     connection: C,
 }
 
-impl<C, W> Pool<C, W> {
+#[derive(Debug)]
+struct Waiter<W> {
+    ticket: Ticket,
+    since: Instant,
+    wake: W,
+}
+
+/// Attempts to connect fail.
+#[derive(Debug)]
+struct Failing {
+    failures: u32,
+    /// The next attempt is not made before.
+    retry_at: Instant,
+    /// It is under way.
+    probing: bool,
+    error: Error,
+}
+
+impl PoolStats {
+    /// Connections that are open.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.idle + self.in_use
+    }
+
+    /// Connections that were closed, whatever the reason.
+    #[must_use]
+    pub fn closed(&self) -> u64 {
+        self.closed_old + self.closed_idle + self.closed_dirty + self.closed_broken
+    }
+}
+
+impl<C, W: Clone> Pool<C, W> {
     /// A pool without connections.
     pub(crate) fn new(options: PoolOptions) -> Self {
         Self {
@@ -93,58 +219,156 @@ impl<C, W> Pool<C, W> {
             },
             idle: Vec::new(),
             open: 0,
+            connecting: 0,
             waiting: VecDeque::new(),
             granted: Vec::new(),
+            failing: None,
+            filling: false,
             next_ticket: 0,
             next_lease: 0,
             next_expiry: None,
+            chance: RandomState::new(),
+            counts: PoolStats::default(),
         }
     }
 
     /// Asks for a connection: the one that was used last, or leave to make one, or to wait.
-    pub(crate) fn ask(&mut self, waiter: impl FnOnce() -> W) -> Asked<C, W>
-    where
-        W: Clone,
-    {
-        if let Some(Idle {
-            lease, connection, ..
-        }) = self.idle.pop()
+    pub(crate) fn ask(&mut self, now: Instant, waiter: impl FnOnce() -> W) -> Asked<C, W> {
+        if self.waiting.is_empty()
+            && let Some(turn) = self.turn(now)
         {
-            return Asked::Turn(Turn::Reuse(lease, connection));
+            return Asked::Turn(turn);
         }
-        if self.open < self.options.max {
-            self.open += 1;
-            return Asked::Turn(Turn::Connect(self.lease()));
+        let waiter = self.waiter(now, waiter());
+        let (ticket, wake) = (waiter.ticket, waiter.wake.clone());
+        self.waiting.push_back(waiter);
+        Asked::Wait(ticket, wake)
+    }
+
+    /// Asks for another connection instead of one that has turned out to be dead.
+    ///
+    /// The caller has had its turn, and so waits in front of all others if it must.
+    pub(crate) fn ask_again(
+        &mut self,
+        dead: Lease,
+        now: Instant,
+        waiter: impl FnOnce() -> W,
+    ) -> Asked<C, W> {
+        self.counts.lent -= 1;
+        self.forget(&dead, Defect::Broken);
+        if let Some(turn) = self.turn(now) {
+            return Asked::Turn(turn);
         }
-        let ticket = Ticket(self.next_ticket);
-        self.next_ticket += 1;
-        let waiter = waiter();
-        self.waiting.push_back((ticket, waiter.clone()));
-        Asked::Wait(ticket, waiter)
+        let waiter = self.waiter(now, waiter());
+        let (ticket, wake) = (waiter.ticket, waiter.wake.clone());
+        self.waiting.push_front(waiter);
+        Asked::Wait(ticket, wake)
     }
 
     /// Takes what was granted to one who waits, if it is its turn.
-    pub(crate) fn collect(&mut self, ticket: Ticket) -> Option<Turn<C>> {
-        let at = self
-            .granted
-            .iter()
-            .position(|(granted, _)| *granted == ticket)?;
-        Some(self.granted.swap_remove(at).1)
+    pub(crate) fn look(&mut self, ticket: Ticket, now: Instant) -> Look<C, W> {
+        let woken = self.admit(now);
+        let turn = self.collect(ticket);
+        let pause = self.failing.as_ref().filter(|failing| !failing.probing);
+        let again = pause.map(|pause| pause.retry_at).filter(|at| *at > now);
+        Look { turn, woken, again }
     }
 
     /// Stops waiting, unless it is the caller's turn by now.
-    pub(crate) fn leave(&mut self, ticket: Ticket) -> Option<Turn<C>> {
-        self.waiting.retain(|(waiting, _)| *waiting != ticket);
-        self.collect(ticket)
+    pub(crate) fn leave(&mut self, ticket: Ticket, now: Instant) -> Option<Turn<C>> {
+        let at = self
+            .waiting
+            .iter()
+            .position(|waiter| waiter.ticket == ticket);
+        match at.and_then(|at| self.waiting.remove(at)) {
+            Some(waiter) => {
+                self.count_wait(waiter.since, now);
+                None
+            }
+            None => self.collect(ticket),
+        }
     }
 
-    /// Starts the life of a connection that was just made.
-    pub(crate) fn connected(&self, lease: &mut Lease, now: Instant) {
+    /// Stops waiting at the end of the time for it, unless it is the caller's turn by now.
+    ///
+    /// # Errors
+    ///
+    /// It is not.
+    pub(crate) fn time_out(&mut self, ticket: Ticket, now: Instant) -> Result<Turn<C>> {
+        if let Some(turn) = self.leave(ticket, now) {
+            return Ok(turn);
+        }
+        self.counts.timed_out += 1;
+        let PoolOptions { max, wait, .. } = self.options;
+        let (phase, failing) = (ErrorKind::Timeout(Phase::Queue), &self.failing);
+        Err(match failing {
+            Some(Failing { error, .. }) => {
+                Error::new(phase, format!("no connection could be made for {wait:?}"))
+                    .with_source(error.clone())
+            }
+            None => Error::new(
+                phase,
+                format!("all connections of the pool, {max} at most, were in use for {wait:?}"),
+            ),
+        })
+    }
+
+    /// Starts the life of a connection that was just made, and returns who may connect as well.
+    pub(crate) fn connected(&mut self, lease: &mut Lease, now: Instant) -> Vec<W> {
         lease.expires = self.options.lifetime.and_then(|lifetime| {
             // Those that were made together shall not end together.
-            let share = u32::try_from(lease.number.wrapping_mul(SPREAD) >> 54).unwrap_or(0);
-            now.checked_add(lifetime.saturating_sub(lifetime / 10 * share / 1024))
+            let share = lease.number.wrapping_mul(SPREAD);
+            now.checked_add(lifetime.saturating_sub(back_off::scaled(lifetime / 10, share)))
         });
+        self.connecting -= 1;
+        self.counts.made += 1;
+        self.counts.lent += u64::from(!lease.fills);
+        self.filling &= !lease.fills;
+        self.failing = None;
+        (lease.made, lease.fills, lease.probes) = (true, false, false);
+        std::iter::from_fn(|| self.admit(now)).collect()
+    }
+
+    /// Takes note that a connection could not be made, and returns who must look or be told.
+    pub(crate) fn failed(&mut self, lease: Lease, error: &Error, now: Instant) -> Vec<W> {
+        if !matches!(
+            error.kind(),
+            ErrorKind::Connect | ErrorKind::Timeout(Phase::Connect)
+        ) {
+            // It was not even tried.
+            return self
+                .discard(lease, Defect::Broken, now)
+                .into_iter()
+                .collect();
+        }
+        self.counts.failed += 1;
+        // What was begun before the first failure tells nothing new about those behind it.
+        if self.failing.is_none() || lease.probes {
+            let failures = self.failing.as_ref().map_or(0, |failing| failing.failures);
+            let random = self.chance.hash_one(lease.number);
+            let pause = if is_refusal(error) {
+                back_off::wait_when_refused(random)
+            } else {
+                back_off::wait(failures, random)
+            };
+            self.failing = Some(Failing {
+                failures: failures.saturating_add(1),
+                retry_at: now + pause,
+                probing: false,
+                error: error.clone(),
+            });
+        }
+        self.forget(&lease, Defect::Broken);
+        if self.open > 0 {
+            // One of those that are open may come back. Whoever waits for it learns of the pause.
+            return self
+                .waiting
+                .iter()
+                .map(|waiter| waiter.wake.clone())
+                .collect();
+        }
+        let told = |pool: &mut Self| pool.grant(Turn::Failed(error.clone()), now);
+        std::iter::from_fn(|| told(self)).collect()
     }
 
     /// Takes back a connection that is as it was when it was made.
@@ -155,15 +379,16 @@ impl<C, W> Pool<C, W> {
         now: Instant,
     ) -> Released<C, W> {
         if lease.expires.is_some_and(|expires| expires <= now) {
+            self.open -= 1;
+            self.counts.closed_old += 1;
             return Released {
-                wake: self.discard(lease),
+                woken: self.admit(now),
                 close: Some(connection),
             };
         }
-        if let Some((ticket, waiter)) = self.waiting.pop_front() {
-            self.granted.push((ticket, Turn::Reuse(lease, connection)));
+        if !self.waiting.is_empty() {
             return Released {
-                wake: Some(waiter),
+                woken: self.grant(Turn::Reuse(lease, connection), now),
                 close: None,
             };
         }
@@ -175,23 +400,29 @@ impl<C, W> Pool<C, W> {
         self.next_expiry = earlier(self.next_expiry, idle.expiry(self.options.idle_timeout));
         self.idle.push(idle);
         Released {
-            wake: None,
+            woken: None,
             close: None,
         }
     }
 
-    /// Takes note that a connection was closed, or was not made.
+    /// Takes note that a connection was closed, or that none will be made.
     ///
     /// Returns who may connect now.
-    pub(crate) fn discard(&mut self, lease: Lease) -> Option<W> {
-        drop(lease);
-        let Some((ticket, waiter)) = self.waiting.pop_front() else {
-            self.open = self.open.saturating_sub(1);
+    pub(crate) fn discard(&mut self, lease: Lease, defect: Defect, now: Instant) -> Option<W> {
+        self.forget(&lease, defect);
+        self.admit(now)
+    }
+
+    /// Gives leave to make a connection that the minimum lacks, to be given back as soon as it is
+    /// made.
+    pub(crate) fn fill(&mut self, now: Instant) -> Option<Lease> {
+        if self.open >= self.options.min || self.filling {
             return None;
-        };
-        let lease = self.lease();
-        self.granted.push((ticket, Turn::Connect(lease)));
-        Some(waiter)
+        }
+        let mut lease = self.leave_to_connect(now)?;
+        lease.fills = true;
+        self.filling = true;
+        Some(lease)
     }
 
     /// Takes out the idle connections that are to be closed.
@@ -210,6 +441,8 @@ impl<C, W> Pool<C, W> {
             let spare = self.open > self.options.min;
             if too_old || (too_long && spare) {
                 self.open -= 1;
+                self.counts.closed_old += u64::from(too_old);
+                self.counts.closed_idle += u64::from(!too_old);
                 closed.push(idle.connection);
                 continue;
             }
@@ -226,12 +459,110 @@ impl<C, W> Pool<C, W> {
         closed
     }
 
-    fn lease(&mut self) -> Lease {
-        self.next_lease += 1;
-        Lease {
-            number: self.next_lease,
-            expires: None,
+    /// What the pool is doing and has done.
+    pub(crate) fn stats(&self) -> PoolStats {
+        PoolStats {
+            idle: self.idle.len(),
+            in_use: self.open - self.connecting - self.idle.len(),
+            connecting: self.connecting,
+            waiting: self.waiting.len(),
+            ..self.counts
         }
+    }
+
+    /// A connection that is free, or leave to make one.
+    fn turn(&mut self, now: Instant) -> Option<Turn<C>> {
+        match self.idle.pop() {
+            Some(Idle {
+                lease, connection, ..
+            }) => {
+                self.counts.lent += 1;
+                Some(Turn::Reuse(lease, connection))
+            }
+            None => self.leave_to_connect(now).map(Turn::Connect),
+        }
+    }
+
+    fn leave_to_connect(&mut self, now: Instant) -> Option<Lease> {
+        if self.open >= self.options.max {
+            return None;
+        }
+        if let Some(failing) = &mut self.failing {
+            if failing.probing || failing.retry_at > now {
+                return None;
+            }
+            failing.probing = true;
+        }
+        self.open += 1;
+        self.connecting += 1;
+        self.next_lease += 1;
+        Some(Lease {
+            number: self.next_lease,
+            made: false,
+            probes: self.failing.is_some(),
+            fills: false,
+            expires: None,
+        })
+    }
+
+    /// Lets the one connect who waits longest, if that may be.
+    fn admit(&mut self, now: Instant) -> Option<W> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        let lease = self.leave_to_connect(now)?;
+        self.grant(Turn::Connect(lease), now)
+    }
+
+    /// Puts a turn aside for the one who waits longest.
+    fn grant(&mut self, turn: Turn<C>, now: Instant) -> Option<W> {
+        let waiter = self.waiting.pop_front()?;
+        self.count_wait(waiter.since, now);
+        self.counts.lent += u64::from(matches!(turn, Turn::Reuse(..)));
+        self.granted.push((waiter.ticket, turn));
+        Some(waiter.wake)
+    }
+
+    fn collect(&mut self, ticket: Ticket) -> Option<Turn<C>> {
+        let at = self
+            .granted
+            .iter()
+            .position(|(granted, _)| *granted == ticket)?;
+        Some(self.granted.swap_remove(at).1)
+    }
+
+    /// Takes a lease out of the books.
+    fn forget(&mut self, lease: &Lease, defect: Defect) {
+        self.open -= 1;
+        if lease.made {
+            match defect {
+                Defect::Dirty => self.counts.closed_dirty += 1,
+                Defect::Broken => self.counts.closed_broken += 1,
+            }
+            return;
+        }
+        self.connecting -= 1;
+        self.filling &= !lease.fills;
+        if let Some(failing) = &mut self.failing {
+            failing.probing &= !lease.probes;
+        }
+    }
+
+    fn waiter(&mut self, now: Instant, wake: W) -> Waiter<W> {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.counts.waited += 1;
+        Waiter {
+            ticket,
+            since: now,
+            wake,
+        }
+    }
+
+    fn count_wait(&mut self, since: Instant, now: Instant) {
+        let time = now.saturating_duration_since(since);
+        self.counts.wait_time += time;
+        self.counts.longest_wait = self.counts.longest_wait.max(time);
     }
 }
 
@@ -242,6 +573,14 @@ impl<C> Idle<C> {
     }
 }
 
+/// Whether it was the server that wanted no connection, and not that it could not be reached.
+fn is_refusal(error: &Error) -> bool {
+    error.kind() == ErrorKind::Connect
+        && !error
+            .source()
+            .is_some_and(|source| source.is::<io::Error>())
+}
+
 fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
@@ -249,7 +588,7 @@ fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     }
 }
 
-/// Spreads consecutive numbers evenly over the upper bits: 2^64 divided by the golden ratio.
+/// Spreads consecutive numbers evenly over 64 bits: 2^64 divided by the golden ratio.
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
 
 #[cfg(test)]
@@ -286,7 +625,8 @@ mod tests {
 
         /// Gets a connection that is free or may be made.
         fn get(&mut self, now: u64) -> (Lease, u32) {
-            match self.pool.ask(|| '!') {
+            let at = self.at(now);
+            match self.pool.ask(at, || '!') {
                 Asked::Turn(turn) => self.take(turn, now),
                 Asked::Wait(..) => panic!("nothing is free"),
             }
@@ -296,15 +636,17 @@ mod tests {
             match turn {
                 Turn::Reuse(lease, connection) => (lease, connection),
                 Turn::Connect(mut lease) => {
-                    self.pool.connected(&mut lease, self.at(now));
+                    let woken = self.pool.connected(&mut lease, self.at(now));
+                    assert_eq!(woken, []);
                     self.made += 1;
                     (lease, self.made)
                 }
+                Turn::Failed(error) => panic!("{error}"),
             }
         }
 
         fn wait(&mut self, name: char) -> Ticket {
-            match self.pool.ask(|| name) {
+            match self.pool.ask(self.start, || name) {
                 Asked::Wait(ticket, _) => ticket,
                 Asked::Turn(turn) => panic!("got {turn:?}"),
             }
@@ -316,14 +658,52 @@ mod tests {
             now: u64,
         ) -> (Option<char>, Option<u32>) {
             let now = self.at(now);
-            let Released { wake, close } = self.pool.give_back(lease, connection, now);
-            (wake, close)
+            let Released { woken, close } = self.pool.give_back(lease, connection, now);
+            (woken, close)
         }
 
         fn sweep(&mut self, now: u64) -> Vec<u32> {
             let now = self.at(now);
             self.pool.sweep(now)
         }
+
+        fn look(&mut self, ticket: Ticket, now: u64) -> Option<Turn<u32>> {
+            let now = self.at(now);
+            self.pool.look(ticket, now).turn
+        }
+
+        fn leave(&mut self, ticket: Ticket, now: u64) -> Option<Turn<u32>> {
+            let now = self.at(now);
+            self.pool.leave(ticket, now)
+        }
+
+        fn leave_to_connect(&mut self, now: u64) -> Lease {
+            let now = self.at(now);
+            match self.pool.ask(now, || '!') {
+                Asked::Turn(Turn::Connect(lease)) => lease,
+                other => panic!("got {other:?}"),
+            }
+        }
+
+        fn ask_again(&mut self, dead: Lease, now: u64) -> Asked<u32, char> {
+            let now = self.at(now);
+            self.pool.ask_again(dead, now, || '!')
+        }
+
+        fn discard(&mut self, lease: Lease, defect: Defect, now: u64) -> Option<char> {
+            let now = self.at(now);
+            self.pool.discard(lease, defect, now)
+        }
+
+        fn fail(&mut self, lease: Lease, error: Error, now: u64) -> Vec<char> {
+            let now = self.at(now);
+            self.pool.failed(lease, &error, now)
+        }
+    }
+
+    fn unreachable() -> Error {
+        let refused = io::ErrorKind::ConnectionRefused.into();
+        Error::io(ErrorKind::Connect, "cannot reach the server", refused)
     }
 
     #[test]
@@ -347,37 +727,205 @@ mod tests {
             script.wait('c'),
             script.wait('d'),
         );
-        assert!(script.pool.collect(a).is_none());
-        assert!(script.pool.leave(b).is_none());
+        assert!(script.look(a, 0).is_none());
+        assert!(script.leave(b, 0).is_none());
 
         assert_eq!(script.give_back(one, 0), (Some('a'), None));
         let e = script.wait('e');
-        assert_eq!(script.pool.discard(two.0), Some('c'));
-        let a = script.pool.collect(a).unwrap();
+        assert_eq!(script.discard(two.0, Defect::Dirty, 0), Some('c'));
+        let a = script.look(a, 0).unwrap();
         assert!(matches!(a, Turn::Reuse(_, 1)), "{a:?}");
-        let c = script.pool.collect(c).unwrap();
+        let c = script.look(c, 0).unwrap();
         assert!(matches!(c, Turn::Connect(_)), "{c:?}");
-        assert!(script.pool.collect(d).is_none());
+        assert!(script.look(d, 0).is_none());
 
         // One whose turn it became while it left gets it nevertheless.
         let a = script.take(a, 0);
         assert_eq!(script.give_back(a, 0), (Some('d'), None));
-        assert!(matches!(script.pool.leave(d), Some(Turn::Reuse(_, 1))));
-        assert!(script.pool.leave(d).is_none());
+        assert!(matches!(script.leave(d, 0), Some(Turn::Reuse(_, 1))));
+        assert!(script.leave(d, 0).is_none());
         let c = script.take(c, 0);
         assert_eq!(script.give_back(c, 0), (Some('e'), None));
-        assert!(script.pool.collect(e).is_some());
+        assert!(script.look(e, 0).is_some());
     }
 
     #[test]
     fn failed_connections_do_not_use_up_the_pool() {
         let mut script = Script::new(0, 1, 0, 0);
-        for _ in 0..10 {
-            let Asked::Turn(Turn::Connect(lease)) = script.pool.ask(|| '!') else {
-                panic!("the place was lost")
-            };
-            assert_eq!(script.pool.discard(lease), None);
+        for second in 0..10 {
+            let lease = script.leave_to_connect(2 * second);
+            assert_eq!(script.fail(lease, unreachable(), 2 * second), []);
         }
+        assert_eq!(script.pool.stats().failed, 10);
+        for second in 20..30 {
+            let lease = script.leave_to_connect(second);
+            assert_eq!(script.discard(lease, Defect::Broken, second), None);
+        }
+        assert_eq!(script.get(30).1, 1);
+    }
+
+    #[test]
+    fn who_finds_a_dead_connection_gets_another_and_waits_for_it_in_front() {
+        let mut script = Script::new(0, 2, 0, 0);
+        let (one, two) = (script.get(0), script.get(0));
+        script.give_back(one, 0);
+        script.give_back(two, 0);
+        let (dead, _) = script.get(0);
+        let (dead, connection) = match script.ask_again(dead, 0) {
+            Asked::Turn(turn) => script.take(turn, 0),
+            Asked::Wait(..) => panic!("one is idle"),
+        };
+        assert_eq!(connection, 1);
+        let Asked::Turn(Turn::Connect(third)) = script.ask_again(dead, 0) else {
+            panic!("nothing is open")
+        };
+        let stats = script.pool.stats();
+        assert_eq!((stats.lent, stats.closed_broken), (2, 2));
+
+        let fourth = script.get(0);
+        let behind = script.wait('b');
+        assert_eq!(script.fail(third, unreachable(), 0), ['b']);
+        assert!(matches!(script.look(behind, 0), Some(Turn::Connect(_))));
+        let behind = script.wait('c');
+        let Asked::Wait(front, _) = script.ask_again(fourth.0, 0) else {
+            panic!("somebody else tries to connect")
+        };
+        let probe = script.pool.granted.pop();
+        assert!(probe.is_none(), "it was collected");
+        assert!(script.look(behind, 5).is_none());
+        assert!(script.look(front, 5).is_none());
+        assert_eq!(script.pool.waiting.front().unwrap().ticket, front);
+    }
+
+    #[test]
+    fn while_connecting_fails_one_tries_at_a_time_and_ever_later() {
+        let mut script = Script::new(0, 4, 0, 0);
+        let leases: Vec<_> = (0..4).map(|_| script.leave_to_connect(0)).collect();
+        let a = script.wait('a');
+        let mut leases = leases.into_iter();
+        // Those that were begun together count as one failure.
+        assert_eq!(script.fail(leases.next().unwrap(), unreachable(), 0), ['a']);
+        let Some(Turn::Connect(probe)) = script.look(a, 0) else {
+            panic!("the first time it is tried again at once")
+        };
+        let (b, c) = (script.wait('b'), script.wait('c'));
+        assert!(script.look(b, 100).is_none(), "one is trying");
+        for lease in leases {
+            assert_eq!(script.fail(lease, unreachable(), 0), ['b', 'c']);
+        }
+        assert_eq!(script.pool.failing.as_ref().unwrap().failures, 1);
+        // Nobody else can come back: both get the error.
+        assert_eq!(script.fail(probe, unreachable(), 0), ['b', 'c']);
+        for waiting in [b, c] {
+            let failed = script.look(waiting, 0);
+            assert!(matches!(failed, Some(Turn::Failed(_))), "{failed:?}");
+        }
+        let pause = script.pool.failing.as_ref().unwrap().retry_at - script.start;
+        assert!(pause <= Duration::from_millis(50), "{pause:?}");
+
+        let (d, e) = (script.wait('d'), script.wait('e'));
+        let Some(Turn::Connect(mut probe)) = script.look(d, 1) else {
+            panic!("the pause is over")
+        };
+        assert!(script.look(e, 1).is_none());
+        // A success lets everybody try.
+        assert_eq!(script.pool.connected(&mut probe, script.at(1)), ['e']);
+        assert!(matches!(script.look(e, 1), Some(Turn::Connect(_))));
+        assert_eq!(script.get(1).1, 1);
+    }
+
+    #[test]
+    fn an_attempt_that_is_given_up_goes_to_the_next_who_waits() {
+        let mut script = Script::new(0, 1, 0, 0);
+        let lease = script.leave_to_connect(0);
+        assert_eq!(script.fail(lease, unreachable(), 0), []);
+        let probe = script.leave_to_connect(0);
+        let a = script.wait('a');
+        assert_eq!(script.discard(probe, Defect::Dirty, 0), Some('a'));
+        assert!(matches!(script.look(a, 0), Some(Turn::Connect(_))));
+    }
+
+    #[test]
+    fn a_server_that_refuses_is_left_alone_for_a_second() {
+        let refused = || Error::new(ErrorKind::Connect, "the server is full");
+        let mut script = Script::new(0, 2, 0, 0);
+        let kept = script.get(0);
+        let lease = script.leave_to_connect(0);
+        assert_eq!(script.fail(lease, refused(), 0), []);
+        let a = script.wait('a');
+        let b = script.wait('b');
+        let again = script.pool.look(a, script.start).again.unwrap() - script.start;
+        assert!((1000..=1500).contains(&again.as_millis()), "{again:?}");
+        // What is in use goes on.
+        assert_eq!(script.give_back(kept, 0), (Some('a'), None));
+        let a = script.look(a, 0).unwrap();
+        assert!(script.look(b, 0).is_none());
+        assert!(script.pool.time_out(b, script.start).is_err_and(|error| {
+            error.source().is_some() && error.phase() == Some(Phase::Queue)
+        }));
+        let (lease, _) = script.take(a, 0);
+        assert_eq!(script.discard(lease, Defect::Broken, 0), None);
+        assert!(matches!(
+            script.pool.ask(script.at(2), || '!'),
+            Asked::Turn(Turn::Connect(_))
+        ));
+    }
+
+    #[test]
+    fn the_minimum_is_made_anew_one_by_one() {
+        let mut script = Script::new(3, 4, 0, 10);
+        let one = script.get(0);
+        for number in 2..=3 {
+            let lease = script.pool.fill(script.start).unwrap();
+            assert!(script.pool.fill(script.start).is_none(), "one at a time");
+            let filled = script.take(Turn::Connect(lease), 0);
+            assert_eq!(filled.1, number);
+            script.give_back(filled, 0);
+        }
+        assert!(script.pool.fill(script.start).is_none());
+        assert_eq!(script.pool.stats().lent, 1);
+        assert_eq!(script.sweep(10).len(), 2);
+        let lease = script.pool.fill(script.at(10)).unwrap();
+        assert_eq!(script.fail(lease, unreachable(), 10), []);
+        let lease = script.pool.fill(script.at(10)).unwrap();
+        assert_eq!(script.fail(lease, unreachable(), 10), []);
+        let lease = script.pool.fill(script.at(11)).unwrap();
+        assert_eq!(script.discard(lease, Defect::Dirty, 11), None);
+        assert!(script.pool.fill(script.at(11)).is_some());
+        script.give_back(one, 5);
+    }
+
+    #[test]
+    fn everything_is_counted_once() {
+        let mut script = Script::new(0, 2, 10, 100);
+        let (one, two) = (script.get(0), script.get(0));
+        let (a, b) = (script.wait('a'), script.wait('b'));
+        script.give_back(one, 3);
+        let one = script.look(a, 3).unwrap();
+        assert!(script.pool.time_out(b, script.at(5)).is_err());
+        let one = script.take(one, 3);
+        let stats = script.pool.stats();
+        assert_eq!((stats.in_use, stats.idle, stats.waiting), (2, 0, 0));
+        assert_eq!((stats.lent, stats.made), (3, 2));
+        assert_eq!((stats.waited, stats.timed_out), (2, 1));
+        assert_eq!(stats.wait_time, Duration::from_secs(8));
+        assert_eq!(stats.longest_wait, Duration::from_secs(5));
+
+        script.give_back(one, 5);
+        assert_eq!(script.sweep(15), [1]);
+        let _ = script.discard(two.0, Defect::Dirty, 15);
+        let (three, four) = (script.get(20), script.get(20));
+        let _ = script.discard(three.0, Defect::Broken, 20);
+        script.give_back(four, 200);
+        let lease = script.leave_to_connect(200);
+        let stats = script.pool.stats();
+        assert_eq!((stats.connecting, stats.open(), stats.made), (1, 0, 4));
+        assert_eq!(stats.closed(), 4);
+        assert_eq!((stats.closed_old, stats.closed_idle), (1, 1));
+        assert_eq!((stats.closed_dirty, stats.closed_broken), (1, 1));
+        let _ = script.fail(lease, unreachable(), 200);
+        let stats = script.pool.stats();
+        assert_eq!((stats.connecting, stats.failed, stats.made), (0, 1, 4));
     }
 
     #[test]
@@ -435,10 +983,7 @@ mod tests {
         let one = script.get(0);
         let ticket = script.wait('a');
         assert_eq!(script.give_back(one, 10), (Some('a'), Some(1)));
-        assert!(matches!(
-            script.pool.collect(ticket),
-            Some(Turn::Connect(_))
-        ));
+        assert!(matches!(script.look(ticket, 10), Some(Turn::Connect(_))));
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! How TCP sockets are set up, whoever drives them.
+//! How TCP sockets are set up, and sockets looked at, whoever drives them.
 
-use std::{io, time::Duration};
+use std::{io, mem::MaybeUninit, time::Duration};
 
 use socket2::{SockRef, TcpKeepalive};
 
@@ -27,6 +27,43 @@ pub(crate) fn set_up(socket: SockRef<'_>, options: &TcpOptions) -> io::Result<()
     set_user_timeout(&socket, user_timeout)
 }
 
+/// Whether the peer of a socket has neither sent anything that was not read nor closed.
+///
+/// It looks without waiting, whether the socket blocks or not, in one call to the system where there
+/// is one for that.
+#[cfg(feature = "blocking")]
+pub(crate) fn is_quiet(socket: &SockRef<'_>) -> bool {
+    sees_nothing(peek(socket))
+}
+
+/// The same of a socket that never waits.
+#[cfg(feature = "async")]
+pub(crate) fn is_quiet_nonblocking(socket: &SockRef<'_>) -> bool {
+    sees_nothing(socket.peek(&mut [MaybeUninit::uninit()]))
+}
+
+/// What is seen shows that the peer has spoken, nothing that it has closed; only no answer will do.
+fn sees_nothing<T>(seen: io::Result<T>) -> bool {
+    seen.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+}
+
+#[cfg(all(feature = "blocking", unix))]
+fn peek(socket: &SockRef<'_>) -> io::Result<usize> {
+    socket.recv_with_flags(
+        &mut [MaybeUninit::uninit()],
+        libc::MSG_PEEK | libc::MSG_DONTWAIT,
+    )
+}
+
+/// Elsewhere a look can only be told not to wait by the socket.
+#[cfg(all(feature = "blocking", not(unix)))]
+fn peek(socket: &SockRef<'_>) -> io::Result<usize> {
+    socket.set_nonblocking(true)?;
+    let seen = socket.peek(&mut [MaybeUninit::uninit()]);
+    socket.set_nonblocking(false)?;
+    seen
+}
+
 #[cfg(target_os = "linux")]
 fn set_user_timeout(socket: &SockRef<'_>, timeout: Option<Duration>) -> io::Result<()> {
     socket.set_tcp_user_timeout(timeout)
@@ -46,6 +83,27 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     use super::*;
+
+    #[cfg(feature = "blocking")]
+    #[test]
+    fn a_socket_is_quiet_until_the_peer_speaks_or_closes() {
+        use std::io::{Read, Write};
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+        // A peek that waits says when something has arrived.
+        let arrives = |stream: &TcpStream| stream.peek(&mut [0]).unwrap();
+        assert!(is_quiet(&SockRef::from(&stream)));
+        peer.write_all(b"x").unwrap();
+        arrives(&stream);
+        assert!(!is_quiet(&SockRef::from(&stream)));
+        assert_eq!(stream.read(&mut [0; 8]).unwrap(), 1, "nothing was taken");
+        assert!(is_quiet(&SockRef::from(&stream)));
+        drop(peer);
+        assert_eq!(arrives(&stream), 0);
+        assert!(!is_quiet(&SockRef::from(&stream)));
+    }
 
     #[test]
     fn every_time_that_a_config_can_hold_is_accepted_by_the_system() {

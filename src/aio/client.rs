@@ -21,6 +21,7 @@ use crate::{
     },
     config::Config,
     error::{Error, ErrorKind, Result},
+    pool::PoolStats,
 };
 
 /// A client that many callers share; cheap to clone.
@@ -46,7 +47,9 @@ use crate::{
 ///
 /// Blocking commands run on connections of their own, of which there are
 /// [`pool_max`](Config::pool_max) at most, and wait for their turn for
-/// [`pool_wait`](Config::pool_wait).
+/// [`pool_wait`](Config::pool_wait). A connection that has failed, or on which a reply is owed, is
+/// closed and never used again; those that are too old, or idle for too long, are closed when the
+/// pool is next used, and the [`pool_min`](Config::pool_min) that it lacks then are made anew.
 ///
 /// A call whose connection is lost fails, unless not a byte of it was written: then it is sent once
 /// more. [`Error::may_have_executed`] tells what is not known.
@@ -76,12 +79,15 @@ type Attempt = Result<Arc<Connection>>;
 impl Client {
     /// Connects to the server of a URL, such as `redis://user:password@localhost:6379/0`.
     ///
+    /// Besides the connection that all clones use it makes [`pool_min`](Config::pool_min) others.
+    ///
     /// # Errors
     ///
     /// The URL is malformed, or there is no connection.
     pub async fn connect(url: &str) -> Result<Self> {
         let client = Self::from_config(Config::from_url(url)?);
         client.shared.connected().await?;
+        client.shared.lender.fill().await?;
         Ok(client)
     }
 
@@ -102,6 +108,15 @@ impl Client {
     #[must_use]
     pub fn config(&self) -> &Config {
         self.shared.config()
+    }
+
+    /// What the pool is doing, and what it has done since the client was made.
+    ///
+    /// Its connections are those for blocking commands and for dedicated use; the shared one is not
+    /// among them.
+    #[must_use]
+    pub fn pool_stats(&self) -> PoolStats {
+        self.shared.lender.stats()
     }
 
     /// Sends a command that is not bound to a client.

@@ -298,6 +298,15 @@ impl Connection {
         let state = self.0.lock();
         self.is_open() && state.queue.is_idle() && state.pushes.frames.is_empty()
     }
+
+    /// Whether a connection that nobody uses is still open and has nothing to say.
+    ///
+    /// The driver may not have had time to see that the server has closed it.
+    pub(super) fn is_quiet(&self) -> bool {
+        let state = self.0.lock();
+        let sink = state.sink.as_ref();
+        self.is_open() && sink.is_some_and(Sink::is_quiet)
+    }
 }
 
 impl Drop for Connection {

@@ -6,8 +6,9 @@ use std::{
 };
 
 use tokio::{
+    runtime::Handle,
     sync::Notify,
-    time::{self, timeout},
+    time::{self, timeout_at},
 };
 
 use super::{
@@ -17,8 +18,8 @@ use super::{
 };
 use crate::{
     config::Config,
-    error::{Error, ErrorKind, Phase, Result},
-    pool::{Asked, Lease, Pool, Released, Ticket, Turn},
+    error::{Error, ErrorKind, Result},
+    pool::{Asked, Defect, Lease, Pool, PoolStats, Ticket, Turn},
 };
 
 /// The connections of a client that are lent to one caller at a time.
@@ -42,7 +43,7 @@ pub(super) struct Lent {
 
 /// A place among those who wait, which is left when this is dropped.
 struct Line<'a> {
-    lender: &'a Lender,
+    lender: &'a Arc<Lender>,
     ticket: Ticket,
 }
 
@@ -57,84 +58,116 @@ impl Lender {
     /// A connection that is alive as far as is known, when it is the caller's turn.
     pub(super) async fn lend(self: Arc<Self>) -> Result<Lent> {
         let runtime = runtime()?;
-        let (lease, connection) = match self.turn().await? {
-            Turn::Reuse(lease, connection) => (lease, Some(connection)),
-            Turn::Connect(lease) => (lease, None),
-        };
-        let mut lent = Lent {
-            lender: Arc::clone(&self),
-            lease: Some(lease),
-            connection: connection.filter(|connection| connection.is_clean()),
-        };
-        if lent.connection.is_none() {
-            let config = Arc::clone(&self.config);
-            // In a task of its own, which is on the runtime's threads whoever polls the caller.
-            let dialling = runtime.spawn(async move {
-                let dialled = dial(&config).await?;
-                Ok(Arc::new(Connection::start(dialled, &config, true)))
-            });
-            lent.connection = Some(dialling.await.unwrap_or_else(|_| Err(stopped()))?);
-            if let Some(lease) = &mut lent.lease {
-                self.books().connected(lease, now());
+        let mut dead = None;
+        loop {
+            match self.turn(dead, &runtime).await? {
+                Turn::Reuse(lease, connection) => {
+                    let mut lent = Lent::new(&self, lease, Some(connection));
+                    let connection = lent.connection()?;
+                    if connection.is_clean() && connection.is_quiet() {
+                        return Ok(lent);
+                    }
+                    dead = lent.lease.take();
+                }
+                Turn::Connect(lease) => {
+                    let lent = Lent::new(&self, lease, None);
+                    // In a task of its own, which is on the runtime's threads whoever polls the
+                    // caller. If the caller leaves, what was made goes to the next.
+                    let connecting = runtime.spawn(lent.connect());
+                    return connecting.await.unwrap_or_else(|_| Err(stopped()));
+                }
+                Turn::Failed(error) => return Err(error),
             }
         }
-        Ok(lent)
     }
 
-    /// Waits until the pool has something for the caller.
-    async fn turn(&self) -> Result<Turn<Arc<Connection>>> {
-        let (closed, asked) = {
+    /// Makes the connections that are kept however long they are idle.
+    pub(super) async fn fill(self: &Arc<Self>) -> Result<()> {
+        let lacking = self.books().fill(now());
+        match lacking {
+            Some(lease) => Lent::new(self, lease, None).fill().await,
+            None => Ok(()),
+        }
+    }
+
+    /// What the pool is doing, and what it has done.
+    pub(super) fn stats(&self) -> PoolStats {
+        self.books().stats()
+    }
+
+    /// Waits until the pool has something for the caller, perhaps instead of a dead connection.
+    async fn turn(
+        self: &Arc<Self>,
+        dead: Option<Lease>,
+        runtime: &Handle,
+    ) -> Result<Turn<Arc<Connection>>> {
+        let now = now();
+        let (closed, asked, lacking) = {
             let mut pool = self.books();
-            (pool.sweep(now()), pool.ask(|| Arc::new(Notify::new())))
+            let closed = pool.sweep(now);
+            let asked = match dead {
+                None => pool.ask(now, Arc::default),
+                Some(lease) => pool.ask_again(lease, now, Arc::default),
+            };
+            (closed, asked, pool.fill(now))
         };
         drop(closed);
-        let (ticket, woken) = match asked {
-            Asked::Turn(turn) => return Ok(turn),
-            Asked::Wait(ticket, woken) => (ticket, woken),
-        };
+        if let Some(lease) = lacking {
+            runtime.spawn(Lent::new(self, lease, None).fill());
+        }
+        match asked {
+            Asked::Turn(turn) => Ok(turn),
+            Asked::Wait(ticket, woken) => self.wait(ticket, &woken, now).await,
+        }
+    }
+
+    async fn wait(
+        self: &Arc<Self>,
+        ticket: Ticket,
+        woken: &Notify,
+        since: Instant,
+    ) -> Result<Turn<Arc<Connection>>> {
         let line = Line {
             lender: self,
             ticket,
         };
-        let granted = async {
-            loop {
-                woken.notified().await;
-                if let Some(turn) = self.books().collect(ticket) {
-                    return turn;
-                }
+        let end = since.checked_add(self.config.pool.wait);
+        loop {
+            let now = now();
+            let look = self.books().look(line.ticket, now);
+            wake(look.woken);
+            if let Some(turn) = look.turn {
+                return Ok(turn);
+            }
+            if end.is_some_and(|end| end <= now) {
+                return self.books().time_out(line.ticket, now);
+            }
+            match [end, look.again].into_iter().flatten().min() {
+                None => woken.notified().await,
+                // What has become of it, the next look tells.
+                Some(until) => drop(timeout_at(until.into(), woken.notified()).await),
+            }
+        }
+    }
+
+    /// Takes back a lease, with its connection if there is one.
+    fn take_back(&self, lease: Lease, connection: Option<Arc<Connection>>) {
+        let (woken, close) = match connection {
+            Some(connection) if connection.is_clean() => {
+                let released = self.books().give_back(lease, connection, now());
+                (released.woken, released.close)
+            }
+            connection => {
+                let lost = connection.as_ref().is_some_and(|one| !one.is_open());
+                let defect = if lost { Defect::Broken } else { Defect::Dirty };
+                // Before another one is made in its place.
+                drop(connection);
+                (self.books().discard(lease, defect, now()), None)
             }
         };
-        match timeout(self.config.pool.wait, granted).await {
-            Ok(turn) => Ok(turn),
-            Err(_) => line.leave().ok_or_else(|| self.all_in_use()),
-        }
-    }
-
-    fn all_in_use(&self) -> Error {
-        let options = &self.config.pool;
-        Error::new(
-            ErrorKind::Timeout(Phase::Queue),
-            format!(
-                "all connections of the pool, {} at most, were in use for {:?}",
-                options.max, options.wait
-            ),
-        )
-    }
-
-    /// Takes back a lease, with its connection if that can be used again.
-    fn take_back(&self, lease: Lease, connection: Option<Arc<Connection>>) {
-        let released = match connection {
-            Some(connection) => self.books().give_back(lease, connection, now()),
-            None => Released {
-                wake: self.books().discard(lease),
-                close: None,
-            },
-        };
-        if let Some(woken) = released.wake {
-            woken.notify_one();
-        }
         // Closing is not done under the lock.
-        drop(released.close);
+        drop(close);
+        wake(woken);
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -143,6 +176,14 @@ impl Lender {
 }
 
 impl Lent {
+    fn new(lender: &Arc<Lender>, lease: Lease, connection: Option<Arc<Connection>>) -> Self {
+        Self {
+            lender: Arc::clone(lender),
+            lease: Some(lease),
+            connection,
+        }
+    }
+
     /// The connection.
     ///
     /// # Errors
@@ -158,33 +199,64 @@ impl Lent {
     pub(super) fn close(&mut self) {
         self.connection = None;
     }
+
+    /// Makes the connection, of which there is only leave yet.
+    async fn connect(mut self) -> Result<Self> {
+        let config = Arc::clone(&self.lender.config);
+        let lender = Arc::clone(&self.lender);
+        match dial(&config).await {
+            Ok(dialled) => {
+                self.connection = Some(Arc::new(Connection::start(dialled, &config, true)));
+                if let Some(lease) = &mut self.lease {
+                    wake(lender.books().connected(lease, now()));
+                }
+                Ok(self)
+            }
+            Err(error) => {
+                if let Some(lease) = self.lease.take() {
+                    wake(lender.books().failed(lease, &error, now()));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes a connection and gives it back, again and again until the minimum is reached.
+    async fn fill(self) -> Result<()> {
+        let lender = Arc::clone(&self.lender);
+        let mut leave = Some(self);
+        while let Some(lent) = leave.take() {
+            drop(lent.connect().await?);
+            let lease = lender.books().fill(now());
+            leave = lease.map(|lease| Self::new(&lender, lease, None));
+        }
+        Ok(())
+    }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(lease) = self.lease.take() {
-            let connection = self.connection.take();
-            let clean = connection.filter(|connection| connection.is_clean());
-            self.lender.take_back(lease, clean);
+            self.lender.take_back(lease, self.connection.take());
         }
-    }
-}
-
-impl Line<'_> {
-    /// Stops waiting, unless it is the caller's turn by now.
-    fn leave(&self) -> Option<Turn<Arc<Connection>>> {
-        self.lender.books().leave(self.ticket)
     }
 }
 
 impl Drop for Line<'_> {
     fn drop(&mut self) {
         // What was granted to somebody who is gone goes to the next.
-        match self.leave() {
+        let granted = self.lender.books().leave(self.ticket, now());
+        match granted {
             Some(Turn::Reuse(lease, connection)) => self.lender.take_back(lease, Some(connection)),
             Some(Turn::Connect(lease)) => self.lender.take_back(lease, None),
-            None => {}
+            Some(Turn::Failed(_)) | None => {}
         }
+    }
+}
+
+fn wake(woken: impl IntoIterator<Item = Arc<Notify>>) {
+    for woken in woken {
+        woken.notify_one();
     }
 }
 

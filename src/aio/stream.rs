@@ -6,12 +6,13 @@ use std::{
     task::{Context, Poll},
 };
 
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, tcp},
 };
 
-use crate::resp::Output;
+use crate::{resp::Output, socket};
 
 /// A connected socket: TCP without indirection, anything else behind a box.
 pub(super) enum Stream {
@@ -61,6 +62,9 @@ pub(super) trait Outgoing: Send {
 
     /// Writes what there is room for.
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Whether the peer has neither sent anything that was not read nor closed.
+    fn is_quiet(&self) -> bool;
 }
 
 /// How far writing has come.
@@ -113,6 +117,14 @@ impl Sink {
     /// How many bytes were written in all.
     pub(super) fn written(&self) -> u64 {
         self.written
+    }
+
+    /// Whether the peer has neither sent anything that was not read nor closed.
+    pub(super) fn is_quiet(&self) -> bool {
+        match &self.half {
+            Half::Tcp(half) => socket::is_quiet_nonblocking(&SockRef::from(half.as_ref())),
+            Half::Other(half) => half.is_quiet(),
+        }
     }
 
     /// Writes as much of the output as there is room for.

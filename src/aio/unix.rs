@@ -6,12 +6,14 @@ use std::{
     task::{Context, Poll},
 };
 
+use socket2::SockRef;
 use tokio::net::{
     UnixStream,
     unix::{OwnedReadHalf, OwnedWriteHalf},
 };
 
 use super::stream::{Incoming, Outgoing, Stream, Transport};
+use crate::socket;
 
 /// Connects to the socket at `path`.
 pub(super) async fn connect(path: &Path) -> io::Result<Stream> {
@@ -38,5 +40,9 @@ impl Outgoing for OwnedWriteHalf {
 
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.try_write_vectored(slices)
+    }
+
+    fn is_quiet(&self) -> bool {
+        socket::is_quiet_nonblocking(&SockRef::from(self.as_ref()))
     }
 }

@@ -24,9 +24,17 @@ pub(super) struct Connection {
     open: bool,
 }
 
-/// The frames of an exchange, as they come.
+/// The frames that answer an exchange.
+pub(super) enum Frames {
+    /// One at most, in place.
+    One(Option<Frame>),
+    /// Those of a batch.
+    Many(Vec<Frame>),
+}
+
+/// The answer to an exchange, as it comes.
 struct Answer<'p> {
-    frames: Vec<Frame>,
+    frames: Frames,
     /// How many chunks of the exchange were sent and not answered yet.
     chunks: usize,
     /// Receives what no command asked for.
@@ -46,23 +54,24 @@ impl Connection {
 
     /// Sends an exchange and waits for all frames that answer it.
     ///
-    /// `response_timeout` is what the server may take in addition to the patience of the exchange.
+    /// The time is counted from `now`; `response_timeout` is what the server may take in addition to
+    /// the patience of the exchange.
     pub(super) fn call<E: Exchange>(
         &mut self,
         exchange: &E,
+        now: Instant,
         response_timeout: Option<Duration>,
         pushes: &mut dyn FnMut(Frame),
-    ) -> Result<Vec<Frame>> {
+    ) -> Result<Frames> {
         if !self.open {
             return Err(lost_before());
         }
-        let now = Instant::now();
         let patience = exchange.patience();
         let after = |time: Option<Duration>| time.and_then(|time| now.checked_add(time));
         let mut deadline = after(patience.within(response_timeout));
         let mut sent = self.state.send(exchange, 0, (), deadline)?;
         let mut answer = Answer {
-            frames: Vec::new(),
+            frames: Frames::One(None),
             chunks: 1,
             pushes,
         };
@@ -116,15 +125,17 @@ impl Connection {
         self.open && self.output.is_empty() && self.state.is_idle()
     }
 
+    /// Whether it has not ended, for all that is known.
+    pub(super) fn is_open(&self) -> bool {
+        self.open
+    }
+
     /// Whether a connection that nobody has used for a while is still open and has nothing to say.
-    pub(super) fn is_quiet(&mut self) -> bool {
-        let mut look = || {
-            self.stream.set_waiting(false)?;
-            let seen = self.stream.read(&mut [0], None)?;
-            self.stream.set_waiting(true)?;
-            Ok::<_, io::Error>(seen)
-        };
-        matches!(look(), Ok(None))
+    ///
+    /// This is asked before every use, however short the while: a server may close a connection at
+    /// any time, and what is then written to it is lost without telling.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.stream.is_quiet()
     }
 
     /// Writes everything, and reads what comes meanwhile whenever not everything fits.
@@ -233,6 +244,23 @@ impl Connection {
     }
 }
 
+impl Frames {
+    pub(super) fn as_slice(&self) -> &[Frame] {
+        match self {
+            Self::One(frame) => frame.as_slice(),
+            Self::Many(frames) => frames,
+        }
+    }
+
+    fn push(&mut self, frame: Frame) {
+        match self {
+            Self::One(one @ None) => *one = Some(frame),
+            Self::One(one) => *self = Self::Many(one.take().into_iter().chain([frame]).collect()),
+            Self::Many(frames) => frames.push(frame),
+        }
+    }
+}
+
 impl Answer<'_> {
     /// Takes the frames that have come, as long as some are missing.
     fn take(&mut self, state: &mut protocol::Connection<()>) -> Result<()> {
@@ -266,4 +294,4 @@ fn lost_before() -> Error {
 }
 
 /// How many pieces are written by one call at most.
-const SLICES: usize = 32;
+const SLICES: usize = 8;

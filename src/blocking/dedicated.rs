@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::client::Lent;
+use super::{client::Lent, connection::Frames};
 use crate::{
     command::{
         Batch, Command, Commands, DedicatedCommands, Exchange, Pipeline, Place, Single,
@@ -112,7 +112,7 @@ impl Dedicated {
             return exchange.finish(&[]);
         }
         let frames = self.state()?.call(exchange)?;
-        exchange.finish(&frames)
+        exchange.finish(frames.as_slice())
     }
 
     fn state(&self) -> Result<RefMut<'_, State>> {
@@ -126,13 +126,15 @@ impl Dedicated {
 }
 
 impl State {
-    fn call<E: Exchange>(&mut self, exchange: &E) -> Result<Vec<Frame>> {
+    fn call<E: Exchange>(&mut self, exchange: &E) -> Result<Frames> {
         let Self { lent, pushes, used } = self;
         *used |= !exchange.leaves_no_trace();
         let timeout = lent.config().response_timeout;
         let result = lent
             .connection()?
-            .call(exchange, timeout, &mut |push| pushes.keep(push));
+            .call(exchange, Instant::now(), timeout, &mut |push| {
+                pushes.keep(push)
+            });
         if pushes.bytes > MOST_KEPT {
             lent.close();
         }

@@ -6,6 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use socket2::SockRef;
+
+use crate::socket;
+
 /// What a [`Stream`] can run on: std's sockets have all of it.
 pub(super) trait Transport: io::Read + io::Write + Send {
     /// How long a read waits.
@@ -16,6 +20,9 @@ pub(super) trait Transport: io::Read + io::Write + Send {
 
     /// Whether neither waits at all.
     fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()>;
+
+    /// Whether the peer has neither sent anything that was not read nor closed.
+    fn is_quiet(&self) -> bool;
 }
 
 /// A connected socket.
@@ -87,6 +94,11 @@ impl Stream {
         Ok(())
     }
 
+    /// Whether the peer has neither sent anything that was not read nor closed.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.transport.is_quiet()
+    }
+
     /// Sets how long a read waits, unless it is about that already.
     fn wait_for(&mut self, rest: Option<Duration>) -> io::Result<()> {
         let near = match (self.read_timeout, rest) {
@@ -96,8 +108,10 @@ impl Stream {
             _ => false,
         };
         if !near {
-            self.transport.set_read_timeout(rest)?;
-            self.read_timeout = rest;
+            // The next one for the same time may come a moment sooner.
+            let set = rest.map(|rest| rest.saturating_add(rest / 128));
+            self.transport.set_read_timeout(set)?;
+            self.read_timeout = set;
         }
         Ok(())
     }
@@ -114,6 +128,10 @@ impl Transport for TcpStream {
 
     fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
         self.set_nonblocking(nonblocking)
+    }
+
+    fn is_quiet(&self) -> bool {
+        socket::is_quiet(&SockRef::from(self))
     }
 }
 

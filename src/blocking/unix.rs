@@ -2,9 +2,10 @@
 
 use std::{io, os::unix::net::UnixStream, path::Path, time::Duration};
 
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::stream::{Stream, Transport};
+use crate::socket;
 
 /// Connects to the socket at `path`, and waits for room in its queue for at most `timeout`.
 pub(super) fn connect(path: &Path, timeout: Duration) -> io::Result<Stream> {
@@ -24,5 +25,9 @@ impl Transport for UnixStream {
 
     fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
         self.set_nonblocking(nonblocking)
+    }
+
+    fn is_quiet(&self) -> bool {
+        socket::is_quiet(&SockRef::from(self))
     }
 }

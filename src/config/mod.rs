@@ -51,11 +51,11 @@ use crate::{
 /// | `tcp_nodelay` | `true` or `false` | `true` |
 /// | `tcp_keepalive` | idle time before the first probe, or `none` | `5s` |
 /// | `tcp_user_timeout` | time for sent bytes to be acknowledged, or `none` | `3s` |
-/// | `pool_min` | connections kept however long they are idle | 0 |
+/// | `pool_min` | connections kept however long they are idle, and made anew when one was closed | 0 |
 /// | `pool_max` | connections open at most | 16 |
 /// | `pool_idle_timeout` | idle time before a connection is closed, or `none` | `300s` |
-/// | `pool_lifetime` | age at which a connection is replaced, or `none` | `1800s` |
-/// | `pool_wait` | time to wait for a free connection | `5s` |
+/// | `pool_lifetime` | age at which a connection is closed, up to a tenth less, or `none` | `1800s` |
+/// | `pool_wait` | time to wait for a connection, or `none` for not at all | `5s` |
 /// | `max_unanswered` | requests on a shared connection beyond which callers wait | `64mb` |
 /// | `max_frame` | longest reply | `1gb` |
 /// | `max_bulk` | longest string in a reply | `512mb` |
@@ -144,18 +144,22 @@ pub struct TcpOptions {
 }
 
 /// How many connections a pool keeps, and how long.
+///
+/// A pool does nothing by itself: what is due is closed, and what the minimum lacks is made, when
+/// somebody next asks for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolOptions {
-    /// So many connections stay open, however long they are idle.
+    /// So many connections stay open, however long they are idle. One that was closed for another
+    /// reason is made anew in the background.
     pub min: usize,
     /// So many connections are open at most.
     pub max: usize,
     /// How long a connection may be idle before it is closed.
     pub idle_timeout: Option<Duration>,
-    /// How old a connection may become before it is replaced, up to a tenth less for some of them.
+    /// How old a connection may become before it is closed, up to a tenth less for some of them.
     pub lifetime: Option<Duration>,
-    /// How long a caller waits for a free connection; zero is not at all.
+    /// How long a caller waits for a free connection, or for its turn to connect; zero is not at all.
     pub wait: Duration,
 }
 
@@ -336,7 +340,7 @@ impl Config {
         self
     }
 
-    /// Sets how old a connection may become before it is replaced, none or zero being for ever.
+    /// Sets how old a connection may become before it is closed, none or zero being for ever.
     #[must_use]
     pub fn pool_lifetime(mut self, lifetime: impl Into<Option<Duration>>) -> Self {
         self.pool.lifetime = some_time(lifetime);

@@ -88,6 +88,12 @@ impl Output {
     /// Fills `slices` with what is to be written next, and returns how many it has used.
     #[must_use]
     pub fn slices<'o>(&'o self, slices: &mut [IoSlice<'o>]) -> usize {
+        // Ordinarily there is one piece.
+        if let ([], [slice, ..]) = (self.inserts.list.as_slice(), &mut *slices) {
+            let rest = self.buffer.get(self.written..).unwrap_or_default();
+            *slice = IoSlice::new(rest);
+            return usize::from(!rest.is_empty());
+        }
         let mut skip = self.written;
         let mut used = 0;
         for piece in self.pieces() {
