@@ -87,6 +87,15 @@ pub(super) enum Work {
     Close(Error),
 }
 
+/// What the driver has to expect.
+#[derive(Default)]
+pub(super) struct Outlook {
+    /// When it must call [`Core::expire`].
+    pub(super) timer: Option<Instant>,
+    /// How many calls wait for replies.
+    pub(super) owed: usize,
+}
+
 impl Connection {
     /// Starts the driver of a connection.
     ///
@@ -317,13 +326,11 @@ impl Drop for Connection {
 
 impl Core {
     /// Looks at what is to be done; `sink` comes back from writing.
-    ///
-    /// `timer` becomes the time at which the driver must call [`Core::expire`].
     pub(super) fn take_work(
         &self,
         cx: &Context<'_>,
         sink: Option<Sink>,
-        timer: &mut Option<Instant>,
+        outlook: &mut Outlook,
     ) -> Work {
         let mut state = self.lock();
         if sink.is_some() {
@@ -331,7 +338,10 @@ impl Core {
         }
         let deadlines = [state.queue.poll_timeout(), state.gate.poll_timeout()];
         state.timer = deadlines.into_iter().chain([state.timer]).flatten().min();
-        *timer = state.timer;
+        *outlook = Outlook {
+            timer: state.timer,
+            owed: state.queue.owed(),
+        };
         match &mut state.driver {
             Some(driver) => driver.clone_from(cx.waker()),
             None => state.driver = Some(cx.waker().clone()),

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    connection::{Core, Work, cannot_write},
+    connection::{Core, Outlook, Work, cannot_write},
     stream::{Source, Written},
 };
 use crate::{
@@ -38,10 +38,10 @@ pub(super) struct Driver {
     /// Frames and wakers on their way, kept for their memory.
     frames: Vec<Frame>,
     wakers: Vec<Waker>,
-    /// The one timer, for when it is set, and for when it must be.
+    /// The one timer, and for when it is set.
     timer: Pin<Box<Sleep>>,
     timer_at: Option<Instant>,
-    timer_wanted: Option<Instant>,
+    outlook: Outlook,
     /// The connection has ended and all who waited know.
     ended: bool,
 }
@@ -63,7 +63,7 @@ impl Driver {
             wakers: Vec::new(),
             timer: Box::pin(time::sleep(Duration::ZERO)),
             timer_at: None,
-            timer_wanted: None,
+            outlook: Outlook::default(),
             ended: false,
         }
     }
@@ -102,9 +102,7 @@ impl Driver {
     fn flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let mut returned = None;
         loop {
-            let work = self
-                .core
-                .take_work(cx, returned.take(), &mut self.timer_wanted);
+            let work = self.core.take_work(cx, returned.take(), &mut self.outlook);
             let mut sink = match work {
                 Work::Close(error) => return Poll::Ready(Err(error)),
                 Work::Nothing => return Poll::Ready(Ok(())),
@@ -140,7 +138,8 @@ impl Driver {
     /// Hands out some of the frames that are complete, even those in front of a broken one.
     fn hand_out(&mut self) -> Result<Handed> {
         let mut broken = None;
-        while self.frames.len() < WAVE {
+        let wave = wave(self.outlook.owed);
+        while self.frames.len() < wave {
             match self.receiver.frame() {
                 Ok(Some(frame)) => self.frames.push(frame),
                 Ok(None) => break,
@@ -153,7 +152,7 @@ impl Driver {
         if self.frames.is_empty() {
             return broken.map_or(Ok(Handed::Nothing), Err);
         }
-        let full = self.frames.len() == WAVE;
+        let full = self.frames.len() == wave;
         let delivered = self.core.deliver(&mut self.frames, &mut self.wakers);
         let several = self.wakers.len() > 1;
         self.wake();
@@ -171,7 +170,7 @@ impl Driver {
     ///
     /// The timer is set again only when it has fired or would be too late, not for every request.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(wanted) = self.timer_wanted else {
+        let Some(wanted) = self.outlook.timer else {
             return Poll::Pending;
         };
         if self.timer_at != Some(wanted) {
@@ -225,5 +224,10 @@ fn now() -> Instant {
     time::Instant::now().into_std()
 }
 
-/// How many replies are handed out before the callers among them have a turn.
-const WAVE: usize = 48;
+/// How many replies are handed out before the callers among them have a turn, when `owed` are owed.
+///
+/// Four waves share what is under way, so that the server has work while replies are handed out;
+/// smaller ones than this would cost more calls to the system than they gain.
+fn wave(owed: usize) -> usize {
+    (owed / 4).clamp(16, 64)
+}

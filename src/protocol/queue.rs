@@ -193,6 +193,11 @@ impl<W: Copy + PartialEq> Queue<W> {
         !self.output.is_empty()
     }
 
+    /// How many exchanges, or chunks of them, wait for replies or swallow them.
+    pub(crate) fn owed(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Whether no reply is owed.
     pub(crate) fn is_answered(&self) -> bool {
         self.slots.is_empty()

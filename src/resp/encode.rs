@@ -85,26 +85,22 @@ impl<'b> Writer<'b> {
     pub fn word(&mut self, word: &[u8]) {
         self.words += 1;
         self.out.reserve(word.len() + MAX_WORD_OVERHEAD);
-        self.header(b'$', word.len());
+        self.header(word.len());
         self.out.extend_from_slice(word);
         self.out.extend_from_slice(CRLF);
     }
 
     /// Appends one word, which an [`Output`](super::Output) does not copy if it is large.
     pub fn shared(&mut self, word: &Bytes) {
-        match &mut self.inserts {
-            Some(inserts) if word.len() >= LARGE => {
-                self.words += 1;
-                let mut digits = itoa::Buffer::new();
-                self.out.extend_from_slice(b"$");
-                self.out
-                    .extend_from_slice(digits.format(word.len()).as_bytes());
-                self.out.extend_from_slice(CRLF);
-                inserts.push(self.out.len(), word.clone());
-                self.out.extend_from_slice(CRLF);
-            }
-            _ => self.word(word),
+        if word.len() < LARGE || self.inserts.is_none() {
+            return self.word(word);
         }
+        self.words += 1;
+        self.header(word.len());
+        if let Some(inserts) = &mut self.inserts {
+            inserts.push(self.out.len(), word.clone());
+        }
+        self.out.extend_from_slice(CRLF);
     }
 
     /// Appends one word that is the name of a key.
@@ -239,15 +235,24 @@ impl<'b> Writer<'b> {
         self.complete = true;
     }
 
-    fn header(&mut self, kind: u8, length: usize) {
-        if let Ok(digit @ 0..10) = u8::try_from(length) {
-            self.out
-                .extend_from_slice(&[kind, b'0' + digit, b'\r', b'\n']);
-        } else {
-            let mut digits = itoa::Buffer::new();
-            self.out.extend_from_slice(&[kind]);
-            self.out.extend_from_slice(digits.format(length).as_bytes());
-            self.out.extend_from_slice(CRLF);
+    /// Appends the line in front of a word.
+    #[inline]
+    fn header(&mut self, length: usize) {
+        match u8::try_from(length) {
+            Ok(length @ 0..10) => self
+                .out
+                .extend_from_slice(&[b'$', b'0' + length, b'\r', b'\n']),
+            Ok(length @ 10..100) => {
+                let (tens, ones) = (b'0' + length / 10, b'0' + length % 10);
+                self.out
+                    .extend_from_slice(&[b'$', tens, ones, b'\r', b'\n']);
+            }
+            _ => {
+                let mut digits = itoa::Buffer::new();
+                self.out.extend_from_slice(b"$");
+                self.out.extend_from_slice(digits.format(length).as_bytes());
+                self.out.extend_from_slice(CRLF);
+            }
         }
     }
 }

@@ -418,8 +418,13 @@ impl<'f> Iterator for Elements<'f> {
         if self.entered {
             self.position = skip(bytes, self.position);
         }
-        let start = skip_pushes(bytes, self.position);
-        let at = skip_attributes(bytes, start);
+        let (start, at) = match bytes.get(self.position) {
+            Some(b'>' | b'|') => {
+                let start = skip_pushes(bytes, self.position);
+                (start, skip_attributes(bytes, start))
+            }
+            _ => (self.position, self.position),
+        };
         let reply = Reply::new(self.frame, start, at);
         self.entered = reply.header.kind.is_aggregate();
         self.position = if self.entered { at } else { reply.header.next };
@@ -501,7 +506,19 @@ impl Header {
     pub(crate) fn read(bytes: &[u8], at: usize) -> Option<Self> {
         let body = at + 1;
         let kind = match bytes.get(at)? {
-            b'$' => return Self::string(bytes, body, Kind::BulkString),
+            b'$' => {
+                return match short_length(bytes, body) {
+                    Some((length, body)) => Some(Self {
+                        kind: Kind::BulkString,
+                        attribute: false,
+                        number: 0,
+                        body,
+                        payload_end: body + length,
+                        next: body + length + 2,
+                    }),
+                    None => Self::string(bytes, body, Kind::BulkString),
+                };
+            }
             b'*' => return Self::aggregate(bytes, body, Kind::Array, false),
             b':' => {
                 let (number, next) = read_number(bytes, body)?;
@@ -684,6 +701,26 @@ fn skip_uncounted(bytes: &[u8], at: usize) -> usize {
         }
     }
     position
+}
+
+/// The length of one to three digits on the line at `at`, and where the next line begins.
+///
+/// That is what most strings have, and reading it digit by digit costs more than all the rest.
+#[inline]
+pub(super) fn short_length(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
+    let line = bytes.get(at..)?.first_chunk::<5>()?;
+    let digit = |byte: u8| Some(usize::from(byte.wrapping_sub(b'0'))).filter(|digit| *digit < 10);
+    let [a, b, c, d, e] = *line;
+    let one = digit(a)?;
+    if (b, c) == (b'\r', b'\n') {
+        return Some((one, at + 3));
+    }
+    let two = one * 10 + digit(b)?;
+    if (c, d) == (b'\r', b'\n') {
+        return Some((two, at + 4));
+    }
+    let three = two * 10 + digit(c)?;
+    ((d, e) == (b'\r', b'\n')).then_some((three, at + 5))
 }
 
 /// The number on the line at `at`, and where the next line begins.

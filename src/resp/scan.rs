@@ -4,6 +4,7 @@ use std::{error, fmt};
 
 use memchr::memchr;
 
+use super::frame::short_length;
 use crate::error::{Error, ErrorKind};
 
 /// How much a peer may send before a frame is refused.
@@ -126,7 +127,11 @@ impl Scanner {
             return Ok(Some(OK.len()));
         }
         loop {
-            match self.header(buffer)? {
+            let header = match self.short_string(buffer) {
+                Some(end) => Header::Scalar { end },
+                None => self.header(buffer)?,
+            };
+            match header {
                 Header::Incomplete => return Ok(None),
                 Header::Scalar { end } => {
                     self.position = end;
@@ -207,6 +212,18 @@ impl Scanner {
         self.remaining = children;
         self.position = end;
         Ok(())
+    }
+
+    /// Where the string at `position` ends, if its length has few digits and all of it is there.
+    #[inline]
+    fn short_string(&self, buffer: &[u8]) -> Option<usize> {
+        if *buffer.get(self.position)? != b'$' {
+            return None;
+        }
+        let (length, body) = short_length(buffer, self.position + 1)?;
+        let payload_end = body + length;
+        let ends = buffer.get(payload_end..payload_end + 2)? == b"\r\n";
+        (ends && length <= self.limits.bulk).then_some(payload_end + 2)
     }
 
     /// Reads the value at `position`, or the header of it if it has elements.
