@@ -17,6 +17,8 @@
 mod announced;
 mod back_off;
 mod fan_out;
+#[cfg(test)]
+mod live;
 mod node;
 mod read_from;
 mod redirect;

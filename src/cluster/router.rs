@@ -531,6 +531,12 @@ impl Router {
         self.failure.as_ref()
     }
 
+    /// Asks the next question in this way.
+    #[cfg(test)]
+    pub(super) fn ask_by(&mut self, query: Query) {
+        self.query = query;
+    }
+
     fn call(
         &self,
         info: &'static Info,
