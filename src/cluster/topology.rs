@@ -6,7 +6,7 @@
 //! is usable and says of the rest why it is not; whether it replaces what was known is decided by the
 //! [router](super::router).
 
-use std::{fmt, sync::Arc};
+use std::{cmp::Reverse, collections::BinaryHeap, fmt, sync::Arc};
 
 use super::{
     node::{AddressMap, NodeAddress, NodeId, Nodes},
@@ -21,10 +21,18 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     shards: Vec<AnnouncedShard>,
-    /// For each slot the number of its shard, counted from 1.
-    slots: Slots,
+    /// Who serves which slots, in the order of the slots and each of them once.
+    claims: Vec<Claim>,
     /// What could not be used.
     flaws: Vec<Flaw>,
+}
+
+/// A range of slots and its shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Claim {
+    start: u16,
+    end: u16,
+    shard: usize,
 }
 
 /// A part of an answer that cannot be used.
@@ -133,7 +141,7 @@ impl Answer {
 
     /// How many slots have a primary.
     pub(crate) fn covered(&self) -> usize {
-        self.slots.covered()
+        self.claims.iter().map(Claim::length).sum()
     }
 
     /// How many primaries are said to be healthy.
@@ -150,7 +158,7 @@ impl Answer {
     fn empty() -> Self {
         Self {
             shards: Vec::new(),
-            slots: Slots::empty(),
+            claims: Vec::new(),
             flaws: Vec::new(),
         }
     }
@@ -165,50 +173,72 @@ impl Answer {
             self.shards.push(AnnouncedShard { primary, replicas });
             self.shards.len() - 1
         });
-        let Ok(number) = u16::try_from(at + 1) else {
-            return;
-        };
-        if self.rank(number).is_none() {
+        if self.rank(at).is_none() {
             self.flaws
                 .extend((!ranges.is_empty()).then_some(Flaw::NoPrimary));
             return;
         }
         for &(start, end) in ranges {
-            let (Ok(start), Ok(end)) = (u16::try_from(start), u16::try_from(end)) else {
-                self.flaws.push(Flaw::NoRange);
-                continue;
-            };
-            if start > end || end >= SLOTS {
-                self.flaws.push(Flaw::NoRange);
-                continue;
+            match (u16::try_from(start), u16::try_from(end)) {
+                (Ok(start), Ok(end)) if start <= end && end < SLOTS => {
+                    self.claims.push(Claim {
+                        start,
+                        end,
+                        shard: at,
+                    });
+                }
+                _ => self.flaws.push(Flaw::NoRange),
             }
-            self.claim(start, end, number);
         }
     }
 
-    /// Gives a range to a shard; where another one claims it too, the healthier one has it.
-    fn claim(&mut self, start: u16, end: u16, number: u16) {
-        if self.slots.is_free(start, end) {
-            self.slots.fill(start, end, number);
+    /// Gives slots that several shards claim to the healthiest, or to the one that was named first.
+    fn settle(&mut self) {
+        let mut claims: Vec<_> = std::mem::take(&mut self.claims)
+            .into_iter()
+            .enumerate()
+            .collect();
+        claims.sort_by_key(|(_, claim)| claim.start);
+        let are_apart = |pair: &[(usize, Claim)]| match pair {
+            [(_, one), (_, other)] => one.end < other.start,
+            _ => true,
+        };
+        if claims.windows(2).all(are_apart) {
+            self.claims = claims.into_iter().map(|(_, claim)| claim).collect();
             return;
         }
         self.flaws.push(Flaw::Overlap);
-        for slot in start..=end {
-            let known = self.slots.get(slot);
-            if known == 0 || self.rank(number) > self.rank(known) {
-                self.slots.fill(slot, slot, number);
+        let ends = claims.iter().map(|(_, claim)| claim.end + 1);
+        let mut edges: Vec<_> = claims.iter().map(|(_, it)| it.start).chain(ends).collect();
+        edges.sort_unstable();
+        edges.dedup();
+        let mut claims = claims.into_iter().peekable();
+        let mut open = BinaryHeap::new();
+        for (start, next) in edges.iter().zip(edges.iter().skip(1)) {
+            while let Some((order, claim)) = claims.next_if(|(_, claim)| claim.start == *start) {
+                open.push((self.rank(claim.shard), Reverse(order), claim));
+            }
+            while open.peek().is_some_and(|(_, _, claim)| claim.end < *start) {
+                open.pop();
+            }
+            if let Some((_, _, best)) = open.peek() {
+                self.claims.push(Claim {
+                    start: *start,
+                    end: next - 1,
+                    shard: best.shard,
+                });
             }
         }
     }
 
     /// How plausible it is that a shard serves what it claims.
-    fn rank(&self, number: u16) -> Option<(bool, i64)> {
-        let at = usize::from(number).checked_sub(1)?;
-        let primary = self.shards.get(at)?.primary.as_ref()?;
+    fn rank(&self, shard: usize) -> Option<(bool, i64)> {
+        let primary = self.shards.get(shard)?.primary.as_ref()?;
         Some((primary.online, primary.offset))
     }
 
-    fn check(self) -> Result<Self, String> {
+    fn check(mut self) -> Result<Self, String> {
+        self.settle();
         if self.covered() > 0 {
             return Ok(self);
         }
@@ -217,6 +247,12 @@ impl Answer {
             reason = format!("{reason}: {flaw}");
         }
         Err(reason)
+    }
+}
+
+impl Claim {
+    fn length(&self) -> usize {
+        usize::from(self.end - self.start) + 1
     }
 }
 
@@ -346,9 +382,11 @@ impl Topology {
     /// Takes an answer over, and lets the nodes in it become known.
     pub(crate) fn new(answer: Answer, nodes: &mut Nodes) -> Self {
         let mut topology = Self::empty();
-        // The shards of the answer by number, and their numbers here: some have no primary.
-        let mut numbers = vec![0];
+        // Where each shard of the answer stands here; those without a primary, and so without slots,
+        // stand nowhere.
+        let mut places = Vec::with_capacity(answer.shards.len());
         for shard in answer.shards {
+            places.push(topology.shards.len());
             let replicas: Vec<_> = shard
                 .replicas
                 .iter()
@@ -356,16 +394,18 @@ impl Topology {
                 .filter_map(|(online, id)| online.then_some(id))
                 .collect();
             let Some(primary) = shard.primary else {
-                numbers.push(0);
                 continue;
             };
             topology.shards.push(Shard {
                 primary: introduce(&primary, nodes),
                 replicas,
             });
-            numbers.push(u16::try_from(topology.shards.len()).unwrap_or(0));
         }
-        topology.slots = answer.slots.renumbered(&numbers);
+        for claim in &answer.claims {
+            if let Some(place) = places.get(claim.shard) {
+                topology.slots.fill(claim, *place);
+            }
+        }
         topology
     }
 
@@ -379,15 +419,12 @@ impl Topology {
             });
             self.shards.len() - 1
         });
-        if let Ok(number) = u16::try_from(at + 1) {
-            self.slots.fill(slot, slot, number);
-        }
+        self.slots.set(slot, at);
     }
 
     /// The shard that serves a slot.
     pub(crate) fn shard(&self, slot: u16) -> Option<&Shard> {
-        let number = usize::from(self.slots.get(slot));
-        self.shards.get(number.checked_sub(1)?)
+        self.shards.get(self.slots.get(slot)?)
     }
 
     /// All shards, those without slots included.
@@ -399,8 +436,8 @@ impl Topology {
     pub(crate) fn slot_of_each(&self) -> Vec<Option<u16>> {
         let mut slots = vec![None; self.shards.len()];
         for slot in (0..SLOTS).rev() {
-            let number = usize::from(self.slots.get(slot));
-            if let Some(first) = number.checked_sub(1).and_then(|at| slots.get_mut(at)) {
+            let shard = self.slots.get(slot);
+            if let Some(first) = shard.and_then(|at| slots.get_mut(at)) {
                 *first = Some(slot);
             }
         }
@@ -419,7 +456,7 @@ impl Topology {
 
     /// How many slots have a primary.
     pub(crate) fn covered(&self) -> usize {
-        self.slots.covered()
+        self.slots.covered
     }
 
     /// Whether every slot is served by the same nodes.
@@ -443,9 +480,10 @@ fn introduce(announced: &Announced, nodes: &mut Nodes) -> NodeId {
     id
 }
 
-/// A number for each slot, 0 for none.
+/// The shard of each slot.
 #[derive(Clone, PartialEq, Eq)]
 struct Slots {
+    /// Counted from 1; 0 for none.
     numbers: Box<[u16]>,
     /// How many are not 0.
     covered: usize,
@@ -459,44 +497,26 @@ impl Slots {
         }
     }
 
-    fn get(&self, slot: u16) -> u16 {
-        self.numbers.get(usize::from(slot)).copied().unwrap_or(0)
+    fn get(&self, slot: u16) -> Option<usize> {
+        let number = self.numbers.get(usize::from(slot))?;
+        usize::from(*number).checked_sub(1)
     }
 
-    fn is_free(&self, start: u16, end: u16) -> bool {
-        self.covered == 0
-            || self
-                .numbers
-                .get(usize::from(start)..=usize::from(end))
-                .is_some_and(|range| range.iter().all(|number| *number == 0))
-    }
-
-    fn fill(&mut self, start: u16, end: u16, number: u16) {
-        let Some(range) = self.numbers.get_mut(usize::from(start)..=usize::from(end)) else {
-            return;
-        };
-        self.covered -= range.iter().filter(|number| **number != 0).count();
-        range.fill(number);
-        self.covered += if number == 0 { 0 } else { range.len() };
-    }
-
-    fn covered(&self) -> usize {
-        self.covered
-    }
-
-    /// Each number replaced by the one that stands at its place.
-    fn renumbered(mut self, numbers: &[u16]) -> Self {
-        if numbers
-            .iter()
-            .enumerate()
-            .any(|(at, number)| at != usize::from(*number))
-        {
-            for number in &mut self.numbers {
-                *number = numbers.get(usize::from(*number)).copied().unwrap_or(0);
-            }
-            self.covered = self.numbers.iter().filter(|number| **number != 0).count();
+    /// Gives a range that nobody has to a shard.
+    fn fill(&mut self, claim: &Claim, shard: usize) {
+        let range = usize::from(claim.start)..=usize::from(claim.end);
+        if let (Some(range), Ok(number)) = (self.numbers.get_mut(range), u16::try_from(shard + 1)) {
+            range.fill(number);
+            self.covered += range.len();
         }
-        self
+    }
+
+    fn set(&mut self, slot: u16, shard: usize) {
+        let place = self.numbers.get_mut(usize::from(slot));
+        if let (Some(place), Ok(number)) = (place, u16::try_from(shard + 1)) {
+            self.covered += usize::from(*place == 0);
+            *place = number;
+        }
     }
 }
 
