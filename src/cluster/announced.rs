@@ -49,7 +49,7 @@ impl Node {
 }
 
 /// The version of RESP that an answer is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Version {
     Two,
     Three,

@@ -25,6 +25,8 @@ mod redirect;
 mod refresh;
 mod route;
 mod router;
+#[cfg(test)]
+mod simulation;
 mod slot;
 mod topology;
 

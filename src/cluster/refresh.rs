@@ -192,7 +192,7 @@ pub(super) const PAUSE: Duration = Duration::from_millis(100);
 const SLOWEST: Duration = Duration::from_secs(1);
 
 /// How long a node may take to answer before another one is asked.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {
@@ -294,12 +294,12 @@ mod tests {
         let (ask, _) = script.poll(0).unwrap();
         assert_eq!(
             script.refresh.poll_timeout(script.at(1)),
-            Some(script.at(2000))
+            Some(script.at(500))
         );
-        assert_eq!(script.refresh.overdue(script.at(1999)), None);
-        assert_eq!(script.refresh.overdue(script.at(2000)), Some(script.ids[0]));
+        assert_eq!(script.refresh.overdue(script.at(499)), None);
+        assert_eq!(script.refresh.overdue(script.at(500)), Some(script.ids[0]));
         script.refresh.failed();
-        assert_eq!(script.poll(2000).map(|it| it.1), Some(1));
+        assert_eq!(script.poll(500).map(|it| it.1), Some(1));
         assert_eq!(script.refresh.close(ask), None);
     }
 

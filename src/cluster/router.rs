@@ -53,6 +53,8 @@ pub(crate) struct Router {
     topology: Topology,
     refresh: Refresh,
     query: Query,
+    /// The answer that the topology was made of, if nothing was corrected since.
+    adopted: Option<Answer>,
     /// Slots that redirects have corrected since the question that is under way was asked.
     corrected: Vec<(u16, NodeId)>,
     /// An answer that knows less than what was known, until another node confirms it.
@@ -199,6 +201,12 @@ impl Call {
         matches!(self.target, Target::Node(_))
     }
 
+    /// Lets it be redirected for ever, to see whether that is noticed.
+    #[cfg(test)]
+    pub(super) fn forget_redirects(&mut self) {
+        self.redirects = 0;
+    }
+
     /// When it ends, come what may; then [`Call::expired`] says why.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline
@@ -230,6 +238,7 @@ impl Router {
             nodes,
             topology: Topology::empty(),
             query: Query::Shards,
+            adopted: None,
             corrected: Vec::new(),
             doubted: None,
             failure: None,
@@ -425,15 +434,20 @@ impl Router {
             Query::Shards => Answer::from_shards(reply, asked),
             Query::Slots => Answer::from_slots(reply, asked),
         };
-        match answer {
-            Ok(answer) => {
-                self.recovered(id);
-                self.consider(answer, now, random);
-            }
-            Err(reason) => {
-                let error = Error::new(ErrorKind::Decode, reason);
-                self.useless(id, error.with_command(self.query.info().name), now, random);
-            }
+        self.told(id, answer, now, random);
+    }
+
+    /// Takes an answer over that was read before, which is most of the work.
+    #[cfg(test)]
+    pub(super) fn topology_as_read(
+        &mut self,
+        ask: Ask,
+        answer: Result<Answer, String>,
+        now: Instant,
+        random: u64,
+    ) {
+        if let Some(id) = self.refresh.close(ask) {
+            self.told(id, answer, now, random);
         }
     }
 
@@ -626,6 +640,7 @@ impl Router {
         if self.refresh.is_asking() {
             self.corrected.push((slot, primary));
         }
+        self.adopted = None;
         self.topology.patch(slot, primary);
     }
 
@@ -704,6 +719,20 @@ impl Router {
         }
     }
 
+    fn told(&mut self, id: NodeId, answer: Result<Answer, String>, now: Instant, random: u64) {
+        match answer {
+            Ok(answer) => {
+                self.recovered(id);
+                self.consider(answer, now, random);
+            }
+            Err(reason) => {
+                let error = Error::new(ErrorKind::Decode, reason);
+                let command = self.query.info().name;
+                self.useless(id, error.with_command(command), now, random);
+            }
+        }
+    }
+
     fn useless(&mut self, id: NodeId, error: Error, now: Instant, random: u64) {
         self.doubt(id, now);
         self.failure = Some(error);
@@ -736,7 +765,14 @@ impl Router {
     }
 
     fn adopt(&mut self, answer: Answer, now: Instant, random: u64) {
-        let mut topology = Topology::new(answer, &mut self.nodes);
+        self.doubted = None;
+        self.failure = None;
+        self.refresh.done(now, random);
+        if self.adopted.as_ref() == Some(&answer) {
+            return;
+        }
+        let mut topology = Topology::new(&answer, &mut self.nodes);
+        self.adopted = self.corrected.is_empty().then_some(answer);
         for (slot, primary) in std::mem::take(&mut self.corrected) {
             // A redirect that came after the question knows better than the answer.
             if self.nodes.get(primary).is_some() {
@@ -745,9 +781,6 @@ impl Router {
         }
         let changed = !topology.agrees_with(&self.topology);
         self.topology = topology;
-        self.doubted = None;
-        self.failure = None;
-        self.refresh.done(now, random);
         let known: Vec<_> = self.topology.nodes().collect();
         let gone = self.nodes.retain(|id| known.contains(&id));
         self.events.extend(gone.into_iter().map(Event::Forget));

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What one node said about the cluster, as far as it can be used.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     shards: Vec<AnnouncedShard>,
     /// Who serves which slots, in the order of the slots and each of them once.
@@ -63,14 +63,14 @@ pub(crate) struct Asked<'a> {
     pub(crate) map: &'a AddressMap,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct AnnouncedShard {
     primary: Option<Announced>,
     replicas: Vec<Announced>,
 }
 
 /// A node as it was announced, with the addresses already mapped.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Announced {
     address: NodeAddress,
     /// Other addresses that name the same node.
@@ -239,6 +239,14 @@ impl Answer {
 
     fn check(mut self) -> Result<Self, String> {
         self.settle();
+        // Health and offsets have decided by now, and change without anything else.
+        let nodes = |shard: &mut AnnouncedShard| {
+            let replicas = shard.replicas.iter_mut();
+            replicas
+                .chain(&mut shard.primary)
+                .for_each(|it| it.offset = 0);
+        };
+        self.shards.iter_mut().for_each(nodes);
         if self.covered() > 0 {
             return Ok(self);
         }
@@ -380,12 +388,12 @@ impl Topology {
     }
 
     /// Takes an answer over, and lets the nodes in it become known.
-    pub(crate) fn new(answer: Answer, nodes: &mut Nodes) -> Self {
+    pub(crate) fn new(answer: &Answer, nodes: &mut Nodes) -> Self {
         let mut topology = Self::empty();
         // Where each shard of the answer stands here; those without a primary, and so without slots,
         // stand nowhere.
         let mut places = Vec::with_capacity(answer.shards.len());
-        for shard in answer.shards {
+        for shard in &answer.shards {
             places.push(topology.shards.len());
             let replicas: Vec<_> = shard
                 .replicas
@@ -393,11 +401,11 @@ impl Topology {
                 .map(|replica| (replica.online, introduce(replica, nodes)))
                 .filter_map(|(online, id)| online.then_some(id))
                 .collect();
-            let Some(primary) = shard.primary else {
+            let Some(primary) = &shard.primary else {
                 continue;
             };
             topology.shards.push(Shard {
-                primary: introduce(&primary, nodes),
+                primary: introduce(primary, nodes),
                 replicas,
             });
         }
@@ -551,7 +559,7 @@ mod tests {
     /// What a topology says, as text: ranges with their primary and replicas.
     fn shown(answer: Answer) -> Vec<String> {
         let mut nodes = Nodes::default();
-        let topology = Topology::new(answer, &mut nodes);
+        let topology = Topology::new(&answer, &mut nodes);
         let address = |id: NodeId| nodes.get(id).unwrap().address.to_string();
         let mut ranges: Vec<(u16, u16, String)> = Vec::new();
         for slot in 0..SLOTS {
@@ -646,7 +654,7 @@ mod tests {
         let mut shards = healthy();
         shards[0].nodes[0].hostname = Some("name".to_owned());
         let mut nodes = Nodes::default();
-        let topology = Topology::new(shards_of(&shards).unwrap(), &mut nodes);
+        let topology = Topology::new(&shards_of(&shards).unwrap(), &mut nodes);
         let primary = topology.shard(0).unwrap().primary;
         assert_eq!(nodes.find(&NodeAddress::new("name", 1)), Some(primary));
         assert_eq!(&*nodes.get(primary).unwrap().server_name, "name");
@@ -798,7 +806,7 @@ mod tests {
     #[test]
     fn a_redirect_corrects_one_slot() {
         let mut nodes = Nodes::default();
-        let mut topology = Topology::new(shards_of(&healthy()).unwrap(), &mut nodes);
+        let mut topology = Topology::new(&shards_of(&healthy()).unwrap(), &mut nodes);
         let known = nodes.find(&NodeAddress::new("b", 1)).unwrap();
         let new = nodes.at(&NodeAddress::new("c", 1));
         topology.patch(7, known);
@@ -837,7 +845,7 @@ mod tests {
             match shards_of(&shards) {
                 Ok(answer) => {
                     prop_assert_eq!(answer.covered(), covered);
-                    let topology = Topology::new(answer, &mut Nodes::default());
+                    let topology = Topology::new(&answer, &mut Nodes::default());
                     for slot in 0..SLOTS {
                         let is = topology.shard(slot).is_some();
                         prop_assert_eq!(is, claimed(u64::from(slot)));
