@@ -4,7 +4,10 @@
 //! node: a server refuses keys of two slots even if it serves both. Whatever was asked of several
 //! nodes, [`join`] makes one frame of their answers that the command's own type is read from.
 
-use std::{collections::HashSet, ops::Range};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use bytes::{Bytes, BytesMut};
 
@@ -52,9 +55,11 @@ pub(crate) fn split(info: &Info, command: &[u8], unless: &[&str]) -> Result<Vec<
         .with_command(info.name));
     }
     let mut slots: Vec<(u16, Vec<usize>)> = Vec::new();
+    let mut places = HashMap::new();
     for (at, item) in shape.items().enumerate() {
         let slot = key_slot(item.first().copied().unwrap_or_default());
-        match slots.iter_mut().find(|(known, _)| *known == slot) {
+        let place = *places.entry(slot).or_insert(slots.len());
+        match slots.get_mut(place) {
             Some((_, items)) => items.push(at),
             None => slots.push((slot, vec![at])),
         }

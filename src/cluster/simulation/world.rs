@@ -544,7 +544,7 @@ impl World {
                 let router = &mut self.clients[client].router;
                 match said.read {
                     // Now and then it is read anew.
-                    Some(answer) if random % 16 != 0 => {
+                    Some(answer) if !random.is_multiple_of(16) => {
                         router.topology_as_read(ask, answer, now, random);
                     }
                     _ => router.topology(ask, said.frame.reply(), now, random),
