@@ -8,7 +8,7 @@
 //!   error reply ──▶ redirect ──▶ another node, or wait (back_off) and refresh the topology
 //! ```
 //!
-//! [`router`] ties these together and has a diagram of its own. Nothing here does IO, reads a clock
+//! The `router` ties these together and has a diagram of its own. Nothing here does IO, reads a clock
 //! or draws a random number: time and chance are arguments, so that everything can be replayed. The
 //! facts about commands, which nodes run them and how their answers are joined, come from the spec
 //! by [`Info`](crate::command::Info).

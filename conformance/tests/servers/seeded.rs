@@ -53,23 +53,11 @@ impl<T: Decode> Command for Seeded<T> {
 const fn info(name: &'static str, flags: Flags, replies: Replies) -> Info {
     Info {
         name,
-        encoded: b"",
         words: 1,
         group: "string",
-        module: None,
-        provider: None,
-        since: None,
-        deprecated: None,
-        arity: -1,
         flags,
-        acl_categories: &[],
-        keys: &[],
-        request_policy: None,
-        response_policy: None,
-        blocking: None,
-        connection: None,
-        retry: respec::command::Retry::No,
         replies,
+        ..*Info::UNKNOWN
     }
 }
 
