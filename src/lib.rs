@@ -6,6 +6,7 @@
 //! - [`commands`] has every command with its options, one module for each group; [`cmd`] makes
 //!   commands that belong to no client.
 //! - [`command`] says what a command is and what may be passed to one; [`reply`] what comes back.
+//! - [`cluster`] has the slots of keys and how nodes are found and chosen.
 //! - [`Config`] has the settings and their URL form; [`Error`] answers questions.
 //! - [`resp`] is the protocol, for those who want to speak it themselves.
 
@@ -24,6 +25,8 @@ pub mod aio;
 mod back_off;
 #[cfg(feature = "blocking")]
 pub mod blocking;
+#[expect(dead_code, reason = "the drivers do not use the router yet")]
+pub mod cluster;
 pub mod cmd;
 pub mod command;
 pub mod commands;

@@ -7,6 +7,7 @@
 mod lower;
 mod naming;
 mod needs;
+pub mod routing;
 mod state;
 mod values;
 

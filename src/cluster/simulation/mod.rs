@@ -1,0 +1,321 @@
+//! The router against clusters that fail in every way, in a time that does not pass.
+//!
+//! A seed decides about everything: the cluster, its faults, the network, and what clients ask for.
+//! Run one seed and see what happens with `RESPEC_SEED=7 cargo test -p respec --lib one_seed --
+//! --nocapture`, and so many of them with `RESPEC_SEEDS=1000000`.
+//!
+//! What must be true, of every seed:
+//!
+//! - No caller gets the reply to another one's command.
+//! - What was acknowledged was executed exactly once; what may have been executed, at most once;
+//!   and what is said not to have been executed, never.
+//! - Every operation ends by its deadline.
+//! - A call is redirected five times at most, and never waits longer than it may; a client asks for
+//!   the topology every 100 ms at most.
+//! - Once everything is well again, everything succeeds.
+//!
+//! And of seeds without certain faults, see [`Weather`], that no error reaches a caller at all.
+//!
+//! Mutants, clients with one fault each, show that this notices something.
+
+mod chance;
+mod ledger;
+mod model;
+mod world;
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+};
+
+use chance::Chance;
+use model::{KEYS, Lie, NODES, SHARDS, SLOTS, State, key, lies};
+use world::{Happening, Mutant, World};
+
+/// What kind of faults a seed has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Weather {
+    /// Nothing happens.
+    Calm,
+    /// Slots move.
+    Moving,
+    /// Replicas take over in agreement with their primaries.
+    Handover,
+    /// Nodes say wrong things about the topology.
+    Lying,
+    /// Nodes die and come back, and their replicas take over.
+    Dying,
+    /// Connections break, and nodes are silent for a while.
+    Breaking,
+    /// Everything at once.
+    Storm,
+}
+
+impl Weather {
+    fn of(seed: u64) -> Self {
+        match seed % 10 {
+            0 => Self::Calm,
+            1 | 2 => Self::Moving,
+            3 => Self::Handover,
+            4 => Self::Lying,
+            5 => Self::Dying,
+            6 => Self::Breaking,
+            _ => Self::Storm,
+        }
+    }
+
+    fn has(self, part: Self) -> bool {
+        self == part || self == Self::Storm
+    }
+}
+
+/// When the faults begin, in microseconds.
+const FAULTS: (u64, u64) = (50_000, 1_200_000);
+
+/// When everything is well again.
+const HEALED: u64 = 3_500_000;
+
+/// When the operations begin that must succeed.
+const AFTER: u64 = HEALED + 1_200_000;
+
+/// When the last of them has ended.
+const END: u64 = AFTER + 3 * world::DEADLINE;
+
+/// How many seeds are run.
+const SEEDS: u64 = 100_000;
+
+/// Runs one seed; says what is wrong, if anything is.
+fn run(seed: u64, mutant: Option<Mutant>, verbose: bool) -> Result<(), String> {
+    let clients = 2;
+    let mut world = World::new(seed, clients, mutant, verbose);
+    let weather = Weather::of(seed);
+    if verbose {
+        println!("seed {seed}: {weather:?}, {:?}", world.cluster.quirks);
+    }
+    let moments = [(); 4].map(|()| world.chance.time(FAULTS.0, FAULTS.1));
+    brew(weather, moments, &mut world);
+    let mut number = 0;
+    for client in 0..clients {
+        for _ in 0..6 {
+            let time = near(moments, &mut world.chance);
+            number += 1;
+            let command = command(&mut world.chance, number);
+            world.begin_at(time, client, command);
+        }
+    }
+    world.happen_at(HEALED, Happening::Heal);
+    for client in 0..clients {
+        for _ in 0..2 {
+            let time = world.chance.time(AFTER, AFTER + 50_000);
+            number += 1;
+            let command = command(&mut world.chance, number);
+            world.begin_at(time, client, command);
+        }
+    }
+    world.run(END);
+    if let Some(broken) = world.broken.take() {
+        return Err(broken);
+    }
+    world.ledger.check(&world.cluster)?;
+    for operation in &world.ledger.operations {
+        let Some(error) = operation.error() else {
+            continue;
+        };
+        let allowed = match weather {
+            _ if operation.begin >= AFTER => false,
+            Weather::Storm => true,
+            // What was under way when the connection broke.
+            Weather::Dying | Weather::Breaking => error.may_have_executed() && !operation.reads(),
+            _ => false,
+        };
+        if !allowed {
+            return Err(format!("{:?} of {weather:?}: {error}", operation.command));
+        }
+    }
+    Ok(())
+}
+
+/// A time close to one of the moments at which most things happen, so that they meet.
+fn near(moments: [u64; 4], chance: &mut Chance) -> u64 {
+    if chance.happens(30) {
+        return chance.time(0, FAULTS.1);
+    }
+    chance.one_of(&moments) + chance.time(0, 5000)
+}
+
+/// The words of a random command; what it writes says who it was, and where it belongs.
+fn command(chance: &mut Chance, number: u32) -> Vec<String> {
+    let slot = chance.below(SLOTS);
+    let text = key(slot, chance.below(2));
+    let name = |key: usize| KEYS[key].clone();
+    let value = |key: usize| format!("{}|{number}", KEYS[key]);
+    let words = |verb: &str, rest: &[String]| [&[verb.to_owned()], rest].concat();
+    match chance.below(10) {
+        0 | 1 => words("GET", &[name(text)]),
+        2 => words("MGET", &[name(key(slot, 0)), name(key(slot, 1))]),
+        3 => {
+            let other = key(chance.below(SLOTS), chance.below(2));
+            let third = key(chance.below(SLOTS), chance.below(2));
+            words("MGET", &[name(text), name(other), name(third)])
+        }
+        4 | 5 => words("SET", &[name(text), value(text)]),
+        6 | 7 => words("INCR", &[name(key(slot, 2))]),
+        _ => {
+            let list = key(slot, 3);
+            words("RPUSH", &[name(list), value(list)])
+        }
+    }
+}
+
+/// Lets faults happen.
+fn brew(weather: Weather, moments: [u64; 4], world: &mut World) {
+    let (from, to) = FAULTS;
+    let time = |world: &mut World| near(moments, &mut world.chance);
+    // How long news takes to spread.
+    let gossip = |world: &mut World, at: u64| {
+        for node in 0..NODES {
+            let delay = world.chance.time(0, 200_000);
+            world.happen_at(at + delay, Happening::Gossip(node));
+        }
+    };
+    if weather.has(Weather::Moving) {
+        for _ in 0..=world.chance.below(3) {
+            let (slot, to) = (world.chance.below(SLOTS), world.chance.below(SHARDS));
+            let mut at = time(world);
+            world.happen_at(at, Happening::BeginMove(slot, to));
+            for kind in 0..4 {
+                at += world.chance.time(1000, 60_000);
+                world.happen_at(at, Happening::MoveKey(slot, kind));
+            }
+            at += world.chance.time(1000, 60_000);
+            world.happen_at(at, Happening::EndMove(slot));
+            gossip(world, at);
+        }
+    }
+    if weather.has(Weather::Handover) {
+        let shard = world.chance.below(SHARDS);
+        let at = time(world);
+        if world.chance.happens(50) {
+            let node = world.chance.below(NODES);
+            let mood = world
+                .chance
+                .one_of(&["NOREPLICAS not enough", "MASTERDOWN link is down"]);
+            world.happen_at(at, Happening::Mood(node, Some(mood)));
+            world.happen_at(at + 50_000, Happening::Mood(node, None));
+        }
+        world.happen_at(at, Happening::FailOver(shard));
+        gossip(world, at);
+    }
+    if weather.has(Weather::Lying) {
+        for _ in 0..=world.chance.below(2) {
+            let (node, shard) = (world.chance.below(NODES), world.chance.below(SHARDS));
+            let mut all = lies(shard).to_vec();
+            if weather == Weather::Storm {
+                all.extend([Lie::Swapped(shard), Lie::Bogus, Lie::ToItself]);
+            }
+            let lie = world.chance.one_of(&all);
+            // From the beginning, or later.
+            let at = world.chance.one_of(&[0, from, to]);
+            let until = at + world.chance.time(100_000, 1_000_000);
+            world.happen_at(at, Happening::Lie(node, lie));
+            world.happen_at(until, Happening::Lie(node, Lie::None));
+        }
+    }
+    if weather.has(Weather::Dying) {
+        let shard = world.chance.below(SHARDS);
+        let primary = shard;
+        let at = time(world);
+        world.happen_at(at, Happening::Die(primary));
+        let took = world.chance.time(100_000, 700_000);
+        // In a storm, nobody may take over.
+        if weather == Weather::Dying || world.chance.happens(70) {
+            world.happen_at(at + took, Happening::FailOver(shard));
+            gossip(world, at + took);
+        }
+        let back = at + took + world.chance.time(1000, 500_000);
+        world.happen_at(back, Happening::Become(primary, State::Loading));
+        let loaded = back + world.chance.time(1000, 300_000);
+        world.happen_at(loaded, Happening::Become(primary, State::Up));
+        gossip(world, loaded);
+    }
+    if weather.has(Weather::Breaking) {
+        for _ in 0..=world.chance.below(3) {
+            let node = world.chance.below(NODES);
+            let at = time(world);
+            if world.chance.happens(60) {
+                world.happen_at(at, Happening::Reset(node));
+            } else {
+                let longest = if weather == Weather::Storm {
+                    3_000_000
+                } else {
+                    400_000
+                };
+                let until = at + world.chance.time(1000, longest);
+                world.happen_at(at, Happening::Become(node, State::Silent));
+                world.happen_at(until.min(HEALED), Happening::Become(node, State::Up));
+            }
+        }
+    }
+}
+
+/// The first of so many seeds that is not as it should be.
+fn first_broken(seeds: u64, mutant: Option<Mutant>) -> Option<(u64, String)> {
+    let threads = thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(4) as u64;
+    let first = AtomicU64::new(u64::MAX);
+    let first = &first;
+    let found = thread::scope(|scope| {
+        let run_some = |start: u64| {
+            let mut seeds = (start..seeds)
+                .step_by(threads as usize)
+                // The others need not look further than the first who found something.
+                .take_while(|seed| *seed < first.load(Ordering::Relaxed));
+            let found = seeds.find_map(|seed| Some((seed, run(seed, mutant, false).err()?)))?;
+            first.fetch_min(found.0, Ordering::Relaxed);
+            Some(found)
+        };
+        let threads: Vec<_> = (0..threads)
+            .map(|start| scope.spawn(move || run_some(start)))
+            .collect();
+        let found = threads.into_iter().map(|thread| thread.join().unwrap());
+        found.collect::<Vec<_>>()
+    });
+    found.into_iter().flatten().min()
+}
+
+#[test]
+fn all_promises_hold_in_every_weather() {
+    let seeds = std::env::var("RESPEC_SEEDS").map_or(SEEDS, |text| text.parse().unwrap());
+    if let Some((seed, broken)) = first_broken(seeds, None) {
+        panic!("seed {seed}: {broken}; see it with RESPEC_SEED={seed} and the test one_seed");
+    }
+}
+
+#[test]
+fn one_seed() {
+    let chosen = std::env::var("RESPEC_SEED").ok();
+    let seed = chosen.as_ref().map_or(1, |text| text.parse().unwrap());
+    let once = run(seed, None, chosen.is_some());
+    assert_eq!(once, run(seed, None, false), "a seed has one end");
+    assert_eq!(once, Ok(()), "seed {seed}");
+}
+
+#[test]
+fn every_mutant_is_noticed() {
+    for mutant in [
+        Mutant::AskCached,
+        Mutant::AskingOmitted,
+        Mutant::UncertainRetried,
+        Mutant::RedirectsUnbounded,
+        Mutant::PlaceForgotten,
+        Mutant::PartsMisordered,
+        Mutant::TopologyIgnored,
+        Mutant::WaitSkipped,
+        Mutant::DeadlineIgnored,
+    ] {
+        let found = first_broken(5000, Some(mutant));
+        let (seed, broken) = found.unwrap_or_else(|| panic!("{mutant:?} was not noticed"));
+        println!("{mutant:?} is noticed with seed {seed}: {broken}");
+    }
+}
