@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 /// The wait before a try, of which `tries` came before it: none at first, then by chance up to a
-/// limit that doubles.
+/// limit that doubles; `most` is what there is time for.
 ///
 /// The limit is clamped before chance has its say. The other way round all clients would wait for
 /// exactly the longest time in the end, and come back together.
-pub(crate) fn wait(tries: u32, random: u64) -> Duration {
+pub(crate) fn wait(tries: u32, most: Duration, random: u64) -> Duration {
     let Some(doublings) = tries.checked_sub(1) else {
         return Duration::ZERO;
     };
     let limit = FIRST.saturating_mul(1 << doublings.min(16)).min(LONGEST);
-    scaled(limit, random)
+    scaled(limit.min(most), random)
 }
 
 /// The wait after a server has refused a client, which it will not change its mind about soon.
@@ -41,22 +41,24 @@ mod tests {
 
     #[test]
     fn the_first_try_comes_at_once_and_later_ones_ever_later() {
+        let most = Duration::MAX;
         let longest: Vec<_> = (0..8)
-            .map(|tries| wait(tries, u64::MAX).as_millis())
+            .map(|tries| wait(tries, most, u64::MAX).as_millis())
             .collect();
         assert_eq!(longest, [0, 49, 99, 199, 399, 799, 999, 999]);
-        assert_eq!(wait(5, 0), Duration::ZERO);
+        assert_eq!(wait(5, most, 0), Duration::ZERO);
     }
 
     proptest! {
         #[test]
-        fn chance_decides_also_about_the_longest_wait(tries: u32, random: u64) {
-            let wait = wait(tries, random);
-            prop_assert!(wait <= LONGEST);
-            if tries > 10 {
+        fn chance_decides_also_about_the_longest_wait(tries: u32, random: u64, ms in 0u64..5000) {
+            let most = Duration::from_millis(ms);
+            let wait = wait(tries, most, random);
+            prop_assert!(wait <= most && wait <= LONGEST);
+            prop_assert!(wait_when_refused(random) >= LONGEST);
+            if tries > 10 && ms >= 1000 {
                 prop_assert!((wait < LONGEST / 2) == (random < 1 << 63));
             }
-            prop_assert!(wait_when_refused(random) >= LONGEST);
         }
     }
 }

@@ -21,7 +21,10 @@
 
 #[cfg(feature = "async")]
 pub mod aio;
-#[cfg(any(feature = "async", feature = "blocking"))]
+#[cfg_attr(
+    not(any(feature = "async", feature = "blocking")),
+    allow(dead_code, reason = "the pools use a part of it")
+)]
 mod back_off;
 #[cfg(feature = "blocking")]
 pub mod blocking;

@@ -349,7 +349,7 @@ impl<C, W: Clone> Pool<C, W> {
             let pause = if is_refusal(error) {
                 back_off::wait_when_refused(random)
             } else {
-                back_off::wait(failures, random)
+                back_off::wait(failures, Duration::MAX, random)
             };
             self.failing = Some(Failing {
                 failures: failures.saturating_add(1),

@@ -15,7 +15,6 @@
 
 #[cfg(test)]
 mod announced;
-mod back_off;
 mod fan_out;
 #[cfg(test)]
 mod live;

@@ -14,7 +14,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{back_off::scaled, node::NodeId};
+use super::node::NodeId;
+use crate::back_off::scaled;
 
 /// When the topology is asked for.
 #[derive(Debug)]

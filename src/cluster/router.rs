@@ -29,7 +29,6 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    back_off,
     node::{AddressMap, Node, NodeAddress, NodeId, Nodes},
     read_from::{ReadFrom, pick},
     redirect::{Meaning, Trouble},
@@ -38,6 +37,7 @@ use super::{
     topology::{Answer, Asked, Topology},
 };
 use crate::{
+    back_off,
     command::{Info, Join, Retry},
     commands::info,
     error::{Error, ErrorKind, Outcome, Phase, Result},
