@@ -22,6 +22,8 @@
 pub mod aio;
 #[cfg(feature = "blocking")]
 pub mod blocking;
+#[expect(dead_code, reason = "the drivers do not use the router yet")]
+pub mod cluster;
 pub mod cmd;
 pub mod command;
 pub mod commands;

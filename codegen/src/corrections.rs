@@ -12,8 +12,12 @@ use serde_json::{Map, Value};
 use crate::error::Error;
 use crate::store::{Store, json_error};
 
-/// The file in the folder of a spec.
+/// The file in the folder of a spec that corrects what upstream says.
 pub const FILE: &str = "corrections.json";
+
+/// The files in the folder of a spec, in the order in which they apply: corrections, and facts about
+/// clusters in the same form.
+pub const FILES: [&str; 2] = [FILE, "routes.json"];
 
 /// One correction of one or more commands.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

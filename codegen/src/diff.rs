@@ -291,6 +291,8 @@ fn own_facts(changes: &mut Vec<String>, old: &Command, new: &Command) {
             ),
             ("written by hand", command.handwritten.clone()),
             ("split", command.split.clone()),
+            ("route", command.route.as_ref().map(|it| format!("{it:?}"))),
+            ("replicas", command.replicas.map(|it| it.to_string())),
         ]
     };
     for ((what, old), (_, new)) in texts(old).into_iter().zip(texts(new)) {

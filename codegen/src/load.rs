@@ -42,10 +42,12 @@ impl Spec {
         }
         let mut store = Store::read(dir)?;
         let mut files = store.files();
-        let file = dir.join(corrections::FILE);
-        if let Some(text) = store::read_optional(&file)? {
-            corrections::apply(&corrections::parse(&file, &text)?, &mut store, &file)?;
-            files.push(file);
+        for file in corrections::FILES {
+            let file = dir.join(file);
+            if let Some(text) = store::read_optional(&file)? {
+                corrections::apply(&corrections::parse(&file, &text)?, &mut store, &file)?;
+                files.push(file);
+            }
         }
         let commands = store.commands()?;
         let file = dir.join(replies::FILE);

@@ -6,6 +6,7 @@
 
 mod lower;
 mod naming;
+pub mod routing;
 mod state;
 mod values;
 

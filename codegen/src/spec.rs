@@ -93,6 +93,74 @@ pub struct Command {
     /// The name of a required `oneof` whose alternatives each become a method of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<String>,
+    /// Which nodes of a cluster run the command, where its keys and tips do not tell or are wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Route>,
+    /// Whether a replica may run the command, where the flag `readonly` is not the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<bool>,
+}
+
+/// Which nodes of a cluster run a command, and how their answers become one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// The nodes.
+    pub to: Nodes,
+    /// How the answers of several nodes become one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join: Option<Join>,
+    /// Words that forbid to send the command in parts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unless: Vec<String>,
+}
+
+/// Nodes of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Nodes {
+    /// Whichever primary.
+    AnyNode,
+    /// The one that the caller names; no other could be right.
+    OneNode,
+    /// Every node, replicas included.
+    AllNodes,
+    /// Every primary.
+    AllPrimaries,
+    /// The primary of the slot that the first argument names.
+    Slot,
+    /// The nodes of all keys, each with its part of the command.
+    Parts,
+}
+
+/// How the answers of several nodes become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Join {
+    /// The first, if none is an error.
+    First,
+    /// The first that is no error.
+    OneSucceeded,
+    /// The logical and, element by element.
+    And,
+    /// The logical or, element by element.
+    Or,
+    /// The smallest, element by element.
+    Min,
+    /// The largest, element by element.
+    Max,
+    /// The sum, element by element.
+    Sum,
+    /// One behind the other.
+    Concatenate,
+    /// One behind the other, without what is there already.
+    Union,
+    /// The elements in the order of the keys.
+    InOrder,
+    /// One that is not nil.
+    Any,
+    /// None: a map with the answer of each node.
+    PerNode,
 }
 
 /// A server family.

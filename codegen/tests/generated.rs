@@ -14,7 +14,7 @@ use respec_codegen::{
     coverage::Coverage,
     generate,
     load::Spec,
-    model::{CommandModel, FieldKind, Model, ReplyModel, Ty},
+    model::{CommandModel, FieldKind, Model, ReplyModel, Ty, routing::Routing},
     names::Names,
     render::{self, Root},
 };
@@ -76,6 +76,29 @@ fn every_command_has_its_line_in_the_digest() {
     lines.sort();
     let head = "# method | access | keys | parameters | options | reply\n";
     compare("index.txt", &format!("{head}{}\n", lines.join("\n")));
+}
+
+#[test]
+fn every_route_that_keys_do_not_tell_has_its_line() {
+    let (spec, _) = built();
+    let mut text = "# command | nodes of a cluster | join | not with\n".to_owned();
+    for (name, command) in &spec.commands {
+        let line = match Routing::of(command) {
+            Routing::Keys => continue,
+            Routing::Nodes(nodes, join, unless) => format!(
+                "{nodes:?} | {} | {}",
+                join.map(|join| format!("{join:?}")).unwrap_or_default(),
+                unless.join(" ")
+            ),
+            other => format!("{other:?} | | "),
+        };
+        let _ = writeln!(
+            text,
+            "{}",
+            format!("{name} | {line}").trim_end_matches([' ', '|'])
+        );
+    }
+    compare("routes.txt", &text);
 }
 
 fn digest(command: &CommandModel, spec: &Spec) -> String {

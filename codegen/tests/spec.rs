@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use respec_codegen::load::Spec;
 use respec_codegen::merge::merge;
+use respec_codegen::model::routing::Routing;
 use respec_codegen::replies::{Given, Reply, Type};
 use respec_codegen::source::Source;
-use respec_codegen::spec::{Argument, ArgumentType, Command, Count, Provider, Retry, Unit};
+use respec_codegen::spec::{Argument, ArgumentType, Command, Count, Nodes, Provider, Retry, Unit};
 use respec_codegen::store::Store;
 
 fn dir() -> PathBuf {
@@ -65,12 +66,36 @@ fn all_files_are_listed() {
         "string.json",
         "skipped.json",
         "corrections.json",
+        "routes.json",
         "replies.tsv",
     ] {
         assert!(
             names.iter().any(|name| name == expected),
             "{expected} is not in {names:?}"
         );
+    }
+}
+
+#[test]
+fn a_cluster_knows_where_every_command_runs() {
+    for (name, command) in load().commands {
+        assert_ne!(
+            Routing::of(&command),
+            Routing::Undecided,
+            "{name} needs a decision in routes.json: its keys and tips do not tell which nodes run \
+             it, or how their answers become one"
+        );
+        if let Routing::Nodes(nodes, join, unless) = Routing::of(&command) {
+            let several = matches!(nodes, Nodes::AllNodes | Nodes::AllPrimaries | Nodes::Parts);
+            assert_eq!(several, join.is_some(), "{name}: one answer or several");
+            let keyed = !command.key_specs.is_empty();
+            assert_eq!(keyed, nodes == Nodes::Parts, "{name}: keys decide");
+            let words = all(&command.arguments);
+            for word in unless {
+                let known = words.iter().any(|it| it.token.as_ref() == Some(&word));
+                assert!(known, "{name} has no {word}");
+            }
+        }
     }
 }
 

@@ -35,6 +35,10 @@ pub struct Info {
     pub request_policy: Option<RequestPolicy>,
     /// How the answers of several nodes become one.
     pub response_policy: Option<ResponsePolicy>,
+    /// Which nodes of a cluster run it: what keys and policies say, and corrections of these.
+    pub routing: Routing,
+    /// Whether a replica may run it where the caller wants that.
+    pub replicas: bool,
     /// How long the server may hold the reply back.
     pub blocking: Option<Blocking>,
     /// What it does to the connection that carries it.
@@ -62,6 +66,8 @@ impl Info {
         keys: &[],
         request_policy: None,
         response_policy: None,
+        routing: Routing::Keys,
+        replicas: false,
         blocking: None,
         connection: None,
         retry: Retry::No,
@@ -437,6 +443,61 @@ pub enum ResponsePolicy {
     AggSum,
     /// As the documentation of the command says.
     Special,
+}
+
+/// Which nodes of a cluster run a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Routing {
+    /// The node of the slot that all its keys share; any primary where it names none.
+    Keys,
+    /// The nodes of the slots of its keys, each with its own part of the command.
+    Parts {
+        /// How the answers become one.
+        join: Join,
+        /// Words of the command that forbid it.
+        unless: &'static [&'static str],
+    },
+    /// The primary of the slot that its first argument names.
+    Slot,
+    /// Any primary.
+    AnyNode,
+    /// Every primary.
+    AllPrimaries(Join),
+    /// Every node, replicas included.
+    AllNodes(Join),
+    /// The one that the caller names; no other could be right.
+    OneNode,
+    /// The node of the connection that it is about.
+    Connection,
+}
+
+/// How the answers of several nodes become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Join {
+    /// The first, if none is an error.
+    First,
+    /// The first that is no error.
+    OneSucceeded,
+    /// The logical and, element by element.
+    And,
+    /// The logical or, element by element.
+    Or,
+    /// The smallest, element by element.
+    Min,
+    /// The largest, element by element.
+    Max,
+    /// The sum, element by element.
+    Sum,
+    /// One behind the other.
+    Concatenate,
+    /// One behind the other, without what is there already.
+    Union,
+    /// The elements in the order of the keys.
+    InOrder,
+    /// One that is not nil.
+    Any,
+    /// None: a map from the addresses of the nodes to their answers.
+    PerNode,
 }
 
 /// How long the server may hold a reply back.

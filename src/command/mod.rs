@@ -24,8 +24,8 @@ pub use exchange::{
     AsynchronousExchange, Awaited, Exchange, Place, Single, SynchronousExchange, Written,
 };
 pub use info::{
-    BeginSearch, Blocking, ConnectionUse, Deprecated, FindKeys, Flags, Info, KeyAccess, KeySpec,
-    Provider, Replies, RequestPolicy, ResponsePolicy, Retry, Unit,
+    BeginSearch, Blocking, ConnectionUse, Deprecated, FindKeys, Flags, Info, Join, KeyAccess,
+    KeySpec, Provider, Replies, RequestPolicy, ResponsePolicy, Retry, Routing, Unit,
 };
 pub use list::{DoubleArg, IntegerArg, IntoList, Item, List, Many, One};
 pub use raw::{Raw, raw};

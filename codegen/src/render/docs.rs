@@ -2,8 +2,8 @@
 
 use crate::{
     load::Spec,
-    model::CommandModel,
-    spec::{BeginSearch, Command, ConnectionUse, FindKeys, Provider},
+    model::{CommandModel, routing::Routing},
+    spec::{BeginSearch, Command, ConnectionUse, FindKeys, Join, Nodes, Provider},
 };
 
 use super::text::Text;
@@ -27,6 +27,9 @@ pub(super) fn command(out: &mut Text, model: &CommandModel, spec: &Spec) {
         out.doc(&format!("\n{what}: {}.", escaped(note)));
     }
     if let Some(text) = connection(command) {
+        out.doc(&format!("\n{text}"));
+    }
+    if let Some(text) = cluster(command) {
         out.doc(&format!("\n{text}"));
     }
     out.doc(&format!("\n{}", facts(command)));
@@ -171,6 +174,50 @@ fn connection(command: &Command) -> Option<&'static str> {
             "It ends or takes over its connection, so it is a method of a connection of one's own."
         }
     })
+}
+
+/// What is special about a command in a cluster.
+fn cluster(command: &Command) -> Option<String> {
+    let Routing::Nodes(nodes, join, unless) = Routing::of(command) else {
+        return None;
+    };
+    let who = match nodes {
+        Nodes::AnyNode => return None,
+        Nodes::OneNode => {
+            return Some("In a cluster it is sent to the node that the caller names.".to_owned());
+        }
+        Nodes::Slot => {
+            let text = "In a cluster the primary of the slot that it names runs it.";
+            return Some(text.to_owned());
+        }
+        Nodes::Parts => {
+            let words: Vec<_> = unless.iter().map(|word| format!("`{word}`")).collect();
+            let unless = match &*words {
+                [] => String::new(),
+                words => format!(" With {} they must not.", words.join(" or ")),
+            };
+            return Some(format!(
+                "In a cluster the keys may lie in several slots. Each slot then gets a part of the \
+                 command, so that it is not atomic: parts may fail while others have run.{unless}"
+            ));
+        }
+        Nodes::AllNodes => "every node, replicas included,",
+        Nodes::AllPrimaries => "every primary",
+    };
+    let how = match join.unwrap_or(Join::First) {
+        Join::First => "and the first answer stands for all unless one is an error",
+        Join::OneSucceeded => "and the first answer that is no error stands for all",
+        Join::And => "and the reply is the logical and of the answers",
+        Join::Or => "and the reply is the logical or of the answers",
+        Join::Min => "and the reply is the smallest answer",
+        Join::Max => "and the reply is the largest answer",
+        Join::Sum => "and the reply is the sum of the answers",
+        Join::Concatenate | Join::InOrder => "and the answers stand one behind the other",
+        Join::Union => "and the answers stand one behind the other, without repetitions",
+        Join::Any => "and the reply is an answer that is not nil, if there is one",
+        Join::PerNode => "and answers for itself: the reply is a map from addresses to answers",
+    };
+    Some(format!("In a cluster {who} runs it, {how}."))
 }
 
 /// Text of the spec as Markdown of rustdoc: brackets and angles outside code are escaped.

@@ -4,9 +4,13 @@ use std::fmt::Write as _;
 
 use crate::{
     load::Spec,
-    model::feature,
+    model::{
+        feature,
+        routing::{Routing, on_replicas},
+    },
     spec::{
-        BeginSearch, Command, ConnectionUse, FindKeys, KeySpec, Provider, ReplyCount, Retry, Unit,
+        BeginSearch, Command, ConnectionUse, FindKeys, Join, KeySpec, Nodes, Provider, ReplyCount,
+        Retry, Unit,
     },
 };
 
@@ -102,6 +106,8 @@ fn item(out: &mut Text, name: &str, command: &Command) {
         "response_policy: {}",
         policy(command, "response_policy", "ResponsePolicy")
     ));
+    line(format!("routing: {}", routing(command)));
+    line(format!("replicas: {}", on_replicas(command)));
     line(match &command.blocking {
         Some(blocking) => format!(
             "blocking: Some(Blocking {{\n        timeout: {:?},\n        unit: Unit::{},\n        \
@@ -213,6 +219,29 @@ fn key_spec(spec: &KeySpec) -> String {
     .map(|(_, call)| call)
     .collect();
     format!("KeySpec::{begin}{find}{notes}")
+}
+
+/// `Routing::AllPrimaries(Join::Sum)`
+fn routing(command: &Command) -> String {
+    let (nodes, join, unless) = match Routing::of(command) {
+        Routing::Keys => return "Routing::Keys".to_owned(),
+        Routing::Connection => return "Routing::Connection".to_owned(),
+        // What is wrong on the node that was asked is redirected, or answered with an error.
+        Routing::Undecided => return "Routing::AnyNode".to_owned(),
+        Routing::Nodes(nodes, join, unless) => (nodes, join.unwrap_or(Join::First), unless),
+    };
+    match nodes {
+        Nodes::AnyNode => "Routing::AnyNode".to_owned(),
+        Nodes::OneNode => "Routing::OneNode".to_owned(),
+        Nodes::Slot => "Routing::Slot".to_owned(),
+        Nodes::AllNodes => format!("Routing::AllNodes(Join::{join:?})"),
+        Nodes::AllPrimaries => format!("Routing::AllPrimaries(Join::{join:?})"),
+        Nodes::Parts => {
+            format!(
+                "Routing::Parts {{\n        join: Join::{join:?},\n        unless: &{unless:?},\n    }}"
+            )
+        }
+    }
 }
 
 fn policy(command: &Command, tip: &str, ty: &str) -> String {

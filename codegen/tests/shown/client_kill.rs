@@ -14,6 +14,8 @@
 ///
 /// Closes the client connections that match an address or a set of filters.
 ///
+/// In a cluster it is sent to the node that the caller names.
+///
 /// Since 2.4.0 · O(N), N: client connections · `@admin` `@connection` `@dangerous` `@slow` · no
 /// keys.
 ///

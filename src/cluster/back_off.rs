@@ -1,0 +1,58 @@
+//! How long to wait before another try.
+
+use std::time::Duration;
+
+/// The wait before a try, of which `tries` came before it: none at first, then by chance up to a
+/// limit that doubles.
+///
+/// The limit is clamped before chance has its say. The other way round all clients would wait for
+/// exactly the longest time in the end, and come back together.
+pub(super) fn wait(tries: u32, most: Duration, random: u64) -> Duration {
+    let Some(doublings) = tries.checked_sub(1) else {
+        return Duration::ZERO;
+    };
+    let limit = FIRST.saturating_mul(1 << doublings.min(16)).min(LONGEST);
+    scaled(limit.min(most), random)
+}
+
+/// A part of a duration by chance, from nothing to all of it.
+pub(super) fn scaled(whole: Duration, random: u64) -> Duration {
+    let nanos = u64::try_from(whole.as_nanos()).unwrap_or(u64::MAX);
+    let part = u128::from(nanos) * u128::from(random) >> 64;
+    Duration::from_nanos(u64::try_from(part).unwrap_or(nanos))
+}
+
+/// The limit of the first wait.
+const FIRST: Duration = Duration::from_millis(50);
+
+/// The limit of all waits.
+const LONGEST: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_first_try_comes_at_once_and_later_ones_ever_later() {
+        let most = Duration::MAX;
+        let longest: Vec<_> = (0..8)
+            .map(|tries| wait(tries, most, u64::MAX).as_millis())
+            .collect();
+        assert_eq!(longest, [0, 49, 99, 199, 399, 799, 999, 999]);
+        assert_eq!(wait(5, most, 0), Duration::ZERO);
+    }
+
+    proptest! {
+        #[test]
+        fn chance_decides_also_about_the_longest_wait(tries: u32, random: u64, ms in 0u64..5000) {
+            let most = Duration::from_millis(ms);
+            let wait = wait(tries, most, random);
+            prop_assert!(wait <= most && wait <= LONGEST);
+            if tries > 10 && ms >= 1000 {
+                prop_assert!((wait < LONGEST / 2) == (random < 1 << 63));
+            }
+        }
+    }
+}

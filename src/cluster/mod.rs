@@ -1,0 +1,33 @@
+//! What a cluster client decides: which node runs a command, and what an answer means for that.
+//!
+//! ```text
+//!   command, keys ──▶ route ──▶ slot ──▶ topology ──▶ read_from ──▶ a node
+//!                       │
+//!                       └─ several slots or nodes ──▶ fan_out: split … join
+//!
+//!   error reply ──▶ redirect ──▶ another node, or wait (back_off) and refresh the topology
+//! ```
+//!
+//! [`router`] ties these together and has a diagram of its own. Nothing here does IO, reads a clock
+//! or draws a random number: time and chance are arguments, so that everything can be replayed. The
+//! facts about commands, which nodes run them and how their answers are joined, come from the spec
+//! by [`Info`](crate::command::Info).
+
+#[cfg(test)]
+mod announced;
+mod back_off;
+mod fan_out;
+#[cfg(test)]
+mod live;
+mod node;
+mod read_from;
+mod redirect;
+mod refresh;
+mod route;
+mod router;
+mod slot;
+mod topology;
+
+pub use node::{AddressMap, NodeAddress};
+pub use read_from::ReadFrom;
+pub use slot::{SLOTS, key_slot};
