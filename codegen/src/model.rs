@@ -256,6 +256,8 @@ pub enum Step {
     Value(String, Ty),
     /// A constant if a flag is set.
     Flag(String, Vec<String>),
+    /// How many of these flags are set.
+    Count(Vec<String>),
     /// What follows if a field is there; binds its parts.
     Optional(String, Vec<String>, Vec<Step>),
     /// Steps that are written only where a boolean field is set.

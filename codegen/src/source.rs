@@ -514,10 +514,10 @@ fn key_spec(fields: &Map<String, Value>) -> Result<KeySpec, String> {
         other => return Err(format!("key spec: unknown find_keys {other}")),
     };
     Ok(KeySpec {
-        notes: None,
         begin_search,
         find_keys,
         flags,
+        ..KeySpec::default()
     })
 }
 

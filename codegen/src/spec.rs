@@ -337,6 +337,10 @@ pub struct KeySpec {
     pub begin_search: BeginSearch,
     /// How to go on from there.
     pub find_keys: FindKeys,
+    /// Options with the number of their values, passed over while a keyword is looked for. The
+    /// keyword itself is among them where it may be repeated; then the last one counts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub skip: BTreeMap<String, u8>,
     /// What is done with the keys: `RW`, `RO`, `OW`, `RM`, `access`, `insert` and so on.
     #[serde(flatten)]
     pub flags: BTreeMap<String, bool>,

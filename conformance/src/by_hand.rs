@@ -9,18 +9,13 @@ use respec::{
     },
 };
 
-use crate::Catalogue;
+use crate::catalogue::Filling;
 
-pub(crate) fn fill(to: &mut Catalogue) {
-    payloads(to);
-    limits(to);
-    indexes(to);
-    searches(to);
-    aggregates(to);
-}
+pub(crate) const COMMANDS: &[fn(&mut Filling)] =
+    &[payloads, limits, indexes, searches, aggregates, texts];
 
 /// What servers have dumped: that of version 7.0 is read by newer ones as well.
-fn payloads(to: &mut Catalogue) {
+fn payloads(to: &mut Filling) {
     const TEN: &[u8] = b"\x00\xc0\n\n\x00n\x9fWE\x0e\xaec\xbb";
     const LIBRARY: &[u8] = b"\xf5@F#!lua name=dumped\n\
         redis.register_function('h',function() return 1 end)\n\
@@ -47,7 +42,7 @@ fn payloads(to: &mut Catalogue) {
 }
 
 /// Limits of ranges by lexical order, which have a form of their own.
-fn limits(to: &mut Catalogue) {
+fn limits(to: &mut Filling) {
     let range = || cmd::zrange("sorted-set:1", "[a", "(c").bylex();
     to.add("bylex/limits", &[], range());
     to.add("bylex/limits/limit", &[], range().limit(0, 1));
@@ -56,7 +51,7 @@ fn limits(to: &mut Catalogue) {
     to.add("bylex/limits/limit", &[], store().limit(0, 1));
 }
 
-fn indexes(to: &mut Catalogue) {
+fn indexes(to: &mut Filling) {
     let vector = || VectorAlgorithm::flat(VectorType::Float32, 2, DistanceMetric::L2);
     let create = || cmd::ft_create("new", Field::text("title"));
     to.add("minimal", &[], create());
@@ -106,7 +101,7 @@ fn indexes(to: &mut Catalogue) {
     to.add("minimal", &[], cmd::ft_alterifnx("idx", Field::tag("more")));
 }
 
-fn searches(to: &mut Catalogue) {
+fn searches(to: &mut Filling) {
     let search = || cmd::ft_search("idx", "hello");
     to.add("minimal", &[], search());
     to.add("nocontent", &[], search().nocontent());
@@ -149,7 +144,7 @@ fn searches(to: &mut Catalogue) {
     to.add("words", &[], cmd::ft_profile(words));
 }
 
-fn aggregates(to: &mut Catalogue) {
+fn aggregates(to: &mut Filling) {
     let aggregate = || cmd::ft_aggregate("idx", "hello");
     to.add("minimal", &[], aggregate());
     to.add("load", &[], aggregate().load(["@title", "@n"]));
@@ -167,4 +162,67 @@ fn aggregates(to: &mut Catalogue) {
     to.add("minimal", &[], cmd::ft_hybrid("idx", "hello", ("@v", "$x")));
     let profiled = cmd::ft_profile(aggregate());
     to.add("aggregate", &[], profiled);
+}
+
+/// Texts in all places that the commands written by hand have for them.
+fn texts(to: &mut Filling) {
+    to.add(
+        "texts",
+        &[],
+        cmd::ft_create(
+            to.text("index", "new"),
+            Field::text(to.text("field", "title")).alias(to.text("alias", "t")),
+        )
+        .prefix([to.text("prefix", "doc:")])
+        .filter(to.text("filter", "@t == 'a'"))
+        .stopwords([to.text("stopword", "the")]),
+    );
+    to.add(
+        "texts",
+        &[],
+        cmd::ft_createifnx(to.text("index", "new"), Field::tag(to.text("field", "tag"))),
+    );
+    to.add(
+        "texts",
+        &[],
+        cmd::ft_alter(
+            to.text("index", "idx"),
+            Field::tag(to.text("field", "more")),
+        ),
+    );
+    to.add(
+        "texts",
+        &[],
+        cmd::ft_alterifnx(
+            to.text("index", "idx"),
+            Field::tag(to.text("field", "more")),
+        ),
+    );
+    to.add(
+        "texts",
+        &[],
+        cmd::ft_search(to.text("index", "idx"), to.text("query", "hello"))
+            .inkeys([to.text("key", "doc:1")])
+            .infields([to.text("field", "title")])
+            .r#return([to.text("returned", "title")])
+            .sortby(to.text("sorted", "n"))
+            .params([(to.text("name", "x"), to.text("value", "y"))])
+            .dialect(2),
+    );
+    to.add(
+        "texts",
+        &[],
+        cmd::ft_aggregate(to.text("index", "idx"), to.text("query", "hello"))
+            .load([to.text("field", "@title"), to.text("field", "@n")])
+            .apply(to.text("expression", "@n + 1"), to.text("name", "m"))
+            .filter(to.text("filter", "@m > 1")),
+    );
+    to.add(
+        "texts",
+        &[],
+        cmd::ft_profile(cmd::ft_search(
+            to.text("index", "idx"),
+            to.text("query", "hello"),
+        )),
+    );
 }

@@ -6,4 +6,4 @@
 mod by_hand;
 mod catalogue;
 
-pub use catalogue::{Catalogue, Need, Sample};
+pub use catalogue::{Catalogue, LONG, Need, SEED, Sample, text, with_hostile_texts};

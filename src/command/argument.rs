@@ -68,6 +68,24 @@ impl<'a> Arg<'a> {
         }
     }
 
+    /// Whether the argument is this word, whatever its case.
+    pub(super) fn is_keyword(&self, keyword: &str) -> bool {
+        self.as_bytes()
+            .is_some_and(|bytes| bytes.eq_ignore_ascii_case(keyword.as_bytes()))
+    }
+
+    /// The number that a server reads, where the argument is a whole one written in the only way
+    /// that it knows: without a plus sign, spaces or zeros in front.
+    pub(super) fn as_integer(&self) -> Option<i64> {
+        match &self.0 {
+            Repr::Integer(number) => Some(*number),
+            Repr::Unsigned(number) => i64::try_from(*number).ok(),
+            Repr::Borrowed(bytes) => integer(bytes),
+            Repr::Owned(bytes) => integer(bytes),
+            Repr::Double(_) | Repr::Invalid(_) => None,
+        }
+    }
+
     /// The number as a time in seconds, where the argument is a number that is not negative.
     #[must_use]
     pub fn as_seconds(&self) -> Option<Duration> {
@@ -88,6 +106,11 @@ impl<'a> Arg<'a> {
             _ => None,
         }
     }
+}
+
+fn integer(bytes: &[u8]) -> Option<i64> {
+    let number = str::from_utf8(bytes).ok()?.parse().ok()?;
+    (itoa::Buffer::new().format(number).as_bytes() == bytes).then_some(number)
 }
 
 impl fmt::Debug for Arg<'_> {

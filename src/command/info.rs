@@ -201,6 +201,14 @@ impl Flags {
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
+
+    /// The spec's names of the flags in this set.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMES
+            .iter()
+            .filter(move |(flag, _)| self.contains(*flag))
+            .map(|(_, name)| *name)
+    }
 }
 
 /// Whether two byte strings are equal, at compile time.
@@ -232,14 +240,7 @@ impl BitOr for Flags {
 
 impl fmt::Debug for Flags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set()
-            .entries(
-                Self::NAMES
-                    .iter()
-                    .filter(|(flag, _)| self.contains(*flag))
-                    .map(|(_, n)| n),
-            )
-            .finish()
+        f.debug_set().entries(self.names()).finish()
     }
 }
 
@@ -256,6 +257,11 @@ pub struct KeySpec {
     pub incomplete: bool,
     /// What is found is no key, but decides the slot as a key does: a shard channel.
     pub not_key: bool,
+    /// An empty word in the place of the first key says that there is none.
+    pub unless_empty: bool,
+    /// Options with the number of their values, which are passed over while a keyword is looked
+    /// for. The keyword itself is among them where it may be repeated; then the last one counts.
+    pub skip: &'static [(&'static str, u8)],
 }
 
 impl KeySpec {
@@ -266,6 +272,8 @@ impl KeySpec {
             access: KeyAccess::Unknown,
             incomplete: false,
             not_key: false,
+            unless_empty: false,
+            skip: &[],
         }
     }
 
@@ -355,6 +363,24 @@ impl KeySpec {
     pub const fn not_key(self) -> Self {
         Self {
             not_key: true,
+            ..self
+        }
+    }
+
+    /// A search that finds nothing where an empty word stands in the place of the first key.
+    #[must_use]
+    pub const fn unless_empty(self) -> Self {
+        Self {
+            unless_empty: true,
+            ..self
+        }
+    }
+
+    /// A search for a keyword that passes over options with this number of values.
+    #[must_use]
+    pub const fn skip(self, options: &'static [(&'static str, u8)]) -> Self {
+        Self {
+            skip: options,
             ..self
         }
     }

@@ -8,6 +8,7 @@ mod argument;
 mod batch;
 mod exchange;
 mod info;
+mod keys;
 mod list;
 mod raw;
 
@@ -27,6 +28,7 @@ pub use info::{
     BeginSearch, Blocking, ConnectionUse, Deprecated, FindKeys, Flags, Info, Join, KeyAccess,
     KeySpec, Provider, Replies, RequestPolicy, ResponsePolicy, Retry, Routing, Unit,
 };
+pub use keys::Key;
 pub use list::{DoubleArg, IntegerArg, IntoList, Item, List, Many, One};
 pub use raw::{Raw, raw};
 

@@ -170,6 +170,11 @@ impl<'a> Lowering<'a> {
         }
         for (at, argument) in arguments.iter().enumerate() {
             if let Some(counts) = is_count(argument, arguments.get(at + 1)) {
+                let rest = arguments.get(at + 1..).unwrap_or_default();
+                if counts == Count::Words && rest.iter().all(|next| !next.multiple) {
+                    steps.extend(self.counted_flags(argument, rest, after)?);
+                    break;
+                }
                 count = Some((counts, argument));
                 continue;
             }
@@ -183,11 +188,36 @@ impl<'a> Lowering<'a> {
         Ok(steps)
     }
 
+    /// A count of the words that follow, where each of them is an option.
+    fn counted_flags(
+        &mut self,
+        count: &Argument,
+        flags: &[Argument],
+        after: Option<usize>,
+    ) -> Lowered<Vec<Step>> {
+        let mut steps = Vec::new();
+        for flag in flags {
+            steps.extend(self.optional(flag, None, after)?);
+        }
+        let fields = steps.iter().map(|step| match step {
+            Step::Flag(field, words) if words.len() == 1 => Ok(field.clone()),
+            _ => Err(uncounted(count)),
+        });
+        let counted = Step::Count(fields.collect::<Lowered<_>>()?);
+        Ok([Step::Words(words(count)), counted]
+            .into_iter()
+            .chain(steps)
+            .collect())
+    }
+
     pub(super) fn required(
         &mut self,
         argument: &Argument,
         count: Option<(Count, &Argument)>,
     ) -> Lowered<Vec<Step>> {
+        if let Some((_, count)) = count.filter(|_| !argument.multiple) {
+            return Err(uncounted(count));
+        }
         if argument.multiple {
             let (step, ty) = self.list(argument, count)?;
             return self.parameter(argument, ty, |field| {
@@ -283,6 +313,9 @@ impl<'a> Lowering<'a> {
     ) -> Lowered<Vec<Step>> {
         if argument.multiple {
             return self.optional_list(argument, count, after);
+        }
+        if let Some((_, count)) = count {
+            return Err(uncounted(count));
         }
         match argument.kind {
             ArgumentType::PureToken => {
@@ -441,6 +474,9 @@ impl<'a> Lowering<'a> {
                 continue;
             }
             if part.kind == ArgumentType::PureToken && !part.multiple {
+                if let Some((_, count)) = counted {
+                    return Err(uncounted(count));
+                }
                 steps.push(Step::Words(words(part)));
                 continue;
             }
@@ -536,6 +572,9 @@ impl<'a> Lowering<'a> {
         if part.multiple {
             let (step, ty) = self.list(part, count)?;
             return Ok(vec![(name, ty, Step::List(step))]);
+        }
+        if let Some((_, count)) = count {
+            return Err(uncounted(count));
         }
         let ty = self.ty(part)?;
         Ok(vec![(name.clone(), ty.clone(), Step::Value(name, ty))])
@@ -751,6 +790,14 @@ pub(super) fn columns(arguments: &[Argument]) -> Option<Vec<(String, Ty)>> {
             })
             .collect()
     })
+}
+
+/// What is wrong with a count that would not be written.
+pub(super) fn uncounted(count: &Argument) -> String {
+    format!(
+        "`{}` counts what follows, expected a list or options of one word each",
+        count.name
+    )
 }
 
 /// Whether `argument` counts the repetitions of the one after it.

@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     BlockModel, EnumModel, ListStep, Step, Ty, VariantModel,
-    lower::{Lowered, Lowering, columns, is_count, join_words},
+    lower::{Lowered, Lowering, columns, is_count, join_words, uncounted},
     naming::{identifier, noun, option_name, parameter_name, row_name, words},
 };
 
@@ -239,6 +239,9 @@ impl Lowering<'_> {
                 continue;
             }
             let counted = count.take();
+            if let Some((_, count)) = counted.filter(|_| !part.multiple) {
+                return Err(uncounted(count));
+            }
             if part.kind == ArgumentType::PureToken && !part.multiple {
                 if part.optional {
                     let name = option_name(part);

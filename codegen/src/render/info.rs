@@ -213,12 +213,24 @@ fn key_spec(spec: &KeySpec) -> String {
         ("RM", ".remove()"),
         ("incomplete", ".incomplete()"),
         ("not_key", ".not_key()"),
+        ("unless_empty", ".unless_empty()"),
     ]
     .into_iter()
     .filter(|(flag, _)| spec.flags.get(*flag).copied().unwrap_or_default())
     .map(|(_, call)| call)
     .collect();
-    format!("KeySpec::{begin}{find}{notes}")
+    let skip = match spec.skip.is_empty() {
+        true => String::new(),
+        false => {
+            let options: Vec<_> = spec
+                .skip
+                .iter()
+                .map(|(option, values)| format!("({option:?}, {values})"))
+                .collect();
+            format!(".skip(&[{}])", options.join(", "))
+        }
+    };
+    format!("KeySpec::{begin}{skip}{find}{notes}")
 }
 
 /// `Routing::AllPrimaries(Join::Sum)`

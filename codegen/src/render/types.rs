@@ -150,6 +150,13 @@ pub(super) fn steps(out: &mut Text, steps: &[Step]) {
                     out.line(&format!("to.word({});", bytes(word)));
                 }
             }),
+            Step::Count(flags) => {
+                let counts: Vec<_> = flags
+                    .iter()
+                    .map(|flag| format!("u64::from(self.{flag})"))
+                    .collect();
+                out.line(&format!("to.unsigned({});", counts.join(" + ")));
+            }
             Step::When(condition, inner) => {
                 out.braces(&format!("if {condition}"), |out| self::steps(out, inner));
             }

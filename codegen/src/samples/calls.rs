@@ -1,5 +1,7 @@
 //! The calls of one command.
 
+use std::collections::BTreeSet;
+
 use heck::ToSnakeCase;
 
 use crate::{
@@ -7,7 +9,7 @@ use crate::{
     spec::Provider,
 };
 
-use super::Values;
+use super::{Lot, Values, lot::Random};
 
 /// One call.
 pub(super) struct Call {
@@ -69,14 +71,30 @@ impl Sample {
 }
 
 /// All calls of a command.
-pub(super) fn of(command: &CommandModel, group: &str, model: &Model, values: &Values) -> Vec<Call> {
-    Calls {
+pub(super) fn of(
+    command: &CommandModel,
+    group: &str,
+    model: &Model,
+    values: &Values,
+    lot: &Lot,
+) -> Of {
+    let calls = Calls {
         command,
         group,
         model,
         values,
-    }
-    .all()
+    };
+    let ordered = calls.all();
+    let drawn = calls.drawn(lot, &ordered);
+    Of { ordered, drawn }
+}
+
+/// The calls of one command.
+pub(super) struct Of {
+    /// Every way once, by itself.
+    pub(super) ordered: Vec<Call>,
+    /// Several ways at once, drawn by lot.
+    pub(super) drawn: Vec<Call>,
 }
 
 struct Calls<'a> {
@@ -153,6 +171,68 @@ impl Calls<'_> {
             }
         }
         calls
+    }
+
+    /// Calls with arguments, options, and an order of setters that are drawn by lot.
+    fn drawn(&self, lot: &Lot, known: &[Call]) -> Vec<Call> {
+        let mut random = Random::of(lot.seed, &self.command.method);
+        let mut texts: BTreeSet<String> = known.iter().map(|call| call.text.clone()).collect();
+        let mut calls = Vec::new();
+        // What can be drawn may be less than what is asked for.
+        for number in 0..4 * lot.calls {
+            let call = self.draw(number, &mut random);
+            if calls.len() < lot.calls && texts.insert(call.text.clone()) {
+                calls.push(call);
+            }
+        }
+        calls
+    }
+
+    fn draw(&self, number: usize, random: &mut Random) -> Call {
+        // Lists that belong together have the same length.
+        let two = random.below(2) == 1;
+        let required: Vec<_> = self
+            .command
+            .parameters
+            .iter()
+            .filter_map(|parameter| pick(self.parameter(parameter, ""), two, random))
+            .collect();
+        let mut given: Vec<(&Opt, Sample)> = Vec::new();
+        for option in &self.command.options {
+            let possible = option
+                .after
+                .is_none_or(|slot| given.iter().any(|(parent, _)| parent.slot == Some(slot)));
+            // One option in two, but with many of them fewer: they exclude each other more often.
+            let odds = self.command.options.len().div_ceil(4).max(2);
+            if possible && random.below(odds) == 0 {
+                let setter = pick(self.setters(option), two, random);
+                given.extend(setter.map(|setter| (option, setter)));
+            }
+        }
+        let labels: Vec<_> = required
+            .iter()
+            .chain(given.iter().map(|(_, setter)| setter))
+            .map(|way| way.label.as_str())
+            .filter(|label| !label.is_empty())
+            .collect();
+        let label = format!("drawn {number}: {}", labels.join(" + "));
+        let mut chain: Vec<(&Opt, Sample)> = Vec::new();
+        while !given.is_empty() {
+            let ready: Vec<usize> = (0..given.len())
+                .filter(|&at| {
+                    let waits = given[at].0.after;
+                    waits.is_none_or(|slot| chain.iter().any(|(done, _)| done.slot == Some(slot)))
+                })
+                .collect();
+            let Some(&at) = random.one(&ready) else {
+                break;
+            };
+            chain.push(given.remove(at));
+        }
+        let arguments: Vec<_> = required.iter().map(|way| way.text.clone()).collect();
+        let needs = required.iter().flat_map(|way| way.needs.clone()).collect();
+        let setters: Vec<_> = chain.into_iter().map(|(_, setter)| setter).collect();
+        self.call(&label, &arguments, needs, &setters)
     }
 
     fn call(
@@ -333,11 +413,11 @@ impl Calls<'_> {
                 .unwrap_or(default)
         };
         match ty {
-            Ty::Key => format!(
-                "{:?}",
+            Ty::Key => text(
+                path,
                 known
                     .cloned()
-                    .unwrap_or_else(|| format!("{}:{}", self.group, nth + 1))
+                    .unwrap_or_else(|| format!("{}:{}", self.group, nth + 1)),
             ),
             Ty::Integer => format!("{}_i64", number((nth + 1).to_string())),
             Ty::Double => format!("{}_f64", number(format!("{}.5", nth + 1))),
@@ -345,13 +425,13 @@ impl Calls<'_> {
             Ty::Milliseconds => format!("{}_i64", number("100000".to_owned())),
             Ty::UnixSeconds => format!("{}_i64", number("4102444800".to_owned())),
             Ty::UnixMilliseconds => format!("{}_i64", number("4102444800000".to_owned())),
-            _ => format!(
-                "{:?}",
+            _ => text(
+                path,
                 known.cloned().unwrap_or_else(|| match nth {
                     0 => format!("{leaf}1"),
                     // What would upset a protocol that does not count bytes.
                     _ => format!("{leaf}\r\n\0 {{}}\""),
-                })
+                }),
             ),
         }
     }
@@ -473,6 +553,15 @@ struct Combination {
     two: bool,
 }
 
+/// One of several ways, with lists of two where that is asked for and possible.
+fn pick(ways: Vec<Sample>, two: bool, random: &mut Random) -> Option<Sample> {
+    let fit: Vec<_> = ways.iter().filter(|way| way.two == two).collect();
+    match random.one(&fit) {
+        Some(way) => Some((*way).clone()),
+        None => random.one(&ways).cloned(),
+    }
+}
+
 /// Every combination in which at most one part is not the plainest.
 fn varied(parts: &[Vec<Sample>]) -> Vec<Combination> {
     let base: Vec<&Sample> = parts.iter().filter_map(|part| part.first()).collect();
@@ -496,6 +585,11 @@ fn varied(parts: &[Vec<Sample>]) -> Vec<Combination> {
         }
     }
     all
+}
+
+/// `to.text("key", "string:1")`
+fn text(path: &str, value: String) -> String {
+    format!("to.text({path:?}, {value:?})")
 }
 
 fn plain(name: &str) -> String {

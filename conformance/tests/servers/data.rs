@@ -1,6 +1,7 @@
 //! What a server holds before a sample runs: `data.json`.
 
 use bytes::BytesMut;
+use respec::command::Info;
 use respec_codegen::samples::glob;
 use respec_conformance::Sample;
 use serde::Deserialize;
@@ -19,6 +20,10 @@ pub(crate) struct Data {
     understood: Vec<String>,
     /// More of them, where a sample does not find what it looks for.
     understood_elsewhere: Vec<String>,
+    /// More of them, where a text of a sample is not what it is for.
+    understood_hostile: Vec<String>,
+    /// Calls that are only asked for their keys, which stand where they are easily missed.
+    pub(crate) keys: Vec<Line>,
 }
 
 /// What a server holds when a sample runs.
@@ -83,11 +88,20 @@ pub(crate) enum Line {
 }
 
 impl Line {
-    fn encode(&self, out: &mut BytesMut) {
+    pub(crate) fn words(&self) -> Vec<&str> {
         match self {
-            Self::Text(text) => encode(out, &text.split(' ').collect::<Vec<_>>()),
-            Self::Words(words) => encode(out, words),
+            Self::Text(text) => text.split(' ').collect(),
+            Self::Words(words) => words.iter().map(String::as_str).collect(),
         }
+    }
+
+    /// The command that it calls.
+    pub(crate) fn info(&self) -> &'static Info {
+        let words = self.words();
+        let name = words.get(..2).unwrap_or_default().join(" ");
+        Info::of(&name)
+            .or_else(|| Info::of(words.first()?))
+            .unwrap_or_else(|| panic!("{}: the spec has no such command", self.text()))
     }
 
     pub(crate) fn text(&self) -> String {
@@ -123,6 +137,15 @@ impl Data {
     pub(crate) fn understood(&self, error: &str, round: Round) -> bool {
         let any = |parts: &[String]| parts.iter().any(|part| error.contains(part));
         any(&self.understood) || round != Round::Filled && any(&self.understood_elsewhere)
+    }
+
+    /// Whether an error says that a command with a hostile text was understood.
+    pub(crate) fn understood_hostile(&self, error: &str) -> bool {
+        self.understood(error, Round::Other)
+            || self
+                .understood_hostile
+                .iter()
+                .any(|part| error.contains(part))
     }
 
     fn around(&self, sample: &Sample) -> impl Iterator<Item = &Around> {
@@ -169,9 +192,7 @@ impl Data {
     pub(crate) fn after<'d>(&'d self, sample: &'d Sample) -> Vec<&'d Line> {
         self.around(sample).flat_map(|rule| &rule.after).collect()
     }
-}
 
-impl Data {
     /// How many frames answer to what runs after a sample.
     pub(crate) fn answers_after(&self, sample: &Sample) -> usize {
         self.around(sample)
@@ -184,6 +205,6 @@ impl Data {
 /// Appends commands to a batch.
 pub(crate) fn append(out: &mut BytesMut, lines: &[&Line]) {
     for line in lines {
-        line.encode(out);
+        encode(out, &line.words());
     }
 }

@@ -1,6 +1,9 @@
 //! Where servers and the spec are known to differ: `deviations.json`.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    fmt,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use respec_codegen::samples::glob;
 use serde::Deserialize;
@@ -15,7 +18,7 @@ pub(crate) struct Deviations(Vec<Deviation>);
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Deviation {
-    /// The name of a check.
+    /// The name of a check, or a pattern of several.
     check: String,
     /// The commands.
     commands: Vec<String>,
@@ -50,7 +53,7 @@ impl Deviations {
             patterns.is_empty() || patterns.iter().any(|pattern| glob(pattern, text))
         };
         self.0.iter().any(|deviation| {
-            let fits = deviation.check == finding.check.name()
+            let fits = glob(&deviation.check, finding.check.name())
                 && any(&deviation.commands, finding.command)
                 && any(&deviation.samples, &finding.label)
                 && any(&deviation.servers, server)
@@ -65,20 +68,33 @@ impl Deviations {
         })
     }
 
+    /// Names under which something deviates, with how often it does.
+    pub(crate) fn used(&self) -> impl Iterator<Item = String> {
+        self.0.iter().filter_map(|deviation| {
+            let times = deviation.used.load(Ordering::Relaxed);
+            (times > 0).then(|| format!("{times} times {deviation}"))
+        })
+    }
+
     /// Names under which nothing deviates.
     pub(crate) fn unused(&self) -> Vec<String> {
         self.0
             .iter()
             .filter(|deviation| !deviation.chance && deviation.used.load(Ordering::Relaxed) == 0)
-            .map(|deviation| {
-                format!(
-                    "{} of {} {}: {}",
-                    deviation.check,
-                    deviation.commands.join(", "),
-                    deviation.samples.join(", "),
-                    deviation.reason
-                )
-            })
+            .map(Deviation::to_string)
             .collect()
+    }
+}
+
+impl fmt::Display for Deviation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.check, self.commands.join(", "))?;
+        if !self.samples.is_empty() {
+            write!(f, " ({})", self.samples.join(", "))?;
+        }
+        if !self.servers.is_empty() {
+            write!(f, " on {}", self.servers.join(", "))?;
+        }
+        write!(f, ": {}", self.reason)
     }
 }

@@ -4,11 +4,17 @@
 //!
 //! - *accepted*: does the server understand it?
 //! - *keys*: are our keys those of `COMMAND GETKEYS`?
+//! - *key specs*: and those that the key specs find?
 //! - *flags*: are our flags those of `COMMAND INFO`?
 //! - *replies*: does the reply have the declared type?
 //! - *equal*: is its value the same under both versions of the protocol?
 //! - *fields*: have the structs of the reply a field for all that is in it?
 //! - *count*: do as many frames answer as the spec says?
+//!
+//! Without a server, and so of the commands that none has, it asks:
+//!
+//! - *grammar*: are the words a sentence of the grammar, as somebody else reads it?
+//! - *key specs*: are our keys those that the key specs find?
 //!
 //! See the README of this crate for what the files beside it hold.
 //!
@@ -20,6 +26,8 @@ mod canonical;
 mod connection;
 mod data;
 mod deviations;
+mod grammar;
+mod paper;
 mod report;
 mod run;
 mod seeded;
@@ -28,12 +36,13 @@ mod version;
 use std::{collections::BTreeSet, thread};
 
 use respec::command::Info;
-use respec_conformance::Catalogue;
+use respec_conformance::{Catalogue, LONG, SEED};
 use respec_testkit::Variant;
 
 use data::Data;
 use deviations::Deviations;
 use report::Report;
+use run::Run;
 
 #[test]
 fn every_command_is_as_the_spec_says() {
@@ -46,15 +55,22 @@ fn every_command_is_as_the_spec_says() {
             .filter(|variant| only.as_ref().is_none_or(|only| variant.name() == only))
             .map(|variant| {
                 let (data, deviations) = (&data, &deviations);
-                scope.spawn(move || run::run(variant, Catalogue::all(), data, deviations))
+                scope.spawn(move || {
+                    let mut run = Run::start(variant, data, deviations);
+                    run.mistakable();
+                    run.samples(Catalogue::all());
+                    run.hostile_texts();
+                    run.report
+                })
             })
             .collect();
         runs.into_iter()
             .map(|run| run.join().expect("the run ends"))
             .collect()
     });
+    let paper = paper::run(Catalogue::all(), &deviations);
     let mut failures = 0;
-    for report in &reports {
+    for report in [&paper].into_iter().chain(&reports) {
         for (protocol, finding) in &report.failures {
             failures += 1;
             println!(
@@ -63,8 +79,8 @@ fn every_command_is_as_the_spec_says() {
                 finding.check.name(),
                 finding.command,
                 finding.label,
-                finding.request.chars().take(300).collect::<String>(),
-                finding.found.chars().take(600).collect::<String>()
+                finding.request.escape_debug().take(300).collect::<String>(),
+                finding.found.escape_debug().take(600).collect::<String>()
             );
         }
     }
@@ -75,9 +91,15 @@ fn every_command_is_as_the_spec_says() {
             }
         }
     }
-    print!("{}", Report::header());
+    let length = if LONG { "long" } else { "short" };
+    println!("the {length} run; what is drawn by lot follows from the seed {SEED}");
+    print!("{}{}", Report::header(), paper.table());
     for report in &reports {
         print!("{}", report.table());
+    }
+    println!("what deviates and is named:");
+    for line in deviations.used() {
+        println!("    {line}");
     }
     let mut present = BTreeSet::new();
     let mut succeeded = BTreeSet::new();

@@ -5,6 +5,11 @@ use std::{
     fmt::Write as _,
 };
 
+use bytes::Bytes;
+use respec_conformance::{Sample, text};
+
+use crate::deviations::Deviations;
+
 /// One question that is asked of samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Check {
@@ -12,6 +17,10 @@ pub(crate) enum Check {
     Accepted,
     /// Whether our keys are the server's.
     Keys,
+    /// Whether the keys that the key specs find are the server's.
+    KeySpecs,
+    /// Whether the words are a sentence of the command's grammar.
+    Grammar,
     /// Whether our flags are the server's.
     Flags,
     /// Whether the reply has the declared type.
@@ -22,6 +31,8 @@ pub(crate) enum Check {
     Fields,
     /// Whether as many frames answer as the spec says.
     Count,
+    /// Whether a hostile text arrives as it is.
+    Hostile,
 }
 
 impl Check {
@@ -30,11 +41,14 @@ impl Check {
         match self {
             Self::Accepted => "accepted",
             Self::Keys => "keys",
+            Self::KeySpecs => "key specs",
+            Self::Grammar => "grammar",
             Self::Flags => "flags",
             Self::Replies => "replies",
             Self::Equal => "equal",
             Self::Fields => "fields",
             Self::Count => "count",
+            Self::Hostile => "hostile",
         }
     }
 }
@@ -48,6 +62,17 @@ pub(crate) struct Finding {
     /// The request, where there is one.
     pub(crate) request: String,
     pub(crate) found: String,
+}
+
+/// What is asked of which words.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    /// The version of the protocol, 0 for both.
+    pub(crate) protocol: u8,
+    pub(crate) check: Check,
+    pub(crate) command: &'static str,
+    pub(crate) label: &'a str,
+    pub(crate) words: &'a [Bytes],
 }
 
 /// What one line of the table counts.
@@ -101,6 +126,49 @@ impl Report {
         }
     }
 
+    /// Judges what was found, if anything, when a check was made on a sample.
+    pub(crate) fn judge_sample(
+        &mut self,
+        deviations: &Deviations,
+        protocol: u8,
+        check: Check,
+        sample: &Sample,
+        found: Option<String>,
+    ) {
+        let asked = Asked {
+            protocol,
+            check,
+            command: sample.info.name,
+            label: &sample.label,
+            words: &sample.words,
+        };
+        self.judge(deviations, asked, found);
+    }
+
+    /// Judges what was found, if anything.
+    pub(crate) fn judge(
+        &mut self,
+        deviations: &Deviations,
+        asked: Asked<'_>,
+        found: Option<String>,
+    ) {
+        let Some(found) = found else {
+            return self.count(asked.protocol, asked.check, asked.command, Outcome::Agrees);
+        };
+        let finding = Finding {
+            check: asked.check,
+            command: asked.command,
+            label: asked.label.to_owned(),
+            request: text(asked.words),
+            found,
+        };
+        let outcome = match deviations.name(&self.server, &finding) {
+            true => Outcome::Named,
+            false => Outcome::Fails(finding),
+        };
+        self.count(asked.protocol, asked.check, asked.command, outcome);
+    }
+
     /// Counts the outcome of one check of one sample.
     pub(crate) fn count(
         &mut self,
@@ -133,10 +201,11 @@ impl Report {
             };
             let _ = writeln!(
                 out,
-                "{:<14} {protocol:<6} {:<9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
+                "{:<14} {protocol:<6} {:<9} {:>8} {:>5} {:>8} {:>8} {:>8} {:>8} {:>8}",
                 self.server,
                 check.name(),
                 line.commands.len(),
+                self.present.len(),
                 line.samples,
                 line.agree,
                 line.newer,
@@ -150,8 +219,17 @@ impl Report {
     /// The names of the table's columns.
     pub(crate) fn header() -> String {
         format!(
-            "{:<14} {:<6} {:<9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}\n",
-            "server", "", "check", "commands", "samples", "agree", "newer", "named", "failures"
+            "{:<14} {:<6} {:<9} {:>8} {:>5} {:>8} {:>8} {:>8} {:>8} {:>8}\n",
+            "server",
+            "",
+            "check",
+            "commands",
+            "of",
+            "samples",
+            "agree",
+            "newer",
+            "named",
+            "failures"
         )
     }
 }

@@ -8,11 +8,12 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use respec::{
-    command::{Command as _, Flags, Info, Provider, Replies, raw},
+    command::{Command as _, Info, Provider, Replies, raw},
     reply::Value,
     resp::{Frame, Kind},
 };
-use respec_conformance::{Catalogue, Sample};
+use respec_codegen::samples::glob;
+use respec_conformance::{Catalogue, LONG, Sample, with_hostile_texts};
 use respec_testkit::{Server, Variant};
 
 use crate::{
@@ -20,61 +21,28 @@ use crate::{
     connection::{Connection, NoFrame, encode},
     data::{Data, Line, Round, append},
     deviations::Deviations,
-    report::{Check, Finding, Outcome, Report},
+    report::{Asked, Check, Outcome, Report},
     version::{at_least, family, of_module},
 };
 
-/// Runs samples on a variant.
-pub(crate) fn run(
-    variant: Variant,
-    catalogue: &Catalogue,
-    data: &Data,
-    deviations: &Deviations,
-) -> Report {
-    let cluster = catalogue
-        .samples()
-        .iter()
-        .any(|sample| sample.info.group == "cluster");
-    let servers = Servers::start(variant, cluster);
-    let mut run = Run {
-        facts: Facts::of(variant, &servers.plain),
-        servers,
-        data,
-        deviations,
-        report: Report::new(variant.name()),
-        shared: BTreeMap::new(),
-    };
-    let wanted = std::env::var("CONFORMANCE_ONLY").ok();
-    let samples: Vec<_> = catalogue
-        .samples()
-        .iter()
-        .filter(|sample| {
-            wanted
-                .as_ref()
-                .is_none_or(|name| respec_codegen::samples::glob(name, sample.info.name))
-        })
-        .collect();
-    run.flags(&samples);
-    for sample in samples {
-        run.sample(sample);
-    }
-    run.report
-}
-
-/// A plain server, and one that is a whole cluster where it is asked for.
+/// A plain server, and one that is a whole cluster once it is asked for.
 struct Servers {
+    variant: Variant,
     plain: Server,
     cluster: Option<Server>,
 }
 
 impl Servers {
-    fn start(variant: Variant, cluster: bool) -> Self {
+    fn start(variant: Variant) -> Self {
         let plain = Server::builder(variant)
             .config("enable-module-command", "yes")
             .start()
             .unwrap_or_else(|error| panic!("cannot start {variant}: {error:?}"));
-        let cluster = cluster.then(|| Self::start_cluster(variant));
-        Self { plain, cluster }
+        Self {
+            variant,
+            plain,
+            cluster: None,
+        }
     }
 
     fn start_cluster(variant: Variant) -> Server {
@@ -99,11 +67,13 @@ impl Servers {
     }
 
     /// The server that runs samples of the group of cluster commands, or all others.
-    fn of(&self, cluster: bool) -> &Server {
-        match &self.cluster {
-            Some(server) if cluster => server,
-            _ => &self.plain,
+    fn of(&mut self, cluster: bool) -> &Server {
+        if !cluster {
+            return &self.plain;
         }
+        let variant = self.variant;
+        self.cluster
+            .get_or_insert_with(|| Self::start_cluster(variant))
     }
 }
 
@@ -170,6 +140,16 @@ impl Facts {
             || info.module.is_some() && self.commands.contains_key(first)
     }
 
+    /// Whether a sample has something that the server does not have yet, or never will.
+    fn too_old_for(&self, sample: &Sample) -> bool {
+        let info = sample.info;
+        self.lacks(info, info.since, info.provider)
+            || sample
+                .needs
+                .iter()
+                .any(|need| self.lacks(info, need.since, need.provider))
+    }
+
     /// Whether the server is too old for something, or of another family.
     fn lacks(&self, info: &Info, since: Option<&str>, provider: Option<Provider>) -> bool {
         if provider.is_some_and(|provider| provider != self.family) {
@@ -186,12 +166,15 @@ impl Facts {
     }
 }
 
-struct Run<'r> {
+/// Runs samples on the servers of one variant.
+pub(crate) struct Run<'r> {
     servers: Servers,
     facts: Facts,
     data: &'r Data,
     deviations: &'r Deviations,
-    report: Report,
+    /// The commands that are wanted, where it is not all of them.
+    only: Option<String>,
+    pub(crate) report: Report,
     /// Connections that samples share, by server and protocol.
     shared: BTreeMap<(bool, u8), Connection>,
 }
@@ -202,7 +185,50 @@ struct Answer {
     closed: Option<NoFrame>,
 }
 
-impl Run<'_> {
+impl<'r> Run<'r> {
+    /// Starts the servers of a variant.
+    pub(crate) fn start(variant: Variant, data: &'r Data, deviations: &'r Deviations) -> Self {
+        let servers = Servers::start(variant);
+        Self {
+            facts: Facts::of(variant, &servers.plain),
+            servers,
+            data,
+            deviations,
+            only: std::env::var("CONFORMANCE_ONLY").ok(),
+            report: Report::new(variant.name()),
+            shared: BTreeMap::new(),
+        }
+    }
+
+    /// Runs all samples of a catalogue.
+    pub(crate) fn samples(&mut self, catalogue: &Catalogue) {
+        let samples: Vec<_> = catalogue
+            .samples()
+            .iter()
+            .filter(|sample| self.wants(sample.info))
+            .collect();
+        self.flags(&samples);
+        for sample in samples {
+            self.sample(sample);
+        }
+    }
+
+    /// Runs the samples with hostile texts. In the short run each meets one version of the protocol.
+    pub(crate) fn hostile_texts(&mut self) {
+        let mut protocols = [2, 3].into_iter().cycle();
+        with_hostile_texts(LONG, |sample, text| {
+            if self.wants(sample.info) {
+                for protocol in protocols.by_ref().take(if LONG { 2 } else { 1 }) {
+                    self.hostile(sample, text, protocol);
+                }
+            }
+        });
+    }
+
+    fn wants(&self, info: &Info) -> bool {
+        self.only.as_ref().is_none_or(|name| glob(name, info.name))
+    }
+
     fn flags(&mut self, samples: &[&Sample]) {
         let mut infos: Vec<_> = samples.iter().map(|sample| sample.info).collect();
         infos.sort_by_key(|info| info.name);
@@ -214,20 +240,20 @@ impl Run<'_> {
             let Some(theirs) = self.facts.commands.get(info.name) else {
                 continue;
             };
-            let mut wrong = Vec::new();
-            for (flag, name) in [
-                (Flags::WRITE, "write"),
-                (Flags::READONLY, "readonly"),
-                (Flags::BLOCKING, "blocking"),
-            ] {
-                match (info.flags.contains(flag), theirs.contains(name)) {
-                    (true, false) => wrong.push(format!("not {name}")),
-                    (false, true) => wrong.push(name.to_owned()),
-                    _ => {}
-                }
-            }
+            let ours: BTreeSet<_> = info.flags.names().collect();
+            let theirs: BTreeSet<_> = theirs.iter().map(String::as_str).collect();
+            let missing = ours.difference(&theirs).map(|name| format!("not {name}"));
+            let more = theirs.difference(&ours).map(|name| (*name).to_owned());
+            let wrong: Vec<_> = missing.chain(more).collect();
             let found = (!wrong.is_empty()).then(|| wrong.join(", "));
-            self.judge(0, Check::Flags, info.name, "", String::new(), found);
+            let asked = Asked {
+                protocol: 0,
+                check: Check::Flags,
+                command: info.name,
+                label: "",
+                words: &[],
+            };
+            self.report.judge(self.deviations, asked, found);
         }
     }
 
@@ -239,13 +265,7 @@ impl Run<'_> {
             }
             return;
         }
-        let newer = self
-            .facts
-            .lacks(sample.info, sample.info.since, sample.info.provider)
-            || sample
-                .needs
-                .iter()
-                .any(|need| self.facts.lacks(sample.info, need.since, need.provider));
+        let newer = self.facts.too_old_for(sample);
         if !self.facts.has(sample.info) {
             if !newer {
                 let found = Some("the server has no such command".to_owned());
@@ -273,6 +293,44 @@ impl Run<'_> {
         if any || !newer {
             self.keys(sample);
         }
+    }
+
+    /// Sends a sample with a hostile text, which is to arrive as it is: the server takes it or says
+    /// what is wrong with it, as many frames answer as ever, and a key is found unchanged.
+    pub(crate) fn hostile(&mut self, sample: &Sample, text: &Bytes, protocol: u8) {
+        if self.data.left_out(sample).is_some()
+            || !self.facts.has(sample.info)
+            || self.facts.too_old_for(sample)
+        {
+            return;
+        }
+        let before = self.data.before(sample, Round::Filled).unwrap_or_default();
+        let answer = self.ask(sample, protocol, &before);
+        let found = if sample.words.contains(text) {
+            miscounted(sample, &answer).or_else(|| self.misunderstood(sample, &answer))
+        } else {
+            Some("the text is not one of the words".to_owned())
+        };
+        self.judge_sample(protocol, Check::Hostile, sample, found);
+        if sample.keys.contains(text) {
+            let theirs = self.keys_of(sample.info.group == "cluster", &sample.words);
+            let found = differing(&theirs, &sample.keys);
+            self.judge_sample(0, Check::Keys, sample, found);
+        }
+    }
+
+    /// An error that does not say that a sample with a hostile text was understood.
+    fn misunderstood(&mut self, sample: &Sample, answer: &Answer) -> Option<String> {
+        let error = answer.frames.first()?.reply().as_error()?;
+        let error = String::from_utf8_lossy(error).into_owned();
+        if !self.data.understood_hostile(&error) {
+            return Some(error);
+        }
+        self.report
+            .errors
+            .entry(error)
+            .or_insert_with(|| sample.name());
+        None
     }
 
     /// Sends a sample between two tagged pings.
@@ -363,29 +421,12 @@ impl Run<'_> {
         newer: bool,
         answer: &Answer,
     ) -> Option<String> {
-        let wanted = match sample.info.replies {
-            Replies::One | Replies::Stream => 1,
-            Replies::None => 0,
-            Replies::PerArgument => (sample.words.len() - sample.info.words).max(1),
-        };
         let error = answer
             .frames
             .first()
             .and_then(|frame| frame.reply().as_error())
             .map(|error| String::from_utf8_lossy(error).into_owned());
-        let got = answer.frames.len();
-        let counted = match answer.closed {
-            Some(reason) => Some(format!("{got} frames, then {reason:?}")),
-            None if error.is_some() && got == 1 => None,
-            None => (got != wanted).then(|| {
-                let frames: Vec<_> = answer
-                    .frames
-                    .iter()
-                    .map(|frame| String::from_utf8_lossy(frame.as_bytes()).into_owned())
-                    .collect();
-                format!("{got} frames instead of {wanted}: {frames:?}")
-            }),
-        };
+        let counted = miscounted(sample, answer);
         self.judge_sample(protocol, Check::Count, sample, counted);
         let frame = answer.frames.first()?;
         if let Some(error) = error {
@@ -419,9 +460,41 @@ impl Run<'_> {
         }
     }
 
-    /// Compares our keys with those that the server finds.
+    /// Compares our keys, and those that the key specs find, with those that the server finds.
     fn keys(&mut self, sample: &Sample) {
-        let cluster = sample.info.group == "cluster";
+        let theirs = self.keys_of(sample.info.group == "cluster", &sample.words);
+        let found = differing(&theirs, &sample.keys);
+        self.judge_sample(0, Check::Keys, sample, found);
+        let found = differing(&theirs, &specified(sample.info, &sample.words));
+        self.judge_sample(0, Check::KeySpecs, sample, found);
+    }
+
+    /// Compares the keys that the key specs find in words that are easily mistaken.
+    pub(crate) fn mistakable(&mut self) {
+        for line in &self.data.keys {
+            let words: Vec<_> = line
+                .words()
+                .into_iter()
+                .map(|word| Bytes::copy_from_slice(word.as_bytes()))
+                .collect();
+            let info = line.info();
+            if self.wants(info) && self.facts.has(info) {
+                let theirs = self.keys_of(false, &words);
+                let found = differing(&theirs, &specified(info, &words));
+                let asked = Asked {
+                    protocol: 0,
+                    check: Check::KeySpecs,
+                    command: info.name,
+                    label: "mistakable",
+                    words: &words,
+                };
+                self.report.judge(self.deviations, asked, found);
+            }
+        }
+    }
+
+    /// The keys that the server finds, or the error that it answers instead.
+    fn keys_of(&mut self, cluster: bool, words: &[Bytes]) -> Result<Vec<Bytes>, String> {
         let server = self.servers.of(cluster);
         let connection = self
             .shared
@@ -429,67 +502,63 @@ impl Run<'_> {
             .or_insert_with(|| Connection::open(server.addr(), 2));
         let words: Vec<&[u8]> = [b"COMMAND".as_slice(), b"GETKEYS"]
             .into_iter()
-            .chain(sample.words.iter().map(|word| word.as_ref()))
+            .chain(words.iter().map(|word| word.as_ref()))
             .collect();
         let reply = connection.ask(&words);
-        let found = match reply.reply().as_error() {
-            Some(error) => {
-                let error = String::from_utf8_lossy(error).into_owned();
-                if error.contains("no key arguments") {
-                    (!sample.keys.is_empty()).then(|| "no keys".to_owned())
-                } else {
-                    Some(error)
-                }
-            }
-            None => {
-                let theirs: Vec<Bytes> = list(&value(&reply))
-                    .iter()
-                    .filter_map(|key| key.as_bytes().cloned())
-                    .collect();
-                (theirs != sample.keys).then(|| format!("{theirs:?} instead of {:?}", sample.keys))
-            }
-        };
-        self.judge_sample(0, Check::Keys, sample, found);
+        match reply.reply().as_error().map(String::from_utf8_lossy) {
+            Some(error) if error.contains("no key arguments") => Ok(Vec::new()),
+            Some(error) => Err(error.into_owned()),
+            None => Ok(list(&value(&reply))
+                .iter()
+                .filter_map(|key| key.as_bytes().cloned())
+                .collect()),
+        }
     }
 
     fn judge_sample(&mut self, protocol: u8, check: Check, sample: &Sample, found: Option<String>) {
-        self.judge(
-            protocol,
-            check,
-            sample.info.name,
-            &sample.label,
-            sample.text(),
-            found,
-        );
+        self.report
+            .judge_sample(self.deviations, protocol, check, sample, found);
     }
+}
 
-    fn judge(
-        &mut self,
-        protocol: u8,
-        check: Check,
-        command: &'static str,
-        label: &str,
-        request: String,
-        found: Option<String>,
-    ) {
-        let outcome = match found {
-            None => Outcome::Agrees,
-            Some(found) => {
-                let finding = Finding {
-                    check,
-                    command,
-                    label: label.to_owned(),
-                    request,
-                    found,
-                };
-                if self.deviations.name(&self.report.server, &finding) {
-                    Outcome::Named
-                } else {
-                    Outcome::Fails(finding)
-                }
-            }
-        };
-        self.report.count(protocol, check, command, outcome);
+/// What is wrong with the number of frames that answer a sample.
+fn miscounted(sample: &Sample, answer: &Answer) -> Option<String> {
+    let wanted = match sample.info.replies {
+        Replies::One | Replies::Stream => 1,
+        Replies::None => 0,
+        Replies::PerArgument => (sample.words.len() - sample.info.words).max(1),
+    };
+    let got = answer.frames.len();
+    let error = answer.frames.first().is_some_and(Frame::is_error);
+    match answer.closed {
+        Some(reason) => Some(format!("{got} frames, then {reason:?}")),
+        None if got == wanted || got == 1 && error => None,
+        None => {
+            let frames: Vec<_> = answer
+                .frames
+                .iter()
+                .map(|frame| String::from_utf8_lossy(frame.as_bytes()).into_owned())
+                .collect();
+            Some(format!("{got} frames instead of {wanted}: {frames:?}"))
+        }
+    }
+}
+
+/// The keys that the key specs find; a shard channel is none.
+fn specified(info: &Info, words: &[Bytes]) -> Vec<Bytes> {
+    info.keys_of(words)
+        .filter(|key| !key.spec.not_key)
+        .filter_map(|key| words.get(key.word).cloned())
+        .collect()
+}
+
+/// How the keys that a server finds differ from others.
+fn differing(theirs: &Result<Vec<Bytes>, String>, ours: &[Bytes]) -> Option<String> {
+    match theirs {
+        Err(error) => Some(error.clone()),
+        Ok(theirs) if theirs == ours => None,
+        Ok(theirs) if theirs.is_empty() => Some("no keys".to_owned()),
+        Ok(theirs) => Some(format!("{theirs:?} instead of {ours:?}")),
     }
 }
 

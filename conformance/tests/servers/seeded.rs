@@ -2,14 +2,20 @@
 
 use bytes::Bytes;
 use respec::{
-    command::{Command, Detached, Flags, Info, Replies},
+    command::{Command, Detached, Flags, Info, KeySpec, Replies},
     reply::{Decode, DecodeError},
     resp::{Reply, Writer},
 };
 use respec_conformance::Catalogue;
 use respec_testkit::Variant;
 
-use crate::{data::Data, deviations::Deviations, report::Check, run};
+use crate::{
+    data::Data,
+    deviations::Deviations,
+    paper,
+    report::{Check, Report},
+    run::Run,
+};
 
 /// A command as somebody could have got it wrong.
 struct Seeded<T> {
@@ -49,38 +55,31 @@ impl<T: Decode> Command for Seeded<T> {
     }
 }
 
-/// The facts of a command of the string group, right or wrong.
-const fn info(name: &'static str, flags: Flags, replies: Replies) -> Info {
-    Info {
-        name,
-        encoded: b"",
-        words: 1,
-        group: "string",
-        module: None,
-        provider: None,
-        since: None,
-        deprecated: None,
-        arity: -1,
-        flags,
-        acl_categories: &[],
-        keys: &[],
-        request_policy: None,
-        response_policy: None,
-        blocking: None,
-        connection: None,
-        retry: respec::command::Retry::No,
-        replies,
-    }
+/// The facts of a command, with some that somebody got wrong.
+fn info(name: &str, wrong: impl FnOnce(&mut Info)) -> &'static Info {
+    let right = Info::of(name).expect("a command of the spec");
+    let mut info = Info { ..*right };
+    wrong(&mut info);
+    Box::leak(Box::new(info))
 }
 
-static GET: Info = info("GET", Flags::READONLY, Replies::One);
-static SET: Info = info("SET", Flags::WRITE, Replies::One);
-static WRITING_GET: Info = info("GET", Flags::WRITE, Replies::One);
-static SILENT_GET: Info = info("GET", Flags::READONLY, Replies::None);
+fn right(name: &str) -> &'static Info {
+    info(name, |_| {})
+}
 
 fn get(to: &mut Writer<'_>) {
     to.word(b"GET");
     to.key(b"string:1");
+}
+
+/// What is found about one command without a server.
+fn found_on_paper<C>(command: C) -> Vec<Check>
+where
+    C: Command + Send + Sync + 'static,
+    C::Reply: std::fmt::Debug,
+{
+    let catalogue = Catalogue::of("seeded", command);
+    checks(&paper::run(&catalogue, &Deviations::load()))
 }
 
 /// What the run finds about one command.
@@ -89,14 +88,14 @@ where
     C: Command + Send + Sync + 'static,
     C::Reply: std::fmt::Debug,
 {
-    let mut catalogue = Catalogue::default();
-    catalogue.add("seeded", &[], command);
-    let report = run::run(
-        Variant::Redis70,
-        &catalogue,
-        &Data::load(),
-        &Deviations::load(),
-    );
+    let catalogue = Catalogue::of("seeded", command);
+    let (data, deviations) = (Data::load(), Deviations::load());
+    let mut run = Run::start(Variant::Redis70, &data, &deviations);
+    run.samples(&catalogue);
+    checks(&run.report)
+}
+
+fn checks(report: &Report) -> Vec<Check> {
     let mut checks: Vec<_> = report
         .failures
         .iter()
@@ -109,12 +108,12 @@ where
 
 #[test]
 fn what_is_right_is_not_found() {
-    assert_eq!(found(Seeded::<Option<Bytes>>::new(&GET, get)), []);
+    assert_eq!(found(Seeded::<Option<Bytes>>::new(right("GET"), get)), []);
 }
 
 #[test]
 fn a_key_at_the_wrong_place_is_found() {
-    let set = Seeded::<()>::new(&SET, |to| {
+    let set = Seeded::<()>::new(right("SET"), |to| {
         to.word(b"SET");
         to.word(b"string:1");
         to.key(b"value");
@@ -124,26 +123,37 @@ fn a_key_at_the_wrong_place_is_found() {
 
 #[test]
 fn a_wrong_flag_is_found() {
-    let get = Seeded::<Option<Bytes>>::new(&WRITING_GET, get);
+    let get =
+        Seeded::<Option<Bytes>>::new(info("GET", |get| get.flags = get.flags | Flags::WRITE), get);
     assert_eq!(found(get), [Check::Flags]);
+}
+
+#[test]
+fn a_wrong_key_spec_is_found() {
+    static SECOND: &[KeySpec] = &[KeySpec::at(2).range(0, 1, 0)];
+    let get = Seeded::<Option<Bytes>>::new(info("GET", |get| get.keys = SECOND), get);
+    assert_eq!(found(get), [Check::KeySpecs]);
 }
 
 #[test]
 fn a_wrong_reply_type_is_found() {
     assert_eq!(
-        found(Seeded::<Vec<Bytes>>::new(&GET, get)),
+        found(Seeded::<Vec<Bytes>>::new(right("GET"), get)),
         [Check::Replies]
     );
 }
 
 #[test]
 fn a_missing_null_is_found() {
-    assert_eq!(found(Seeded::<Bytes>::new(&GET, get)), [Check::Replies]);
+    assert_eq!(
+        found(Seeded::<Bytes>::new(right("GET"), get)),
+        [Check::Replies]
+    );
 }
 
 #[test]
 fn a_token_at_the_wrong_place_is_found() {
-    let set = Seeded::<()>::new(&SET, |to| {
+    let set = Seeded::<()>::new(right("SET"), |to| {
         to.word(b"SET");
         to.key(b"string:1");
         to.word(b"EX");
@@ -155,6 +165,83 @@ fn a_token_at_the_wrong_place_is_found() {
 
 #[test]
 fn a_wrong_count_of_replies_is_found() {
-    let get = Seeded::<Option<Bytes>>::new(&SILENT_GET, get);
+    let get = Seeded::<Option<Bytes>>::new(info("GET", |get| get.replies = Replies::None), get);
     assert_eq!(found(get), [Check::Count]);
+}
+
+/// A command that no server at hand has.
+fn lmovem(write: fn(&mut Writer<'_>)) -> Vec<Check> {
+    found_on_paper(Seeded::<Vec<Bytes>>::new(right("LMOVEM"), write))
+}
+
+#[test]
+fn what_is_right_is_not_found_without_a_server() {
+    let found = lmovem(|to| {
+        to.word(b"LMOVEM");
+        to.key(b"list:1");
+        to.key(b"list:2");
+        to.word(b"LEFT");
+        to.word(b"RIGHT");
+        to.word(b"COUNT");
+        to.word(b"2");
+        to.word(b"OBO");
+    });
+    assert_eq!(found, []);
+}
+
+#[test]
+fn a_token_at_the_wrong_place_is_found_without_a_server() {
+    let found = lmovem(|to| {
+        to.word(b"LMOVEM");
+        to.key(b"list:1");
+        to.key(b"list:2");
+        to.word(b"COUNT");
+        to.word(b"2");
+        to.word(b"OBO");
+        to.word(b"LEFT");
+        to.word(b"RIGHT");
+    });
+    assert_eq!(found, [Check::Grammar]);
+}
+
+#[test]
+fn a_key_that_is_written_as_a_word_is_found_without_a_server() {
+    let found = lmovem(|to| {
+        to.word(b"LMOVEM");
+        to.key(b"list:1");
+        to.word(b"list:2");
+        to.word(b"LEFT");
+        to.word(b"RIGHT");
+    });
+    assert_eq!(found, [Check::KeySpecs, Check::Grammar]);
+}
+
+#[test]
+fn a_missing_count_is_found_without_a_server() {
+    let start = Seeded::<()>::new(right("HOTKEYS START"), |to| {
+        to.word(b"HOTKEYS");
+        to.word(b"START");
+        to.word(b"METRICS");
+        to.word(b"CPU");
+    });
+    assert_eq!(found_on_paper(start), [Check::Grammar]);
+}
+
+#[test]
+fn a_text_that_falls_apart_is_found() {
+    let set = Seeded::<()>::new(right("SET"), |to| {
+        to.word(b"SET");
+        to.key(b"string:1");
+        to.word(b"a");
+        to.word(b"+INJECTED");
+    });
+    let catalogue = Catalogue::of("seeded", set);
+    let (data, deviations) = (Data::load(), Deviations::load());
+    let mut run = Run::start(Variant::Redis70, &data, &deviations);
+    for sample in catalogue.samples() {
+        run.hostile(sample, &Bytes::from_static(b"a\r\n+INJECTED"), 2);
+        run.hostile(sample, &Bytes::from_static(b"a"), 3);
+    }
+    assert_eq!(run.report.failures.len(), 2);
+    assert_eq!(checks(&run.report), [Check::Hostile]);
 }
