@@ -22,7 +22,11 @@
 pub mod aio;
 #[cfg(feature = "blocking")]
 pub mod blocking;
-#[expect(dead_code, reason = "the drivers do not use the router yet")]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "the drivers do not use the router yet"
+)]
 pub mod cluster;
 pub mod cmd;
 pub mod command;
@@ -45,7 +49,7 @@ mod socket;
 
 #[cfg(feature = "async")]
 pub use aio::Client;
-pub use config::{Address, Config, PoolOptions, Protocol, TcpOptions};
+pub use config::{Address, ClusterOptions, Config, PoolOptions, Protocol, TcpOptions};
 pub use error::{Error, ErrorKind, Phase, Result};
 pub use reply::Value;
 pub use secret::Secret;

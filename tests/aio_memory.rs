@@ -2,8 +2,8 @@
 
 mod aio_support;
 
-use allocation_counter::{AllocationInfo, measure};
 use aio_support::server;
+use allocation_counter::{AllocationInfo, measure};
 use bytes::Bytes;
 use respec::{Client, cmd, prelude::*};
 use tokio::runtime::{Builder, Runtime};

@@ -155,11 +155,16 @@ async fn the_end_of_the_connection_reaches_those_in_front() {
     server.kill().unwrap();
     for call in calls {
         let error = call.await.unwrap().unwrap_err();
-        assert!(error.is_connection() || error.kind() == ErrorKind::Connect, "{error:?}");
+        assert!(
+            error.is_connection() || error.kind() == ErrorKind::Connect,
+            "{error:?}"
+        );
     }
     let mut polled = pin!(client.send(words("PING")));
     assert!(matches!(
-        polled.as_mut().poll(&mut Context::from_waker(Waker::noop())),
+        polled
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop())),
         Poll::Pending
     ));
 }

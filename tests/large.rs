@@ -64,7 +64,10 @@ fn neither_long_pipelines_nor_large_replies_double_the_memory() {
 
     // The longest string that a server stores by default.
     let length = 512 * MIB;
-    blocking.setrange("large", length as u64 - 1, "!").send().unwrap();
+    blocking
+        .setrange("large", length as u64 - 1, "!")
+        .send()
+        .unwrap();
     let is_right = |value: &Bytes| {
         assert_eq!(value.len(), length);
         assert_eq!(value.last(), Some(&b'!'));
@@ -100,7 +103,9 @@ fn neither_long_pipelines_nor_large_replies_double_the_memory() {
     // What the connections keep when all that is gone.
     let used = memory(|| {
         blocking.incr("counter").send().unwrap();
-        runtime.block_on(async { shared.incr("counter").await }).unwrap();
+        runtime
+            .block_on(async { shared.incr("counter").await })
+            .unwrap();
     });
     check("two small replies", used, 8);
 }

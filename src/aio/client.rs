@@ -212,7 +212,7 @@ impl Shared {
         let config = Arc::clone(&self.config);
         let client = Arc::downgrade(self);
         runtime()?.spawn(async move {
-            let dialled = dial(&config).await;
+            let dialled = dial(&config, &config.address).await;
             let connected =
                 dialled.map(|dialled| Arc::new(Connection::start(dialled, &config, false)));
             Self::settle(&client, &connected);

@@ -70,7 +70,7 @@ impl Lender {
             let config = Arc::clone(&self.config);
             // In a task of its own, which is on the runtime's threads whoever polls the caller.
             let dialling = runtime.spawn(async move {
-                let dialled = dial(&config).await?;
+                let dialled = dial(&config, &config.address).await?;
                 Ok(Arc::new(Connection::start(dialled, &config, true)))
             });
             lent.connection = Some(dialling.await.unwrap_or_else(|_| Err(stopped()))?);

@@ -8,6 +8,8 @@
 //!   error reply ──▶ redirect ──▶ another node, or wait (back_off) and refresh the topology
 //! ```
 //!
+//! [`request`] makes requests of an exchange and one answer of theirs.
+//!
 //! [`router`] ties these together and has a diagram of its own. Nothing here does IO, reads a clock
 //! or draws a random number: time and chance are arguments, so that everything can be replayed. The
 //! facts about commands, which nodes run them and how their answers are joined, come from the spec
@@ -16,6 +18,7 @@
 #[cfg(test)]
 mod announced;
 mod back_off;
+mod chance;
 mod fan_out;
 #[cfg(test)]
 mod live;
@@ -23,10 +26,18 @@ mod node;
 mod read_from;
 mod redirect;
 mod refresh;
+mod request;
 mod route;
 mod router;
 mod slot;
 mod topology;
+
+pub(crate) use chance::Chance;
+pub(crate) use node::NodeId;
+pub(crate) use refresh::Ask;
+pub(crate) use request::{Answers, Direct, Encoded, Parcel, Request, deciding_error};
+pub(crate) use route::Wish;
+pub(crate) use router::{Call, Event, Next, Options, Query, Router};
 
 pub use node::{AddressMap, NodeAddress};
 pub use read_from::ReadFrom;

@@ -59,6 +59,10 @@ pub(crate) struct Router {
     doubted: Option<Answer>,
     /// Why the last question was not answered.
     failure: Option<Error>,
+    /// Counts the changes of what node serves what.
+    version: u64,
+    /// Counts the answers about the topology.
+    answers: u64,
     events: VecDeque<Event>,
 }
 
@@ -182,6 +186,35 @@ impl Query {
 }
 
 impl Call {
+    fn new(
+        info: &'static Info,
+        target: Target,
+        read_from: &ReadFrom,
+        wish: &Wish,
+        node: NodeId,
+    ) -> Self {
+        Self {
+            target,
+            read_from: read_from.clone(),
+            repeatable: wish.idempotent || info.retry == Retry::Safe,
+            name: info.name,
+            deadline: wish.deadline,
+            node,
+            asking: false,
+            redirects: 0,
+            tries: 0,
+            seen: Vec::new(),
+            avoid: None,
+            stays: false,
+            trouble: None,
+        }
+    }
+
+    /// Moves the deadline, as for a call that a server may hold back before it says where to go.
+    pub(crate) fn extend(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+    }
+
     /// Where it is to be sent.
     pub(crate) fn node(&self) -> NodeId {
         self.node
@@ -233,8 +266,39 @@ impl Router {
             corrected: Vec::new(),
             doubted: None,
             failure: None,
+            version: 0,
+            answers: 0,
             events: VecDeque::new(),
         }
+    }
+
+    /// A call for the node of a slot, or for any node, of whose command nothing else must be known.
+    ///
+    /// # Errors
+    ///
+    /// No node is known; nothing was sent.
+    pub(crate) fn call_to(
+        &self,
+        info: &'static Info,
+        slot: Option<u16>,
+        wish: &Wish,
+        now: Instant,
+        random: u64,
+    ) -> Result<Call> {
+        self.call(info, target(slot), wish, now, random)
+    }
+
+    /// The call of what a driver has already sent, as to a slot or to any node, to `node`.
+    ///
+    /// This is for one that knows [`Router::primary_of`] every slot and does not ask each time.
+    pub(crate) fn call_sent(
+        &self,
+        info: &'static Info,
+        slot: Option<u16>,
+        wish: &Wish,
+        node: NodeId,
+    ) -> Call {
+        Call::new(info, target(slot), self.read_from(info, wish), wish, node)
     }
 
     /// Decides where an encoded command goes whose keys lie at these places of it.
@@ -506,6 +570,36 @@ impl Router {
         }
     }
 
+    /// The node that runs what is written to a slot.
+    pub(crate) fn primary_of(&self, slot: u16) -> Option<NodeId> {
+        self.topology.shard(slot).map(|shard| shard.primary)
+    }
+
+    /// A number that changes whenever the node of any slot does.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The nodes that take writes.
+    pub(crate) fn primaries(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.topology.shards().iter().map(|shard| shard.primary)
+    }
+
+    /// Asks for the topology as soon as may be.
+    pub(crate) fn want_topology(&mut self) {
+        self.refresh.want(None);
+    }
+
+    /// How many questions about the topology were answered and taken over.
+    pub(crate) fn answers(&self) -> u64 {
+        self.answers
+    }
+
+    /// Whether all nodes were asked for the topology in vain.
+    pub(crate) fn is_at_a_loss(&self) -> bool {
+        self.refresh.is_at_a_loss()
+    }
+
     /// What is known of a node.
     pub(crate) fn node(&self, id: NodeId) -> Option<&Node> {
         self.nodes.get(id)
@@ -545,29 +639,19 @@ impl Router {
         now: Instant,
         random: u64,
     ) -> Result<Call> {
-        let read_from = match &wish.read_from {
-            _ if !info.replicas => &ReadFrom::Primary,
-            Some(wanted) => wanted,
-            None => &self.options.read_from,
-        };
+        let read_from = self.read_from(info, wish);
         let node = self
             .node_for(target, read_from, None, now, random)
             .ok_or_else(|| self.nobody(info.name))?;
-        Ok(Call {
-            target,
-            read_from: read_from.clone(),
-            repeatable: wish.idempotent || info.retry == Retry::Safe,
-            name: info.name,
-            deadline: wish.deadline,
-            node,
-            asking: false,
-            redirects: 0,
-            tries: 0,
-            seen: Vec::new(),
-            avoid: None,
-            stays: false,
-            trouble: None,
-        })
+        Ok(Call::new(info, target, read_from, wish, node))
+    }
+
+    fn read_from<'r>(&'r self, info: &Info, wish: &'r Wish) -> &'r ReadFrom {
+        match &wish.read_from {
+            _ if !info.replicas => &ReadFrom::Primary,
+            Some(wanted) => wanted,
+            None => &self.options.read_from,
+        }
     }
 
     fn several(&self, branches: Vec<Branch>, join: Join, info: &Info) -> Result<Plan> {
@@ -626,6 +710,7 @@ impl Router {
         if self.refresh.is_asking() {
             self.corrected.push((slot, primary));
         }
+        self.version += 1;
         self.topology.patch(slot, primary);
     }
 
@@ -745,6 +830,8 @@ impl Router {
         }
         let changed = !topology.agrees_with(&self.topology);
         self.topology = topology;
+        self.version += u64::from(changed);
+        self.answers += 1;
         self.doubted = None;
         self.failure = None;
         self.refresh.done(now, random);
@@ -755,6 +842,10 @@ impl Router {
             self.events.push_back(Event::Changed);
         }
     }
+}
+
+fn target(slot: Option<u16>) -> Target {
+    slot.map_or(Target::AnyNode, Target::Slot)
 }
 
 /// Whether an error is about the state that a node is in, and not about the command.

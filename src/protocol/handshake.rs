@@ -7,7 +7,7 @@
 //!   HELLO 3 [AUTH …] ──────────────────────▶ AUTH …, if there are credentials
 //!              │                                   │
 //!              ▼                                   ▼
-//!   CLIENT SETNAME, CLIENT SETINFO ×2, SELECT: one batch, every reply is checked
+//!   CLIENT SETNAME, CLIENT SETINFO ×2, SELECT, READONLY: one batch, every reply is checked
 //!   (and PING under RESP2 without credentials, to learn whether they are wanted)
 //!              │
 //!              ▼
@@ -20,7 +20,7 @@
 use bytes::BytesMut;
 
 use crate::{
-    config::{Config, Protocol},
+    config::{Address, Config, Protocol},
     error::{Error, ErrorKind, Result},
     resp::{Frame, Reply, Writer},
     secret::Secret,
@@ -48,6 +48,8 @@ pub(crate) struct Identity<'a> {
     pub(crate) client_name: Option<&'a str>,
     /// The database to select.
     pub(crate) database: i64,
+    /// Whether a node of a cluster that is a replica shall run what only reads.
+    pub(crate) read_only: bool,
 }
 
 impl<'a> Identity<'a> {
@@ -62,6 +64,8 @@ impl<'a> Identity<'a> {
             password: config.password.as_ref().map(Secret::expose),
             client_name: config.client_name.as_deref(),
             database: i64::from(config.database),
+            read_only: matches!(config.address, Address::Cluster(_))
+                && !config.cluster.read_from.is_primary(),
         }
     }
 }
@@ -113,6 +117,7 @@ enum Step {
     Name,
     Library,
     Database,
+    ReadOnly,
     Access,
 }
 
@@ -141,6 +146,11 @@ impl Handshake {
             steps.push(Step::Database);
             let database = identity.database.to_string();
             words(&mut setup, &[b"SELECT", database.as_bytes()])?;
+        }
+
+        if identity.read_only {
+            steps.push(Step::ReadOnly);
+            words(&mut setup, &[b"READONLY"])?;
         }
 
         let mut hello = BytesMut::new();
@@ -242,7 +252,7 @@ impl Handshake {
                 // Servers before 7.2 do not know it.
                 Some(Step::Library | Step::Access) => code(text) != b"NOAUTH",
                 Some(Step::Name) => matches!(code(text), b"LOADING" | b"BUSY"),
-                Some(Step::Database) | None => false,
+                Some(Step::Database | Step::ReadOnly) | None => false,
             };
             if !ignored {
                 return Err(refused(
@@ -305,6 +315,7 @@ impl Step {
             Self::Name => "CLIENT SETNAME",
             Self::Library => "CLIENT SETINFO",
             Self::Database => "SELECT",
+            Self::ReadOnly => "READONLY",
             Self::Access => "PING",
         }
     }
@@ -367,6 +378,7 @@ mod tests {
         password: None,
         client_name: None,
         database: 0,
+        read_only: false,
     };
 
     const HELLO: &[u8] =
@@ -445,15 +457,16 @@ mod tests {
             password: Some(b"pw"),
             client_name: Some("worker"),
             database: 3,
+            read_only: true,
             ..PLAIN
         };
         let ok: &[u8] = b"+OK\r\n";
-        let (written, progress) = run(&identity, &[HELLO, ok, ok, ok, ok]);
+        let (written, progress) = run(&identity, &[HELLO, ok, ok, ok, ok, ok]);
         assert_eq!(
             written,
             [
                 "HELLO 3 AUTH app pw".to_owned(),
-                format!("CLIENT SETNAME worker; {SETINFO}; SELECT 3")
+                format!("CLIENT SETNAME worker; {SETINFO}; SELECT 3; READONLY")
             ]
         );
         greeting(progress);
