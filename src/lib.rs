@@ -22,10 +22,13 @@
 pub mod aio;
 #[cfg(feature = "blocking")]
 pub mod blocking;
-#[expect(
-    dead_code,
-    unused_imports,
-    reason = "the drivers do not use the router yet"
+#[cfg_attr(
+    not(feature = "async"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "only the async driver uses the router yet"
+    )
 )]
 pub mod cluster;
 pub mod cmd;

@@ -21,13 +21,19 @@
 //! encode one command or to hand out what one read has brought, never across a wait.
 
 mod client;
+mod cluster;
 mod connection;
 mod dedicated;
 mod dial;
 mod driver;
+mod each;
+mod iterate;
+mod keeper;
 mod pending;
 mod pool;
+mod server;
 mod stream;
+mod transit;
 #[cfg(unix)]
 mod unix;
 #[cfg(not(unix))]
@@ -37,4 +43,6 @@ mod waiting;
 
 pub use client::Client;
 pub use dedicated::Dedicated;
+pub use each::Each;
+pub use iterate::Iterate;
 pub use pending::Pending;

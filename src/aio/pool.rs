@@ -11,12 +11,12 @@ use tokio::{
 };
 
 use super::{
-    client::{runtime, stopped},
     connection::Connection,
     dial::dial,
+    server::{runtime, stopped},
 };
 use crate::{
-    config::Config,
+    config::{Address, Config},
     error::{Error, ErrorKind, Phase, Result},
     pool::{Asked, Lease, Pool, Released, Ticket, Turn},
 };
@@ -24,6 +24,7 @@ use crate::{
 /// The connections of a client that are lent to one caller at a time.
 pub(super) struct Lender {
     config: Arc<Config>,
+    address: Address,
     pool: Mutex<Books>,
 }
 
@@ -47,10 +48,11 @@ struct Line<'a> {
 }
 
 impl Lender {
-    pub(super) fn new(config: Arc<Config>) -> Self {
+    pub(super) fn new(config: Arc<Config>, address: Address) -> Self {
         Self {
             pool: Mutex::new(Pool::new(config.pool)),
             config,
+            address,
         }
     }
 
@@ -68,9 +70,10 @@ impl Lender {
         };
         if lent.connection.is_none() {
             let config = Arc::clone(&self.config);
+            let address = self.address.clone();
             // In a task of its own, which is on the runtime's threads whoever polls the caller.
             let dialling = runtime.spawn(async move {
-                let dialled = dial(&config, &config.address).await?;
+                let dialled = dial(&config, &address).await?;
                 Ok(Arc::new(Connection::start(dialled, &config, true)))
             });
             lent.connection = Some(dialling.await.unwrap_or_else(|_| Err(stopped()))?);

@@ -7,7 +7,7 @@ use std::time::Duration;
 ///
 /// The limit is clamped before chance has its say. The other way round all clients would wait for
 /// exactly the longest time in the end, and come back together.
-pub(super) fn wait(tries: u32, most: Duration, random: u64) -> Duration {
+pub(crate) fn wait(tries: u32, most: Duration, random: u64) -> Duration {
     let Some(doublings) = tries.checked_sub(1) else {
         return Duration::ZERO;
     };

@@ -19,6 +19,7 @@
 mod announced;
 mod back_off;
 mod chance;
+mod coverage;
 mod fan_out;
 #[cfg(test)]
 mod live;
@@ -32,8 +33,11 @@ mod router;
 mod slot;
 mod topology;
 
+pub(crate) use back_off::wait as back_off;
 pub(crate) use chance::Chance;
+pub(crate) use coverage::Coverage;
 pub(crate) use node::NodeId;
+pub(crate) use redirect::is_answer;
 pub(crate) use refresh::Ask;
 pub(crate) use request::{Answers, Direct, Encoded, Parcel, Request, deciding_error};
 pub(crate) use route::Wish;

@@ -38,7 +38,7 @@ use super::{
     topology::{Answer, Asked, Topology},
 };
 use crate::{
-    command::{Info, Join, Retry},
+    command::{Info, Join, Raw, Retry, raw},
     commands::info,
     error::{Error, ErrorKind, Outcome, Phase, Result},
     resp::Reply,
@@ -183,6 +183,12 @@ impl Query {
             Self::Slots => &info::CLUSTER_SLOTS,
         }
     }
+
+    /// The command itself.
+    pub(crate) fn command(self) -> Raw<'static> {
+        let mut words = self.info().name.split(' ');
+        raw(words.next().unwrap_or_default()).args(words)
+    }
 }
 
 impl Call {
@@ -238,6 +244,7 @@ impl Call {
     }
 
     /// The error of a call whose deadline came while it waited.
+    #[cfg(test)]
     pub(crate) fn expired(self) -> Error {
         self.trouble.unwrap_or_else(|| {
             Error::new(
