@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Several nodes; made by [`Client::each_primary`] and [`Client::each_node`].
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is sent before a command is given"]
 pub struct Each<'c> {
     client: &'c Client,
@@ -37,7 +37,7 @@ impl<'c> Each<'c> {
     ///
     /// It is not known which nodes there are.
     pub async fn send<C: Command>(
-        &self,
+        self,
         command: C,
     ) -> Result<Vec<(NodeAddress, Result<C::Reply>)>> {
         let nodes = match self.client.target() {

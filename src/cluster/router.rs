@@ -238,7 +238,7 @@ impl Call {
         matches!(self.target, Target::Node(_))
     }
 
-    /// When it ends, come what may; then [`Call::expired`] says why.
+    /// When it ends, come what may.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
@@ -432,7 +432,12 @@ impl Router {
             ErrorKind::Timeout(phase) => phase == Phase::Connect,
             _ => false,
         };
-        if retried {
+        // A node that does not answer may have been replaced, although its connections are open.
+        let silent = matches!(
+            error.kind(),
+            ErrorKind::Timeout(Phase::Write | Phase::Reply)
+        );
+        if retried || silent {
             self.doubt(call.node, now);
             self.refresh.want(None);
         }
@@ -1278,6 +1283,16 @@ mod tests {
                 .lost(&mut call, Error::new(kind, "x"), script.now, 0);
             assert!(matches!(next, Next::GiveUp(_)), "{kind:?}");
         }
+    }
+
+    #[test]
+    fn a_node_that_does_not_answer_may_have_been_replaced() {
+        let mut script = Script::new();
+        let mut call = script.call("INCR foo");
+        let error = Error::new(ErrorKind::Timeout(Phase::Reply), "x");
+        let next = script.router.lost(&mut call, error, script.now, 0);
+        assert!(matches!(next, Next::GiveUp(_)));
+        assert_eq!(script.after(200).events(), ["ask a:1"]);
     }
 
     #[test]
