@@ -988,3 +988,24 @@ async fn a_client_that_is_dropped_leaves_no_connection() {
         tokio::task::yield_now().await;
     }
 }
+
+#[test]
+fn a_client_outlives_the_runtime_that_it_began_in() {
+    let cluster = Cluster::shared(Variant::Valkey91);
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap()
+    };
+    let first = runtime();
+    let client = first.block_on(Client::connect(&cluster.url())).unwrap();
+    let keys = keys("runtime", 30);
+    first
+        .block_on(async { client.mset(keys.iter().map(|key| (key, "1"))).await })
+        .unwrap();
+    drop(first);
+    let second = runtime();
+    let values = second.block_on(async { client.mget(&keys).await }).unwrap();
+    assert!(values.iter().all(Option::is_some));
+    let one = second.block_on(async { client.get(&keys[0]).await });
+    assert_eq!(one.unwrap(), Some(bytes("1")));
+}

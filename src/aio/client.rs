@@ -252,9 +252,8 @@ impl Client {
     ///
     /// In a cluster a scan of all keys is one of all primaries, and the same holds although slots move
     /// from node to node and replicas take over: a slot that has moved is scanned again where it is.
-    /// Two things it cannot promise. Of a slot whose move has begun and not ended by the end of the
-    /// scan, keys may be missed that went to a node which was scanned before. And what a failover
-    /// loses is lost.
+    /// What it cannot promise: of a slot that comes back to where it was, or whose move has begun and
+    /// not ended by the end of the scan, keys may be missed. And what a failover loses is lost.
     pub fn iterate<F, C, T>(&self, page: F) -> Iterate<'_, F, T>
     where
         F: FnMut(u64) -> C,

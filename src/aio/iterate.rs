@@ -47,6 +47,8 @@ struct Everywhere {
     coverage: Coverage,
     /// The node of the pass that is under way, and the cursor there.
     pass: Option<(Arc<Server>, u64)>,
+    /// The topology was asked for since a pass came to its end.
+    fresh: bool,
     /// Since when there was nothing but trouble.
     failing: Option<Instant>,
 }
@@ -112,6 +114,7 @@ where
                     cluster: Arc::clone(cluster),
                     coverage: Coverage::new(),
                     pass: None,
+                    fresh: false,
                     failing: None,
                 }))
             }
@@ -149,30 +152,42 @@ impl Everywhere {
             *cursor = found.cursor;
             let mut items = found.items;
             items.retain(|item| item.key().is_none_or(|key| self.coverage.is_new(key)));
+            let owners = self.cluster.owners();
             if found.cursor == 0 {
-                // Who has which slot has to be known as of now.
-                let known = self.cluster.refresh(self.deadline()).await;
                 self.pass = None;
-                match known {
-                    Ok(()) => self.coverage.end(&self.cluster.owners()),
-                    Err(_) => self.coverage.abandon(),
-                }
+                self.fresh = false;
+                self.coverage.end(&owners);
             } else {
-                self.coverage.check(&self.cluster.owners());
+                self.coverage.check(&owners);
             }
             return Ok(Some(items));
         }
     }
 
-    /// Begins with the next node; `false` says that every slot was seen.
+    /// Begins with the next node; `false` says that every slot was seen where it is now.
     async fn begin(&mut self) -> Result<bool> {
+        if self.failing.is_some() {
+            self.ask().await?;
+        }
+        loop {
+            self.cluster.ready(self.deadline()).await?;
+            if let Some(id) = self.coverage.begin(&self.cluster.owners()) {
+                let server = self.cluster.server_of(id);
+                self.pass = server.map(|server| (server, 0));
+                return Ok(true);
+            }
+            if self.fresh {
+                return Ok(false);
+            }
+            self.ask().await?;
+        }
+    }
+
+    /// Learns who has which slot now.
+    async fn ask(&mut self) -> Result<()> {
         self.cluster.refresh(self.deadline()).await?;
-        let Some(id) = self.coverage.begin(&self.cluster.owners()) else {
-            return Ok(false);
-        };
-        let server = self.cluster.server_of(id);
-        self.pass = server.map(|server| (server, 0));
-        Ok(true)
+        self.fresh = true;
+        Ok(())
     }
 
     /// Lets trouble with a node pass that may be over soon.

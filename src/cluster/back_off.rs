@@ -18,7 +18,7 @@ pub(crate) fn wait(tries: u32, most: Duration, random: u64) -> Duration {
 /// A part of a duration by chance, from nothing to all of it.
 pub(super) fn scaled(whole: Duration, random: u64) -> Duration {
     let nanos = u64::try_from(whole.as_nanos()).unwrap_or(u64::MAX);
-    let part = u128::from(nanos) * u128::from(random) >> 64;
+    let part = (u128::from(nanos) * u128::from(random)) >> 64;
     Duration::from_nanos(u64::try_from(part).unwrap_or(nanos))
 }
 

@@ -8,9 +8,9 @@
 //!   error reply ──▶ redirect ──▶ another node, or wait (back_off) and refresh the topology
 //! ```
 //!
-//! [`request`] makes requests of an exchange and one answer of theirs.
+//! `request` makes requests of an exchange and one answer of theirs.
 //!
-//! [`router`] ties these together and has a diagram of its own. Nothing here does IO, reads a clock
+//! `router` ties these together and has a diagram of its own. Nothing here does IO, reads a clock
 //! or draws a random number: time and chance are arguments, so that everything can be replayed. The
 //! facts about commands, which nodes run them and how their answers are joined, come from the spec
 //! by [`Info`](crate::command::Info).

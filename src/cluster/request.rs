@@ -476,7 +476,7 @@ mod tests {
             announced::{self, Node, Shard, Version},
             router::{Event, Options},
         },
-        command::{Atomic, Batch, Command, EachError, Pipelined, Raw, Single, raw},
+        command::{Atomic, Batch, EachError, Pipelined, Raw, Single, raw},
         reply::Value,
     };
 

@@ -582,6 +582,10 @@ impl Default for PoolOptions {
 
 impl ClusterOptions {
     /// What the router of a cluster has to know of these settings.
+    #[cfg_attr(
+        not(feature = "async"),
+        allow(dead_code, reason = "only the async driver uses the router yet")
+    )]
     pub(crate) fn for_router(&self) -> cluster::Options {
         cluster::Options {
             read_from: self.read_from.clone(),
