@@ -918,6 +918,8 @@ async fn a_primary_that_dies_or_freezes_delays_nobody_else() {
             }
             stop.store(true, Ordering::Relaxed);
             others.await.unwrap();
+            let dedicated = client.dedicated_for(&key).await.unwrap();
+            dedicated.incr(&key).await.unwrap();
             if freezes {
                 cluster.resume(&primary).unwrap();
             }

@@ -42,7 +42,7 @@ use crate::{
         self, Answers, Ask, Call, Chance, Direct, Encoded, Event, Next, NodeAddress, NodeId,
         Parcel, Query, Request, Router, SLOTS, Wish, deciding_error,
     },
-    command::Patience,
+    command::{Info, Patience},
     config::{Address, Config},
     error::{Error, ErrorKind, Phase, Result},
     resp::Frame,
@@ -91,14 +91,8 @@ struct Table {
 /// What becomes of a call that was sent.
 pub(super) struct Verdict {
     call: Call,
-    step: Step,
-}
-
-#[derive(Clone, Copy)]
-enum Step {
-    Send,
     /// Not before that time, or a change.
-    Wait(Instant),
+    wait: Option<(Instant, watch::Receiver<()>)>,
 }
 
 /// A request and what came of it.
@@ -179,6 +173,7 @@ impl Cluster {
         came: &Result<Vec<Frame>>,
     ) -> Result<Verdict> {
         let wish = self.wish(deadline);
+        let changed = self.changed.subscribe();
         let (call, next) = self.route_with(|router, now, random| {
             let mut call = router.call_sent(direct.info, direct.slot, &wish, node);
             let next = match came {
@@ -190,16 +185,16 @@ impl Cluster {
             };
             (call, next)
         });
-        let step = match next {
-            Next::Send => Step::Send,
-            Next::Wait(until) => Step::Wait(until),
+        let wait = match next {
+            Next::Send => None,
+            Next::Wait(until) => Some((until, changed)),
             Next::GiveUp(error) => return Err(error),
             Next::Answer => {
                 let frames = came.as_deref().unwrap_or_default();
                 return Err(Error::server(deciding_error(frames).unwrap_or_default()));
             }
         };
-        Ok(Verdict { call, step })
+        Ok(Verdict { call, wait })
     }
 
     /// Goes on with a call that was sent before; the answers are one for each frame.
@@ -212,9 +207,12 @@ impl Cluster {
         self.keep()?;
         let (request, mut answers) = encoded.sent(verdict.call);
         if let Some(request) = request {
-            let done = match verdict.step {
-                Step::Send => self.deliver(vec![request], patience).await,
-                Step::Wait(until) => self.deliver_later(vec![request], until, patience).await,
+            let requests = vec![request];
+            let done = match verdict.wait {
+                None => self.deliver(requests, patience).await,
+                Some((until, changed)) => {
+                    self.deliver_later(requests, until, changed, patience).await
+                }
             };
             self.put(&mut answers, done);
         }
@@ -345,14 +343,30 @@ impl Cluster {
         let deadline = allowed.and_then(|allowed| now().checked_add(allowed));
         self.ready(deadline).await?;
         let wish = self.wish(deadline);
-        let (now, random) = (now(), self.chance.next());
-        let server = {
-            let mut state = self.lock();
-            let info = crate::command::Info::UNKNOWN;
-            let call = state.router.call_to(info, slot, &wish, now, random)?;
-            state.server(call.node(), self)
-        };
-        server.ok_or_else(gone)?.lend().await
+        let mut call = self.route_with(|router, now, random| {
+            router.call_to(&DEDICATED, slot, &wish, now, random)
+        })?;
+        loop {
+            let server = self.lock().server(call.node(), self);
+            let error = match server {
+                Some(server) => match within(deadline, server.lend()).await {
+                    Some(Ok(lent)) => return Ok(lent),
+                    Some(Err(error)) => error,
+                    None => no_connection(),
+                },
+                None => gone(),
+            };
+            let mut changed = self.changed.subscribe();
+            let mut next =
+                self.route_with(|router, now, random| router.lost(&mut call, error, now, random));
+            if let Next::Wait(until) = next {
+                let _ = timeout_at(until.into(), changed.changed()).await;
+                next = self.route_with(|router, now, random| router.resume(&mut call, now, random));
+            }
+            if let Next::GiveUp(error) = next {
+                return Err(error);
+            }
+        }
     }
 
     /// Asks the router, and does at once what it wants done.
@@ -420,9 +434,9 @@ impl Cluster {
         &self,
         requests: Vec<Request>,
         until: Instant,
+        mut changed: watch::Receiver<()>,
         patience: Patience,
     ) -> Vec<Done> {
-        let mut changed = self.changed.subscribe();
         let _ = timeout_at(until.into(), changed.changed()).await;
         let (requests, mut done) = self.resume(requests);
         if !requests.is_empty() {
@@ -469,6 +483,7 @@ impl Cluster {
             let mut until = None;
             let mut came = Received::new(frames);
             let limit = self.config.response_timeout;
+            let changed = self.changed.subscribe();
             self.route_with(|router, now, random| {
                 let random = Chance::new(random);
                 for mut request in requests.drain(..) {
@@ -501,7 +516,7 @@ impl Cluster {
                 Some(until) => {
                     // Those that know where to go do not wait for the others.
                     let later: BoxFuture<'_, _> =
-                        Box::pin(self.deliver_later(waiting, until, patience));
+                        Box::pin(self.deliver_later(waiting, until, changed, patience));
                     let both = vec![self.deliver(moved, patience), later];
                     done.extend(all(both).await.into_iter().flatten());
                 }
@@ -785,3 +800,9 @@ fn gone() -> Error {
 fn now() -> Instant {
     time::Instant::now().into_std()
 }
+
+/// What is known of a connection that a caller wants: it will do anything.
+static DEDICATED: Info = Info {
+    name: "dedicated connection",
+    ..*Info::UNKNOWN
+};

@@ -6,6 +6,8 @@
 //! of their own, which the client keeps for the next ones, and what changes a connection, such as
 //! `WATCH` or `SUBSCRIBE`, needs a [`Dedicated`] one.
 //!
+//! Of a cluster, each node has such a connection, and each call finds its node.
+//!
 //! Every future can be dropped at any time. Nobody else's reply is affected: a command that was not
 //! written yet is not sent, and the reply of any other is swallowed when it comes.
 //!
