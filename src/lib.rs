@@ -28,7 +28,14 @@ pub mod aio;
 mod back_off;
 #[cfg(feature = "blocking")]
 pub mod blocking;
-#[expect(dead_code, reason = "the drivers do not use the router yet")]
+#[cfg_attr(
+    not(feature = "async"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "only the async driver uses the router yet"
+    )
+)]
 pub mod cluster;
 pub mod cmd;
 pub mod command;
@@ -51,7 +58,7 @@ mod socket;
 
 #[cfg(feature = "async")]
 pub use aio::Client;
-pub use config::{Address, Config, PoolOptions, Protocol, TcpOptions};
+pub use config::{Address, ClusterOptions, Config, PoolOptions, Protocol, TcpOptions};
 pub use error::{Error, ErrorKind, Phase, Result};
 #[cfg(any(feature = "async", feature = "blocking"))]
 pub use pool::PoolStats;

@@ -76,6 +76,30 @@ pub struct PoolStats {
     pub longest_wait: Duration,
 }
 
+impl PoolStats {
+    /// Those of two pools together.
+    #[cfg(feature = "async")]
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            idle: self.idle + other.idle,
+            in_use: self.in_use + other.in_use,
+            connecting: self.connecting + other.connecting,
+            waiting: self.waiting + other.waiting,
+            lent: self.lent + other.lent,
+            made: self.made + other.made,
+            failed: self.failed + other.failed,
+            closed_old: self.closed_old + other.closed_old,
+            closed_idle: self.closed_idle + other.closed_idle,
+            closed_dirty: self.closed_dirty + other.closed_dirty,
+            closed_broken: self.closed_broken + other.closed_broken,
+            waited: self.waited + other.waited,
+            timed_out: self.timed_out + other.timed_out,
+            wait_time: self.wait_time + other.wait_time,
+            longest_wait: self.longest_wait.max(other.longest_wait),
+        }
+    }
+}
+
 /// The books of a pool.
 #[derive(Debug)]
 pub(crate) struct Pool<C, W> {

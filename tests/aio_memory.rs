@@ -6,6 +6,7 @@ use aio_support::server;
 use allocation_counter::{AllocationInfo, measure};
 use bytes::Bytes;
 use respec::{Client, cmd, prelude::*};
+use respec_testkit::{Cluster, Variant};
 use tokio::runtime::{Builder, Runtime};
 
 /// A client on this thread, driver and all, so that everything is counted.
@@ -69,6 +70,40 @@ fn a_warm_connection_allocates_nothing_but_the_value_of_a_get() {
         );
         assert_eq!(seen.count_current, 0, "{name} leaves something behind");
     }
+}
+
+#[test]
+fn an_ordinary_call_in_a_cluster_allocates_no_more() {
+    let cluster = Cluster::builder(Variant::Valkey91).replicas(0).start();
+    let cluster = cluster.unwrap();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let url = format!("{}?topology_refresh=none", cluster.url());
+    let client = runtime.block_on(Client::connect(&url)).unwrap();
+    let keys: Vec<_> = (0..10).map(|at| format!("memory:{at}")).collect();
+    let value = Bytes::from(vec![b'v'; 64]);
+    let mut next = keys.iter().cycle();
+    let set = allocations(&runtime, async || {
+        client.set(next.next().unwrap(), &value).await.unwrap();
+    });
+    let get = allocations(&runtime, async || {
+        let key = next.next().unwrap();
+        assert_eq!(client.get(key).await.unwrap().unwrap(), value);
+    });
+    let touch = allocations(&runtime, async || {
+        let both = ["{memory}1", "{memory}2"];
+        assert_eq!(client.exists(both).await.unwrap(), 0);
+    });
+    // As above, on three connections.
+    let blocks = 3 * CALLS / 100;
+    for (name, seen, allowed) in [("SET", &set, 0), ("GET", &get, CALLS)] {
+        assert!(
+            seen.count_total <= allowed + blocks,
+            "{CALLS} calls of {name} allocated {} times",
+            seen.count_total
+        );
+    }
+    // The list of keys is one allocation, whoever it is sent to.
+    assert!(touch.count_total <= CALLS + blocks, "{touch:?}");
 }
 
 #[test]

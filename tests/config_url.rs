@@ -3,10 +3,18 @@
 use std::time::Duration;
 
 use proptest::{collection::vec, option, prelude::*};
-use respec::{Address, Config, ErrorKind, Protocol, resp::Limits};
+use respec::{
+    Address, Config, ErrorKind, Protocol,
+    cluster::{AddressMap, NodeAddress, ReadFrom},
+    resp::Limits,
+};
 
 fn tcp(host: &str, port: u16) -> Config {
     Config::tcp(host, port)
+}
+
+fn cluster<const N: usize>(nodes: [(&str, u16); N]) -> Config {
+    Config::cluster(nodes.map(|(host, port)| NodeAddress::new(host, port)))
 }
 
 #[test]
@@ -35,6 +43,18 @@ fn the_forms_of_an_address() {
         (
             "valkey+unix://u:p@/run/r@1.sock",
             Config::unix("/run/r@1.sock").username("u").password("p"),
+        ),
+        ("redis-cluster://h", cluster([("h", 6379)])),
+        (
+            "valkey-cluster://a,b:7001,[::1]:7002/2",
+            cluster([("a", 6379), ("b", 7001), ("::1", 7002)]).database(2),
+        ),
+        (
+            "redis-cluster://user:p%2Cw@a:1,b:2?db=1",
+            cluster([("a", 1), ("b", 2)])
+                .database(1)
+                .username("user")
+                .password("p,w"),
         ),
     ] {
         assert_eq!(Config::from_url(url).unwrap(), expected, "{url}");
@@ -102,6 +122,32 @@ fn every_option() {
 }
 
 #[test]
+fn every_option_of_a_cluster() {
+    for (value, read_from) in [
+        ("primary", ReadFrom::Primary),
+        ("prefer_replica", ReadFrom::PreferReplica),
+        ("any", ReadFrom::Any),
+        ("nearest", ReadFrom::Nearest),
+        ("zone:eu-1%3Aa", ReadFrom::Zone("eu-1:a".into())),
+    ] {
+        let url = format!("redis-cluster://h?read_from={value}&topology_refresh=5s&split=false");
+        let expected = cluster([("h", 6379)])
+            .read_from(read_from)
+            .topology_refresh(Duration::from_secs(5))
+            .split(false);
+        assert_eq!(Config::from_url(&url).unwrap(), expected, "{url}");
+    }
+    let never = Config::from_url("redis-cluster://h?topology_refresh=none").unwrap();
+    assert_eq!(never.cluster.topology_refresh, None);
+    let mapped = cluster([("h", 1)]).address_map(AddressMap::table([(
+        NodeAddress::new("10.0.0.1", 1),
+        NodeAddress::new("h", 2),
+    )]));
+    assert!(mapped.check().is_ok());
+    assert_eq!(mapped.to_string(), "redis-cluster://h:1");
+}
+
+#[test]
 fn what_is_refused_and_what_the_message_says() {
     for (url, message) in [
         (
@@ -110,7 +156,7 @@ fn what_is_refused_and_what_the_message_says() {
         ),
         (
             "http://h",
-            "scheme: expected `redis`, `valkey`, `redis+unix`, `valkey+unix` or `unix`",
+            "scheme: expected `redis`, `redis+unix`, `redis-cluster`, the same with `valkey`, or `unix`",
         ),
         (
             "rediss://h",
@@ -121,8 +167,49 @@ fn what_is_refused_and_what_the_message_says() {
             "scheme: this version does not support TLS yet",
         ),
         (
-            "redis-cluster://a,b:7001",
-            "scheme: this version does not support a cluster yet",
+            "rediss-cluster://a,b:7001",
+            "scheme: this version does not support TLS in a cluster yet",
+        ),
+        (
+            "redis-cluster://",
+            "host: expected a name or an address, got none",
+        ),
+        (
+            "redis-cluster://a,",
+            "host: expected a name or an address, got none",
+        ),
+        (
+            "redis-cluster://a,b:0",
+            "port: expected `:` and 1 to 65535, got `:0`",
+        ),
+        (
+            "redis-cluster://a;b",
+            "host: expected a name of ASCII letters, digits, `-`, `.` and `_`, or an IP address, got `a;b`",
+        ),
+        (
+            "redis-cluster://a/x",
+            "path: expected the number of a database, got `x`",
+        ),
+        ("redis-cluster://a/1?db=1", "db: expected once, got twice"),
+        (
+            "redis-cluster://a?read_from=replica",
+            "read_from: expected primary, prefer_replica, any, nearest, or zone: and an availability zone, got `replica`",
+        ),
+        (
+            "redis-cluster://a?read_from=zone:",
+            "read_from: expected primary, prefer_replica, any, nearest, or zone: and an availability zone, got `zone:`",
+        ),
+        (
+            "redis-cluster://a?split=no",
+            "split: expected true or false, got `no`",
+        ),
+        (
+            "redis-cluster://a?topology_refresh=5",
+            "topology_refresh: expected none or a time such as 500ms or 2s, got `5`",
+        ),
+        (
+            "redis://h?read_from=any",
+            "read_from: expected only in the URL of a cluster",
         ),
         (
             "redis-sentinel://a/b",
@@ -290,6 +377,8 @@ fn no_message_repeats_a_password_that_is_not_encoded() {
         "unix://:",
         "user:",
         "redis://[::1]:",
+        "redis-cluster://:",
+        "redis-cluster://a,b:",
     ] {
         for separator in separators {
             for after in ["@host", "@host:6379/1?db=2", "@/run/redis.sock"] {
@@ -320,7 +409,13 @@ fn a_password_is_masked_wherever_a_config_is_shown() {
     );
     assert!(!format!("{config:?} {config:#?}").contains("canary"));
     assert_eq!(config.to_url_with_secrets(), url);
+    let config = Config::from_url("redis-cluster://:canary@a,b:7001/1?split=false").unwrap();
+    assert_eq!(
+        config.to_string(),
+        "redis-cluster://:***@a,b:7001/1?split=false"
+    );
 
+    let config: Config = url.parse().unwrap();
     let read: Config = serde_json::from_str(&format!("\"{url}\"")).unwrap();
     assert_eq!(read, config);
     let error = serde_json::from_str::<Config>(&format!("\"{masked}\"")).unwrap_err();
@@ -350,6 +445,10 @@ fn what_is_built_is_checked_as_what_is_read() {
         tcp("h", 0),
         Config::unix("relative.sock"),
         nobody,
+        Config::cluster([]),
+        cluster([("h", 1), ("a b", 1)]),
+        cluster([("h", 0)]),
+        cluster([("h", 1)]).read_from(ReadFrom::Zone("".into())),
         tcp("h", 1).client_name("a\nb"),
         tcp("h", 1).connect_timeout(Duration::ZERO),
         tcp("h", 1).pool_max(0),
@@ -371,6 +470,16 @@ fn times() -> impl Strategy<Value = Duration> {
     ]
 }
 
+fn reads() -> impl Strategy<Value = ReadFrom> {
+    prop_oneof![
+        Just(ReadFrom::Primary),
+        Just(ReadFrom::PreferReplica),
+        Just(ReadFrom::Any),
+        Just(ReadFrom::Nearest),
+        ".{1,10}".prop_map(|zone| ReadFrom::Zone(zone.into())),
+    ]
+}
+
 fn addresses() -> impl Strategy<Value = Address> {
     let ipv6 = any::<std::net::Ipv6Addr>().prop_map(|address| address.to_string());
     let host = prop_oneof![
@@ -378,8 +487,10 @@ fn addresses() -> impl Strategy<Value = Address> {
         ipv6.clone(),
         ipv6.prop_map(|ip| ip + "%eth0.1")
     ];
+    let node = (host.clone(), 1u16..).prop_map(|(host, port)| NodeAddress::new(host, port));
     prop_oneof![
         (host, 1u16..).prop_map(|(host, port)| Address::Tcp { host, port }),
+        vec(node, 1..4).prop_map(Address::Cluster),
         "/[^\0]{1,20}".prop_map(|path| Address::Unix(path.into())),
     ]
 }
@@ -397,6 +508,7 @@ prop_compose! {
         nodelay in any::<bool>(),
         (min, more, wait) in (0usize..50, 1usize..50, prop_oneof![Just(Duration::ZERO), times()]),
         (frame, bulk, depth) in (any::<usize>(), 0usize..4096, any::<usize>()),
+        (read_from, refresh, split) in (reads(), option::of(times()), any::<bool>()),
     ) -> Config {
         let mut config = Config::new(address)
             .database(database)
@@ -412,6 +524,9 @@ prop_compose! {
             .pool_lifetime(times[4])
             .pool_wait(wait)
             .limits(Limits::default().with_frame(frame).with_bulk(bulk << 18).with_depth(depth));
+        if let Address::Cluster(_) = config.address {
+            config = config.read_from(read_from).topology_refresh(refresh).split(split);
+        }
         config.username = username;
         config.password = password.map(Into::into);
         config.client_name = client_name;
@@ -433,7 +548,7 @@ proptest! {
     #[test]
     fn no_text_panics(text in ".*", rest in "[:/?#@\\[\\]%&=a0*é-]{0,30}") {
         let _ = Config::from_url(&text);
-        for scheme in ["redis", "unix"] {
+        for scheme in ["redis", "unix", "redis-cluster"] {
             let _ = Config::from_url(&format!("{scheme}://{rest}"));
         }
     }

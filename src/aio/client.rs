@@ -1,27 +1,25 @@
 //! A client that many callers share.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-};
-
-use tokio::{runtime::Handle, sync::watch};
+use std::{fmt, sync::Arc};
 
 use super::{
-    connection::Connection,
+    cluster::Cluster,
     dedicated::Dedicated,
-    dial::dial,
+    each::Each,
+    iterate::Iterate,
     pending::{Carrier, Pending},
-    pool::{Lender, Lent},
+    server::Server,
 };
 use crate::{
+    cluster::{NodeAddress, key_slot},
     command::{
         Asynchronous, AsynchronousExchange, Batch, Command, Commands, Exchange, Pipeline, Single,
         Transaction,
     },
-    config::Config,
+    config::{Address, Config},
     error::{Error, ErrorKind, Result},
     pool::PoolStats,
+    reply::{ScanPage, Scanned},
 };
 
 /// A client that many callers share; cheap to clone.
@@ -53,31 +51,40 @@ use crate::{
 ///
 /// A call whose connection is lost fails, unless not a byte of it was written: then it is sent once
 /// more. [`Error::may_have_executed`] tells what is not known.
+///
+/// # Clusters
+///
+/// `redis-cluster://host,host` is a cluster with some of its nodes. The same methods then find the
+/// node of each call, and there is one such connection to every node.
+///
+/// - A command goes to the node that serves the slot of its keys. One whose keys lie in several
+///   slots is sent in parts where its meaning allows that, such as `MGET`, `MSET` and `DEL`, and is
+///   refused where it does not. Parts are not atomic; [`split`](Config::split) forbids them.
+/// - A command about all data, such as `DBSIZE`, `FLUSHALL` or `KEYS`, goes to all primaries, or to
+///   all nodes, and their answers become one. What is about one node has to name it:
+///   [`node`](Self::node), [`each_primary`](Self::each_primary), [`each_node`](Self::each_node).
+/// - The commands of a pipeline go to their nodes side by side, in order to each of them. Those of
+///   a transaction must have all keys in one slot, which is checked before anything is sent.
+/// - Redirects are followed. A node that cannot run a command for now, and says so, is asked again;
+///   a connection that was lost is replaced, and what was not written, or does no harm when it runs
+///   twice, is sent again. All of this takes place within
+///   [`response_timeout`](Config::response_timeout), which is the time for the whole call.
+/// - [`read_from`](Config::read_from) lets replicas run what only reads.
 #[derive(Clone)]
 pub struct Client {
-    shared: Arc<Shared>,
+    target: Target,
 }
 
 /// What the clones of a client share.
-pub(super) struct Shared {
-    config: Arc<Config>,
-    link: Mutex<Link>,
-    /// The connections for blocking commands and for dedicated use.
-    lender: Arc<Lender>,
+#[derive(Clone)]
+pub(super) enum Target {
+    Server(Arc<Server>),
+    Cluster(Arc<Cluster>),
 }
-
-/// The shared connection.
-enum Link {
-    None,
-    /// An attempt is under way, and its outcome will be shown.
-    Connecting(watch::Receiver<Option<Attempt>>),
-    Connected(Arc<Connection>),
-}
-
-type Attempt = Result<Arc<Connection>>;
 
 impl Client {
-    /// Connects to the server of a URL, such as `redis://user:password@localhost:6379/0`.
+    /// Connects to the server of a URL, such as `redis://user:password@localhost:6379/0`, or to a
+    /// cluster, such as `redis-cluster://host,host:7001`.
     ///
     /// Besides the connection that all clones use it makes [`pool_min`](Config::pool_min) others.
     ///
@@ -86,8 +93,13 @@ impl Client {
     /// The URL is malformed, or there is no connection.
     pub async fn connect(url: &str) -> Result<Self> {
         let client = Self::from_config(Config::from_url(url)?);
-        client.shared.connected().await?;
-        client.shared.lender.fill().await?;
+        match &client.target {
+            Target::Server(server) => {
+                server.connected().await?;
+                server.fill().await?;
+            }
+            Target::Cluster(cluster) => cluster.connect().await?,
+        }
         Ok(client)
     }
 
@@ -95,19 +107,20 @@ impl Client {
     #[must_use]
     pub fn from_config(config: Config) -> Self {
         let config = Arc::new(config);
-        Self {
-            shared: Arc::new(Shared {
-                lender: Arc::new(Lender::new(Arc::clone(&config))),
-                config,
-                link: Mutex::new(Link::None),
-            }),
-        }
+        let target = match config.address {
+            Address::Cluster(_) => Target::Cluster(Cluster::new(config)),
+            Address::Tcp { .. } | Address::Unix(_) => Target::Server(Arc::new(Server::new(config))),
+        };
+        Self { target }
     }
 
     /// The settings; they print as a URL, with the password masked.
     #[must_use]
     pub fn config(&self) -> &Config {
-        self.shared.config()
+        match &self.target {
+            Target::Server(server) => server.config(),
+            Target::Cluster(cluster) => cluster.config(),
+        }
     }
 
     /// What the pool is doing, and what it has done since the client was made.
@@ -116,7 +129,10 @@ impl Client {
     /// among them.
     #[must_use]
     pub fn pool_stats(&self) -> PoolStats {
-        self.shared.lender.stats()
+        match &self.target {
+            Target::Server(server) => server.pool_stats(),
+            Target::Cluster(cluster) => cluster.pool_stats(),
+        }
     }
 
     /// Sends a command that is not bound to a client.
@@ -127,20 +143,20 @@ impl Client {
     /// Sends several commands in one piece, whose replies come together.
     ///
     /// The commands of other callers may run between them. Nothing is sent if one of them blocks
-    /// or changes the connection.
+    /// or changes the connection. In a cluster there is one piece for each node.
     pub fn pipeline<M, B: Batch<M>>(&self, batch: B) -> Pipeline<&Self, B::Sequence> {
         Pipeline::new(self, batch)
     }
 
     /// Runs several commands as one, between `MULTI` and `EXEC`.
     ///
-    /// Nothing is sent if one of them cannot run in a transaction. To make it depend on a watched
-    /// key, use [`Dedicated::transaction`].
+    /// Nothing is sent if one of them cannot run in a transaction, or if in a cluster their keys lie
+    /// in several slots. To make it depend on a watched key, use [`Dedicated::transaction`].
     pub fn transaction<M, B: Batch<M>>(&self, batch: B) -> Transaction<&Self, B::Sequence> {
         Transaction::new(self, batch)
     }
 
-    /// A connection of the caller's own, a free one or a new one.
+    /// A connection of the caller's own, a free one or a new one; in a cluster to any primary.
     ///
     /// Of these, and of the connections for blocking commands, there are
     /// [`pool_max`](Config::pool_max) at most.
@@ -149,12 +165,142 @@ impl Client {
     ///
     /// There is no connection, or none is free in time.
     pub async fn dedicated(&self) -> Result<Dedicated> {
-        let lent = self.shared.lend().await?;
-        Ok(Dedicated::new(Arc::clone(&self.shared.config), lent))
+        self.lend(None).await
+    }
+
+    /// A connection of the caller's own, as [`dedicated`](Self::dedicated), in a cluster to the node
+    /// that serves the slot of a key.
+    ///
+    /// The slot may move to another node later. The server then says so, and this connection cannot
+    /// follow.
+    ///
+    /// # Errors
+    ///
+    /// As [`dedicated`](Self::dedicated).
+    pub async fn dedicated_for(&self, key: impl AsRef<[u8]>) -> Result<Dedicated> {
+        self.lend(Some(key_slot(key.as_ref()))).await
+    }
+
+    /// The addresses of the nodes of a cluster that are known, primaries first; of a single server
+    /// its own.
+    ///
+    /// # Errors
+    ///
+    /// It is not known which nodes there are.
+    pub async fn nodes(&self) -> Result<Vec<NodeAddress>> {
+        match &self.target {
+            Target::Server(server) => Ok(vec![Each::address(server)]),
+            Target::Cluster(cluster) => {
+                cluster.connect().await?;
+                let nodes = cluster.nodes(true).into_iter();
+                Ok(nodes.map(|(_, address, _)| address).collect())
+            }
+        }
+    }
+
+    /// A client of one node of a cluster, which shares the connections that there are to it.
+    ///
+    /// Its commands run there whatever their keys, and what that node says is the answer: nothing is
+    /// redirected. A replica says of keys that its primary has them, unless
+    /// [`read_from`](Config::read_from) lets replicas read.
+    ///
+    /// # Errors
+    ///
+    /// No such node is known.
+    pub async fn node(&self, address: &NodeAddress) -> Result<Self> {
+        let server = match &self.target {
+            Target::Server(server) => {
+                Some(Arc::clone(server)).filter(|it| Each::address(it) == *address)
+            }
+            Target::Cluster(cluster) => {
+                cluster.connect().await?;
+                cluster.node(address)
+            }
+        };
+        let server = server.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Refused,
+                "expected the address of a node that is known: nodes() has them",
+            )
+        })?;
+        Ok(Self {
+            target: Target::Server(server),
+        })
+    }
+
+    /// The primaries, each of which shall run a command and answer for itself.
+    ///
+    /// ```no_run
+    /// # async fn example(client: respec::Client) -> respec::Result<()> {
+    /// use respec::cmd;
+    ///
+    /// for (node, version) in client.each_primary().send(cmd::raw("INFO").arg("server")).await? {
+    ///     println!("{node}: {version:?}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Outside of a cluster it is the one server.
+    pub fn each_primary(&self) -> Each<'_> {
+        Each::new(self, false)
+    }
+
+    /// All nodes, replicas included, each of which shall run a command and answer for itself.
+    pub fn each_node(&self) -> Each<'_> {
+        Each::new(self, true)
+    }
+
+    /// Everything that a scan returns: that of all keys, or of a hash, a set or a sorted set.
+    ///
+    /// `page` makes the command that continues from a cursor, with whatever options.
+    ///
+    /// ```no_run
+    /// # async fn example(client: respec::Client) -> respec::Result<()> {
+    /// use respec::cmd;
+    ///
+    /// let mut keys = client.iterate(|cursor| cmd::scan(cursor).r#match("user:*").count(100));
+    /// while let Some(key) = keys.next().await {
+    ///     println!("{:?}", key?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// What is there from the beginning to the end is returned at least once. What comes or goes
+    /// meanwhile may be returned or not, and anything may be returned more than once.
+    ///
+    /// In a cluster a scan of all keys is one of all primaries, and the same holds although slots move
+    /// from node to node and replicas take over: a slot that has moved is scanned again where it is.
+    /// What it cannot promise: of a slot that comes back to where it was, or whose move has begun and
+    /// not ended by the end of the scan, keys may be missed. And what a failover loses is lost.
+    pub fn iterate<F, C, T>(&self, page: F) -> Iterate<'_, F, T>
+    where
+        F: FnMut(u64) -> C,
+        C: Command<Reply = ScanPage<Vec<T>>>,
+        T: Scanned,
+    {
+        Iterate::new(self, page)
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    async fn lend(&self, slot: Option<u16>) -> Result<Dedicated> {
+        let (config, lent) = match &self.target {
+            Target::Server(server) => (server.config(), server.lend().await?),
+            Target::Cluster(cluster) => (cluster.config(), cluster.lend(slot).await?),
+        };
+        Ok(Dedicated::new(Arc::clone(config), lent))
     }
 
     fn pending<E: Exchange>(&self, exchange: E) -> Pending<'_, E> {
-        Pending::new(Carrier::Client(&self.shared), exchange)
+        let carrier = match &self.target {
+            Target::Server(server) => Carrier::Server(server),
+            Target::Cluster(cluster) => Carrier::Cluster(cluster),
+        };
+        Pending::new(carrier, exchange)
     }
 }
 
@@ -178,99 +324,12 @@ impl<'a> AsynchronousExchange for &'a Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = match &self.target {
+            Target::Server(server) => server.address(),
+            Target::Cluster(cluster) => &cluster.config().address,
+        };
         f.debug_struct("Client")
-            .field("address", &self.shared.config.address)
+            .field("address", address)
             .finish_non_exhaustive()
     }
-}
-
-impl Shared {
-    pub(super) fn config(&self) -> &Config {
-        &self.config
-    }
-
-    /// The shared connection, if there is one.
-    pub(super) fn current(&self) -> Option<Arc<Connection>> {
-        match &*lock(&self.link) {
-            Link::Connected(connection) if connection.is_open() => Some(Arc::clone(connection)),
-            _ => None,
-        }
-    }
-
-    /// The shared connection, when there is one.
-    pub(super) async fn connected(self: &Arc<Self>) -> Result<Arc<Connection>> {
-        let mut attempt = match self.join()? {
-            Ok(connection) => return Ok(connection),
-            Err(attempt) => attempt,
-        };
-        let outcome = attempt.wait_for(Option::is_some).await;
-        match outcome.ok().and_then(|outcome| outcome.clone()) {
-            Some(outcome) => outcome,
-            None => Err(stopped()),
-        }
-    }
-
-    /// The shared connection, or the one attempt to make it, which is begun if nobody has.
-    fn join(self: &Arc<Self>) -> Result<Result<Arc<Connection>, watch::Receiver<Option<Attempt>>>> {
-        let mut link = lock(&self.link);
-        match &*link {
-            Link::Connected(connection) if connection.is_open() => {
-                return Ok(Ok(Arc::clone(connection)));
-            }
-            // An attempt ends without an outcome only with its runtime.
-            Link::Connecting(attempt) if attempt.has_changed().is_ok() => {
-                return Ok(Err(attempt.clone()));
-            }
-            _ => {}
-        }
-        let (outcome, attempt) = watch::channel(None);
-        let config = Arc::clone(&self.config);
-        let client = Arc::downgrade(self);
-        runtime()?.spawn(async move {
-            let dialled = dial(&config).await;
-            let connected =
-                dialled.map(|dialled| Arc::new(Connection::start(dialled, &config, false)));
-            Self::settle(&client, &connected);
-            // Nobody may be left who wants to know.
-            let _ = outcome.send(Some(connected));
-        });
-        *link = Link::Connecting(attempt.clone());
-        Ok(Err(attempt))
-    }
-
-    /// Remembers the connection that an attempt has made; after a failure the next call tries anew.
-    fn settle(client: &Weak<Self>, connected: &Attempt) {
-        let Some(client) = client.upgrade() else {
-            return;
-        };
-        *lock(&client.link) = match connected {
-            Ok(connection) => Link::Connected(Arc::clone(connection)),
-            Err(_) => Link::None,
-        };
-    }
-
-    /// A connection that nobody else uses, when there is one.
-    pub(super) async fn lend(&self) -> Result<Lent> {
-        Arc::clone(&self.lender).lend().await
-    }
-}
-
-pub(super) fn runtime() -> Result<Handle> {
-    Handle::try_current().map_err(|_| {
-        Error::new(
-            ErrorKind::Connect,
-            "connecting takes a tokio runtime, and none is running here",
-        )
-    })
-}
-
-pub(super) fn stopped() -> Error {
-    Error::new(
-        ErrorKind::Connect,
-        "the attempt was stopped, as happens when the runtime is shut down",
-    )
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -27,10 +27,12 @@ pub(super) struct Dialled {
 }
 
 /// Resolves, dials and greets within the time that the configuration allows for all three.
-pub(super) async fn dial(config: &Config) -> Result<Dialled> {
+///
+/// Of a cluster `to` is one of the nodes.
+pub(super) async fn dial(config: &Config, to: &Address) -> Result<Dialled> {
     config.check()?;
     let opened = async {
-        let stream = open(config).await?;
+        let stream = open(config, to).await?;
         greet(config, stream).await
     };
     let opened = timeout(config.connect_timeout, opened);
@@ -42,8 +44,8 @@ pub(super) async fn dial(config: &Config) -> Result<Dialled> {
     })
 }
 
-async fn open(config: &Config) -> Result<Stream> {
-    match &config.address {
+async fn open(config: &Config, to: &Address) -> Result<Stream> {
+    match to {
         Address::Tcp { host, port } => {
             let stream = reach(host, *port, config.connect_timeout).await?;
             socket::set_up(SockRef::from(&stream), &config.tcp).map_err(|error| {
@@ -54,6 +56,10 @@ async fn open(config: &Config) -> Result<Stream> {
         Address::Unix(path) => unix::connect(path)
             .await
             .map_err(|error| Error::io(ErrorKind::Connect, "cannot reach the Unix socket", error)),
+        Address::Cluster(_) => Err(Error::new(
+            ErrorKind::Connect,
+            "expected the address of one server, got that of a cluster",
+        )),
     }
 }
 

@@ -6,6 +6,8 @@
 //! of their own, which the client keeps for the next ones, and what changes a connection, such as
 //! `WATCH` or `SUBSCRIBE`, needs a [`Dedicated`] one.
 //!
+//! Of a cluster, each node has such a connection, and each call finds its node.
+//!
 //! Every future can be dropped at any time. Nobody else's reply is affected: a command that was not
 //! written yet is not sent, and the reply of any other is swallowed when it comes.
 //!
@@ -21,13 +23,19 @@
 //! encode one command or to hand out what one read has brought, never across a wait.
 
 mod client;
+mod cluster;
 mod connection;
 mod dedicated;
 mod dial;
 mod driver;
+mod each;
+mod iterate;
+mod keeper;
 mod pending;
 mod pool;
+mod server;
 mod stream;
+mod transit;
 #[cfg(unix)]
 mod unix;
 #[cfg(not(unix))]
@@ -37,4 +45,6 @@ mod waiting;
 
 pub use client::Client;
 pub use dedicated::Dedicated;
+pub use each::Each;
+pub use iterate::Iterate;
 pub use pending::Pending;

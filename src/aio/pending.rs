@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    ops::RangeInclusive,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -12,16 +11,18 @@ use std::{
 use tokio::time;
 
 use super::{
-    client::Shared,
-    connection::{self, Connection},
+    cluster::Cluster,
     dedicated::Dedicated,
-    pool::Lent,
-    waiting::{Frames, Key, Polled},
+    server::Server,
+    transit::{Limit, Link, Transit},
+    waiting::Frames,
 };
 use crate::{
+    cluster::{Direct, Encoded, NodeId},
     command::{Exchange, Patience, Place},
-    error::{Error, ErrorKind, Outcome, Result},
-    protocol::{Sent, Ticket},
+    config::Config,
+    error::{Error, ErrorKind, Result},
+    resp::Frame,
 };
 
 /// The future of a command's reply, or of what a pipeline or a transaction answers.
@@ -42,49 +43,32 @@ pub struct Pending<'a, E: Exchange> {
 /// Whose connection carries the call.
 #[derive(Clone, Copy)]
 pub(super) enum Carrier<'a> {
-    Client(&'a Arc<Shared>),
+    Server(&'a Arc<Server>),
     Dedicated(&'a Dedicated),
+    Cluster(&'a Arc<Cluster>),
 }
 
 enum State<'a> {
     Start,
-    /// Waits for a connection. This is the one place that allocates.
+    /// Waits for a connection, which takes a box.
     Connecting(Pin<Box<dyn Future<Output = Result<Link>> + Send + 'a>>),
-    /// Waits until less is unanswered.
-    InFront(Turn),
-    Waiting(Call),
+    Sent(Transit),
+    /// On its way to the node of a cluster that its keys have told.
+    Directed(Transit, Course<'a>),
+    /// Everything in a cluster that takes more than that, in a box as well.
+    Routed(Routed<'a>),
     Done,
 }
 
-/// A place in front of a connection, which is left when this is dropped.
-struct Turn {
-    /// `None` once the call was sent.
-    link: Option<Link>,
-    /// `None` once the call was let in.
-    key: Option<Key>,
-    /// Until when it may wait, in front of the connection and for the reply.
+type Routed<'a> = Pin<Box<dyn Future<Output = Result<Vec<Result<Frame>>>> + Send + 'a>>;
+
+/// Where a call of a cluster was sent.
+#[derive(Clone, Copy)]
+struct Course<'a> {
+    cluster: &'a Arc<Cluster>,
+    direct: Direct,
+    node: NodeId,
     deadline: Option<Instant>,
-}
-
-/// A place in the queue of a connection, which is left when this is dropped.
-struct Call {
-    link: Link,
-    key: Key,
-    /// Those of its chunks are among these.
-    tickets: RangeInclusive<Ticket>,
-    /// How many requests were sent, if that is not all.
-    next: Option<usize>,
-    /// The connection ends with the call, unless the call was answered.
-    blocking: bool,
-    answered: bool,
-}
-
-/// The connection that carries a call.
-enum Link {
-    /// One that outlives the call.
-    Shared(Arc<Connection>),
-    /// One that goes back with the end of the call.
-    Lent(Lent),
 }
 
 impl<'a, E: Exchange> Pending<'a, E> {
@@ -97,7 +81,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
         }
     }
 
-    /// Finds a connection; in state `Waiting` or `Connecting` afterwards.
+    /// Finds a connection; the state is another one afterwards.
     fn start(&mut self, cx: &Context<'_>) -> Result<()> {
         match self.carrier {
             Carrier::Dedicated(dedicated) => {
@@ -108,82 +92,95 @@ impl<'a, E: Exchange> Pending<'a, E> {
                 let connection = Arc::clone(dedicated.connection()?);
                 self.send(Link::Shared(connection), cx)
             }
-            Carrier::Client(client) => {
+            Carrier::Server(server) => {
                 self.exchange.check(Place::Shared)?;
                 if self.is_blocking() {
-                    let lent = async { client.lend().await.map(Link::Lent) };
+                    let lent = async { server.lend().await.map(Link::Lent) };
                     self.state = State::Connecting(Box::pin(lent));
                     return Ok(());
                 }
-                match client.current() {
+                match server.current() {
                     Some(connection) => self.send(Link::Shared(connection), cx),
                     None => {
-                        let connected = async { client.connected().await.map(Link::Shared) };
+                        let connected = async { server.connected().await.map(Link::Shared) };
                         self.state = State::Connecting(Box::pin(connected));
                         Ok(())
                     }
                 }
             }
+            Carrier::Cluster(cluster) => {
+                self.exchange.check(Place::Shared)?;
+                self.direct(cluster, cx)
+            }
         }
     }
 
     fn send(&mut self, link: Link, cx: &Context<'_>) -> Result<()> {
-        let deadline = self.deadline();
-        let connection = link.connection()?;
-        self.state = match connection.send(&self.exchange, deadline, cx.waker(), false)? {
-            connection::Place::Sent(key, sent) => {
-                State::Waiting(Call::new(link, key, sent, self.is_blocking()))
-            }
-            connection::Place::InFront(key) => State::InFront(Turn {
-                link: Some(link),
-                key: Some(key),
-                deadline,
-            }),
-        };
+        let allowed = self
+            .exchange
+            .patience()
+            .within(self.config().response_timeout);
+        let limit = Limit::Each(allowed);
+        self.state = State::Sent(Transit::begin(link, &self.exchange, limit, cx.waker())?);
         Ok(())
     }
 
-    /// Sends a call that was let in.
-    fn send_admitted(&mut self, cx: &Context<'_>) -> Result<()> {
-        let State::InFront(turn) = &mut self.state else {
-            return Ok(());
-        };
-        turn.key = None;
-        let Some(link) = &turn.link else {
-            return Ok(());
-        };
-        let connection = link.connection()?;
-        let place = connection.send(&self.exchange, turn.deadline, cx.waker(), true)?;
-        if let (connection::Place::Sent(key, sent), Some(link)) = (place, turn.link.take()) {
-            self.state = State::Waiting(Call::new(link, key, sent, self.is_blocking()));
-        }
-        Ok(())
-    }
-
-    /// Sends the next chunk.
-    fn send_more(&mut self, deadline: Option<Instant>) -> Result<()> {
-        if let State::Waiting(call) = &mut self.state
-            && let Some(first) = call.next
+    /// Sends it to the node of a cluster that its keys tell, or lets the cluster find its way.
+    fn direct(&mut self, cluster: &'a Arc<Cluster>, cx: &Context<'_>) -> Result<()> {
+        let allowed = cluster.config().response_timeout;
+        let deadline = allowed.and_then(|allowed| now().checked_add(allowed));
+        if !self.is_blocking()
+            && let Some(direct) = Direct::of(&self.exchange)?
+            && let Some((node, connection)) = cluster.connection(&direct)
         {
-            let connection = call.link.connection()?;
-            let sent = connection
-                .send_more(&self.exchange, first, call.key, deadline)
-                // What was sent before may have been executed.
-                .map_err(|error| error.with_outcome(Outcome::Indeterminate))?;
-            call.tickets = *call.tickets.start()..=sent.ticket;
-            call.next = sent.next;
+            let course = Course {
+                cluster,
+                direct,
+                node,
+                deadline,
+            };
+            let (link, limit) = (Link::Shared(connection), Limit::Whole(deadline));
+            match Transit::begin(link, &self.exchange, limit, cx.waker()) {
+                Ok(transit) => self.state = State::Directed(transit, course),
+                Err(error) => self.redirect(course, Err(error))?,
+            }
+            return Ok(());
         }
+        let encoded = Encoded::of(&self.exchange)?;
+        let patience = self.exchange.patience();
+        self.state = State::Routed(Box::pin(cluster.route(encoded, patience, deadline)));
         Ok(())
     }
 
-    /// When the reply must have come: the patience of the command and the time for a response.
-    fn deadline(&self) -> Option<Instant> {
-        let client = match self.carrier {
-            Carrier::Client(client) => client.config(),
+    /// Finds out what to do with what came from the node of a cluster; `Some` if it is the answer.
+    fn arrive(&mut self, course: Course<'a>, came: Result<Frames>) -> Result<Option<Frames>> {
+        if let Ok(frames) = &came
+            && course.cluster.is_answer(frames.as_slice())
+        {
+            return came.map(Some);
+        }
+        self.redirect(course, came)?;
+        Ok(None)
+    }
+
+    fn redirect(&mut self, course: Course<'a>, came: Result<Frames>) -> Result<()> {
+        let frames = came.map(Frames::into_vec);
+        let verdict =
+            course
+                .cluster
+                .judge(&course.direct, course.node, course.deadline, &frames)?;
+        let encoded = Encoded::of(&self.exchange)?;
+        let patience = self.exchange.patience();
+        self.state = State::Routed(Box::pin(course.cluster.go_on(encoded, verdict, patience)));
+        Ok(())
+    }
+
+    fn config(&self) -> &Config {
+        match self.carrier {
+            Carrier::Server(server) => server.config(),
             Carrier::Dedicated(dedicated) => dedicated.config(),
-        };
-        let allowed = self.exchange.patience().within(client.response_timeout)?;
-        time::Instant::now().into_std().checked_add(allowed)
+            Carrier::Cluster(cluster) => cluster.config(),
+        }
     }
 
     fn is_blocking(&self) -> bool {
@@ -193,7 +190,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
     /// Whether to begin again after `error`: on another connection, once, and only if not a byte
     /// of the request was written.
     fn begins_again(&mut self, error: &Error) -> bool {
-        matches!(self.carrier, Carrier::Client(_))
+        matches!(self.carrier, Carrier::Server(_))
             && error.kind() == ErrorKind::Connection
             && !error.may_have_executed()
             && !std::mem::replace(&mut self.retried, true)
@@ -210,24 +207,23 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     Ok(link) => self.send(link, cx),
                     Err(error) => return Poll::Ready(Err(error)),
                 },
-                State::InFront(turn) => match ready!(turn.poll(cx)) {
-                    Ok(_) => self.send_admitted(cx),
-                    Err(error) => return Poll::Ready(Err(error)),
+                State::Sent(transit) => match ready!(transit.poll(&self.exchange, cx)) {
+                    Ok(frames) => return Poll::Ready(self.exchange.finish(frames.as_slice())),
+                    Err(error) => Err(error),
                 },
-                State::Waiting(call) => {
-                    let polled = match call.poll(cx)? {
-                        Polled::Pending => return Poll::Pending,
-                        Polled::Answered(polled) => polled,
-                        Polled::More => {
-                            let deadline = self.deadline();
-                            self.send_more(deadline)?;
-                            continue;
+                State::Directed(transit, course) => {
+                    let course = *course;
+                    let came = ready!(transit.poll(&self.exchange, cx));
+                    match self.arrive(course, came)? {
+                        Some(frames) => {
+                            return Poll::Ready(self.exchange.finish(frames.as_slice()));
                         }
-                    };
-                    match polled {
-                        Ok(frames) => return Poll::Ready(self.exchange.finish(frames.as_slice())),
-                        Err(error) => Err(error),
+                        None => Ok(()),
                     }
+                }
+                State::Routed(routed) => {
+                    let answers = ready!(routed.as_mut().poll(cx))?;
+                    return Poll::Ready(self.exchange.finish_each(answers));
                 }
                 State::Done => {
                     return Poll::Ready(Err(Error::new(
@@ -265,86 +261,17 @@ impl<E: Exchange> fmt::Debug for Pending<'_, E> {
         let state = match &self.state {
             State::Start => "not sent",
             State::Connecting(_) => "connecting",
-            State::InFront(_) => "waiting for its turn",
-            State::Waiting(_) => "waiting for the reply",
+            State::Sent(transit) | State::Directed(transit, _) if transit.is_in_front() => {
+                "waiting for its turn"
+            }
+            State::Sent(_) | State::Directed(..) => "waiting for the reply",
+            State::Routed(_) => "finding its way",
             State::Done => "done",
         };
         write!(f, "{} ({state})", self.exchange.name())
     }
 }
 
-impl Link {
-    fn connection(&self) -> Result<&Connection> {
-        match self {
-            Self::Shared(connection) => Ok(connection),
-            Self::Lent(lent) => Ok(lent.connection()?),
-        }
-    }
-}
-
-impl Turn {
-    fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Frames>> {
-        let (Some(link), Some(key)) = (&self.link, self.key) else {
-            return Poll::Pending;
-        };
-        let result = ready!(link.connection()?.poll_turn(key, cx.waker()));
-        self.key = None;
-        Poll::Ready(result)
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        if let Some(link) = &self.link
-            && let Ok(connection) = link.connection()
-        {
-            connection.forget_turn(self.key);
-        }
-    }
-}
-
-impl Call {
-    fn new(link: Link, key: Key, sent: Sent, blocking: bool) -> Self {
-        Self {
-            link,
-            key,
-            tickets: sent.ticket..=sent.ticket,
-            next: sent.next,
-            blocking,
-            answered: false,
-        }
-    }
-
-    fn poll(&mut self, cx: &Context<'_>) -> Result<Polled> {
-        let connection = self.link.connection()?;
-        let polled = connection.poll(self.key, &self.tickets, cx.waker());
-        if let Polled::Answered(result) = &polled {
-            self.answered = true;
-            if self.blocking && result.is_err() {
-                connection.close(given_up());
-            }
-        }
-        Ok(polled)
-    }
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        if self.answered {
-            return;
-        }
-        if let Ok(connection) = self.link.connection() {
-            connection.forget(self.key, &self.tickets);
-            if self.blocking {
-                connection.close(given_up());
-            }
-        }
-    }
-}
-
-fn given_up() -> Error {
-    Error::new(
-        ErrorKind::Connection,
-        "a blocking command was given up, which ends the connection that it waits on",
-    )
+fn now() -> Instant {
+    time::Instant::now().into_std()
 }

@@ -12,12 +12,12 @@ use tokio::{
 };
 
 use super::{
-    client::{runtime, stopped},
     connection::Connection,
     dial::dial,
+    server::{runtime, stopped},
 };
 use crate::{
-    config::Config,
+    config::{Address, Config},
     error::{Error, ErrorKind, Result},
     pool::{Asked, Defect, Lease, Pool, PoolStats, Ticket, Turn},
 };
@@ -25,6 +25,7 @@ use crate::{
 /// The connections of a client that are lent to one caller at a time.
 pub(super) struct Lender {
     config: Arc<Config>,
+    address: Address,
     pool: Mutex<Books>,
 }
 
@@ -48,10 +49,11 @@ struct Line<'a> {
 }
 
 impl Lender {
-    pub(super) fn new(config: Arc<Config>) -> Self {
+    pub(super) fn new(config: Arc<Config>, address: Address) -> Self {
         Self {
             pool: Mutex::new(Pool::new(config.pool)),
             config,
+            address,
         }
     }
 
@@ -204,7 +206,7 @@ impl Lent {
     async fn connect(mut self) -> Result<Self> {
         let config = Arc::clone(&self.lender.config);
         let lender = Arc::clone(&self.lender);
-        match dial(&config).await {
+        match dial(&config, &lender.address).await {
             Ok(dialled) => {
                 self.connection = Some(Arc::new(Connection::start(dialled, &config, true)));
                 if let Some(lease) = &mut self.lease {

@@ -63,6 +63,13 @@ impl Frames {
             Self::Many(frames) => frames,
         }
     }
+
+    pub(super) fn into_vec(self) -> Vec<Frame> {
+        match self {
+            Self::One(frame) => vec![frame],
+            Self::Many(frames) => frames,
+        }
+    }
 }
 
 impl Waiting {

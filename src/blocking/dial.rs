@@ -87,6 +87,10 @@ fn open(config: &Config, budget: &Budget) -> Result<Stream> {
         }
         Address::Unix(path) => unix::connect(path, budget.rest()?)
             .map_err(|error| budget.failure("cannot reach the Unix socket", error)),
+        Address::Cluster(_) => Err(Error::new(
+            ErrorKind::Connect,
+            "the blocking client does not support a cluster yet",
+        )),
     }
 }
 

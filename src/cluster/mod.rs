@@ -8,13 +8,17 @@
 //!   error reply ──▶ redirect ──▶ another node, or wait (back_off) and refresh the topology
 //! ```
 //!
-//! The `router` ties these together and has a diagram of its own. Nothing here does IO, reads a clock
+//! `request` makes requests of an exchange and one answer of theirs.
+//!
+//! `router` ties these together and has a diagram of its own. Nothing here does IO, reads a clock
 //! or draws a random number: time and chance are arguments, so that everything can be replayed. The
 //! facts about commands, which nodes run them and how their answers are joined, come from the spec
 //! by [`Info`](crate::command::Info).
 
 #[cfg(test)]
 mod announced;
+mod chance;
+mod coverage;
 mod fan_out;
 #[cfg(test)]
 mod live;
@@ -22,12 +26,22 @@ mod node;
 mod read_from;
 mod redirect;
 mod refresh;
+mod request;
 mod route;
 mod router;
 #[cfg(test)]
 mod simulation;
 mod slot;
 mod topology;
+
+pub(crate) use chance::Chance;
+pub(crate) use coverage::Coverage;
+pub(crate) use node::NodeId;
+pub(crate) use redirect::is_answer;
+pub(crate) use refresh::Ask;
+pub(crate) use request::{Answers, Direct, Encoded, Parcel, Request, deciding_error};
+pub(crate) use route::Wish;
+pub(crate) use router::{Call, Event, Next, Options, Query, Router};
 
 pub use node::{AddressMap, NodeAddress};
 pub use read_from::ReadFrom;

@@ -3,9 +3,12 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
+    str::FromStr,
     sync::Arc,
     time::{Duration, Instant},
 };
+
+use crate::error::{Error, ErrorKind, Result};
 
 /// Where a node of a cluster listens: a name or an IP address, and a port.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,6 +37,27 @@ impl NodeAddress {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+}
+
+impl FromStr for NodeAddress {
+    type Err = Error;
+
+    /// Reads `host:port`, an IPv6 address in brackets, as it is printed.
+    fn from_str(text: &str) -> Result<Self> {
+        let read = || {
+            let (host, port) = text.rsplit_once(':')?;
+            let brackets = host.strip_prefix('[').map(|it| it.strip_suffix(']'));
+            let host = brackets.unwrap_or(Some(host).filter(|it| !it.contains(':')))?;
+            let port = port.parse().ok().filter(|port| *port != 0)?;
+            (!host.is_empty()).then(|| Self::new(host, port))
+        };
+        read().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Config,
+                "address of a node: expected `host:port`, with an IPv6 address in brackets",
+            )
+        })
     }
 }
 
@@ -238,6 +262,27 @@ mod tests {
     fn an_address_prints_as_it_is_dialled() {
         assert_eq!(NodeAddress::new("::1", 7000).to_string(), "[::1]:7000");
         assert_eq!(format!("{:?}", address(7000)), "h:7000");
+    }
+
+    #[test]
+    fn what_is_printed_reads_back() {
+        for node in [address(7000), NodeAddress::new("::1", 1)] {
+            assert_eq!(node.to_string().parse::<NodeAddress>().unwrap(), node);
+        }
+        for text in [
+            "",
+            "h",
+            "h:",
+            ":1",
+            "h:0",
+            "h:x",
+            "::1:7000",
+            "[::1:7000",
+            "[]:1",
+        ] {
+            let error = text.parse::<NodeAddress>().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{text}");
+        }
     }
 
     #[test]

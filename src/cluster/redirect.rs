@@ -48,6 +48,12 @@ pub(crate) enum Trouble {
     NoReplicas,
 }
 
+/// Whether an error is about the command, and not about the place where it has to run.
+pub(crate) fn is_answer(error: &[u8]) -> bool {
+    let nowhere = NodeAddress::new("", 0);
+    Meaning::of(error, &nowhere, &AddressMap::default()) == Meaning::Answer
+}
+
 impl Meaning {
     /// Reads an error reply of the node at `from`.
     pub(crate) fn of(error: &[u8], from: &NodeAddress, map: &AddressMap) -> Self {

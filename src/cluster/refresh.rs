@@ -162,6 +162,11 @@ impl Refresh {
         });
     }
 
+    /// Whether nobody answered, in a whole round and until now.
+    pub(super) fn is_at_a_loss(&self) -> bool {
+        self.failures > 0
+    }
+
     /// Whether a question is under way.
     pub(super) fn is_asking(&self) -> bool {
         self.asking.is_some()

@@ -38,7 +38,7 @@ use super::{
 };
 use crate::{
     back_off,
-    command::{Info, Join, Retry},
+    command::{Info, Join, Raw, Retry, raw},
     commands::info,
     error::{Error, ErrorKind, Outcome, Phase, Result},
     resp::Reply,
@@ -61,6 +61,10 @@ pub(crate) struct Router {
     doubted: Option<Answer>,
     /// Why the last question was not answered.
     failure: Option<Error>,
+    /// Counts the changes of what node serves what.
+    version: u64,
+    /// Counts the answers about the topology.
+    answers: u64,
     events: VecDeque<Event>,
 }
 
@@ -181,9 +185,44 @@ impl Query {
             Self::Slots => &info::CLUSTER_SLOTS,
         }
     }
+
+    /// The command itself.
+    pub(crate) fn command(self) -> Raw<'static> {
+        let mut words = self.info().name.split(' ');
+        raw(words.next().unwrap_or_default()).args(words)
+    }
 }
 
 impl Call {
+    fn new(
+        info: &'static Info,
+        target: Target,
+        read_from: &ReadFrom,
+        wish: &Wish,
+        node: NodeId,
+    ) -> Self {
+        Self {
+            target,
+            read_from: read_from.clone(),
+            repeatable: wish.idempotent || info.retry == Retry::Safe,
+            name: info.name,
+            deadline: wish.deadline,
+            node,
+            asking: false,
+            redirects: 0,
+            tries: 0,
+            seen: Vec::new(),
+            avoid: None,
+            stays: false,
+            trouble: None,
+        }
+    }
+
+    /// Moves the deadline, as for a call that a server may hold back before it says where to go.
+    pub(crate) fn extend(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+    }
+
     /// Where it is to be sent.
     pub(crate) fn node(&self) -> NodeId {
         self.node
@@ -207,12 +246,13 @@ impl Call {
         self.redirects = 0;
     }
 
-    /// When it ends, come what may; then [`Call::expired`] says why.
+    /// When it ends, come what may.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
     /// The error of a call whose deadline came while it waited.
+    #[cfg(test)]
     pub(crate) fn expired(self) -> Error {
         self.trouble.unwrap_or_else(|| {
             Error::new(
@@ -242,8 +282,39 @@ impl Router {
             corrected: Vec::new(),
             doubted: None,
             failure: None,
+            version: 0,
+            answers: 0,
             events: VecDeque::new(),
         }
+    }
+
+    /// A call for the node of a slot, or for any node, of whose command nothing else must be known.
+    ///
+    /// # Errors
+    ///
+    /// No node is known; nothing was sent.
+    pub(crate) fn call_to(
+        &self,
+        info: &'static Info,
+        slot: Option<u16>,
+        wish: &Wish,
+        now: Instant,
+        random: u64,
+    ) -> Result<Call> {
+        self.call(info, target(slot), wish, now, random)
+    }
+
+    /// The call of what a driver has already sent, as to a slot or to any node, to `node`.
+    ///
+    /// This is for one that knows [`Router::primary_of`] every slot and does not ask each time.
+    pub(crate) fn call_sent(
+        &self,
+        info: &'static Info,
+        slot: Option<u16>,
+        wish: &Wish,
+        node: NodeId,
+    ) -> Call {
+        Call::new(info, target(slot), self.read_from(info, wish), wish, node)
     }
 
     /// Decides where an encoded command goes whose keys lie at these places of it.
@@ -370,7 +441,12 @@ impl Router {
             ErrorKind::Timeout(phase) => phase == Phase::Connect,
             _ => false,
         };
-        if retried {
+        // A node that does not answer may have been replaced, although its connections are open.
+        let silent = matches!(
+            error.kind(),
+            ErrorKind::Timeout(Phase::Write | Phase::Reply)
+        );
+        if retried || silent {
             self.doubt(call.node, now);
             self.refresh.want(None);
         }
@@ -520,6 +596,36 @@ impl Router {
         }
     }
 
+    /// The node that runs what is written to a slot.
+    pub(crate) fn primary_of(&self, slot: u16) -> Option<NodeId> {
+        self.topology.shard(slot).map(|shard| shard.primary)
+    }
+
+    /// A number that changes whenever the node of any slot does.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The nodes that take writes.
+    pub(crate) fn primaries(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.topology.shards().iter().map(|shard| shard.primary)
+    }
+
+    /// Asks for the topology as soon as may be.
+    pub(crate) fn want_topology(&mut self) {
+        self.refresh.want(None);
+    }
+
+    /// How many questions about the topology were answered and taken over.
+    pub(crate) fn answers(&self) -> u64 {
+        self.answers
+    }
+
+    /// Whether all nodes were asked for the topology in vain.
+    pub(crate) fn is_at_a_loss(&self) -> bool {
+        self.refresh.is_at_a_loss()
+    }
+
     /// What is known of a node.
     pub(crate) fn node(&self, id: NodeId) -> Option<&Node> {
         self.nodes.get(id)
@@ -559,29 +665,19 @@ impl Router {
         now: Instant,
         random: u64,
     ) -> Result<Call> {
-        let read_from = match &wish.read_from {
-            _ if !info.replicas => &ReadFrom::Primary,
-            Some(wanted) => wanted,
-            None => &self.options.read_from,
-        };
+        let read_from = self.read_from(info, wish);
         let node = self
             .node_for(target, read_from, None, now, random)
             .ok_or_else(|| self.nobody(info.name))?;
-        Ok(Call {
-            target,
-            read_from: read_from.clone(),
-            repeatable: wish.idempotent || info.retry == Retry::Safe,
-            name: info.name,
-            deadline: wish.deadline,
-            node,
-            asking: false,
-            redirects: 0,
-            tries: 0,
-            seen: Vec::new(),
-            avoid: None,
-            stays: false,
-            trouble: None,
-        })
+        Ok(Call::new(info, target, read_from, wish, node))
+    }
+
+    fn read_from<'r>(&'r self, info: &Info, wish: &'r Wish) -> &'r ReadFrom {
+        match &wish.read_from {
+            _ if !info.replicas => &ReadFrom::Primary,
+            Some(wanted) => wanted,
+            None => &self.options.read_from,
+        }
     }
 
     fn several(&self, branches: Vec<Branch>, join: Join, info: &Info) -> Result<Plan> {
@@ -641,6 +737,7 @@ impl Router {
             self.corrected.push((slot, primary));
         }
         self.adopted = None;
+        self.version += 1;
         self.topology.patch(slot, primary);
     }
 
@@ -768,6 +865,7 @@ impl Router {
         self.doubted = None;
         self.failure = None;
         self.refresh.done(now, random);
+        self.answers += 1;
         if self.adopted.as_ref() == Some(&answer) {
             return;
         }
@@ -781,6 +879,7 @@ impl Router {
         }
         let changed = !topology.agrees_with(&self.topology);
         self.topology = topology;
+        self.version += u64::from(changed);
         let known: Vec<_> = self.topology.nodes().collect();
         let gone = self.nodes.retain(|id| known.contains(&id));
         self.events.extend(gone.into_iter().map(Event::Forget));
@@ -788,6 +887,10 @@ impl Router {
             self.events.push_back(Event::Changed);
         }
     }
+}
+
+fn target(slot: Option<u16>) -> Target {
+    slot.map_or(Target::AnyNode, Target::Slot)
 }
 
 /// Whether an error is about the state that a node is in, and not about the command.
@@ -1213,6 +1316,16 @@ mod tests {
                 .lost(&mut call, Error::new(kind, "x"), script.now, 0);
             assert!(matches!(next, Next::GiveUp(_)), "{kind:?}");
         }
+    }
+
+    #[test]
+    fn a_node_that_does_not_answer_may_have_been_replaced() {
+        let mut script = Script::new();
+        let mut call = script.call("INCR foo");
+        let error = Error::new(ErrorKind::Timeout(Phase::Reply), "x");
+        let next = script.router.lost(&mut call, error, script.now, 0);
+        assert!(matches!(next, Next::GiveUp(_)));
+        assert_eq!(script.after(200).events(), ["ask a:1"]);
     }
 
     #[test]

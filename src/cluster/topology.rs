@@ -151,6 +151,7 @@ impl Answer {
     }
 
     /// What could not be used.
+    #[cfg(test)]
     pub(crate) fn flaws(&self) -> &[Flaw] {
         &self.flaws
     }

@@ -17,7 +17,7 @@ use bytes::BytesMut;
 use super::{
     AsynchronousExchange, Awaited, Command, Exchange, Flags, Info, Patience, Place, Replies,
     ServerVersion, SynchronousExchange, Via,
-    exchange::{Written, check, check_server, leaves_no_trace, missing, refused},
+    exchange::{View, Written, check, check_server, leaves_no_trace, missing, refused},
     finish,
 };
 use crate::{
@@ -71,15 +71,18 @@ pub trait Sequence {
     /// Those of the visitor.
     fn visit_from(&self, first: usize, visitor: &mut impl Visitor) -> Result<()>;
 
-    /// Reads one reply for each command.
+    /// Reads one answer for each command: a reply, or why there is none.
     ///
     /// # Errors
     ///
     /// The first of the commands' errors.
-    fn replies<'f>(&self, from: &mut impl Iterator<Item = Reply<'f>>) -> Result<Self::Replies>;
+    fn replies<'f>(
+        &self,
+        from: &mut impl Iterator<Item = Result<Reply<'f>>>,
+    ) -> Result<Self::Replies>;
 
-    /// Reads one reply for each command, and keeps the errors of each.
-    fn results<'f>(&self, from: &mut impl Iterator<Item = Reply<'f>>) -> Self::Results;
+    /// Reads one answer for each command, and keeps the errors of each.
+    fn results<'f>(&self, from: &mut impl Iterator<Item = Result<Reply<'f>>>) -> Self::Results;
 }
 
 /// What looks at every command of a [`Sequence`].
@@ -117,11 +120,14 @@ impl<C: Command> Sequence for Vec<C> {
         Ok(())
     }
 
-    fn replies<'f>(&self, from: &mut impl Iterator<Item = Reply<'f>>) -> Result<Self::Replies> {
+    fn replies<'f>(
+        &self,
+        from: &mut impl Iterator<Item = Result<Reply<'f>>>,
+    ) -> Result<Self::Replies> {
         self.iter().map(|command| read(command, from)).collect()
     }
 
-    fn results<'f>(&self, from: &mut impl Iterator<Item = Reply<'f>>) -> Self::Results {
+    fn results<'f>(&self, from: &mut impl Iterator<Item = Result<Reply<'f>>>) -> Self::Results {
         self.iter().map(|command| read(command, from)).collect()
     }
 }
@@ -149,12 +155,15 @@ macro_rules! tuples {
 
             fn replies<'f>(
                 &self,
-                from: &mut impl Iterator<Item = Reply<'f>>,
+                from: &mut impl Iterator<Item = Result<Reply<'f>>>,
             ) -> Result<Self::Replies> {
                 Ok(($(read(&self.$at, from)?,)+))
             }
 
-            fn results<'f>(&self, from: &mut impl Iterator<Item = Reply<'f>>) -> Self::Results {
+            fn results<'f>(
+                &self,
+                from: &mut impl Iterator<Item = Result<Reply<'f>>>,
+            ) -> Self::Results {
                 ($(read(&self.$at, from),)+)
             }
         }
@@ -209,14 +218,14 @@ pub trait Form {
     /// What a batch answers.
     type Output<S: Sequence>;
 
-    /// Reads one reply for each command.
+    /// Reads one answer for each command.
     ///
     /// # Errors
     ///
     /// Those that this form does not keep apart.
     fn read<'f, S: Sequence>(
         commands: &S,
-        from: &mut impl Iterator<Item = Reply<'f>>,
+        from: &mut impl Iterator<Item = Result<Reply<'f>>>,
     ) -> Result<Self::Output<S>>;
 }
 
@@ -233,7 +242,7 @@ impl Form for FirstError {
 
     fn read<'f, S: Sequence>(
         commands: &S,
-        from: &mut impl Iterator<Item = Reply<'f>>,
+        from: &mut impl Iterator<Item = Result<Reply<'f>>>,
     ) -> Result<S::Replies> {
         commands.replies(from)
     }
@@ -244,7 +253,7 @@ impl Form for EachError {
 
     fn read<'f, S: Sequence>(
         commands: &S,
-        from: &mut impl Iterator<Item = Reply<'f>>,
+        from: &mut impl Iterator<Item = Result<Reply<'f>>>,
     ) -> Result<S::Results> {
         Ok(commands.results(from))
     }
@@ -359,6 +368,11 @@ pub struct Pipelined<S, F> {
 }
 
 impl<S: Sequence, F> Pipelined<S, F> {
+    #[cfg(test)]
+    pub(crate) fn of(commands: S) -> Self {
+        Self::new(commands)
+    }
+
     fn new(commands: S) -> Self {
         Self {
             count: Count::of(&commands),
@@ -447,7 +461,21 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
         if frames.len() != self.count {
             return Err(missing(self.count, frames.len()));
         }
-        F::read(&self.commands, &mut frames.iter().map(Frame::reply))
+        F::read(&self.commands, &mut frames.iter().map(|it| Ok(it.reply())))
+    }
+
+    fn each_command(&self, view: &mut View<'_>) -> Result<()> {
+        self.commands.visit(&mut Shows(view))
+    }
+
+    fn finish_each(&self, answers: Vec<Result<Frame>>) -> Result<F::Output<S>> {
+        if answers.len() != self.count {
+            return Err(missing(self.count, answers.len()));
+        }
+        let replies = answers
+            .iter()
+            .map(|answer| answer.as_ref().map(Frame::reply).map_err(Error::clone));
+        F::read(&self.commands, &mut { replies })
     }
 }
 
@@ -459,6 +487,11 @@ pub struct Atomic<S, F> {
 }
 
 impl<S: Sequence, F> Atomic<S, F> {
+    #[cfg(test)]
+    pub(crate) fn of(commands: S) -> Self {
+        Self::new(commands)
+    }
+
     fn new(commands: S) -> Self {
         Self {
             count: Count::of(&commands),
@@ -553,8 +586,8 @@ impl<S: Sequence, F: Form> Exchange for Atomic<S, F> {
             );
         }
         match exec.elements() {
-            Some(mut elements) if elements.len() == self.count => {
-                F::read(&self.commands, &mut elements)
+            Some(elements) if elements.len() == self.count => {
+                F::read(&self.commands, &mut elements.map(Ok))
             }
             Some(elements) => Err(missing(self.count, elements.len()).with_command("EXEC")),
             None => Err(Error::new(
@@ -563,6 +596,14 @@ impl<S: Sequence, F: Form> Exchange for Atomic<S, F> {
             )
             .with_command("EXEC")),
         }
+    }
+
+    fn is_atomic(&self) -> bool {
+        true
+    }
+
+    fn each_command(&self, view: &mut View<'_>) -> Result<()> {
+        self.commands.visit(&mut Shows(view))
     }
 }
 
@@ -634,6 +675,15 @@ impl Visitor for Writes<'_> {
     }
 }
 
+/// Shows each command to whoever cannot know its type.
+struct Shows<'s, 'v>(&'s mut View<'v>);
+
+impl Visitor for Shows<'_, '_> {
+    fn visit<C: Command>(&mut self, command: &C) -> Result<ControlFlow<()>> {
+        (self.0)(command.info(), &|to| command.write(to)).map(ControlFlow::Continue)
+    }
+}
+
 /// Finds the commands that cannot be sent.
 struct Tries(BytesMut);
 
@@ -667,10 +717,11 @@ fn each(
 
 fn read<'f, C: Command>(
     command: &C,
-    from: &mut impl Iterator<Item = Reply<'f>>,
+    from: &mut impl Iterator<Item = Result<Reply<'f>>>,
 ) -> Result<C::Reply> {
     match from.next() {
-        Some(reply) => finish(command, reply),
+        Some(Ok(reply)) => finish(command, reply),
+        Some(Err(error)) => Err(error.with_command(command.info().name)),
         None => Err(missing(1, 0).with_command(command.info().name)),
     }
 }
@@ -678,7 +729,7 @@ fn read<'f, C: Command>(
 /// How many bytes of a pipeline are appended at once, about.
 ///
 /// Other callers get in between, and the server is at work while the next ones are encoded.
-const CHUNK: usize = 64 << 10;
+pub(crate) const CHUNK: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,11 @@
 //! What one call sends at once, and how the frames that answer it become one result.
 
-use super::{Asynchronous, Command, Flags, Patience, Replies, ServerVersion, Synchronous, finish};
+use super::{
+    Asynchronous, Command, Flags, Info, Patience, Replies, ServerVersion, Synchronous, finish,
+};
 use crate::{
     error::{Error, ErrorKind, Result},
-    resp::{Frame, Output},
+    resp::{Frame, Output, Writer},
 };
 
 /// A command, a pipeline or a transaction, as a client sees it: bytes to send in one piece, and a
@@ -65,7 +67,36 @@ pub trait Exchange {
     ///
     /// Error replies, and replies of an unexpected form.
     fn finish(&self, frames: &[Frame]) -> Result<Self::Output>;
+
+    /// Whether all commands have to reach one server in one piece.
+    fn is_atomic(&self) -> bool {
+        false
+    }
+
+    /// Shows each command in order: its facts, and how it is written.
+    ///
+    /// Several servers may have a part in an exchange; what the caller needs to know of its
+    /// commands to find these is here.
+    ///
+    /// # Errors
+    ///
+    /// Those of `view`.
+    fn each_command(&self, view: &mut View<'_>) -> Result<()>;
+
+    /// Reads what came of each command, where several servers had a part in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`finish`](Self::finish), and the first of the answers that is an error, unless the
+    /// result keeps them apart.
+    fn finish_each(&self, answers: Vec<Result<Frame>>) -> Result<Self::Output> {
+        let frames: Vec<Frame> = answers.into_iter().collect::<Result<_>>()?;
+        self.finish(&frames)
+    }
 }
+
+/// What [`Exchange::each_command`] shows a command to.
+pub type View<'v> = dyn FnMut(&'static Info, &dyn Fn(&mut Writer<'_>)) -> Result<()> + 'v;
 
 /// The kind of connection that an exchange runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,6 +208,10 @@ impl<C: Command> Exchange for Single<C> {
     fn finish(&self, frames: &[Frame]) -> Result<C::Reply> {
         let frame = frames.last().ok_or_else(|| missing(1, frames.len()))?;
         finish(&self.0, frame.reply())
+    }
+
+    fn each_command(&self, view: &mut View<'_>) -> Result<()> {
+        view(self.0.info(), &|to| self.0.write(to))
     }
 }
 

@@ -17,13 +17,15 @@ use std::{fmt, marker::PhantomData, time::Duration};
 
 use bytes::BytesMut;
 
+pub(crate) use batch::CHUNK;
+
 pub use argument::{Arg, Double, Integer, Milliseconds, Seconds, UnixMilliseconds, UnixSeconds};
 pub use batch::{
     Atomic, Batch, EachError, FirstError, Form, Iterated, Pipeline, Pipelined, Sequence,
     Transaction, Tuple, Visitor,
 };
 pub use exchange::{
-    AsynchronousExchange, Awaited, Exchange, Place, Single, SynchronousExchange, Written,
+    AsynchronousExchange, Awaited, Exchange, Place, Single, SynchronousExchange, View, Written,
 };
 pub use info::{
     BeginSearch, Blocking, ConnectionUse, Deprecated, FindKeys, Flags, Info, Join, KeyAccess,

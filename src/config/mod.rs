@@ -11,6 +11,7 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
+    cluster::{self, AddressMap, NodeAddress, ReadFrom},
     error::{Error, ErrorKind, Result},
     resp::Limits,
     secret::Secret,
@@ -40,6 +41,10 @@ use crate::{
 /// `redis+unix://[[user][:password]@]/path/to.sock[?option=value[&…]]`, where `valkey+unix` and
 /// `unix` mean the same. Parts are percent-decoded once, and a `+` is a plus.
 ///
+/// `redis-cluster://[[user][:password]@]host[:port][,host[:port]…][/database][?option=value[&…]]` is a
+/// cluster with some of its nodes, of which one that answers is enough. Only Valkey has databases
+/// there, since 9.0.
+///
 /// | option | value | default |
 /// |---|---|---|
 /// | `db` | number of the database, if the path does not hold it | 0 |
@@ -60,6 +65,14 @@ use crate::{
 /// | `max_frame` | longest reply | `1gb` |
 /// | `max_bulk` | longest string in a reply | `512mb` |
 /// | `max_depth` | deepest nesting of a reply | 128 |
+///
+/// And of a cluster:
+///
+/// | option | value | default |
+/// |---|---|---|
+/// | `read_from` | `primary`, `prefer_replica`, `any`, `nearest`, or `zone:` and an availability zone | `primary` |
+/// | `topology_refresh` | how often the topology is asked for without a reason, or `none` | `60s` |
+/// | `split` | `true` or `false`: whether a command may be sent in parts, which is not atomic | `true` |
 ///
 /// A time is a whole number with its unit, one of `ns`, `us`, `ms`, `s`, `m`, `h`; `0` and `none` are
 /// the same. A size is a whole number of bytes, or with `kb`, `mb` or `gb` of 1024 times the one
@@ -100,8 +113,10 @@ pub struct Config {
     pub limits: Limits,
     /// How sockets are set up.
     pub tcp: TcpOptions,
-    /// How many connections are kept, and how long.
+    /// How many connections are kept, and how long; of a cluster to each node.
     pub pool: PoolOptions,
+    /// What holds for a cluster.
+    pub cluster: ClusterOptions,
 }
 
 /// Where a server listens.
@@ -117,6 +132,8 @@ pub enum Address {
     },
     /// A Unix socket.
     Unix(PathBuf),
+    /// Some nodes of a cluster; the others become known from any of them that answers.
+    Cluster(Vec<NodeAddress>),
 }
 
 /// A version of RESP.
@@ -163,6 +180,21 @@ pub struct PoolOptions {
     pub wait: Duration,
 }
 
+/// How a cluster is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClusterOptions {
+    /// Which nodes run what only reads.
+    pub read_from: ReadFrom,
+    /// How often the topology is asked for without a reason.
+    pub topology_refresh: Option<Duration>,
+    /// Whether a command whose keys lie in several slots may be sent in parts, where its meaning
+    /// allows that. Parts are not atomic: others may see, or meet, some of them without the rest.
+    pub split: bool,
+    /// How the addresses that nodes announce are reached; it has no place in a URL.
+    pub address_map: AddressMap,
+}
+
 impl Config {
     /// The port of Redis and Valkey.
     pub const DEFAULT_PORT: u16 = 6379;
@@ -184,6 +216,7 @@ impl Config {
             limits: Limits::default(),
             tcp: TcpOptions::default(),
             pool: PoolOptions::default(),
+            cluster: ClusterOptions::default(),
         }
     }
 
@@ -200,6 +233,12 @@ impl Config {
     #[must_use]
     pub fn unix(path: impl Into<PathBuf>) -> Self {
         Self::new(Address::Unix(path.into()))
+    }
+
+    /// The settings for a cluster of which some nodes listen at these addresses.
+    #[must_use]
+    pub fn cluster(nodes: impl IntoIterator<Item = NodeAddress>) -> Self {
+        Self::new(Address::Cluster(nodes.into_iter().collect()))
     }
 
     /// Reads the settings from a URL; see [the forms](Self#urls).
@@ -354,6 +393,34 @@ impl Config {
         self
     }
 
+    /// Sets which nodes of a cluster run what only reads.
+    #[must_use]
+    pub fn read_from(mut self, read_from: ReadFrom) -> Self {
+        self.cluster.read_from = read_from;
+        self
+    }
+
+    /// Sets how often a cluster's topology is asked for without a reason, none or zero being never.
+    #[must_use]
+    pub fn topology_refresh(mut self, every: impl Into<Option<Duration>>) -> Self {
+        self.cluster.topology_refresh = some_time(every);
+        self
+    }
+
+    /// Sets whether a command whose keys lie in several slots may be sent in parts.
+    #[must_use]
+    pub fn split(mut self, split: bool) -> Self {
+        self.cluster.split = split;
+        self
+    }
+
+    /// Sets how the addresses that the nodes of a cluster announce are reached.
+    #[must_use]
+    pub fn address_map(mut self, map: AddressMap) -> Self {
+        self.cluster.address_map = map;
+        self
+    }
+
     /// Finds what no client could work with; a client asks before it does anything else.
     ///
     /// # Errors
@@ -361,14 +428,18 @@ impl Config {
     /// [`ErrorKind::Config`], naming the option.
     pub fn check(&self) -> Result<()> {
         match &self.address {
-            Address::Tcp { host, port } => {
-                if !url::is_host(host) {
-                    return Err(invalid(
-                        "host: expected a name of ASCII letters, digits, `-`, `.` and `_`, or an IP address",
-                    ));
+            Address::Tcp { host, port } => check_tcp(host, *port)?,
+            Address::Cluster(nodes) => {
+                if nodes.is_empty() {
+                    return Err(invalid("host: expected a node of the cluster, got none"));
                 }
-                if *port == 0 {
-                    return Err(invalid("port: expected 1 to 65535, got 0"));
+                for node in nodes {
+                    check_tcp(node.host(), node.port())?;
+                }
+                if self.version_check {
+                    return Err(invalid(
+                        "version_check: expected a single server, got a cluster, whose nodes may differ",
+                    ));
                 }
             }
             Address::Unix(path) => {
@@ -401,6 +472,7 @@ impl Config {
             ("tcp_user_timeout", self.tcp.user_timeout),
             ("pool_idle_timeout", self.pool.idle_timeout),
             ("pool_lifetime", self.pool.lifetime),
+            ("topology_refresh", self.cluster.topology_refresh),
         ];
         for (name, time) in optional {
             if time.is_some_and(|time| time.is_zero()) {
@@ -408,6 +480,11 @@ impl Config {
                     "{name}: expected none or a time above zero"
                 )));
             }
+        }
+        if self.cluster.read_from == ReadFrom::Zone("".into()) {
+            return Err(invalid(
+                "read_from: expected an availability zone, got none",
+            ));
         }
         if self.pool.max == 0 {
             return Err(invalid("pool_max: expected 1 or more, got 0"));
@@ -486,6 +563,22 @@ impl fmt::Display for Address {
             Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "{host}:{port}"),
             Self::Unix(path) => write!(f, "{}", path.display()),
+            Self::Cluster(nodes) => {
+                for (at, node) in nodes.iter().enumerate() {
+                    let separator = if at > 0 { "," } else { "" };
+                    write!(f, "{separator}{node}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl From<&NodeAddress> for Address {
+    fn from(node: &NodeAddress) -> Self {
+        Self::Tcp {
+            host: node.host().to_owned(),
+            port: node.port(),
         }
     }
 }
@@ -510,6 +603,45 @@ impl Default for PoolOptions {
             wait: Duration::from_secs(5),
         }
     }
+}
+
+impl ClusterOptions {
+    /// What the router of a cluster has to know of these settings.
+    #[cfg_attr(
+        not(feature = "async"),
+        allow(dead_code, reason = "only the async driver uses the router yet")
+    )]
+    pub(crate) fn for_router(&self) -> cluster::Options {
+        cluster::Options {
+            read_from: self.read_from.clone(),
+            tls: false,
+            map: self.address_map.clone(),
+            refresh: self.topology_refresh,
+        }
+    }
+}
+
+impl Default for ClusterOptions {
+    fn default() -> Self {
+        Self {
+            read_from: ReadFrom::Primary,
+            topology_refresh: Some(Duration::from_secs(60)),
+            split: true,
+            address_map: AddressMap::default(),
+        }
+    }
+}
+
+fn check_tcp(host: &str, port: u16) -> Result<()> {
+    if !url::is_host(host) {
+        return Err(invalid(
+            "host: expected a name of ASCII letters, digits, `-`, `.` and `_`, or an IP address",
+        ));
+    }
+    if port == 0 {
+        return Err(invalid("port: expected 1 to 65535, got 0"));
+    }
+    Ok(())
 }
 
 fn some_time(time: impl Into<Option<Duration>>) -> Option<Duration> {

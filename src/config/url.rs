@@ -10,6 +10,7 @@ use std::{net::Ipv6Addr, path::PathBuf, str::FromStr, time::Duration};
 
 use super::{Address, Config, Protocol, invalid, is_client_name};
 use crate::{
+    cluster::{NodeAddress, ReadFrom},
     error::{Error, Result},
     secret::Secret,
 };
@@ -40,7 +41,7 @@ const OPTIONS: &[UrlOption] = &[
         },
         // A TCP address has it in the path.
         print: |config| match config.address {
-            Address::Tcp { .. } => "0".to_owned(),
+            Address::Tcp { .. } | Address::Cluster(_) => "0".to_owned(),
             Address::Unix(_) => config.database.to_string(),
         },
     },
@@ -206,6 +207,56 @@ const OPTIONS: &[UrlOption] = &[
     },
 ];
 
+/// The options that are only for a cluster.
+const CLUSTER_OPTIONS: &[UrlOption] = &[
+    UrlOption {
+        name: "read_from",
+        expected: "primary, prefer_replica, any, nearest, or zone: and an availability zone",
+        read: |config, text| {
+            config.cluster.read_from = match text {
+                "primary" => ReadFrom::Primary,
+                "prefer_replica" => ReadFrom::PreferReplica,
+                "any" => ReadFrom::Any,
+                "nearest" => ReadFrom::Nearest,
+                _ => {
+                    let zone = text.strip_prefix("zone:")?;
+                    ReadFrom::Zone(Some(zone).filter(|zone| !zone.is_empty())?.into())
+                }
+            };
+            Some(())
+        },
+        print: |config| match &config.cluster.read_from {
+            ReadFrom::Primary => "primary".to_owned(),
+            ReadFrom::PreferReplica => "prefer_replica".to_owned(),
+            ReadFrom::Any => "any".to_owned(),
+            ReadFrom::Nearest => "nearest".to_owned(),
+            ReadFrom::Zone(zone) => format!("zone:{zone}"),
+        },
+    },
+    UrlOption {
+        name: "topology_refresh",
+        expected: TIME_OR_NONE,
+        read: |config, text| {
+            config.cluster.topology_refresh = time_or_none(text)?;
+            Some(())
+        },
+        print: |config| print_time_or_none(config.cluster.topology_refresh),
+    },
+    UrlOption {
+        name: "split",
+        expected: "true or false",
+        read: |config, text| {
+            config.cluster.split = match text {
+                "true" => true,
+                "false" => false,
+                _ => return None,
+            };
+            Some(())
+        },
+        print: |config| config.cluster.split.to_string(),
+    },
+];
+
 const TIME_OR_NONE: &str = "none or a time such as 500ms or 2s";
 const TRUE_OR_FALSE: &str = "true or false";
 const SIZE: &str = "a number of bytes such as 1048576 or 512mb";
@@ -217,6 +268,7 @@ const MASK: &str = "***";
 enum Scheme {
     Tcp,
     Unix,
+    Cluster,
     /// Known by its name, and not spoken by this version.
     Unsupported(&'static str),
 }
@@ -227,7 +279,7 @@ impl Scheme {
             "redis" | "valkey" => Self::Tcp,
             "redis+unix" | "valkey+unix" | "unix" => Self::Unix,
             "rediss" | "valkeys" => Self::Unsupported("TLS"),
-            "redis-cluster" | "valkey-cluster" => Self::Unsupported("a cluster"),
+            "redis-cluster" | "valkey-cluster" => Self::Cluster,
             "redis-sentinel" | "valkey-sentinel" => Self::Unsupported("Sentinel"),
             "rediss-cluster" | "valkeys-cluster" => Self::Unsupported("TLS in a cluster"),
             "rediss-sentinel" | "valkeys-sentinel" => Self::Unsupported("TLS with Sentinel"),
@@ -245,7 +297,7 @@ pub(super) fn parse(url: &str) -> Result<Config> {
     let scheme = match Scheme::of(&scheme.to_ascii_lowercase()) {
         None => {
             return Err(invalid(
-                "scheme: expected `redis`, `valkey`, `redis+unix`, `valkey+unix` or `unix`",
+                "scheme: expected `redis`, `redis+unix`, `redis-cluster`, the same with `valkey`, or `unix`",
             ));
         }
         Some(Scheme::Unsupported(what)) => {
@@ -280,6 +332,7 @@ pub(super) fn parse(url: &str) -> Result<Config> {
 
     let mut config = match scheme {
         Scheme::Unix => source.unix(host, path)?,
+        Scheme::Cluster => source.cluster(host, path)?,
         _ => source.tcp(host, path)?,
     };
     if let Some(credentials) = credentials {
@@ -299,6 +352,25 @@ struct Source {
 
 impl Source {
     fn tcp(&self, authority: &str, path: &str) -> Result<Config> {
+        let (host, port) = self.host(authority)?;
+        let mut config = Config::tcp(host, port);
+        self.database(path, &mut config)?;
+        Ok(config)
+    }
+
+    fn cluster(&self, authority: &str, path: &str) -> Result<Config> {
+        let nodes: Result<Vec<_>> = authority
+            .split(',')
+            .map(|node| self.host(node))
+            .map(|node| node.map(|(host, port)| NodeAddress::new(host, port)))
+            .collect();
+        let mut config = Config::cluster(nodes?);
+        self.database(path, &mut config)?;
+        Ok(config)
+    }
+
+    /// A host and its port.
+    fn host(&self, authority: &str) -> Result<(String, u16)> {
         let (host, port) = match authority.strip_prefix('[') {
             Some(rest) => {
                 let (host, port) = rest
@@ -330,15 +402,16 @@ impl Source {
                 .filter(|port| *port > 0)
                 .ok_or_else(|| self.got("port: expected `:` and 1 to 65535", port))?,
         };
-        let mut config = Config::tcp(host, port);
-        if let Some(database) = path
-            .strip_prefix('/')
-            .filter(|database| !database.is_empty())
-        {
+        Ok((host, port))
+    }
+
+    fn database(&self, path: &str, config: &mut Config) -> Result<()> {
+        let database = path.strip_prefix('/').filter(|it| !it.is_empty());
+        if let Some(database) = database {
             config.database = whole(database)
                 .ok_or_else(|| self.got("path: expected the number of a database", database))?;
         }
-        Ok(config)
+        Ok(())
     }
 
     fn unix(&self, host: &str, path: &str) -> Result<Config> {
@@ -391,7 +464,14 @@ impl Source {
                     pair.get(..40).unwrap_or(pair),
                 ));
             };
-            let Some(option) = OPTIONS.iter().find(|option| option.name == name) else {
+            let named = |option: &&UrlOption| option.name == name;
+            let of_cluster = CLUSTER_OPTIONS.iter().find(named);
+            if of_cluster.is_some() && !matches!(config.address, Address::Cluster(_)) {
+                return Err(invalid(format!(
+                    "{name}: expected only in the URL of a cluster"
+                )));
+            }
+            let Some(option) = OPTIONS.iter().find(named).or(of_cluster) else {
                 // Its value is not repeated: it could be a `password`.
                 let name = if is_host(name) {
                     name
@@ -431,7 +511,7 @@ impl Source {
 
 /// Whether the path of a URL said which database.
 fn path_has_database(address: &Address, path: &str) -> bool {
-    matches!(address, Address::Tcp { .. }) && path.len() > 1
+    !matches!(address, Address::Unix(_)) && path.len() > 1
 }
 
 pub(super) fn print(config: &Config, secrets: Secrets) -> String {
@@ -451,20 +531,22 @@ pub(super) fn print(config: &Config, secrets: Secrets) -> String {
     }
     let mut url = match &config.address {
         Address::Tcp { host, port } => {
-            let mut url = format!("redis://{credentials}");
-            if host.contains(':') {
-                // Only the `%` before a zone is not allowed as it is.
-                url.push_str(&format!("[{}]", host.replace('%', "%25")));
-            } else {
-                url.push_str(host);
-            }
-            if *port != Config::DEFAULT_PORT {
-                url.push_str(&format!(":{port}"));
-            }
-            if config.database != 0 {
-                url.push_str(&format!("/{}", config.database));
-            }
-            url
+            let host = print_host(host, *port);
+            format!(
+                "redis://{credentials}{host}{}",
+                print_database(config.database)
+            )
+        }
+        Address::Cluster(nodes) => {
+            let nodes: Vec<_> = nodes
+                .iter()
+                .map(|node| print_host(node.host(), node.port()))
+                .collect();
+            let nodes = nodes.join(",");
+            format!(
+                "redis-cluster://{credentials}{nodes}{}",
+                print_database(config.database)
+            )
         }
         Address::Unix(path) => {
             let mut url = format!("redis+unix://{credentials}");
@@ -479,7 +561,11 @@ pub(super) fn print(config: &Config, secrets: Secrets) -> String {
     };
     let default = Config::default();
     let mut separator = '?';
-    for option in OPTIONS {
+    let of_cluster = match config.address {
+        Address::Cluster(_) => CLUSTER_OPTIONS,
+        _ => &[],
+    };
+    for option in OPTIONS.iter().chain(of_cluster) {
         let value = (option.print)(config);
         if value != (option.print)(&default) {
             url.push(separator);
@@ -490,6 +576,26 @@ pub(super) fn print(config: &Config, secrets: Secrets) -> String {
         }
     }
     url
+}
+
+fn print_host(host: &str, port: u16) -> String {
+    let mut text = if host.contains(':') {
+        // Only the `%` before a zone is not allowed as it is.
+        format!("[{}]", host.replace('%', "%25"))
+    } else {
+        host.to_owned()
+    };
+    if port != Config::DEFAULT_PORT {
+        text.push_str(&format!(":{port}"));
+    }
+    text
+}
+
+fn print_database(database: u32) -> String {
+    match database {
+        0 => String::new(),
+        database => format!("/{database}"),
+    }
 }
 
 /// Whether a resolver can be asked for it: a name, or an address of either version.

@@ -95,7 +95,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        command::{Awaited, Patience, Place, Written},
+        command::{Awaited, Patience, Place, View, Written},
         error::{ErrorKind, Phase},
         protocol::Ticket,
         resp::{Frame, Limits},
@@ -137,6 +137,10 @@ mod tests {
         }
 
         fn finish(&self, _: &[Frame]) -> Result<()> {
+            Ok(())
+        }
+
+        fn each_command(&self, _: &mut View<'_>) -> Result<()> {
             Ok(())
         }
     }

@@ -7,7 +7,7 @@
 //!   HELLO 3 [AUTH …] ──────────────────────▶ AUTH …, if there are credentials
 //!              │                                   │
 //!              ▼                                   ▼
-//!   CLIENT SETNAME, CLIENT SETINFO ×2, SELECT: one batch, every reply is checked
+//!   CLIENT SETNAME, CLIENT SETINFO ×2, SELECT, READONLY: one batch, every reply is checked
 //!   (and under RESP2 INFO, if versions are to be checked, and PING without credentials, to learn
 //!   whether they are wanted)
 //!              │
@@ -22,7 +22,7 @@ use bytes::BytesMut;
 
 use crate::{
     command::ServerVersion,
-    config::{Config, Protocol},
+    config::{Address, Config, Protocol},
     error::{Error, ErrorKind, Result},
     reply::{Decode, ServerInfo},
     resp::{Frame, Reply, Writer},
@@ -53,6 +53,8 @@ pub(crate) struct Identity<'a> {
     pub(crate) database: i64,
     /// Whether calls are checked against the version of the server, which must be known then.
     pub(crate) version_check: bool,
+    /// Whether a node of a cluster that is a replica shall run what only reads.
+    pub(crate) read_only: bool,
 }
 
 impl<'a> Identity<'a> {
@@ -68,6 +70,8 @@ impl<'a> Identity<'a> {
             client_name: config.client_name.as_deref(),
             database: i64::from(config.database),
             version_check: config.version_check,
+            read_only: matches!(config.address, Address::Cluster(_))
+                && !config.cluster.read_from.is_primary(),
         }
     }
 }
@@ -131,6 +135,7 @@ enum Step {
     Name,
     Library,
     Database,
+    ReadOnly,
     Access,
     Version,
 }
@@ -160,6 +165,11 @@ impl Handshake {
             steps.push(Step::Database);
             let database = identity.database.to_string();
             words(&mut setup, &[b"SELECT", database.as_bytes()])?;
+        }
+
+        if identity.read_only {
+            steps.push(Step::ReadOnly);
+            words(&mut setup, &[b"READONLY"])?;
         }
 
         let mut hello = BytesMut::new();
@@ -263,7 +273,7 @@ impl Handshake {
                 // Servers before 7.2 do not know it.
                 Some(Step::Library | Step::Access | Step::Version) => code(text) != b"NOAUTH",
                 Some(Step::Name) => matches!(code(text), b"LOADING" | b"BUSY"),
-                Some(Step::Database) | None => false,
+                Some(Step::Database | Step::ReadOnly) | None => false,
             };
             if !ignored {
                 return Err(refused(
@@ -339,6 +349,7 @@ impl Step {
             Self::Name => "CLIENT SETNAME",
             Self::Library => "CLIENT SETINFO",
             Self::Database => "SELECT",
+            Self::ReadOnly => "READONLY",
             Self::Access => "PING",
             Self::Version => "INFO",
         }
@@ -403,6 +414,7 @@ mod tests {
         client_name: None,
         database: 0,
         version_check: false,
+        read_only: false,
     };
 
     const HELLO: &[u8] =
@@ -509,15 +521,16 @@ mod tests {
             password: Some(b"pw"),
             client_name: Some("worker"),
             database: 3,
+            read_only: true,
             ..PLAIN
         };
         let ok: &[u8] = b"+OK\r\n";
-        let (written, progress) = run(&identity, &[HELLO, ok, ok, ok, ok]);
+        let (written, progress) = run(&identity, &[HELLO, ok, ok, ok, ok, ok]);
         assert_eq!(
             written,
             [
                 "HELLO 3 AUTH app pw".to_owned(),
-                format!("CLIENT SETNAME worker; {SETINFO}; SELECT 3")
+                format!("CLIENT SETNAME worker; {SETINFO}; SELECT 3; READONLY")
             ]
         );
         greeting(progress);

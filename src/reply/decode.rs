@@ -453,6 +453,25 @@ pub struct ScanPage<T> {
     pub items: T,
 }
 
+/// What a page of a scan holds.
+pub trait Scanned {
+    /// The key, if it is one.
+    fn key(&self) -> Option<&[u8]>;
+}
+
+impl Scanned for Bytes {
+    fn key(&self) -> Option<&[u8]> {
+        Some(self)
+    }
+}
+
+/// A field and its value, a member and its score.
+impl<A, B> Scanned for (A, B) {
+    fn key(&self) -> Option<&[u8]> {
+        None
+    }
+}
+
 impl<T: Decode> Decode for ScanPage<T> {
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let (cursor, items) = Decode::decode(reply)?;

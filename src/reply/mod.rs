@@ -31,7 +31,7 @@ mod vector_set;
 pub use bloom::BloomInfoValue;
 pub use client::ClientFlags;
 pub use cluster::ClusterNode;
-pub use decode::{Decode, OneOrMany, ScanPage, ok_or_nil};
+pub use decode::{Decode, OneOrMany, ScanPage, Scanned, ok_or_nil};
 pub use error::DecodeError;
 pub use fields::{Fields, Parts};
 pub use from_reply::FromReply;

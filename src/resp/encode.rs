@@ -1,6 +1,9 @@
 //! Commands on their way out: RESP arrays of bulk strings, written into one growing buffer.
 
-use std::{fmt::Write as _, ops::Range};
+use std::{
+    fmt::{self, Write as _},
+    ops::Range,
+};
 
 use bytes::{Bytes, BytesMut};
 
@@ -28,7 +31,7 @@ use crate::error::{Error, Result};
 #[derive(Debug)]
 pub struct Writer<'b> {
     out: &'b mut BytesMut,
-    keys: Option<&'b mut Vec<Range<usize>>>,
+    keys: Keys<'b>,
     /// Where large values go that are not copied, if they may be left out.
     inserts: Option<&'b mut Inserts>,
     /// Where this command begins in `out`.
@@ -42,6 +45,16 @@ pub struct Writer<'b> {
     complete: bool,
 }
 
+/// What becomes of the keys of a command.
+enum Keys<'b> {
+    /// They are words like others.
+    Written,
+    /// Where they lie in the output is kept as well.
+    Located(&'b mut Vec<Range<usize>>),
+    /// They are shown, and nothing at all is written.
+    Shown(&'b mut dyn FnMut(&[u8])),
+}
+
 impl<'b> Writer<'b> {
     /// Appends the command that `write` spells to `out`.
     ///
@@ -50,7 +63,7 @@ impl<'b> Writer<'b> {
     /// The first error given to [`Writer::fail`], or one that says that no word was written; `out`
     /// is then as it was before.
     pub fn command(out: &'b mut BytesMut, write: impl FnOnce(&mut Writer<'_>)) -> Result<()> {
-        Self::start(out, None, None).run(write)
+        Self::start(out, Keys::Written, None).run(write)
     }
 
     /// Appends a command as [`Writer::command`] does, and to `keys` where in `out` its keys lie.
@@ -63,7 +76,33 @@ impl<'b> Writer<'b> {
         keys: &'b mut Vec<Range<usize>>,
         write: impl FnOnce(&mut Writer<'_>),
     ) -> Result<()> {
-        Self::start(out, Some(keys), None).run(write)
+        Self::start(out, Keys::Located(keys), None).run(write)
+    }
+
+    /// Shows the keys of a command to `view` and writes nothing, so that large values cost nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::command`].
+    pub(crate) fn view_keys(
+        view: &mut dyn FnMut(&[u8]),
+        write: impl FnOnce(&mut Writer<'_>),
+    ) -> Result<()> {
+        let mut nothing = BytesMut::new();
+        let mut writer = Writer {
+            out: &mut nothing,
+            keys: Keys::Shown(view),
+            inserts: None,
+            start: 0,
+            first_key: 0,
+            first_insert: 0,
+            words: 0,
+            error: None,
+            // There is nothing to fill in and nothing to take back.
+            complete: true,
+        };
+        write(&mut writer);
+        writer.check()
     }
 
     /// Appends a command as [`Writer::command`] does, but leaves large shared values out of `out`.
@@ -72,18 +111,23 @@ impl<'b> Writer<'b> {
         inserts: &'b mut Inserts,
         write: impl FnOnce(&mut Writer<'_>),
     ) -> Result<()> {
-        Self::start(out, None, Some(inserts)).run(write)
+        Self::start(out, Keys::Written, Some(inserts)).run(write)
     }
 
     /// Appends words that are bulk strings already, such as `$5\r\nXINFO\r\n$6\r\nSTREAM\r\n`.
     pub fn encoded(&mut self, bytes: &'static [u8], words: usize) {
         self.words += words;
-        self.out.extend_from_slice(bytes);
+        if self.writes() {
+            self.out.extend_from_slice(bytes);
+        }
     }
 
     /// Appends one word.
     pub fn word(&mut self, word: &[u8]) {
         self.words += 1;
+        if !self.writes() {
+            return;
+        }
         self.out.reserve(word.len() + MAX_WORD_OVERHEAD);
         self.header(word.len());
         self.out.extend_from_slice(word);
@@ -106,9 +150,13 @@ impl<'b> Writer<'b> {
     /// Appends one word that is the name of a key.
     pub fn key(&mut self, key: &[u8]) {
         self.word(key);
-        if let Some(keys) = &mut self.keys {
-            let end = self.out.len() - CRLF.len();
-            keys.push(end - key.len()..end);
+        match &mut self.keys {
+            Keys::Written => {}
+            Keys::Located(keys) => {
+                let end = self.out.len() - CRLF.len();
+                keys.push(end - key.len()..end);
+            }
+            Keys::Shown(view) => view(key),
         }
     }
 
@@ -167,13 +215,12 @@ impl<'b> Writer<'b> {
         self.words
     }
 
-    fn start(
-        out: &'b mut BytesMut,
-        keys: Option<&'b mut Vec<Range<usize>>>,
-        inserts: Option<&'b mut Inserts>,
-    ) -> Self {
+    fn start(out: &'b mut BytesMut, keys: Keys<'b>, inserts: Option<&'b mut Inserts>) -> Self {
         let start = out.len();
-        let first_key = keys.as_ref().map_or(0, |keys| keys.len());
+        let first_key = match &keys {
+            Keys::Located(keys) => keys.len(),
+            Keys::Written | Keys::Shown(_) => 0,
+        };
         let first_insert = inserts.as_ref().map_or(0, |inserts| inserts.count());
         out.extend_from_slice(SHORT_HEADER);
         Self {
@@ -191,19 +238,25 @@ impl<'b> Writer<'b> {
 
     fn run(mut self, write: impl FnOnce(&mut Writer<'_>)) -> Result<()> {
         write(&mut self);
+        self.check()?;
+        self.finish();
+        Ok(())
+    }
+
+    /// Whether words are written, and not only counted.
+    fn writes(&self) -> bool {
+        !matches!(self.keys, Keys::Shown(_))
+    }
+
+    /// The error of a command that is complete.
+    fn check(&mut self) -> Result<()> {
         if self.words == 0 {
             // A server answers nothing to `*0`, so that every later reply would go astray.
             self.fail(Error::argument(
                 "expected a command of at least one word, found none",
             ));
         }
-        match self.error.take() {
-            Some(error) => Err(error),
-            None => {
-                self.finish();
-                Ok(())
-            }
-        }
+        self.error.take().map_or(Ok(()), Err)
     }
 
     /// Fills in the number of words, moving the body when that takes more than one digit.
@@ -220,7 +273,7 @@ impl<'b> Writer<'b> {
             let end = self.out.len();
             self.out.resize(end + shift, 0);
             self.out.copy_within(body..end, body + shift);
-            if let Some(keys) = &mut self.keys {
+            if let Keys::Located(keys) = &mut self.keys {
                 for key in keys.iter_mut().skip(self.first_key) {
                     *key = key.start + shift..key.end + shift;
                 }
@@ -257,12 +310,22 @@ impl<'b> Writer<'b> {
     }
 }
 
+impl fmt::Debug for Keys<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Written => "written",
+            Self::Located(_) => "located",
+            Self::Shown(_) => "shown",
+        })
+    }
+}
+
 impl Drop for Writer<'_> {
     /// Takes back what was written of a command that failed or panicked half-way.
     fn drop(&mut self) {
         if !self.complete {
             self.out.truncate(self.start);
-            if let Some(keys) = &mut self.keys {
+            if let Keys::Located(keys) = &mut self.keys {
                 keys.truncate(self.first_key);
             }
             if let Some(inserts) = &mut self.inserts {

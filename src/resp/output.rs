@@ -73,6 +73,24 @@ impl Output {
         Writer::command_with_inserts(&mut self.buffer, &mut self.inserts, write)
     }
 
+    /// Appends commands that are encoded already; large ones are not copied.
+    pub(crate) fn encoded(&mut self, commands: &Bytes) {
+        if commands.len() >= LARGE {
+            self.inserts.push(self.buffer.len(), commands.clone());
+        } else {
+            self.buffer.extend_from_slice(commands);
+        }
+    }
+
+    /// Everything in one piece.
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        let mut whole = BytesMut::with_capacity(self.len());
+        for piece in self.pieces() {
+            whole.extend_from_slice(piece.bytes());
+        }
+        whole.freeze()
+    }
+
     /// How many bytes there are in all, those that were written included.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -82,7 +100,7 @@ impl Output {
     /// Whether there is nothing, not even something that was written.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.buffer.is_empty()
+        self.buffer.is_empty() && self.inserts.list.is_empty()
     }
 
     /// Fills `slices` with what is to be written next, and returns how many it has used.

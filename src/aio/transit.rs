@@ -1,0 +1,281 @@
+//! One exchange on its way over one connection.
+
+use std::{
+    future::poll_fn,
+    ops::RangeInclusive,
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
+    time::{Duration, Instant},
+};
+
+use tokio::time;
+
+use super::{
+    connection::{self, Connection},
+    pool::Lent,
+    waiting::{Frames, Key, Polled},
+};
+use crate::{
+    command::{Exchange, Patience},
+    error::{Error, ErrorKind, Outcome, Result},
+    protocol::{Sent, Ticket},
+};
+
+/// An exchange that was handed to a connection, or waits in front of it.
+///
+/// It can be dropped at any time: what was not written by then is not sent, and what comes later
+/// is swallowed.
+pub(super) struct Transit {
+    state: State,
+    limit: Limit,
+}
+
+/// Until when the answer must have come.
+#[derive(Clone, Copy)]
+pub(super) enum Limit {
+    /// Each chunk has so long.
+    Each(Option<Duration>),
+    /// All of it must be done by then.
+    Whole(Option<Instant>),
+}
+
+/// The connection that carries an exchange.
+pub(super) enum Link {
+    /// One that outlives it.
+    Shared(Arc<Connection>),
+    /// One that goes back with the end of it.
+    Lent(Lent),
+}
+
+enum State {
+    /// Waits until less is unanswered.
+    InFront(Turn),
+    Waiting(Call),
+    /// Was answered, or could not be sent.
+    Done,
+}
+
+/// A place in front of a connection, which is left when this is dropped.
+struct Turn {
+    /// `None` once the call was sent.
+    link: Option<Link>,
+    /// `None` once the call was let in.
+    key: Option<Key>,
+    /// Until when it may wait, in front of the connection and for the reply.
+    deadline: Option<Instant>,
+}
+
+/// A place in the queue of a connection, which is left when this is dropped.
+struct Call {
+    link: Link,
+    key: Key,
+    /// Those of its chunks are among these.
+    tickets: RangeInclusive<Ticket>,
+    /// How many requests were sent, if that is not all.
+    next: Option<usize>,
+    /// The connection ends with the call, unless the call was answered.
+    blocking: bool,
+    answered: bool,
+}
+
+impl Transit {
+    /// Hands an exchange to a connection; `waker` is woken when it is worth polling.
+    ///
+    /// # Errors
+    ///
+    /// The connection has ended, or an argument cannot be sent; nothing was sent then.
+    pub(super) fn begin<E: Exchange>(
+        link: Link,
+        exchange: &E,
+        limit: Limit,
+        waker: &Waker,
+    ) -> Result<Self> {
+        let deadline = limit.deadline();
+        let connection = link.connection()?;
+        let state = match connection.send(exchange, deadline, waker, false)? {
+            connection::Place::Sent(key, sent) => {
+                State::Waiting(Call::new(link, key, sent, is_blocking(exchange)))
+            }
+            connection::Place::InFront(key) => State::InFront(Turn {
+                link: Some(link),
+                key: Some(key),
+                deadline,
+            }),
+        };
+        Ok(Self { state, limit })
+    }
+
+    /// Whether the exchange waits in front of the connection.
+    pub(super) fn is_in_front(&self) -> bool {
+        matches!(self.state, State::InFront(_))
+    }
+
+    /// The frames that answer it; `exchange` is the one that it began with.
+    pub(super) fn poll<E: Exchange>(
+        &mut self,
+        exchange: &E,
+        cx: &Context<'_>,
+    ) -> Poll<Result<Frames>> {
+        let result = ready!(self.poll_frames(exchange, cx));
+        // The place is left, and a lent connection goes back.
+        self.state = State::Done;
+        Poll::Ready(result)
+    }
+
+    fn poll_frames<E: Exchange>(&mut self, exchange: &E, cx: &Context<'_>) -> Poll<Result<Frames>> {
+        loop {
+            match &mut self.state {
+                State::InFront(turn) => {
+                    ready!(turn.poll(cx))?;
+                    if let Some(call) = turn.send(exchange, cx.waker())? {
+                        self.state = State::Waiting(call);
+                    }
+                }
+                State::Waiting(call) => match call.poll(cx)? {
+                    Polled::Pending => return Poll::Pending,
+                    Polled::Answered(frames) => return Poll::Ready(frames),
+                    Polled::More => call.send_more(exchange, self.limit.deadline())?,
+                },
+                State::Done => {
+                    return Poll::Ready(Err(Error::new(
+                        ErrorKind::Refused,
+                        "the result was taken already",
+                    )));
+                }
+            }
+        }
+    }
+}
+
+/// Waits for the frames that answer an exchange.
+///
+/// # Errors
+///
+/// As [`Transit::begin`], and whatever the wait ends with.
+pub(super) async fn exchange<E: Exchange>(
+    link: Link,
+    exchange: &E,
+    limit: Limit,
+) -> Result<Frames> {
+    let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+    let mut transit = Transit::begin(link, exchange, limit, &waker)?;
+    poll_fn(|cx| transit.poll(exchange, cx)).await
+}
+
+impl Limit {
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::Each(allowed) => time::Instant::now().into_std().checked_add(allowed?),
+            Self::Whole(deadline) => deadline,
+        }
+    }
+}
+
+impl Link {
+    fn connection(&self) -> Result<&Connection> {
+        match self {
+            Self::Shared(connection) => Ok(connection),
+            Self::Lent(lent) => Ok(lent.connection()?),
+        }
+    }
+}
+
+impl Turn {
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Frames>> {
+        let (Some(link), Some(key)) = (&self.link, self.key) else {
+            return Poll::Pending;
+        };
+        let result = ready!(link.connection()?.poll_turn(key, cx.waker()));
+        self.key = None;
+        Poll::Ready(result)
+    }
+
+    /// Sends a call that was let in.
+    fn send<E: Exchange>(&mut self, exchange: &E, waker: &Waker) -> Result<Option<Call>> {
+        let Some(link) = &self.link else {
+            return Ok(None);
+        };
+        let connection = link.connection()?;
+        let place = connection.send(exchange, self.deadline, waker, true)?;
+        Ok(match (place, self.link.take()) {
+            (connection::Place::Sent(key, sent), Some(link)) => {
+                Some(Call::new(link, key, sent, is_blocking(exchange)))
+            }
+            _ => None,
+        })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(link) = &self.link
+            && let Ok(connection) = link.connection()
+        {
+            connection.forget_turn(self.key);
+        }
+    }
+}
+
+impl Call {
+    fn new(link: Link, key: Key, sent: Sent, blocking: bool) -> Self {
+        Self {
+            link,
+            key,
+            tickets: sent.ticket..=sent.ticket,
+            next: sent.next,
+            blocking,
+            answered: false,
+        }
+    }
+
+    fn poll(&mut self, cx: &Context<'_>) -> Result<Polled> {
+        let connection = self.link.connection()?;
+        let polled = connection.poll(self.key, &self.tickets, cx.waker());
+        if let Polled::Answered(result) = &polled {
+            self.answered = true;
+            if self.blocking && result.is_err() {
+                connection.close(given_up());
+            }
+        }
+        Ok(polled)
+    }
+
+    /// Sends the next chunk.
+    fn send_more<E: Exchange>(&mut self, exchange: &E, deadline: Option<Instant>) -> Result<()> {
+        if let Some(first) = self.next {
+            let connection = self.link.connection()?;
+            let sent = connection
+                .send_more(exchange, first, self.key, deadline)
+                // What was sent before may have been executed.
+                .map_err(|error| error.with_outcome(Outcome::Indeterminate))?;
+            self.tickets = *self.tickets.start()..=sent.ticket;
+            self.next = sent.next;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if self.answered {
+            return;
+        }
+        if let Ok(connection) = self.link.connection() {
+            connection.forget(self.key, &self.tickets);
+            if self.blocking {
+                connection.close(given_up());
+            }
+        }
+    }
+}
+
+fn is_blocking<E: Exchange>(exchange: &E) -> bool {
+    exchange.patience() != Patience::None
+}
+
+fn given_up() -> Error {
+    Error::new(
+        ErrorKind::Connection,
+        "a blocking command was given up, which ends the connection that it waits on",
+    )
+}
