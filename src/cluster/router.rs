@@ -61,8 +61,6 @@ pub(crate) struct Router {
     failure: Option<Error>,
     /// Counts the changes of what node serves what.
     version: u64,
-    /// Counts the answers about the topology.
-    answers: u64,
     events: VecDeque<Event>,
 }
 
@@ -238,7 +236,7 @@ impl Call {
         matches!(self.target, Target::Node(_))
     }
 
-    /// When it ends, come what may.
+    /// When it ends, come what may; then [`Call::expired`] says why.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
@@ -274,7 +272,6 @@ impl Router {
             doubted: None,
             failure: None,
             version: 0,
-            answers: 0,
             events: VecDeque::new(),
         }
     }
@@ -604,7 +601,7 @@ impl Router {
 
     /// How many questions about the topology were answered and taken over.
     pub(crate) fn answers(&self) -> u64 {
-        self.answers
+        self.refresh.answers()
     }
 
     /// Whether all nodes were asked for the topology in vain.
@@ -842,8 +839,6 @@ impl Router {
         }
         let changed = !topology.agrees_with(&self.topology);
         self.topology = topology;
-        self.version += u64::from(changed);
-        self.answers += 1;
         self.doubted = None;
         self.failure = None;
         self.refresh.done(now, random);
@@ -851,6 +846,7 @@ impl Router {
         let gone = self.nodes.retain(|id| known.contains(&id));
         self.events.extend(gone.into_iter().map(Event::Forget));
         if changed {
+            self.version += 1;
             self.events.push_back(Event::Changed);
         }
     }
