@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let slot = 0;
     chapter("a replica takes over, in agreement with its primary, and tasks write meanwhile");
-    let report = writes(&client, &cluster, move |cluster| {
+    let ((), report) = writes(&client, &cluster, move |cluster| {
         let primary = cluster.primary_of(slot)?;
         let replica = Arc::clone(&cluster.replicas_of(&primary)?[0]);
         cluster.fail_over(&replica)
@@ -44,13 +44,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     chapter("a primary is killed, and tasks write meanwhile");
-    let report = writes(&client, &cluster, move |cluster| {
+    let ((down, accepted), report) = writes(&client, &cluster, move |cluster| {
         let primary = cluster.primary_of(slot)?;
-        cluster.kill(&primary)?;
-        cluster.wait_for_takeover(&primary)
+        let prober = cluster.prober(slot);
+        let down = cluster.kill(&primary)?.down;
+        let accepted = prober.first_after(down, Duration::from_secs(20))?;
+        cluster.wait_for_takeover(&primary)?;
+        Ok((down, accepted.received))
     })
     .await?;
     println!("{report}");
+    if let Some(recovered) = report.recovered {
+        println!(
+            "  the servers accepted writes again after {:.2?}, and the first task had one done after {:.2?}",
+            accepted - down,
+            recovered.saturating_duration_since(down)
+        );
+    }
 
     chapter("and all is well again");
     client.set(key_in_slot(slot), "well").await?;
@@ -152,6 +162,8 @@ struct Report {
     not_executed: u64,
     errors: BTreeMap<String, u64>,
     counters: String,
+    /// When the shard in trouble had first done a write for somebody who had to wait for it.
+    recovered: Option<Instant>,
 }
 
 impl fmt::Display for Report {
@@ -172,11 +184,11 @@ impl fmt::Display for Report {
 }
 
 /// Lets tasks count in the slots of all nodes, from before `trouble` until after it.
-async fn writes(
+async fn writes<T: Send + 'static>(
     client: &Client,
     cluster: &Arc<Cluster>,
-    trouble: impl FnOnce(&Cluster) -> respec_testkit::Result<()> + Send + 'static,
-) -> Result<Report, Box<dyn Error>> {
+    trouble: impl FnOnce(&Cluster) -> respec_testkit::Result<T> + Send + 'static,
+) -> Result<(T, Report), Box<dyn Error>> {
     let stop = Arc::new(AtomicBool::new(false));
     let keys = [0, 6000, 12_000].map(|slot| format!("{}:writes", key_in_slot(slot)));
     client.del(&keys).await?;
@@ -185,7 +197,7 @@ async fn writes(
         .collect();
     tokio::time::sleep(Duration::from_millis(200)).await;
     let cluster = Arc::clone(cluster);
-    tokio::task::spawn_blocking(move || trouble(&cluster)).await??;
+    let told = tokio::task::spawn_blocking(move || trouble(&cluster)).await??;
     tokio::time::sleep(Duration::from_millis(500)).await;
     stop.store(true, Ordering::Relaxed);
 
@@ -197,6 +209,10 @@ async fn writes(
         report.slowest = report.slowest.max(part.slowest);
         report.may_have_executed += part.may_have_executed;
         report.not_executed += part.not_executed;
+        report.recovered = [report.recovered, part.recovered]
+            .into_iter()
+            .flatten()
+            .min();
         for (error, count) in part.errors {
             *report.errors.entry(error).or_default() += count;
         }
@@ -213,11 +229,12 @@ async fn writes(
     if counted > ok + report.may_have_executed {
         return Err(format!("expected no write to run twice: {report}").into());
     }
-    Ok(report)
+    Ok((told, report))
 }
 
 async fn count(client: Client, keys: [String; 3], stop: Arc<AtomicBool>) -> Report {
     let mut report = Report::default();
+    let mut in_trouble = false;
     for key in keys.iter().cycle() {
         if stop.load(Ordering::Relaxed) {
             break;
@@ -225,8 +242,15 @@ async fn count(client: Client, keys: [String; 3], stop: Arc<AtomicBool>) -> Repo
         let start = Instant::now();
         let written = client.incr(key).await;
         let took = start.elapsed();
+        let slow = took >= Duration::from_millis(100);
+        if *key == keys[0] {
+            in_trouble |= slow || written.is_err();
+            if in_trouble && written.is_ok() {
+                report.recovered.get_or_insert(start + took);
+            }
+        }
         match written {
-            Ok(_) if took < Duration::from_millis(100) => report.at_once += 1,
+            Ok(_) if !slow => report.at_once += 1,
             Ok(_) => {
                 report.later += 1;
                 report.slowest = report.slowest.max(took);

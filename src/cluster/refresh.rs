@@ -32,6 +32,8 @@ pub(super) struct Refresh {
     tried: Vec<NodeId>,
     /// Rounds in which nobody answered.
     failures: u32,
+    /// Answers that were taken over.
+    answers: u64,
     not_before: Instant,
     periodic: Option<Instant>,
     next_ask: u64,
@@ -70,6 +72,7 @@ impl Refresh {
             asking: None,
             tried: Vec::new(),
             failures: 0,
+            answers: 0,
             not_before: now,
             periodic: None,
             next_ask: 0,
@@ -155,11 +158,17 @@ impl Refresh {
     pub(super) fn done(&mut self, now: Instant, random: u64) {
         self.tried.clear();
         self.failures = 0;
+        self.answers += 1;
         self.not_before = now + PAUSE + scaled(PAUSE, random);
         self.periodic = self.every.map(|every| {
             // Clients that were started together shall not ask together.
             now + every.saturating_sub(scaled(every / 5, random))
         });
+    }
+
+    /// How many answers were taken over.
+    pub(super) fn answers(&self) -> u64 {
+        self.answers
     }
 
     /// Whether nobody answered, in a whole round and until now.

@@ -63,8 +63,6 @@ pub(crate) struct Router {
     failure: Option<Error>,
     /// Counts the changes of what node serves what.
     version: u64,
-    /// Counts the answers about the topology.
-    answers: u64,
     events: VecDeque<Event>,
 }
 
@@ -246,7 +244,7 @@ impl Call {
         self.redirects = 0;
     }
 
-    /// When it ends, come what may.
+    /// When it ends, come what may; then [`Call::expired`] says why.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
@@ -283,7 +281,6 @@ impl Router {
             doubted: None,
             failure: None,
             version: 0,
-            answers: 0,
             events: VecDeque::new(),
         }
     }
@@ -618,7 +615,7 @@ impl Router {
 
     /// How many questions about the topology were answered and taken over.
     pub(crate) fn answers(&self) -> u64 {
-        self.answers
+        self.refresh.answers()
     }
 
     /// Whether all nodes were asked for the topology in vain.
@@ -865,7 +862,6 @@ impl Router {
         self.doubted = None;
         self.failure = None;
         self.refresh.done(now, random);
-        self.answers += 1;
         if self.adopted.as_ref() == Some(&answer) {
             return;
         }
@@ -879,11 +875,11 @@ impl Router {
         }
         let changed = !topology.agrees_with(&self.topology);
         self.topology = topology;
-        self.version += u64::from(changed);
         let known: Vec<_> = self.topology.nodes().collect();
         let gone = self.nodes.retain(|id| known.contains(&id));
         self.events.extend(gone.into_iter().map(Event::Forget));
         if changed {
+            self.version += 1;
             self.events.push_back(Event::Changed);
         }
     }
