@@ -770,7 +770,7 @@ async fn a_slot_on_the_move_is_followed() {
             async move { client.mget(all).await }
         });
         tokio::task::yield_now().await;
-        let short = Client::connect(&format!("{}?response_timeout=300ms", cluster.url()))
+        let short = Client::connect(&format!("{}?response_timeout=1s", cluster.url()))
             .await
             .unwrap();
         let error = short.mget(all.clone()).await.unwrap_err();
