@@ -364,6 +364,8 @@ impl<X, S: Sequence, F> fmt::Debug for Transaction<X, S, F> {
 pub struct Pipelined<S, F> {
     commands: S,
     count: usize,
+    /// That of all commands together.
+    patience: Patience,
     form: PhantomData<fn() -> F>,
 }
 
@@ -374,8 +376,15 @@ impl<S: Sequence, F> Pipelined<S, F> {
     }
 
     fn new(commands: S) -> Self {
+        let mut sums = Sums {
+            count: 0,
+            patience: Patience::None,
+        };
+        // Adding up never fails.
+        let _ = commands.visit(&mut sums);
         Self {
-            count: Count::of(&commands),
+            count: sums.count,
+            patience: sums.patience,
             commands,
             form: PhantomData,
         }
@@ -394,24 +403,6 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
     }
 
     fn check(&self, place: Place) -> Result<()> {
-        each(&self.commands, |info, patience| {
-            if info.replies != Replies::One {
-                return Err(refused(
-                    "it is not answered by one reply and so cannot be part of a pipeline: send it by itself",
-                ));
-            }
-            if info.flags.contains(Flags::NO_AUTH) {
-                return Err(refused(
-                    "some servers swallow its error when other replies are pending: send it by itself",
-                ));
-            }
-            if place == Place::Shared && patience != Patience::None {
-                return Err(refused(
-                    "in a pipeline it would hold back the replies of other callers: send it by itself, or take a connection of your own with dedicated()",
-                ));
-            }
-            Ok(())
-        })?;
         self.commands.visit(&mut Checks(place))
     }
 
@@ -420,17 +411,7 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
     }
 
     fn patience(&self) -> Patience {
-        let mut patience = Patience::None;
-        // Adding up never fails.
-        let _ = each(&self.commands, |_, more| {
-            patience = match (patience, more) {
-                (Patience::Forever, _) | (_, Patience::Forever) => Patience::Forever,
-                (Patience::Up(one), Patience::Up(other)) => Patience::Up(one.saturating_add(other)),
-                (Patience::None, other) | (other, Patience::None) => other,
-            };
-            Ok(())
-        });
-        patience
+        self.patience
     }
 
     fn leaves_no_trace(&self) -> bool {
@@ -625,11 +606,40 @@ impl Visitor for Count {
     }
 }
 
+/// How many commands there are, and how long all of them together may be held back.
+struct Sums {
+    count: usize,
+    patience: Patience,
+}
+
+impl Visitor for Sums {
+    fn visit<C: Command>(&mut self, command: &C) -> Result<ControlFlow<()>> {
+        self.count += 1;
+        self.patience = match (self.patience, command.patience()) {
+            (Patience::Forever, _) | (_, Patience::Forever) => Patience::Forever,
+            (Patience::Up(one), Patience::Up(other)) => Patience::Up(one.saturating_add(other)),
+            (Patience::None, other) | (other, Patience::None) => other,
+        };
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// Whether each command may be part of a pipeline there.
 struct Checks(Place);
 
 impl Visitor for Checks {
     fn visit<C: Command>(&mut self, command: &C) -> Result<ControlFlow<()>> {
-        check(command, self.0).map(ControlFlow::Continue)
+        let info = command.info();
+        let fault = if info.replies != Replies::One {
+            "it is not answered by one reply and so cannot be part of a pipeline: send it by itself"
+        } else if info.flags.contains(Flags::NO_AUTH) {
+            "some servers swallow its error when other replies are pending: send it by itself"
+        } else if self.0 == Place::Shared && command.patience() != Patience::None {
+            "in a pipeline it would hold back the replies of other callers: send it by itself, or take a connection of your own with dedicated()"
+        } else {
+            return check(command, self.0).map(ControlFlow::Continue);
+        };
+        Err(refused(fault).with_command(info.name))
     }
 }
 

@@ -757,6 +757,10 @@ fn read_number(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
 
 /// Where the CRLF of the line at `at` begins.
 fn line_end(bytes: &[u8], at: usize) -> Option<usize> {
+    // `OK` needs no search.
+    if bytes.get(at + 2..at + 4) == Some(b"\r\n") && bytes.get(at) != Some(&b'\r') {
+        return Some(at + 2);
+    }
     let mut from = at;
     loop {
         let cr = from + memchr(b'\r', bytes.get(from..)?)?;
