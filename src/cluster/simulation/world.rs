@@ -840,8 +840,6 @@ impl World {
         }
     }
 
-    // ---- helpers
-
     fn break_promise(&mut self, what: String) {
         if self.verbose {
             println!("{:>9} BROKEN: {what}", self.now);
