@@ -5,11 +5,9 @@
 
 use std::{fs, process::Command};
 
-use respec_testkit::Server;
-
 use crate::{
     clients::Result,
-    harness,
+    harness::{self, Servers},
     rows::{Contestant, Row, Workload},
 };
 
@@ -37,7 +35,7 @@ pub(crate) struct Counted {
 
 /// Counts for those of the rows for which it tells something, if `strace` is there and may work.
 pub(crate) fn count(
-    server: &Server,
+    servers: &Servers,
     rows: &[&'static Row],
     who: &[Contestant],
 ) -> Result<Vec<Counted>> {
@@ -51,8 +49,8 @@ pub(crate) fn count(
             continue;
         };
         for &who in who.iter().filter(|who| row.has(**who)) {
-            let once = calls(server, row, who, operations)?;
-            let twice = calls(server, row, who, 2 * operations)?;
+            let once = calls(servers, row, who, operations)?;
+            let twice = calls(servers, row, who, 2 * operations)?;
             let calls = twice.minus(once).over(operations);
             eprintln!("system calls  {row}  {}  {calls:.3?}", who.name());
             counted.push(Counted { row, who, calls });
@@ -64,7 +62,7 @@ pub(crate) fn count(
 /// How many operations are enough, for the rows whose system calls are counted.
 fn operations(row: &Row) -> Option<u64> {
     match row.workload {
-        Workload::Tasks(tasks) => Some(500 * tasks as u64),
+        Workload::Tasks(tasks) | Workload::Cluster(tasks) => Some(500 * tasks as u64),
         Workload::BigGet | Workload::BigSet => Some(100),
         _ => None,
     }
@@ -77,9 +75,9 @@ fn is_possible() -> bool {
     traced.is_ok_and(|output| output.status.success())
 }
 
-fn calls(server: &Server, row: &'static Row, who: Contestant, operations: u64) -> Result<Calls> {
-    let table = server.directory().join("calls");
-    let child = harness::child(server.addr(), row, who, &[operations.to_string()])?;
+fn calls(servers: &Servers, row: &'static Row, who: Contestant, operations: u64) -> Result<Calls> {
+    let table = servers.directory().join("calls");
+    let child = harness::child(servers, row, who, &[operations.to_string()])?;
     let output = Command::new("strace")
         .args(["-f", "-c", "-U", "name,calls", "-o"])
         .arg(&table)

@@ -3,11 +3,13 @@
 
 use std::{
     net::SocketAddr,
+    path::Path,
     process::{Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use respec_testkit::{Server, Variant};
+use respec_testkit::{Cluster, Node, Server, Variant};
 use rustix::{
     process::Pid,
     thread::{CpuSet, sched_setaffinity},
@@ -17,7 +19,7 @@ use rustix::{
 use crate::{
     clients::Result,
     machine::Load,
-    rows::{Contestant, Placement, ROWS, Row},
+    rows::{Contestant, Placement, ROWS, Row, Workload},
     workload::{self, Budget, Edge},
 };
 
@@ -51,25 +53,84 @@ pub(crate) struct Series {
     pub(crate) samples: Vec<Sample>,
 }
 
-/// A server on core 0 with what the workloads read.
-pub(crate) fn start_server() -> Result<Server> {
-    let server = Server::builder(Variant::Redis70)
-        .unix_socket(false)
-        // A subscriber that is slow shall be measured, and not be disconnected.
-        .config("client-output-buffer-limit", "pubsub 0 0 0")
-        .start()?;
+/// The servers of all rows, with what the workloads read, on core 0.
+pub(crate) struct Servers {
+    alone: Server,
+    /// The nodes of a cluster of primaries, which runs as long as this.
+    nodes: Vec<Arc<Node>>,
+    _cluster: Option<Cluster>,
+}
+
+impl Servers {
+    /// Starts what the rows take.
+    pub(crate) fn start(rows: &[&'static Row]) -> Result<Self> {
+        let alone = Server::builder(Variant::Redis70)
+            .unix_socket(false)
+            // A subscriber that is slow shall be measured, and not be disconnected.
+            .config("client-output-buffer-limit", "pubsub 0 0 0")
+            .start()?;
+        pin_server(&alone)?;
+        workload::prepare(&alone)?;
+        if !rows.iter().any(|row| is_clustered(row)) {
+            return Ok(Self {
+                alone,
+                nodes: Vec::new(),
+                _cluster: None,
+            });
+        }
+        let cluster = Cluster::builder(Variant::Redis70)
+            .replicas(0)
+            // Nodes that share a busy core shall not take each other for dead.
+            .node_timeout(Duration::from_secs(15))
+            .start()?;
+        let nodes = cluster.nodes();
+        for node in &nodes {
+            pin_server(node.server())?;
+        }
+        workload::prepare_cluster(&cluster)?;
+        Ok(Self {
+            alone,
+            nodes,
+            _cluster: Some(cluster),
+        })
+    }
+
+    /// The version of the servers.
+    pub(crate) fn version(&self) -> &str {
+        self.alone.version()
+    }
+
+    /// A directory that goes away with the servers.
+    pub(crate) fn directory(&self) -> &Path {
+        self.alone.directory()
+    }
+
+    /// Those that take part in a row.
+    fn of(&self, row: &Row) -> Vec<&Server> {
+        if is_clustered(row) {
+            self.nodes.iter().map(|node| node.server()).collect()
+        } else {
+            vec![&self.alone]
+        }
+    }
+}
+
+fn is_clustered(row: &Row) -> bool {
+    matches!(row.workload, Workload::Cluster(_))
+}
+
+fn pin_server(server: &Server) -> Result<()> {
     for thread in std::fs::read_dir(format!("/proc/{}/task", server.pid()))? {
         let thread = thread?.file_name();
         let thread = thread.to_string_lossy().parse()?;
         sched_setaffinity(Pid::from_raw(thread), &cores(&[SERVER_CORE]))?;
     }
-    workload::prepare(&server)?;
-    Ok(server)
+    Ok(())
 }
 
 /// Measures the rows with the contestants that have what they need.
 pub(crate) fn measure(
-    server: &Server,
+    servers: &Servers,
     rows: &[&'static Row],
     who: &[Contestant],
     settings: &Settings,
@@ -98,7 +159,7 @@ pub(crate) fn measure(
             // Whoever comes first in one round comes last in the next.
             for turn in 0..contestants {
                 let series = &mut of_row[(round + turn) % contestants];
-                let sample = quiet_sample(server, row, series.who, settings)
+                let sample = quiet_sample(servers, row, series.who, settings)
                     .map_err(|error| format!("{row}, {}: {error}", series.who.name()))?;
                 eprintln!(
                     "round {}/{}  {row}  {}  {:.0} op/s  {:.2} µs{}",
@@ -123,17 +184,17 @@ pub(crate) fn measure(
 /// A measurement that other processes have not disturbed, or after some attempts the one that they
 /// have disturbed the least.
 fn quiet_sample(
-    server: &Server,
+    servers: &Servers,
     row: &'static Row,
     who: Contestant,
     settings: &Settings,
 ) -> Result<Sample> {
-    let mut best = sample(server, row, who, settings)?;
+    let mut best = sample(servers, row, who, settings)?;
     for _ in 1..settings.attempts {
         if !best.is_disturbed() {
             break;
         }
-        let next = sample(server, row, who, settings)?;
+        let next = sample(servers, row, who, settings)?;
         if next.foreign < best.foreign {
             best = next;
         }
@@ -143,19 +204,20 @@ fn quiet_sample(
 
 /// One measurement in a process of its own.
 fn sample(
-    server: &Server,
+    servers: &Servers,
     row: &'static Row,
     who: Contestant,
     settings: &Settings,
 ) -> Result<Sample> {
-    let reads = reads(server)?;
-    let load = Load::now(server.pid())?;
+    let involved = servers.of(row);
+    let reads = reads(&involved)?;
+    let load = Load::now(&involved)?;
     let budgets = [settings.warm_up, settings.seconds].map(|seconds| format!("{seconds}s"));
-    let output = child(server.addr(), row, who, &budgets)?
+    let output = child(servers, row, who, &budgets)?
         .stderr(Stdio::inherit())
         .output()?;
-    let foreign = load.foreign_until(&Load::now(server.pid())?);
-    let reads = self::reads(server)? - reads;
+    let foreign = load.foreign_until(&Load::now(&involved)?);
+    let reads = self::reads(&involved)? - reads;
     if !output.status.success() {
         return Err(format!("the measuring process ended with {}", output.status).into());
     }
@@ -186,7 +248,7 @@ impl Sample {
 ///
 /// A budget is a number of seconds, `0.7s`, or of operations, `1000`.
 pub(crate) fn child(
-    server: SocketAddr,
+    servers: &Servers,
     row: &'static Row,
     who: Contestant,
     budgets: &[String],
@@ -195,9 +257,19 @@ pub(crate) fn child(
         .iter()
         .position(|known| std::ptr::eq(known, row))
         .ok_or("the row is not one of the table")?;
+    let addresses: Vec<String> = servers
+        .of(row)
+        .iter()
+        .map(|server| server.addr().to_string())
+        .collect();
     let mut command = Command::new(std::env::current_exe()?);
     command
-        .args(["child", &server.to_string(), &index.to_string(), who.name()])
+        .args([
+            "child",
+            &addresses.join(","),
+            &index.to_string(),
+            who.name(),
+        ])
         .args(budgets)
         .stdin(Stdio::null());
     Ok(command)
@@ -205,10 +277,13 @@ pub(crate) fn child(
 
 /// What the command of [`child`] does.
 pub(crate) fn run_child(arguments: &[String]) -> Result<()> {
-    let [server, index, who, budgets @ ..] = arguments else {
-        return Err("expected a server, a row, a contestant and budgets".into());
+    let [servers, index, who, budgets @ ..] = arguments else {
+        return Err("expected servers, a row, a contestant and budgets".into());
     };
-    let server = server.parse()?;
+    let servers = servers
+        .split(',')
+        .map(|address| Ok(address.parse()?))
+        .collect::<Result<Vec<SocketAddr>>>()?;
     let row = ROWS.get(index.parse::<usize>()?).ok_or("no such row")?;
     let who = Contestant::named(who).ok_or("no such contestant")?;
     let budgets = budgets
@@ -217,7 +292,7 @@ pub(crate) fn run_child(arguments: &[String]) -> Result<()> {
         .collect::<Result<Vec<_>>>()?;
     pin(row.placement)?;
     let mut begin = (Instant::now(), cpu_time());
-    workload::run(row, who, server, &budgets, &mut |edge| match edge {
+    workload::run(row, who, &servers, &budgets, &mut |edge| match edge {
         Edge::Begin => begin = (Instant::now(), cpu_time()),
         Edge::End(operations) => {
             let phase = Phase {
@@ -304,15 +379,17 @@ fn cpu_time() -> Duration {
     )
 }
 
-/// How many batches the server has read so far.
-fn reads(server: &Server) -> Result<u64> {
-    let info = server.command(&[b"INFO", b"stats"])?;
-    let info = String::from_utf8(info)?;
-    let reads = info
-        .lines()
-        .find_map(|line| line.strip_prefix("total_reads_processed:"))
-        .ok_or("the server does not count its reads")?;
-    Ok(reads.trim().parse()?)
+/// How many batches the servers have read so far.
+fn reads(servers: &[&Server]) -> Result<u64> {
+    let each = servers.iter().map(|server| {
+        let info = String::from_utf8(server.command(&[b"INFO", b"stats"])?)?;
+        let reads = info
+            .lines()
+            .find_map(|line| line.strip_prefix("total_reads_processed:"))
+            .ok_or("the server does not count its reads")?;
+        Ok(reads.trim().parse::<u64>()?)
+    });
+    each.sum()
 }
 
 /// Whether there are enough cores for the row.

@@ -19,11 +19,10 @@ use respec::{
     reply::{Decode, DecodeError, FromReply},
     resp::{Frame, Limits, Reply, Scanner, Writer},
 };
-use respec_testkit::Server;
 
 use crate::{
     clients::{Result, raw::request},
-    harness,
+    harness::{self, Servers},
     rows::{Contestant, Driver, Row, Workload},
 };
 
@@ -79,7 +78,7 @@ const PARTS: &[Part] = &[
 ];
 
 /// Prints both tables.
-pub(crate) fn print(server: &Server, rows: &[&'static Row], who: &[Contestant]) -> Result<()> {
+pub(crate) fn print(servers: &Servers, rows: &[&'static Row], who: &[Contestant]) -> Result<()> {
     if Command::new("valgrind").arg("--version").output().is_err() {
         return Err("valgrind is missing".into());
     }
@@ -114,9 +113,8 @@ pub(crate) fn print(server: &Server, rows: &[&'static Row], who: &[Contestant]) 
                 table.push_str(" |");
                 continue;
             }
-            let run = |operations: u64| {
-                harness::child(server.addr(), row, who, &[operations.to_string()])
-            };
+            let run =
+                |operations: u64| harness::child(servers, row, who, &[operations.to_string()]);
             let instructions = difference(Tool::Instructions, operations, run)?;
             let allocations = difference(Tool::Allocations, operations, run)?;
             eprintln!(
@@ -148,7 +146,7 @@ fn operations(row: &Row) -> Option<u64> {
     }
     match row.workload {
         Workload::Get | Workload::Set => Some(1_000),
-        Workload::Tasks(tasks) => Some(20 * tasks as u64),
+        Workload::Tasks(tasks) | Workload::Cluster(tasks) => Some(20 * tasks as u64),
         Workload::Pipeline(commands) => Some(20 * commands as u64),
         Workload::Lrange | Workload::Hgetall => Some(50),
         Workload::Messages => Some(20_000),

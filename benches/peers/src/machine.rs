@@ -2,6 +2,7 @@
 
 use std::{fs, process::Command, thread};
 
+use respec_testkit::Server;
 use rustix::param::clock_ticks_per_second;
 
 use crate::clients::Result;
@@ -12,12 +13,12 @@ pub(crate) struct Load {
     busy: u64,
     /// Of everything and nothing.
     total: u64,
-    /// Of the server, of this process, and of those that it has waited for.
+    /// Of the servers, of this process, and of those that it has waited for.
     own: u64,
 }
 
 impl Load {
-    pub(crate) fn now(server: u32) -> Result<Self> {
+    pub(crate) fn now(servers: &[&Server]) -> Result<Self> {
         let stat = fs::read_to_string("/proc/stat")?;
         let all = stat.lines().next().ok_or("no line in /proc/stat")?;
         // User, nice, system, idle, waiting for IO, interrupts of two kinds, stolen; after that come
@@ -30,10 +31,14 @@ impl Load {
             .collect::<Result<Vec<u64>>>()?;
         let idle: u64 = ticks.iter().skip(3).take(2).sum();
         let total: u64 = ticks.iter().sum();
+        let mut own = of_process("self", 4)?;
+        for server in servers {
+            own += of_process(&server.pid().to_string(), 4)?;
+        }
         Ok(Self {
             busy: total - idle,
             total,
-            own: of_process("self", 4)? + of_process(&server.to_string(), 4)?,
+            own,
         })
     }
 

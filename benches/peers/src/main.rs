@@ -14,7 +14,7 @@ mod workload;
 use std::{env, fs, path::Path, process::ExitCode};
 
 use clients::Result;
-use harness::Settings;
+use harness::{Servers, Settings};
 use rows::{Contestant, ROWS, Row};
 
 fn main() -> ExitCode {
@@ -50,10 +50,10 @@ struct Options {
 fn measure(arguments: &[String]) -> Result<()> {
     let options = Options::parse(arguments)?;
     let Options { rows, who, .. } = &options;
-    let server = harness::start_server()?;
-    let all = harness::measure(&server, rows, who, &options.settings)?;
+    let servers = Servers::start(rows)?;
+    let all = harness::measure(&servers, rows, who, &options.settings)?;
     let counted = if options.counts {
-        counts::count(&server, rows, who)?
+        counts::count(&servers, rows, who)?
     } else {
         Vec::new()
     };
@@ -61,7 +61,7 @@ fn measure(arguments: &[String]) -> Result<()> {
     print!("{}", report::tables(&results, who));
     if options.write {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let document = report::document(&results, &options.settings, server.version());
+        let document = report::document(&results, &options.settings, servers.version());
         fs::write(here.join("results.md"), document)?;
         fs::write(here.join("results.svg"), plot::svg(&results))?;
     }
@@ -76,7 +76,7 @@ fn count_instructions(arguments: &[String]) -> Result<()> {
     } else {
         who
     };
-    instructions::print(&harness::start_server()?, &rows, &who)
+    instructions::print(&Servers::start(&rows)?, &rows, &who)
 }
 
 impl Options {

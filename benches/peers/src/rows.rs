@@ -33,6 +33,8 @@ pub(crate) enum Workload {
     Lrange,
     /// HGETALL of 1,000 fields.
     Hgetall,
+    /// What [`Workload::Tasks`] does, on a cluster of three nodes.
+    Cluster(usize),
     /// Messages of a channel to which another process publishes.
     Messages,
     /// So many threads that share one pooled client, each of which sends one GET after the other.
@@ -89,8 +91,6 @@ pub(crate) enum Target {
 }
 
 /// The rows in the order of the table.
-///
-/// W7, a cluster, comes between W6 and W8.
 pub(crate) const ROWS: &[Row] = &[
     row(
         "W1",
@@ -267,6 +267,22 @@ pub(crate) const ROWS: &[Row] = &[
         Driver::CurrentThread,
         Placement::Cross,
         W6_HGETALL,
+    ),
+    row(
+        "W7",
+        "64 tasks, cluster of 3",
+        Workload::Cluster(64),
+        Driver::CurrentThread,
+        Placement::Cross,
+        &[Target::Best(1.4), Target::Cpu(0.5)],
+    ),
+    row(
+        "W7",
+        "64 tasks, cluster of 3",
+        Workload::Cluster(64),
+        Driver::MultiThread,
+        Placement::Free,
+        &[Target::Best(2.0), Target::Cpu(0.5)],
     ),
     row(
         "W8",

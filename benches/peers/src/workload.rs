@@ -13,12 +13,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use respec_testkit::Server;
+use respec_testkit::{Cluster, Server, slot_of};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     clients::{
-        Async, Blocking, Failure, Pooled, Result, Subscriber,
+        Async, Blocking, Clustered, Failure, Pooled, Result, Shared, Subscriber,
         raw::{Exchange, Raw, request},
         rawtokio::RawTokio,
         redis1, redis2,
@@ -48,16 +48,19 @@ enum End {
 
 /// Runs the row's workload once for each budget, on the same connections, and tells `report` how
 /// many operations were done.
+///
+/// There is one server, or the primaries of a cluster.
 pub(crate) fn run(
     row: &Row,
     who: Contestant,
-    server: SocketAddr,
+    servers: &[SocketAddr],
     budgets: &[Budget],
     report: &mut (dyn FnMut(Edge) + Send),
 ) -> Result<()> {
     let mut run = Run {
         row,
-        server,
+        server: *servers.first().ok_or("there is no server")?,
+        servers,
         budgets,
         report,
     };
@@ -90,6 +93,17 @@ pub(crate) fn run(
             Contestant::Rustis => run.messages::<crate::clients::rustis::Messages>(),
         };
     }
+    if let Workload::Cluster(tasks) = row.workload {
+        return match who {
+            Contestant::Raw => run.raw_cluster(tasks),
+            Contestant::RawTokio => run.rawtokio_cluster(tasks),
+            Contestant::Respec => run.cluster::<respec::Client>(tasks),
+            Contestant::Redis1 => run.cluster::<::redis1::cluster_async::ClusterConnection>(tasks),
+            Contestant::Redis2 => run.cluster::<::redis2::cluster_async::ClusterConnection>(tasks),
+            Contestant::Fred => run.cluster::<::fred::clients::Client>(tasks),
+            Contestant::Rustis => run.cluster::<::rustis::client::Client>(tasks),
+        };
+    }
     match who {
         Contestant::Raw => run.raw(),
         Contestant::RawTokio => run.rawtokio(),
@@ -109,15 +123,18 @@ pub(crate) enum Edge {
     End(u64),
 }
 
-/// Puts what the workloads read onto the server.
+/// Puts what [`Workload::Cluster`] reads onto a cluster.
+pub(crate) fn prepare_cluster(cluster: &Cluster) -> Result<()> {
+    for key in keys(MOST_KEYS) {
+        let node = cluster.primary_of(slot_of(key.as_bytes()))?;
+        command(node.server(), &[b"SET", key.as_bytes(), &[b'x'; SMALL]])?;
+    }
+    Ok(())
+}
+
+/// Puts what the other workloads read onto the server.
 pub(crate) fn prepare(server: &Server) -> Result<()> {
-    let run = |words: &[&[u8]]| -> Result<()> {
-        let reply = server.command(words)?;
-        if reply.first() == Some(&b'-') {
-            return Err(String::from_utf8_lossy(&reply).into());
-        }
-        Ok(())
-    };
+    let run = |words: &[&[u8]]| command(server, words);
     run(&[b"FLUSHALL"])?;
     for key in keys(MOST_KEYS) {
         run(&[b"SET", key.as_bytes(), &[b'x'; SMALL]])?;
@@ -133,6 +150,14 @@ pub(crate) fn prepare(server: &Server) -> Result<()> {
         hset.extend([field.as_bytes(), value.as_bytes()]);
     }
     run(&hset)
+}
+
+fn command(server: &Server, words: &[&[u8]]) -> Result<()> {
+    let reply = server.command(words)?;
+    if reply.first() == Some(&b'-') {
+        return Err(String::from_utf8_lossy(&reply).into());
+    }
+    Ok(())
 }
 
 /// Publishes as fast as the server takes it and the subscriber keeps up, until the latter ends.
@@ -162,6 +187,7 @@ pub(crate) fn publish(server: SocketAddr, taken: &mut impl Read) -> Result<()> {
 struct Run<'r> {
     row: &'r Row,
     server: SocketAddr,
+    servers: &'r [SocketAddr],
     budgets: &'r [Budget],
     report: &'r mut (dyn FnMut(Edge) + Send),
 }
@@ -215,9 +241,10 @@ impl Run<'_> {
                         expect(client.hgetall(HASH_KEY)?, ELEMENTS)?;
                     }
                 }
-                Workload::Tasks(_) | Workload::Messages | Workload::Pool(_) => {
-                    return Err(self.unfit());
-                }
+                Workload::Tasks(_)
+                | Workload::Cluster(_)
+                | Workload::Messages
+                | Workload::Pool(_) => return Err(self.unfit()),
             }
             (self.report)(Edge::End(meter.done));
         }
@@ -228,18 +255,29 @@ impl Run<'_> {
         let runtime = runtime(self.row.driver)?;
         let client = runtime.block_on(C::connect(self.server))?;
         let workload = self.row.workload;
+        if let Workload::Tasks(tasks) = workload {
+            return self.share(&runtime, client, tasks);
+        }
         for &budget in self.budgets {
-            let client = client.clone();
-            let report = &mut self.report;
-            let done = runtime.block_on(async {
-                // In a task, so that on a multi-thread runtime it is on a worker.
-                report(Edge::Begin);
-                if let Workload::Tasks(tasks) = workload {
-                    share(client, tasks, budget).await
-                } else {
-                    tokio::spawn(repeat(client, workload, budget)).await?
-                }
-            })?;
+            (self.report)(Edge::Begin);
+            // In a task, so that on a multi-thread runtime it is on a worker.
+            let task = runtime.spawn(repeat(client.clone(), workload, budget));
+            let done = runtime.block_on(task)??;
+            (self.report)(Edge::End(done));
+        }
+        Ok(())
+    }
+
+    fn cluster<C: Clustered>(&mut self, tasks: usize) -> Result<()> {
+        let runtime = runtime(self.row.driver)?;
+        let client = runtime.block_on(C::connect(self.server))?;
+        self.share(&runtime, client, tasks)
+    }
+
+    fn share<C: Shared>(&mut self, runtime: &Runtime, client: C, tasks: usize) -> Result<()> {
+        for &budget in self.budgets {
+            (self.report)(Edge::Begin);
+            let done = runtime.block_on(share(client.clone(), tasks, budget))?;
             (self.report)(Edge::End(done));
         }
         Ok(())
@@ -306,6 +344,56 @@ impl Run<'_> {
             });
             let done;
             (raw, done) = runtime.block_on(task)??;
+            (self.report)(Edge::End(done));
+        }
+        Ok(())
+    }
+
+    /// Writes to all nodes before it reads from the first.
+    fn raw_cluster(&mut self, tasks: usize) -> Result<()> {
+        let mut nodes = self.exchanges(tasks)?;
+        let mut sockets = nodes
+            .iter()
+            .map(|(node, _)| Raw::connect(*node))
+            .collect::<Result<Vec<_>>>()?;
+        for &budget in self.budgets {
+            let mut meter = Meter::new(budget);
+            (self.report)(Edge::Begin);
+            while meter.next(tasks as u64) {
+                for (raw, (_, exchange)) in sockets.iter_mut().zip(&nodes) {
+                    raw.write(exchange.requests())?;
+                }
+                for (raw, (_, exchange)) in sockets.iter_mut().zip(&mut nodes) {
+                    raw.read_replies(exchange)?;
+                }
+            }
+            (self.report)(Edge::End(meter.done));
+        }
+        Ok(())
+    }
+
+    fn rawtokio_cluster(&mut self, tasks: usize) -> Result<()> {
+        let runtime = runtime(self.row.driver)?;
+        let mut sockets = Vec::new();
+        for (node, exchange) in self.exchanges(tasks)? {
+            sockets.push((runtime.block_on(RawTokio::connect(node))?, exchange));
+        }
+        for &budget in self.budgets {
+            (self.report)(Edge::Begin);
+            let task = runtime.spawn(async move {
+                let mut meter = Meter::new(budget);
+                while meter.next(tasks as u64) {
+                    for (raw, exchange) in &mut sockets {
+                        raw.write(exchange.requests()).await?;
+                    }
+                    for (raw, exchange) in &mut sockets {
+                        raw.read_replies(exchange).await?;
+                    }
+                }
+                Ok::<_, Failure>((sockets, meter.done))
+            });
+            let done;
+            (sockets, done) = runtime.block_on(task)??;
             (self.report)(Edge::End(done));
         }
         Ok(())
@@ -399,24 +487,34 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// What a raw socket sends to each node of a cluster.
+    fn exchanges(&self, tasks: usize) -> Result<Vec<(SocketAddr, Exchange)>> {
+        let mut requests: Vec<Vec<Vec<u8>>> = vec![Vec::new(); self.servers.len()];
+        for request in self::requests(tasks) {
+            // The others answer that the key is elsewhere.
+            let node = self
+                .servers
+                .iter()
+                .position(|node| Exchange::prepare(*node, request.clone(), 1).is_ok())
+                .ok_or("no node takes a request")?;
+            requests[node].push(request);
+        }
+        let nodes = self.servers.iter().zip(requests);
+        nodes
+            .map(|(&node, requests)| {
+                let count = requests.len();
+                Ok((node, Exchange::prepare(node, requests.concat(), count)?))
+            })
+            .collect()
+    }
+
     /// What the raw sockets send, and how many operations that is.
     fn exchange(&self) -> Result<(Exchange, u64)> {
         let small = [b'x'; SMALL];
-        let get = |key: &str| request(&[b"GET", key.as_bytes()]);
-        let set = |key: &str, value: &[u8]| request(&[b"SET", key.as_bytes(), value]);
         let (requests, count) = match self.row.workload {
             Workload::Get => (get(&keys(1)[0]), 1),
             Workload::Set => (set(&keys(1)[0], &small), 1),
-            Workload::Tasks(tasks) => {
-                let both = keys(tasks).into_iter().enumerate().map(|(n, key)| {
-                    if n % 2 == 0 {
-                        get(&key)
-                    } else {
-                        set(&key, &small)
-                    }
-                });
-                (both.flatten().collect(), tasks)
-            }
+            Workload::Tasks(tasks) => (requests(tasks).concat(), tasks),
             Workload::Pipeline(commands) => {
                 let sets = keys(commands).into_iter().flat_map(|key| set(&key, &small));
                 (sets.collect(), commands)
@@ -425,7 +523,9 @@ impl Run<'_> {
             Workload::BigSet => (set(BIG_WRITTEN_KEY, &vec![b'x'; BIG]), 1),
             Workload::Lrange => (request(&[b"LRANGE", LIST_KEY.as_bytes(), b"0", b"-1"]), 1),
             Workload::Hgetall => (request(&[b"HGETALL", HASH_KEY.as_bytes()]), 1),
-            Workload::Messages | Workload::Pool(_) => return Err(self.unfit()),
+            Workload::Cluster(_) | Workload::Messages | Workload::Pool(_) => {
+                return Err(self.unfit());
+            }
         };
         Ok((
             Exchange::prepare(self.server, requests, count)?,
@@ -436,6 +536,27 @@ impl Run<'_> {
     fn unfit(&self) -> Failure {
         format!("{} is not run like this", self.row).into()
     }
+}
+
+/// What so many tasks send at the same time: GET and SET in turn.
+fn requests(tasks: usize) -> Vec<Vec<u8>> {
+    let each = keys(tasks).into_iter().enumerate();
+    let request = |(n, key): (usize, String)| {
+        if n % 2 == 0 {
+            get(&key)
+        } else {
+            set(&key, &[b'x'; SMALL])
+        }
+    };
+    each.map(request).collect()
+}
+
+fn get(key: &str) -> Vec<u8> {
+    request(&[b"GET", key.as_bytes()])
+}
+
+fn set(key: &str, value: &[u8]) -> Vec<u8> {
+    request(&[b"SET", key.as_bytes(), value])
 }
 
 /// One operation after the other.
@@ -484,17 +605,17 @@ async fn repeat<C: Async>(mut client: C, workload: Workload, budget: Budget) -> 
                 expect(client.hgetall(HASH_KEY).await?, ELEMENTS)?;
             }
         }
-        Workload::Tasks(_) | Workload::Messages | Workload::Pool(_) => {
+        Workload::Tasks(_) | Workload::Cluster(_) | Workload::Messages | Workload::Pool(_) => {
             return Err("this workload is not one operation after the other".into());
         }
     }
     Ok(meter.done)
 }
 
-/// Tasks that share the client's connection, each with a key of its own.
+/// Tasks that share the client's connections, each with a key of its own.
 ///
 /// Only the first task looks at the clock, since the others would pay for it with every operation.
-async fn share<C: Async>(client: C, tasks: usize, budget: Budget) -> Result<u64> {
+async fn share<C: Shared>(client: C, tasks: usize, budget: Budget) -> Result<u64> {
     let over = Arc::new(AtomicBool::new(false));
     let small = Bytes::from(vec![b'x'; SMALL]);
     let keys = keys(tasks).into_iter().enumerate();

@@ -15,11 +15,11 @@ use ::fred::{
 use bytes::Bytes;
 use tokio::sync::broadcast::Receiver;
 
-use super::{Async, Result, Subscriber};
+use super::{Async, Clustered, Result, Shared, Subscriber};
 
 /// Connects; there is no time-out of requests by default.
-async fn client(server: SocketAddr) -> Result<Client> {
-    let client = Builder::from_config(Config::from_url(&format!("redis://{server}"))?)
+async fn client(url: &str) -> Result<Client> {
+    let client = Builder::from_config(Config::from_url(url)?)
         .with_config(|config| config.version = RespVersion::RESP3)
         .with_connection_config(|config| {
             config.tcp = TcpConfig {
@@ -36,11 +36,7 @@ async fn client(server: SocketAddr) -> Result<Client> {
     Ok(client)
 }
 
-impl Async for Client {
-    async fn connect(server: SocketAddr) -> Result<Self> {
-        client(server).await
-    }
-
+impl Shared for Client {
     async fn get(&mut self, key: &str) -> Result<usize> {
         let value: Bytes = KeysInterface::get(self, key).await?;
         Ok(value.len())
@@ -48,6 +44,18 @@ impl Async for Client {
 
     async fn set(&mut self, key: &str, value: &Bytes) -> Result<()> {
         Ok(KeysInterface::set(self, key, value.clone(), None, None, false).await?)
+    }
+}
+
+impl Clustered for Client {
+    async fn connect(node: SocketAddr) -> Result<Self> {
+        client(&format!("redis-cluster://{node}")).await
+    }
+}
+
+impl Async for Client {
+    async fn connect(server: SocketAddr) -> Result<Self> {
+        client(&format!("redis://{server}")).await
     }
 
     async fn set_all(&mut self, keys: &[String], value: &Bytes) -> Result<()> {
@@ -77,7 +85,7 @@ pub(crate) struct Messages {
 
 impl Subscriber for Messages {
     async fn subscribe(server: SocketAddr, channel: &str) -> Result<Self> {
-        let client = client(server).await?;
+        let client = client(&format!("redis://{server}")).await?;
         let messages = client.message_rx();
         client.subscribe(channel).await?;
         Ok(Self {

@@ -3,10 +3,22 @@
 pub(crate) mod fred;
 pub(crate) mod raw;
 pub(crate) mod rawtokio;
-pub(crate) mod redis1;
-pub(crate) mod redis2;
 pub(crate) mod respec;
 pub(crate) mod rustis;
+
+/// redis 1: `Connection`, `MultiplexedConnection` and `ClusterConnection`.
+pub(crate) mod redis1 {
+    use ::redis1 as redis;
+
+    include!("redis.rs");
+}
+
+/// redis 2, in which these have the same names.
+pub(crate) mod redis2 {
+    use ::redis2 as redis;
+
+    include!("redis.rs");
+}
 
 use std::{error::Error, net::SocketAddr};
 
@@ -45,13 +57,22 @@ pub(crate) trait Pooled: Clone + Send + 'static {
     fn get(&self, key: &str) -> Result<usize>;
 }
 
-/// A client on tokio, whose clones share one connection.
-pub(crate) trait Async: Clone + Send + 'static {
-    fn connect(server: SocketAddr) -> impl Future<Output = Result<Self>> + Send;
-
+/// A client on tokio, whose clones share its connections.
+pub(crate) trait Shared: Clone + Send + 'static {
     fn get(&mut self, key: &str) -> impl Future<Output = Result<usize>> + Send;
 
     fn set(&mut self, key: &str, value: &Bytes) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// A client that finds the node of each key itself.
+pub(crate) trait Clustered: Shared {
+    /// Connects to the cluster that a node belongs to.
+    fn connect(node: SocketAddr) -> impl Future<Output = Result<Self>> + Send;
+}
+
+/// A client of one server, with one connection.
+pub(crate) trait Async: Shared {
+    fn connect(server: SocketAddr) -> impl Future<Output = Result<Self>> + Send;
 
     fn set_all(
         &mut self,

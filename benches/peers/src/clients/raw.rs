@@ -73,7 +73,12 @@ impl Raw {
     }
 
     pub(crate) fn exchange(&mut self, exchange: &Exchange) -> Result<()> {
-        self.stream.write_all(exchange.requests())?;
+        self.write(exchange.requests())?;
+        self.read_replies(exchange)
+    }
+
+    /// Reads what answers requests that were written.
+    pub(crate) fn read_replies(&mut self, exchange: &Exchange) -> Result<()> {
         let mut missing = exchange.reply_bytes();
         while missing > 0 {
             missing -= self.read()?;

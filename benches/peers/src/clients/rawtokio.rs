@@ -26,7 +26,12 @@ impl RawTokio {
     }
 
     pub(crate) async fn exchange(&mut self, exchange: &Exchange) -> Result<()> {
-        self.stream.write_all(exchange.requests()).await?;
+        self.write(exchange.requests()).await?;
+        self.read_replies(exchange).await
+    }
+
+    /// Reads what answers requests that were written.
+    pub(crate) async fn read_replies(&mut self, exchange: &Exchange) -> Result<()> {
         let mut missing = exchange.reply_bytes();
         while missing > 0 {
             missing -= self.read().await?;

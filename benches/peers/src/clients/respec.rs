@@ -5,7 +5,7 @@ use std::{collections::HashMap, net::SocketAddr};
 use ::respec::{Client, Config, aio::Dedicated, blocking, cmd, prelude::*};
 use bytes::Bytes;
 
-use super::{Async, Blocking, Pooled, Result, Subscriber};
+use super::{Async, Blocking, Clustered, Pooled, Result, Shared, Subscriber};
 
 fn config(server: SocketAddr) -> Config {
     Config::tcp(server.ip().to_string(), server.port())
@@ -53,11 +53,7 @@ impl Pooled for blocking::Client {
     }
 }
 
-impl Async for Client {
-    async fn connect(server: SocketAddr) -> Result<Self> {
-        Ok(Self::from_config(config(server)))
-    }
-
+impl Shared for Client {
     async fn get(&mut self, key: &str) -> Result<usize> {
         let value: Option<Bytes> = StringCommands::get(&*self, key).await?;
         Ok(value.map_or(0, |value| value.len()))
@@ -65,6 +61,18 @@ impl Async for Client {
 
     async fn set(&mut self, key: &str, value: &Bytes) -> Result<()> {
         Ok(StringCommands::set(&*self, key, value.clone()).await?)
+    }
+}
+
+impl Clustered for Client {
+    async fn connect(node: SocketAddr) -> Result<Self> {
+        Ok(Self::connect(&format!("redis-cluster://{node}")).await?)
+    }
+}
+
+impl Async for Client {
+    async fn connect(server: SocketAddr) -> Result<Self> {
+        Ok(Self::from_config(config(server)))
     }
 
     async fn set_all(&mut self, keys: &[String], value: &Bytes) -> Result<()> {

@@ -10,13 +10,9 @@ use ::rustis::{
 use bytes::Bytes;
 use futures_util::StreamExt;
 
-use super::{Async, Result, Subscriber};
+use super::{Async, Clustered, Result, Shared, Subscriber};
 
-impl Async for Client {
-    async fn connect(server: SocketAddr) -> Result<Self> {
-        Ok(Client::connect(server.to_string()).await?)
-    }
-
+impl Shared for Client {
     async fn get(&mut self, key: &str) -> Result<usize> {
         let value: BulkString = StringCommands::get(&*self, key).await?;
         Ok(value.len())
@@ -24,6 +20,18 @@ impl Async for Client {
 
     async fn set(&mut self, key: &str, value: &Bytes) -> Result<()> {
         Ok(StringCommands::set(&*self, key, RefBulkString::new(value)).await?)
+    }
+}
+
+impl Clustered for Client {
+    async fn connect(node: SocketAddr) -> Result<Self> {
+        Ok(Client::connect(format!("redis+cluster://{node}")).await?)
+    }
+}
+
+impl Async for Client {
+    async fn connect(server: SocketAddr) -> Result<Self> {
+        Ok(Client::connect(server.to_string()).await?)
     }
 
     async fn set_all(&mut self, keys: &[String], value: &Bytes) -> Result<()> {

@@ -1,16 +1,16 @@
-//! redis 1: `Connection` and `MultiplexedConnection`.
+// The module that includes this names the version of the crate `redis`.
 
 use std::{collections::HashMap, net::SocketAddr};
 
-use ::redis1::{
+use redis::{
     AsyncCommands, AsyncConnectionConfig, Client, Commands, Connection, ConnectionInfo,
-    IntoConnectionInfo, PushInfo, PushKind, Value, aio::MultiplexedConnection,
-    io::tcp::TcpSettings, pipe,
+    IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind, Value, aio::MultiplexedConnection,
+    cluster::ClusterClient, cluster_async::ClusterConnection, io::tcp::TcpSettings, pipe,
 };
 use bytes::Bytes;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::{Async, Blocking, Pooled, Result, Subscriber};
+use super::{Async, Blocking, Clustered, Pooled, Result, Shared, Subscriber};
 
 fn info(server: SocketAddr) -> Result<ConnectionInfo> {
     let info = format!("redis://{server}/?protocol=resp3").into_connection_info()?;
@@ -76,14 +76,7 @@ impl Pooled for r2d2::Pool<Client> {
     }
 }
 
-impl Async for MultiplexedConnection {
-    async fn connect(server: SocketAddr) -> Result<Self> {
-        let client = Client::open(info(server)?)?;
-        Ok(client
-            .get_multiplexed_async_connection_with_config(&async_config())
-            .await?)
-    }
-
+impl Shared for MultiplexedConnection {
     async fn get(&mut self, key: &str) -> Result<usize> {
         let value: Bytes = AsyncCommands::get(self, key).await?;
         Ok(value.len())
@@ -91,6 +84,36 @@ impl Async for MultiplexedConnection {
 
     async fn set(&mut self, key: &str, value: &Bytes) -> Result<()> {
         Ok(AsyncCommands::set(self, key, &value[..]).await?)
+    }
+}
+
+impl Shared for ClusterConnection {
+    async fn get(&mut self, key: &str) -> Result<usize> {
+        let value: Bytes = AsyncCommands::get(self, key).await?;
+        Ok(value.len())
+    }
+
+    async fn set(&mut self, key: &str, value: &Bytes) -> Result<()> {
+        Ok(AsyncCommands::set(self, key, &value[..]).await?)
+    }
+}
+
+impl Clustered for ClusterConnection {
+    async fn connect(node: SocketAddr) -> Result<Self> {
+        let client = ClusterClient::builder([info(node)?])
+            .use_protocol(ProtocolVersion::RESP3)
+            .tcp_settings(TcpSettings::default().set_nodelay(true))
+            .build()?;
+        Ok(client.get_async_connection().await?)
+    }
+}
+
+impl Async for MultiplexedConnection {
+    async fn connect(server: SocketAddr) -> Result<Self> {
+        let client = Client::open(info(server)?)?;
+        Ok(client
+            .get_multiplexed_async_connection_with_config(&async_config())
+            .await?)
     }
 
     async fn set_all(&mut self, keys: &[String], value: &Bytes) -> Result<()> {
