@@ -35,7 +35,6 @@ use super::{
     pool::Lent,
     server::Server,
     transit::{Limit, Link, exchange},
-    waiting::Frames,
 };
 use crate::{
     cluster::{
@@ -46,7 +45,7 @@ use crate::{
     config::{Address, Config},
     error::{Error, ErrorKind, Phase, Result},
     pool::PoolStats,
-    resp::Frame,
+    resp::{Frame, Frames},
 };
 
 /// A cluster as all clones of a client see it.
@@ -157,7 +156,7 @@ impl Cluster {
     }
 
     /// Whether frames are the answer of a command, and no errors about its place.
-    pub(super) fn is_answer(&self, frames: &[Frame]) -> bool {
+    pub(super) fn is_answer(&self, frames: &Frames) -> bool {
         deciding_error(frames).is_none_or(cluster::is_answer)
     }
 
@@ -171,7 +170,7 @@ impl Cluster {
         direct: &Direct,
         node: NodeId,
         deadline: Option<Instant>,
-        came: &Result<Vec<Frame>>,
+        came: &Result<Frames>,
     ) -> Result<Verdict> {
         let wish = self.wish(deadline);
         let changed = self.changed.subscribe();
@@ -191,8 +190,8 @@ impl Cluster {
             Next::Wait(until) => Some((until, changed)),
             Next::GiveUp(error) => return Err(error),
             Next::Answer => {
-                let frames = came.as_deref().unwrap_or_default();
-                return Err(Error::server(deciding_error(frames).unwrap_or_default()));
+                let error = came.as_ref().ok().and_then(deciding_error);
+                return Err(Error::server(error.unwrap_or_default()));
             }
         };
         Ok(Verdict { call, wait })

@@ -15,14 +15,14 @@ use super::{
     dial::Dialled,
     driver::Driver,
     stream::{Sink, Written},
-    waiting::{Frames, Key, Polled, Waiting},
+    waiting::{Key, Polled, Waiting},
 };
 use crate::{
     command::Exchange,
     config::Config,
     error::{Error, ErrorKind, Outcome, Phase, Result},
     protocol::{Event, Flush, Gate, Greeting, Queue, Sent, Ticket, Turn},
-    resp::Frame,
+    resp::{Frame, Frames, Run},
 };
 
 /// A connection and the task that drives it.
@@ -94,6 +94,8 @@ pub(super) struct Outlook {
     pub(super) timer: Option<Instant>,
     /// How many calls wait for replies.
     pub(super) owed: usize,
+    /// How many of the next frames may be delivered as a run.
+    pub(super) run: usize,
 }
 
 impl Connection {
@@ -341,6 +343,7 @@ impl Core {
         *outlook = Outlook {
             timer: state.timer,
             owed: state.queue.owed(),
+            run: state.queue.run(),
         };
         match &mut state.driver {
             Some(driver) => driver.clone_from(cx.waker()),
@@ -366,7 +369,12 @@ impl Core {
     /// # Errors
     ///
     /// A frame has nobody who waits for it, or nobody reads the pushes: the connection must end.
-    pub(super) fn deliver(&self, frames: &mut Vec<Frame>, wakers: &mut Vec<Waker>) -> Result<bool> {
+    pub(super) fn deliver(
+        &self,
+        frames: impl Iterator<Item = Frame>,
+        wakers: &mut Vec<Waker>,
+        outlook: &mut Outlook,
+    ) -> Result<bool> {
         let mut pushed = false;
         let mut state = self.lock();
         let State {
@@ -375,13 +383,16 @@ impl Core {
             pushes,
             ..
         } = &mut *state;
-        for frame in frames.drain(..) {
+        for frame in frames {
             match queue.accept(frame)? {
                 Event::Reply {
                     waiter,
                     frame,
                     last,
                 } => wakers.extend(waiting.reply(waiter, frame, last)),
+                Event::Replies { waiter, run, last } => {
+                    wakers.extend(waiting.replies(waiter, run, last));
+                }
                 Event::Push(frame) if self.keeps_pushes => {
                     pushed = true;
                     pushes.bytes = pushes.bytes.saturating_add(frame.as_bytes().len());
@@ -402,7 +413,33 @@ impl Core {
             // The driver lets them go first, and needs not be woken by them.
             state.flush.wave(wakers.len());
         }
+        outlook.run = state.queue.run();
         Ok(pushed)
+    }
+
+    /// Hands out replies that have come side by side, and collects whom to wake.
+    ///
+    /// # Errors
+    ///
+    /// As [`Core::deliver`].
+    pub(super) fn deliver_run(
+        &self,
+        run: Run,
+        wakers: &mut Vec<Waker>,
+        outlook: &mut Outlook,
+    ) -> Result<()> {
+        let mut state = self.lock();
+        if run.len() > state.queue.run() {
+            // What was looked at was given up before it was written.
+            drop(state);
+            return self.deliver(run.frames(), wakers, outlook).map(drop);
+        }
+        if let Event::Replies { waiter, run, last } = state.queue.accept_run(run)? {
+            wakers.extend(state.waiting.replies(waiter, run, last));
+        }
+        wakers.extend(state.admit());
+        outlook.run = state.queue.run();
+        Ok(())
     }
 
     /// Answers those whose time has run out.

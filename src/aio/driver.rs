@@ -137,6 +137,15 @@ impl Driver {
 
     /// Hands out some of the frames that are complete, even those in front of a broken one.
     fn hand_out(&mut self) -> Result<Handed> {
+        if self.outlook.run > 1
+            && let Some(run) = self.receiver.run(self.outlook.run)
+        {
+            let delivered = self
+                .core
+                .deliver_run(run, &mut self.wakers, &mut self.outlook);
+            self.wake();
+            return delivered.map(|()| Handed::Little);
+        }
         let mut broken = None;
         let wave = wave(self.outlook.owed);
         while self.frames.len() < wave {
@@ -153,7 +162,9 @@ impl Driver {
             return broken.map_or(Ok(Handed::Nothing), Err);
         }
         let full = self.frames.len() == wave;
-        let delivered = self.core.deliver(&mut self.frames, &mut self.wakers);
+        let delivered =
+            self.core
+                .deliver(self.frames.drain(..), &mut self.wakers, &mut self.outlook);
         let several = self.wakers.len() > 1;
         self.wake();
         // Nobody shall have to keep more messages than it can read.

@@ -15,14 +15,13 @@ use super::{
     dedicated::Dedicated,
     server::Server,
     transit::{Limit, Link, Transit},
-    waiting::Frames,
 };
 use crate::{
     cluster::{Direct, Encoded, NodeId},
     command::{Exchange, Patience, Place},
     config::Config,
     error::{Error, ErrorKind, Result},
-    resp::Frame,
+    resp::{Frame, Frames},
 };
 
 /// The future of a command's reply, or of what a pipeline or a transaction answers.
@@ -155,7 +154,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
     /// Finds out what to do with what came from the node of a cluster; `Some` if it is the answer.
     fn arrive(&mut self, course: Course<'a>, came: Result<Frames>) -> Result<Option<Frames>> {
         if let Ok(frames) = &came
-            && course.cluster.is_answer(frames.as_slice())
+            && course.cluster.is_answer(frames)
         {
             return came.map(Some);
         }
@@ -164,11 +163,9 @@ impl<'a, E: Exchange> Pending<'a, E> {
     }
 
     fn redirect(&mut self, course: Course<'a>, came: Result<Frames>) -> Result<()> {
-        let frames = came.map(Frames::into_vec);
-        let verdict =
-            course
-                .cluster
-                .judge(&course.direct, course.node, course.deadline, &frames)?;
+        let verdict = course
+            .cluster
+            .judge(&course.direct, course.node, course.deadline, &came)?;
         let encoded = Encoded::of(&self.exchange)?;
         let patience = self.exchange.patience();
         self.state = State::Routed(Box::pin(course.cluster.go_on(encoded, verdict, patience)));
@@ -200,7 +197,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
         loop {
             let step = match &mut self.state {
                 State::Start if self.exchange.is_empty() => {
-                    return Poll::Ready(self.exchange.finish(&[]));
+                    return Poll::Ready(self.exchange.finish(&Frames::new()));
                 }
                 State::Start => self.start(cx),
                 State::Connecting(connecting) => match ready!(connecting.as_mut().poll(cx)) {
@@ -208,7 +205,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     Err(error) => return Poll::Ready(Err(error)),
                 },
                 State::Sent(transit) => match ready!(transit.poll(&self.exchange, cx)) {
-                    Ok(frames) => return Poll::Ready(self.exchange.finish(frames.as_slice())),
+                    Ok(frames) => return Poll::Ready(self.exchange.finish(&frames)),
                     Err(error) => Err(error),
                 },
                 State::Directed(transit, course) => {
@@ -216,7 +213,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     let came = ready!(transit.poll(&self.exchange, cx));
                     match self.arrive(course, came)? {
                         Some(frames) => {
-                            return Poll::Ready(self.exchange.finish(frames.as_slice()));
+                            return Poll::Ready(self.exchange.finish(&frames));
                         }
                         None => Ok(()),
                     }

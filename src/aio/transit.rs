@@ -13,12 +13,13 @@ use tokio::time;
 use super::{
     connection::{self, Connection},
     pool::Lent,
-    waiting::{Frames, Key, Polled},
+    waiting::{Key, Polled},
 };
 use crate::{
     command::{Exchange, Patience},
     error::{Error, ErrorKind, Outcome, Result},
     protocol::{Sent, Ticket},
+    resp::Frames,
 };
 
 /// An exchange that was handed to a connection, or waits in front of it.

@@ -4,7 +4,7 @@ use std::task::Waker;
 
 use crate::{
     error::{Error, Outcome},
-    resp::Frame,
+    resp::{Frame, Frames, Run},
 };
 
 /// The places of all who wait on one connection.
@@ -28,7 +28,7 @@ pub(super) enum Place {
     /// Somebody, and the frames that have come so far.
     Waiting {
         waker: Waker,
-        frames: Vec<Frame>,
+        frames: Frames,
         /// The chunks of the request that were sent and not answered yet.
         chunks: usize,
         /// More chunks are to be sent.
@@ -48,30 +48,6 @@ pub(super) enum Polled {
     Answered(Result<Frames, Error>),
 }
 
-/// The frames that answer one call.
-pub(super) enum Frames {
-    /// One, in place.
-    One(Frame),
-    /// Those of a batch.
-    Many(Vec<Frame>),
-}
-
-impl Frames {
-    pub(super) fn as_slice(&self) -> &[Frame] {
-        match self {
-            Self::One(frame) => std::slice::from_ref(frame),
-            Self::Many(frames) => frames,
-        }
-    }
-
-    pub(super) fn into_vec(self) -> Vec<Frame> {
-        match self {
-            Self::One(frame) => vec![frame],
-            Self::Many(frames) => frames,
-        }
-    }
-}
-
 impl Waiting {
     /// The key that [`Waiting::take_place`] will return next.
     pub(super) fn next_key(&self) -> Key {
@@ -83,7 +59,7 @@ impl Waiting {
         let key = self.next_key();
         let place = Place::Waiting {
             waker,
-            frames: Vec::new(),
+            frames: Frames::new(),
             chunks: 1,
             more,
         };
@@ -116,6 +92,15 @@ impl Waiting {
 
     /// Adds a frame, and returns whom to wake if it is the `last` one of a chunk.
     pub(super) fn reply(&mut self, key: Key, frame: Frame, last: bool) -> Option<Waker> {
+        self.add(key, last, |frames| frames.push(frame))
+    }
+
+    /// Adds several frames, and returns whom to wake if the `last` one of a chunk is among them.
+    pub(super) fn replies(&mut self, key: Key, run: Run, last: bool) -> Option<Waker> {
+        self.add(key, last, |frames| frames.push_run(run))
+    }
+
+    fn add(&mut self, key: Key, last: bool, add: impl FnOnce(&mut Frames)) -> Option<Waker> {
         let place = self.places.get_mut(key)?;
         let Place::Waiting {
             waker,
@@ -126,23 +111,24 @@ impl Waiting {
         else {
             return None;
         };
-        if last && *chunks == 1 && !*more {
-            let frames = if frames.is_empty() {
-                Frames::One(frame)
-            } else {
-                frames.push(frame);
-                Frames::Many(std::mem::take(frames))
-            };
-            return answer(place, Ok(frames));
+        add(frames);
+        if !last {
+            return None;
         }
-        frames.push(frame);
-        *chunks -= usize::from(last);
-        (last && *more).then(|| waker.clone())
+        *chunks -= 1;
+        if *more {
+            return Some(waker.clone());
+        }
+        if *chunks > 0 {
+            return None;
+        }
+        let frames = std::mem::take(frames);
+        answer(place, Ok(frames))
     }
 
     /// Lets one go on who waits for no frames, and returns whom to wake.
     pub(super) fn admit(&mut self, key: Key) -> Option<Waker> {
-        answer(self.places.get_mut(key)?, Ok(Frames::Many(Vec::new())))
+        answer(self.places.get_mut(key)?, Ok(Frames::new()))
     }
 
     /// Ends the wait with an error, and returns whom to wake.
@@ -228,7 +214,7 @@ mod tests {
         assert!(matches!(waiting.poll(one, Waker::noop()), Polled::Pending));
         assert!(waiting.reply(one, frame("+a\r\n"), true).is_some());
         let frames = answered(waiting.poll(one, Waker::noop())).unwrap();
-        assert_eq!(frames.as_slice()[0].as_bytes(), b"+a\r\n");
+        assert_eq!(frames.last().unwrap().raw(), b"+a\r\n");
         assert_eq!(waiting.next_key(), one);
         waiting.free(two);
         assert_eq!(waiting.take_place(waker(), false), two);
@@ -244,7 +230,7 @@ mod tests {
         assert!(matches!(waiting.poll(key, Waker::noop()), Polled::Pending));
         assert!(waiting.reply(key, frame(":2\r\n"), true).is_some());
         let frames = answered(waiting.poll(key, Waker::noop())).unwrap();
-        assert_eq!(frames.as_slice().len(), 2);
+        assert_eq!(frames.len(), 2);
     }
 
     #[test]
@@ -265,7 +251,7 @@ mod tests {
         }
         assert!(waiting.reply(key, frame(":4\r\n"), true).is_some());
         let frames = answered(waiting.poll(key, Waker::noop())).unwrap();
-        assert_eq!(frames.as_slice().len(), 2 + MOST_CHUNKS);
+        assert_eq!(frames.len(), 2 + MOST_CHUNKS);
     }
 
     #[test]

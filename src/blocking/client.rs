@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     error::{Error, ErrorKind, Result},
     pool::{Asked, Defect, Lease, Pool, PoolStats, Ticket, Turn},
+    resp::Frames,
 };
 
 /// A client that many threads share; cheap to clone.
@@ -136,7 +137,7 @@ impl Client {
     fn call<E: Exchange>(&self, exchange: &E) -> Result<E::Output> {
         exchange.check(Place::Shared)?;
         if exchange.is_empty() {
-            return exchange.finish(&[]);
+            return exchange.finish(&Frames::new());
         }
         let timeout = self.shared.config.response_timeout;
         let mut retried = false;
@@ -147,7 +148,7 @@ impl Client {
             let result = lent.connection()?.call(exchange, now, timeout, &mut drop);
             drop(lent);
             match result {
-                Ok(frames) => return exchange.finish(frames.as_slice()),
+                Ok(frames) => return exchange.finish(&frames),
                 Err(error) if !retried && is_retried(&error) => retried = true,
                 Err(error) => return Err(error),
             }

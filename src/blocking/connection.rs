@@ -10,7 +10,7 @@ use crate::{
     command::{Exchange, Patience},
     error::{Error, ErrorKind, Outcome, Phase, Result},
     protocol::{self, Event},
-    resp::{Frame, Output},
+    resp::{Frame, Frames, Output},
 };
 
 /// A connection that one caller uses at a time.
@@ -22,14 +22,6 @@ pub(super) struct Connection {
     /// How many bytes were written since the handshake.
     written: u64,
     open: bool,
-}
-
-/// The frames that answer an exchange.
-pub(super) enum Frames {
-    /// One at most, in place.
-    One(Option<Frame>),
-    /// Those of a batch.
-    Many(Vec<Frame>),
 }
 
 /// The answer to an exchange, as it comes.
@@ -71,7 +63,7 @@ impl Connection {
         let mut deadline = after(patience.within(response_timeout));
         let mut sent = self.state.send(exchange, 0, (), deadline)?;
         let mut answer = Answer {
-            frames: Frames::One(None),
+            frames: Frames::new(),
             chunks: 1,
             pushes,
         };
@@ -244,23 +236,6 @@ impl Connection {
     }
 }
 
-impl Frames {
-    pub(super) fn as_slice(&self) -> &[Frame] {
-        match self {
-            Self::One(frame) => frame.as_slice(),
-            Self::Many(frames) => frames,
-        }
-    }
-
-    fn push(&mut self, frame: Frame) {
-        match self {
-            Self::One(one @ None) => *one = Some(frame),
-            Self::One(one) => *self = Self::Many(one.take().into_iter().chain([frame]).collect()),
-            Self::Many(frames) => frames.push(frame),
-        }
-    }
-}
-
 impl Answer<'_> {
     /// Takes the frames that have come, as long as some are missing.
     fn take(&mut self, state: &mut protocol::Connection<()>) -> Result<()> {
@@ -272,6 +247,10 @@ impl Answer<'_> {
             match event {
                 Event::Reply { frame, last, .. } => {
                     self.frames.push(frame);
+                    self.chunks -= usize::from(last);
+                }
+                Event::Replies { run, last, .. } => {
+                    self.frames.push_run(run);
                     self.chunks -= usize::from(last);
                 }
                 Event::Push(frame) => (self.pushes)(frame),

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{client::Lent, connection::Frames};
+use super::client::Lent;
 use crate::{
     command::{
         Batch, Command, Commands, DedicatedCommands, Exchange, Pipeline, Place, Single,
@@ -15,7 +15,7 @@ use crate::{
     },
     error::{Error, ErrorKind, Result},
     reply::Push,
-    resp::Frame,
+    resp::{Frame, Frames},
 };
 
 /// A connection that nobody else uses; made by [`Client::dedicated`](super::Client::dedicated).
@@ -109,10 +109,10 @@ impl Dedicated {
     fn call<E: Exchange>(&self, exchange: &E) -> Result<E::Output> {
         exchange.check(Place::Dedicated)?;
         if exchange.is_empty() {
-            return exchange.finish(&[]);
+            return exchange.finish(&Frames::new());
         }
         let frames = self.state()?.call(exchange)?;
-        exchange.finish(frames.as_slice())
+        exchange.finish(&frames)
     }
 
     fn state(&self) -> Result<RefMut<'_, State>> {

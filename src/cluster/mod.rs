@@ -37,9 +37,9 @@ mod topology;
 pub(crate) use chance::Chance;
 pub(crate) use coverage::Coverage;
 pub(crate) use node::NodeId;
-pub(crate) use redirect::is_answer;
+pub(crate) use redirect::{deciding_error, is_answer};
 pub(crate) use refresh::Ask;
-pub(crate) use request::{Answers, Direct, Encoded, Parcel, Request, deciding_error};
+pub(crate) use request::{Answers, Direct, Encoded, Parcel, Request};
 pub(crate) use route::Wish;
 pub(crate) use router::{Call, Event, Next, Options, Query, Router};
 

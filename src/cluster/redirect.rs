@@ -7,7 +7,7 @@ use super::{
     node::{AddressMap, NodeAddress},
     slot::SLOTS,
 };
-use crate::resp::Frame;
+use crate::resp::Reply;
 
 /// What an error reply asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,15 +114,17 @@ impl Trouble {
     }
 }
 
-/// The error that decides about the frames which answer `MULTI`, commands and `EXEC`.
+/// The error that decides about the answer to a command, or to `MULTI`, commands and `EXEC`.
 ///
 /// When a command was not queued, `EXEC` only says that nothing was executed, and the reason stands
 /// in front of it.
-pub(crate) fn of_transaction(frames: &[Frame]) -> Option<&[u8]> {
-    let mut errors = frames.iter().map(|frame| frame.reply().as_error());
-    let exec = errors.next_back()??;
-    let queued = errors.flatten().next();
-    Some(queued.unwrap_or(exec))
+pub(crate) fn deciding_error<'f>(replies: impl IntoIterator<Item = Reply<'f>>) -> Option<&'f [u8]> {
+    let (mut first, mut last) = (None, None);
+    for reply in replies {
+        last = reply.as_error();
+        first = first.or(last);
+    }
+    last.and(first)
 }
 
 #[cfg(test)]
@@ -131,6 +133,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::resp::{Frame, Frames};
 
     fn meaning(error: &str) -> Meaning {
         let from = NodeAddress::new("here", 7000);
@@ -233,7 +236,7 @@ mod tests {
 
     #[test]
     fn the_first_command_that_was_not_queued_decides_about_a_transaction() {
-        let frames = |texts: &[&'static str]| -> Vec<Frame> {
+        let frames = |texts: &[&'static str]| -> Frames {
             let parse = |text: &&'static str| Frame::parse(Bytes::from_static(text.as_bytes()));
             texts.iter().map(|text| parse(text).unwrap()).collect()
         };
@@ -243,12 +246,12 @@ mod tests {
             "-MOVED 1 a:1\r\n",
             "-EXECABORT x\r\n",
         ]);
-        assert_eq!(of_transaction(&moved), Some(&b"MOVED 1 a:1"[..]));
+        assert_eq!(deciding_error(&moved), Some(&b"MOVED 1 a:1"[..]));
         let exec = frames(&["+OK\r\n", "+QUEUED\r\n", "-CLUSTERDOWN x\r\n"]);
-        assert_eq!(of_transaction(&exec), Some(&b"CLUSTERDOWN x"[..]));
+        assert_eq!(deciding_error(&exec), Some(&b"CLUSTERDOWN x"[..]));
         let done = frames(&["+OK\r\n", "+QUEUED\r\n", "*1\r\n-ASK 1 a:1\r\n"]);
-        assert_eq!(of_transaction(&done), None);
-        assert_eq!(of_transaction(&[]), None);
+        assert_eq!(deciding_error(&done), None);
+        assert_eq!(deciding_error(&Frames::new()), None);
     }
 
     proptest! {

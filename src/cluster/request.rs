@@ -16,7 +16,7 @@ use bytes::{Bytes, BytesMut};
 use super::{
     fan_out::{self, Answer},
     node::NodeAddress,
-    redirect,
+    redirect::deciding_error,
     route::Wish,
     router::{Call, Next, Plan, Router},
     slot::key_slot,
@@ -25,7 +25,7 @@ use crate::{
     command::{self, Awaited, Exchange, Info, Join, Patience, Routing, ServerVersion, Written},
     commands::info,
     error::{Error, ErrorKind, Result},
-    resp::{Frame, Output, Writer},
+    resp::{Frame, Frames, Output, Writer},
 };
 
 /// Where an exchange goes in one piece, as far as its keys alone can tell.
@@ -263,7 +263,7 @@ impl Request {
                 return Next::GiveUp(Router::asking_failed(&self.call, error));
             }
         }
-        match deciding_error(frames) {
+        match deciding_error(frames.iter().map(Frame::reply)) {
             Some(error) => router.refused(&mut self.call, error, now, random),
             None => Next::Answer,
         }
@@ -332,20 +332,12 @@ impl Exchange for Parcel<'_> {
         })
     }
 
-    fn finish(&self, _: &[Frame]) -> Result<()> {
+    fn finish(&self, _: &Frames) -> Result<()> {
         Ok(())
     }
 
     fn each_command(&self, _: &mut command::View<'_>) -> Result<()> {
         Ok(())
-    }
-}
-
-/// The error of the frames that answer one request, which decides where it goes next.
-pub(crate) fn deciding_error(frames: &[Frame]) -> Option<&[u8]> {
-    match frames {
-        [frame] => frame.reply().as_error(),
-        frames => redirect::of_transaction(frames),
     }
 }
 
@@ -699,7 +691,7 @@ mod tests {
         ]
         .map(frame);
         assert_eq!(requests[0].awaited(), frames.len());
-        assert!(deciding_error(&frames).is_none());
+        assert!(deciding_error(frames.iter().map(Frame::reply)).is_none());
         answers.put(&requests[0], None, Ok(frames.to_vec()));
         let results = batch.finish_each(answers.finish(0)).unwrap();
         assert_eq!(*results[1].as_ref().unwrap(), Value::Integer(2));

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    resp::{Frame, Output, Reply, Writer},
+    resp::{Frame, Frames, Output, Reply, Writer},
 };
 
 /// Commands to be sent together: a tuple of up to 16, or anything that can be iterated.
@@ -438,11 +438,11 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
         })
     }
 
-    fn finish(&self, frames: &[Frame]) -> Result<F::Output<S>> {
+    fn finish(&self, frames: &Frames) -> Result<F::Output<S>> {
         if frames.len() != self.count {
             return Err(missing(self.count, frames.len()));
         }
-        F::read(&self.commands, &mut frames.iter().map(|it| Ok(it.reply())))
+        F::read(&self.commands, &mut frames.iter().map(Ok))
     }
 
     fn each_command(&self, view: &mut View<'_>) -> Result<()> {
@@ -536,28 +536,27 @@ impl<S: Sequence, F: Form> Exchange for Atomic<S, F> {
         Ok(Written::all(Awaited::Frames(self.count + 2)))
     }
 
-    fn finish(&self, frames: &[Frame]) -> Result<F::Output<S>> {
-        let [multi, queued @ .., exec] = frames else {
-            return if self.count == 0 {
-                F::read(&self.commands, &mut std::iter::empty())
-            } else {
-                Err(missing(self.count + 2, frames.len()))
-            };
-        };
-        if queued.len() != self.count {
-            return Err(missing(self.count + 2, frames.len()));
+    fn finish(&self, frames: &Frames) -> Result<F::Output<S>> {
+        let found = frames.len();
+        if self.count == 0 && found == 0 {
+            return F::read(&self.commands, &mut std::iter::empty());
         }
-        if let Some(text) = multi.reply().as_error() {
+        let wrong = || missing(self.count + 2, found);
+        if found != self.count + 2 {
+            return Err(wrong());
+        }
+        let mut replies = frames.iter();
+        let multi = replies.next().ok_or_else(wrong)?;
+        if let Some(text) = multi.as_error() {
             return Err(Error::server(text).with_command("MULTI"));
         }
-        let mut queued = queued.iter();
         each(&self.commands, |_, _| {
-            match queued.next().and_then(|frame| frame.reply().as_error()) {
+            match replies.next().and_then(|queued| queued.as_error()) {
                 Some(text) => Err(Error::server(text)),
                 None => Ok(()),
             }
         })?;
-        let exec = exec.reply();
+        let exec = replies.next().ok_or_else(wrong)?;
         if let Some(text) = exec.as_error() {
             return Err(Error::server(text).with_command("EXEC"));
         }
@@ -835,7 +834,7 @@ mod tests {
         Transaction::new(Detached, batch).atomic
     }
 
-    fn frames(texts: &[&'static str]) -> Vec<Frame> {
+    fn frames(texts: &[&'static str]) -> Frames {
         texts
             .iter()
             .map(|text| Frame::parse(Bytes::from_static(text.as_bytes())).unwrap())
@@ -917,7 +916,9 @@ mod tests {
         assert_eq!(tuple, (":1 ".into(), "_ ".into()));
         let list: Vec<String> = pipelined(vec![&INCR, &GET]).finish(&ok).unwrap();
         assert_eq!(list, [":1 ", "_ "]);
-        let short = pipelined((&INCR, &GET)).finish(&ok[..1]).unwrap_err();
+        let short = pipelined((&INCR, &GET))
+            .finish(&frames(&["+1\r\n"]))
+            .unwrap_err();
         assert_eq!(short.kind(), ErrorKind::Decode);
     }
 
@@ -1077,8 +1078,14 @@ mod tests {
     fn an_empty_batch_is_an_empty_list() {
         let none: [&'static Test; 0] = [];
         assert!(pipelined(none).is_empty());
-        assert_eq!(pipelined(none).finish(&[]).unwrap(), Vec::<String>::new());
+        assert_eq!(
+            pipelined(none).finish(&Frames::new()).unwrap(),
+            Vec::<String>::new()
+        );
         assert!(atomic(none).is_empty());
-        assert_eq!(atomic(none).finish(&[]).unwrap(), Vec::<String>::new());
+        assert_eq!(
+            atomic(none).finish(&Frames::new()).unwrap(),
+            Vec::<String>::new()
+        );
     }
 }

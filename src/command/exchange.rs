@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    resp::{Frame, Output, Writer},
+    resp::{Frame, Frames, Output, Writer},
 };
 
 /// A command, a pipeline or a transaction, as a client sees it: bytes to send in one piece, and a
@@ -66,7 +66,7 @@ pub trait Exchange {
     /// # Errors
     ///
     /// Error replies, and replies of an unexpected form.
-    fn finish(&self, frames: &[Frame]) -> Result<Self::Output>;
+    fn finish(&self, frames: &Frames) -> Result<Self::Output>;
 
     /// Whether all commands have to reach one server in one piece.
     fn is_atomic(&self) -> bool {
@@ -90,7 +90,7 @@ pub trait Exchange {
     /// As [`finish`](Self::finish), and the first of the answers that is an error, unless the
     /// result keeps them apart.
     fn finish_each(&self, answers: Vec<Result<Frame>>) -> Result<Self::Output> {
-        let frames: Vec<Frame> = answers.into_iter().collect::<Result<_>>()?;
+        let frames: Frames = answers.into_iter().collect::<Result<_>>()?;
         self.finish(&frames)
     }
 }
@@ -205,9 +205,9 @@ impl<C: Command> Exchange for Single<C> {
         }))
     }
 
-    fn finish(&self, frames: &[Frame]) -> Result<C::Reply> {
-        let frame = frames.last().ok_or_else(|| missing(1, frames.len()))?;
-        finish(&self.0, frame.reply())
+    fn finish(&self, frames: &Frames) -> Result<C::Reply> {
+        let reply = frames.last().ok_or_else(|| missing(1, 0))?;
+        finish(&self.0, reply)
     }
 
     fn each_command(&self, view: &mut View<'_>) -> Result<()> {

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, mem, ops::RangeInclusive, time::Instant};
 use crate::{
     command::{Awaited, Exchange, ServerVersion, Written},
     error::{Error, ErrorKind, Outcome, Phase, Result},
-    resp::{Frame, Kind, Mark, Output, Reply},
+    resp::{Frame, Kind, Mark, Output, Reply, Run},
 };
 
 /// The output buffer of a connection and its slots, in the order of sending.
@@ -86,9 +86,18 @@ pub(crate) enum Event<W> {
         /// Whether it is the last one.
         last: bool,
     },
+    /// Several replies; after the last one the waiter is forgotten.
+    Replies {
+        /// Who waits for them.
+        waiter: W,
+        /// The replies.
+        run: Run,
+        /// Whether the last one is among them.
+        last: bool,
+    },
     /// A message that no command asked for.
     Push(Frame),
-    /// A reply that nobody waits for, or one of several confirmations.
+    /// Replies that nobody waits for, or one of several confirmations.
     Swallowed,
 }
 
@@ -251,6 +260,46 @@ impl<W: Copy + PartialEq> Queue<W> {
             }
         }
         self.answer(frame)
+    }
+
+    /// How many frames may be taken together for [`Queue::accept_run`], if their types tell them from
+    /// pushes; 0 or 1 where there is no use in that.
+    pub(crate) fn run(&self) -> usize {
+        match self.slots.front() {
+            Some(slot)
+                if matches!(slot.awaited, Awaited::Frames(_))
+                    && !self.monitoring
+                    && !self.subscriptions.any() =>
+            {
+                slot.missing
+            }
+            _ => 0,
+        }
+    }
+
+    /// Gives frames to the slot at the front, at most as many as [`Queue::run`] allows.
+    ///
+    /// # Errors
+    ///
+    /// There are more: the connection must be closed.
+    pub(crate) fn accept_run(&mut self, run: Run) -> Result<Event<W>> {
+        let allowed = self.run();
+        let Some(slot) = self.slots.front_mut().filter(|_| run.len() <= allowed) else {
+            return Err(Error::new(
+                ErrorKind::Protocol,
+                format!("expected {allowed} replies at most, got {}", run.len()),
+            ));
+        };
+        slot.missing -= run.len();
+        let last = slot.missing == 0;
+        let waiter = slot.waiter;
+        if last {
+            self.slots.pop_front();
+        }
+        Ok(match waiter {
+            Some(waiter) => Event::Replies { waiter, run, last },
+            None => Event::Swallowed,
+        })
     }
 
     /// Gives a frame to the slot at the front.

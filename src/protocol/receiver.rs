@@ -2,9 +2,9 @@
 
 use std::{collections::VecDeque, io};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
-use crate::resp::{Frame, Limits, ProtocolError, Scanner};
+use crate::resp::{Frame, Limits, OK, ProtocolError, Run, Scanner};
 
 /// Finds frames in the bytes that a driver reads.
 ///
@@ -26,6 +26,8 @@ pub(crate) struct Receiver {
     usual: usize,
     /// Frames that were found already: pushes that lay inside a frame, and that frame.
     found: VecDeque<Frame>,
+    /// What is wrong with the bytes behind the frames that were found.
+    broken: Option<ProtocolError>,
 }
 
 impl Receiver {
@@ -38,6 +40,7 @@ impl Receiver {
             block: 0,
             usual: 0,
             found: VecDeque::new(),
+            broken: None,
         }
     }
 
@@ -138,15 +141,18 @@ impl Receiver {
         if let Some(frame) = self.found.pop_front() {
             return Ok(Some(frame));
         }
+        if let Some(broken) = self.broken.take() {
+            return Err(broken);
+        }
         let Some(length) = self.scanner.scan(&self.buffer)? else {
             return Ok(None);
         };
-        self.usual = length.max(self.usual - self.usual / 16);
-        let shared = length < self.block / 4;
-        let bytes = self.buffer.split_to(length).freeze();
-        if self.block > LARGEST_BLOCK && self.buffer.len() < BLOCK {
-            self.shrink();
+        if length == OK.len() && self.buffer.starts_with(OK) {
+            // What answers most writes needs no share of the buffer.
+            self.buffer.advance(length);
+            return Ok(Some(Frame::new(Bytes::from_static(OK), false)));
         }
+        let (bytes, shared) = self.split(length);
         let frame = Frame::new(bytes, shared);
         if self.scanner.nested_pushes() == 0 {
             return Ok(Some(frame));
@@ -156,6 +162,53 @@ impl Receiver {
             .extend(pushes.map(|push| Frame::new(Bytes::copy_from_slice(push.raw()), false)));
         self.found.push_back(frame);
         Ok(self.found.pop_front())
+    }
+
+    /// Frames without elements that are complete and lie side by side, at most so many; where
+    /// there are none, [`Receiver::frame`] tells what comes next.
+    pub(crate) fn run(&mut self, most: usize) -> Option<Run> {
+        if !self.found.is_empty() || self.broken.is_some() {
+            return None;
+        }
+        let mut ends = Vec::with_capacity(most.min(self.buffer.len() / USUAL_REPLY));
+        let mut length = 0;
+        while ends.len() < most {
+            let rest = self.buffer.get(length..).unwrap_or_default();
+            // What begins with attributes may have elements as well.
+            if matches!(rest.first(), None | Some(b'>' | b'|' | b'*' | b'%' | b'~')) {
+                break;
+            }
+            match self.scanner.scan(rest) {
+                Ok(Some(next)) => match u32::try_from(length + next) {
+                    Ok(end) => {
+                        ends.push(end);
+                        length += next;
+                    }
+                    Err(_) => break,
+                },
+                Ok(None) => break,
+                Err(error) => {
+                    self.broken = Some(error);
+                    break;
+                }
+            }
+        }
+        if ends.is_empty() {
+            return None;
+        }
+        let (bytes, shared) = self.split(length);
+        Some(Run::new(Frame::several(bytes, shared), ends))
+    }
+
+    /// Splits off what was found at the beginning; says whether it shares a much larger buffer.
+    fn split(&mut self, length: usize) -> (Bytes, bool) {
+        self.usual = length.max(self.usual - self.usual / 16);
+        let shared = length < self.block / 4;
+        let bytes = self.buffer.split_to(length).freeze();
+        if self.block > LARGEST_BLOCK && self.buffer.len() < BLOCK {
+            self.shrink();
+        }
+        (bytes, shared)
     }
 
     /// Whether no byte waits for the rest of its frame.
@@ -181,6 +234,9 @@ const BLOCK: usize = 32 << 10;
 
 /// The size that is not exceeded for frames of the usual length.
 const LARGEST_BLOCK: usize = 256 << 10;
+
+/// How long replies are about of which several come at once.
+const USUAL_REPLY: usize = 8;
 
 /// With less room than this, reading would need more calls than it is worth.
 const LEAST_ROOM: usize = BLOCK / 4;
@@ -252,6 +308,54 @@ mod tests {
         assert_eq!(frames[1].as_bytes(), bytes);
         assert_eq!(frames[2].as_bytes(), b"+OK\r\n");
         assert!(receiver.is_empty());
+    }
+
+    #[test]
+    fn runs_end_in_front_of_what_has_elements() {
+        let bytes = b"+OK\r\n:1\r\n>1\r\n+p\r\n$3\r\nabc\r\n*1\r\n>1\r\n+q\r\n:2\r\n|1\r\n+k\r\n+v\r\n:3\r\n_\r\n:4\r\n";
+        let expected: Vec<&[u8]> = vec![
+            b"+OK\r\n",
+            b":1\r\n",
+            b">1\r\n+p\r\n",
+            b"$3\r\nabc\r\n",
+            b">1\r\n+q\r\n",
+            b"*1\r\n>1\r\n+q\r\n:2\r\n",
+            b"|1\r\n+k\r\n+v\r\n:3\r\n",
+            b"_\r\n",
+            b":4\r\n",
+        ];
+        for split in 0..=bytes.len() {
+            for most in 1..5 {
+                let mut receiver = Receiver::new(Limits::default());
+                let mut frames = Vec::new();
+                for piece in [&bytes[..split], &bytes[split..]] {
+                    receiver.extend(piece);
+                    loop {
+                        if let Some(run) = receiver.run(most) {
+                            assert!(run.len() <= most);
+                            assert!(run.frames().all(|frame| !frame.is_push()));
+                            frames.extend(run.frames());
+                        } else if let Some(frame) = receiver.frame().unwrap() {
+                            frames.push(frame);
+                        } else {
+                            break;
+                        }
+                    }
+                }
+                let frames: Vec<_> = frames.iter().map(Frame::as_bytes).collect();
+                assert_eq!(frames, expected, "{split}");
+                assert!(receiver.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_in_front_of_what_is_broken_is_still_handed_out() {
+        let mut receiver = Receiver::new(Limits::default());
+        receiver.extend(b":1\r\n:2\r\n:x\r\n:3\r\n");
+        assert_eq!(receiver.run(5).unwrap().len(), 2);
+        assert!(receiver.run(5).is_none());
+        assert!(receiver.frame().is_err());
     }
 
     #[test]

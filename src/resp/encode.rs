@@ -265,6 +265,11 @@ impl<'b> Writer<'b> {
         reason = "the header that `start` wrote is there, made wider by `shift`"
     )]
     fn finish(&mut self) {
+        self.complete = true;
+        if let Ok(words @ 0..10) = u8::try_from(self.words) {
+            self.out[self.start + 1] = b'0' + words;
+            return;
+        }
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(self.words).as_bytes();
         let shift = digits.len() - 1;
@@ -285,7 +290,6 @@ impl<'b> Writer<'b> {
         let header = &mut self.out[self.start + 1..][..digits.len() + CRLF.len()];
         header[..digits.len()].copy_from_slice(digits);
         header[digits.len()..].copy_from_slice(CRLF);
-        self.complete = true;
     }
 
     /// Appends the line in front of a word.

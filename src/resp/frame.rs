@@ -1,6 +1,6 @@
 //! Frames and views of the values in them.
 
-use std::{fmt, sync::OnceLock};
+use std::{fmt, ops::Range, sync::OnceLock};
 
 use bytes::Bytes;
 use memchr::memchr;
@@ -24,6 +24,8 @@ use super::{Limits, ProtocolError, Scanner};
 pub struct Frame {
     bytes: Bytes,
     shared: bool,
+    /// Whether these are several frames, of which [`Frames`](super::Frames) know the ends.
+    several: bool,
     /// Boxed, since it is rare and frames are moved about.
     copy: OnceLock<Box<Bytes>>,
 }
@@ -38,8 +40,22 @@ impl Frame {
         Self {
             bytes,
             shared,
+            several: false,
             copy: OnceLock::new(),
         }
+    }
+
+    /// The bytes of frames that lie side by side.
+    pub(crate) fn several(bytes: Bytes, shared: bool) -> Self {
+        Self {
+            several: true,
+            ..Self::new(bytes, shared)
+        }
+    }
+
+    /// One of several frames, by itself.
+    pub(super) fn part(&self, part: Range<usize>) -> Self {
+        Self::new(self.bytes.slice(part), self.shared)
     }
 
     /// A frame of bytes from elsewhere, with nothing behind it.
@@ -59,7 +75,13 @@ impl Frame {
     /// The value of this frame.
     #[must_use]
     pub fn reply(&self) -> Reply<'_> {
-        Reply::new(self, 0, skip_attributes(&self.bytes, 0))
+        self.reply_at(0)
+    }
+
+    /// The value of the frame that begins there.
+    #[inline]
+    pub(super) fn reply_at(&self, start: usize) -> Reply<'_> {
+        Reply::new(self, start, skip_attributes(&self.bytes, start))
     }
 
     /// Whether this is a message that no command asked for.
@@ -94,11 +116,13 @@ impl Frame {
     }
 
     /// The part `from..to` of this frame as `Bytes`, under the rule above.
+    #[inline]
     fn take(&self, from: usize, to: usize) -> Bytes {
         if from >= to || to > self.bytes.len() {
             return Bytes::new();
         }
-        if !self.shared {
+        let is_small_part = self.several && to - from < self.bytes.len() / 4;
+        if !self.shared && !is_small_part {
             return self.bytes.slice(from..to);
         }
         // The first byte tells enough, and looking behind attributes would take a pass over them for
@@ -412,8 +436,35 @@ pub struct Elements<'f> {
 impl<'f> Iterator for Elements<'f> {
     type Item = Reply<'f>;
 
+    #[inline]
     fn next(&mut self) -> Option<Reply<'f>> {
         self.remaining = self.remaining.checked_sub(1)?;
+        // Most elements are short strings behind others.
+        if !self.entered
+            && let Some(header) = Header::short_string(&self.frame.bytes, self.position)
+        {
+            let at = self.position;
+            self.position = header.next;
+            return Some(Reply {
+                frame: self.frame,
+                start: at,
+                at,
+                header,
+            });
+        }
+        Some(self.advance())
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.remaining, Some(self.remaining))
+    }
+}
+
+impl ExactSizeIterator for Elements<'_> {}
+
+impl<'f> Elements<'f> {
+    /// The next element, whatever it is and whatever lies in front of it.
+    fn advance(&mut self) -> Reply<'f> {
         let bytes = &self.frame.bytes;
         if self.entered {
             self.position = skip(bytes, self.position);
@@ -428,15 +479,9 @@ impl<'f> Iterator for Elements<'f> {
         let reply = Reply::new(self.frame, start, at);
         self.entered = reply.header.kind.is_aggregate();
         self.position = if self.entered { at } else { reply.header.next };
-        Some(reply)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.remaining, Some(self.remaining))
+        reply
     }
 }
-
-impl ExactSizeIterator for Elements<'_> {}
 
 impl fmt::Debug for Elements<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -507,17 +552,8 @@ impl Header {
         let body = at + 1;
         let kind = match bytes.get(at)? {
             b'$' => {
-                return match short_length(bytes, body) {
-                    Some((length, body)) => Some(Self {
-                        kind: Kind::BulkString,
-                        attribute: false,
-                        number: 0,
-                        body,
-                        payload_end: body + length,
-                        next: body + length + 2,
-                    }),
-                    None => Self::string(bytes, body, Kind::BulkString),
-                };
+                return Self::short_string(bytes, at)
+                    .or_else(|| Self::string(bytes, body, Kind::BulkString));
             }
             b'*' => return Self::aggregate(bytes, body, Kind::Array, false),
             b':' => {
@@ -572,6 +608,23 @@ impl Header {
             body,
             payload_end,
             next,
+        })
+    }
+
+    /// Reads the header at `at` if it is that of a string whose length has few digits.
+    #[inline]
+    fn short_string(bytes: &[u8], at: usize) -> Option<Self> {
+        if *bytes.get(at)? != b'$' {
+            return None;
+        }
+        let (length, body) = short_length(bytes, at + 1)?;
+        Some(Self {
+            kind: Kind::BulkString,
+            attribute: false,
+            number: 0,
+            body,
+            payload_end: body + length,
+            next: body + length + 2,
         })
     }
 

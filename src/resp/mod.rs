@@ -2,8 +2,8 @@
 //!
 //! A [`Writer`] appends one command to a buffer, and an [`Output`] holds what waits to be written. A [`Scanner`] finds the end of one frame in
 //! an input buffer, validates it and enforces [`Limits`], without allocating for what it reads. A
-//! [`Frame`] owns the bytes of one such frame, and [`Reply`] is a view of one value in it. Turning
-//! views into Rust types is left to [`crate::reply`].
+//! [`Frame`] owns the bytes of one such frame, [`Frames`] are what answers one call, and [`Reply`] is
+//! a view of one value in them. Turning views into Rust types is left to [`crate::reply`].
 //!
 //! Two rules hold everywhere:
 //!
@@ -15,11 +15,15 @@
 
 mod encode;
 mod frame;
+mod frames;
 mod output;
 mod scan;
 
 pub use encode::Writer;
 pub use frame::{Elements, Frame, Kind, NestedPushes, Reply};
+pub(crate) use frames::Run;
+pub use frames::{Frames, Iter};
 pub(crate) use output::Mark;
 pub use output::Output;
+pub(crate) use scan::OK;
 pub use scan::{Limits, ProtocolError, Scanner};

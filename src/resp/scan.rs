@@ -780,7 +780,7 @@ const MAX_DIGITS: usize = 20;
 const MAX_NUMBER: usize = 5 * 1024;
 
 /// The commonest reply.
-const OK: &[u8] = b"+OK\r\n";
+pub(crate) const OK: &[u8] = b"+OK\r\n";
 
 #[cfg(test)]
 mod tests {

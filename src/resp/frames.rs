@@ -1,0 +1,303 @@
+//! The frames that answer one call.
+
+use std::slice;
+
+use super::{Frame, Reply};
+
+/// Frames in the order in which they came, such as the replies to a pipeline.
+///
+/// Replies without elements that have come side by side stay together: they share one piece of
+/// memory, and each of them takes no more than the number that says where it ends. A value that is
+/// taken out of them is copied if it is less than a quarter of that, so as not to keep all of it.
+#[derive(Clone, Debug, Default)]
+pub struct Frames(List);
+
+#[derive(Clone, Debug, Default)]
+enum List {
+    #[default]
+    None,
+    /// What answers most calls, in place.
+    One(Frame),
+    Runs(Vec<Run>),
+}
+
+/// Frames without elements that lie side by side in a receive buffer.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    /// All of them.
+    frame: Frame,
+    /// Where each of them ends; none if there is only one.
+    ends: Vec<u32>,
+}
+
+impl Frames {
+    /// No frames.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(List::None)
+    }
+
+    /// How many frames there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            List::None => 0,
+            List::One(_) => 1,
+            List::Runs(runs) => runs.iter().map(Run::len).sum(),
+        }
+    }
+
+    /// Whether there are no frames.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The values of the frames.
+    #[must_use]
+    pub fn iter(&self) -> Iter<'_> {
+        match &self.0 {
+            List::None => Iter::of(None, &[]),
+            List::One(frame) => Iter::of(Some(Current::one(frame)), &[]),
+            List::Runs(runs) => Iter::of(None, runs),
+        }
+    }
+
+    /// The value of the last frame.
+    #[must_use]
+    pub fn last(&self) -> Option<Reply<'_>> {
+        match &self.0 {
+            List::None => None,
+            List::One(frame) => Some(frame.reply()),
+            List::Runs(runs) => {
+                let Run { frame, ends } = runs.last()?;
+                match ends.as_slice() {
+                    [.., last_but_one, _] => Some(frame.reply_at(*last_but_one as usize)),
+                    _ => Some(frame.reply()),
+                }
+            }
+        }
+    }
+
+    /// Appends a frame.
+    pub fn push(&mut self, frame: Frame) {
+        if let List::None = self.0 {
+            self.0 = List::One(frame);
+        } else {
+            self.push_run(Run::one(frame));
+        }
+    }
+
+    pub(crate) fn push_run(&mut self, run: Run) {
+        match &mut self.0 {
+            List::Runs(runs) => runs.push(run),
+            list => {
+                let first = match std::mem::take(list) {
+                    List::One(frame) => Some(Run::one(frame)),
+                    List::None | List::Runs(_) => None,
+                };
+                *list = List::Runs(first.into_iter().chain([run]).collect());
+            }
+        }
+    }
+
+    /// Each frame by itself.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<Frame> {
+        match self.0 {
+            List::None => Vec::new(),
+            List::One(frame) => vec![frame],
+            List::Runs(runs) => runs.iter().flat_map(Run::frames).collect(),
+        }
+    }
+}
+
+impl From<Frame> for Frames {
+    fn from(frame: Frame) -> Self {
+        Self(List::One(frame))
+    }
+}
+
+impl FromIterator<Frame> for Frames {
+    fn from_iter<I: IntoIterator<Item = Frame>>(frames: I) -> Self {
+        let mut all = Self::new();
+        frames.into_iter().for_each(|frame| all.push(frame));
+        all
+    }
+}
+
+impl<'f> IntoIterator for &'f Frames {
+    type Item = Reply<'f>;
+    type IntoIter = Iter<'f>;
+
+    fn into_iter(self) -> Iter<'f> {
+        self.iter()
+    }
+}
+
+impl Run {
+    /// Frames of which `frame` has the bytes.
+    pub(crate) fn new(frame: Frame, ends: Vec<u32>) -> Self {
+        Self { frame, ends }
+    }
+
+    fn one(frame: Frame) -> Self {
+        Self::new(frame, Vec::new())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len().max(1)
+    }
+
+    /// Each frame by itself.
+    pub(crate) fn frames(&self) -> impl Iterator<Item = Frame> {
+        let mut start = 0;
+        let whole = u32::try_from(self.frame.as_bytes().len()).unwrap_or(u32::MAX);
+        let one = self.ends.is_empty().then(|| self.frame.clone());
+        debug_assert!(self.ends.last().is_none_or(|end| *end == whole));
+        one.into_iter().chain(self.ends.iter().map(move |end| {
+            let part = start..*end as usize;
+            start = part.end;
+            self.frame.part(part)
+        }))
+    }
+}
+
+/// The values of [`Frames`].
+#[derive(Clone, Debug)]
+pub struct Iter<'f> {
+    current: Option<Current<'f>>,
+    runs: slice::Iter<'f, Run>,
+}
+
+/// Where an iterator is in a run.
+#[derive(Clone, Debug)]
+struct Current<'f> {
+    frame: &'f Frame,
+    /// Where the next frame begins, unless that is over.
+    start: Option<usize>,
+    /// Where it and those behind it end.
+    ends: slice::Iter<'f, u32>,
+}
+
+impl<'f> Iter<'f> {
+    fn of(current: Option<Current<'f>>, runs: &'f [Run]) -> Self {
+        Self {
+            current,
+            runs: runs.iter(),
+        }
+    }
+}
+
+impl<'f> Iterator for Iter<'f> {
+    type Item = Reply<'f>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Reply<'f>> {
+        loop {
+            if let Some(reply) = self.current.as_mut().and_then(Current::next) {
+                return Some(reply);
+            }
+            let Run { frame, ends } = self.runs.next()?;
+            self.current = Some(Current {
+                frame,
+                start: Some(0),
+                ends: ends.iter(),
+            });
+        }
+    }
+}
+
+impl<'f> Current<'f> {
+    fn one(frame: &'f Frame) -> Self {
+        Self {
+            frame,
+            start: Some(0),
+            ends: [].iter(),
+        }
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<Reply<'f>> {
+        let start = self.start?;
+        let end = self.ends.next();
+        // The last end has nothing behind it.
+        self.start = end
+            .filter(|_| !self.ends.as_slice().is_empty())
+            .map(|end| *end as usize);
+        Some(self.frame.reply_at(start))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn frame(text: &'static str) -> Frame {
+        Frame::new(Bytes::from_static(text.as_bytes()), false)
+    }
+
+    fn run(texts: &[&'static str]) -> Run {
+        let mut ends = Vec::new();
+        let mut end = 0;
+        for text in texts {
+            end += u32::try_from(text.len()).unwrap();
+            ends.push(end);
+        }
+        Run::new(Frame::several(Bytes::from(texts.concat()), false), ends)
+    }
+
+    fn texts(frames: &Frames) -> Vec<String> {
+        let text = |reply: Reply<'_>| String::from_utf8(reply.raw().to_vec()).unwrap();
+        let texts: Vec<String> = frames.iter().map(text).collect();
+        assert_eq!(frames.len(), texts.len());
+        assert_eq!(frames.last().map(text), texts.last().cloned());
+        let each: Vec<String> = frames
+            .clone()
+            .into_vec()
+            .iter()
+            .map(|frame| String::from_utf8(frame.as_bytes().to_vec()).unwrap())
+            .collect();
+        assert_eq!(each, texts);
+        texts
+    }
+
+    #[test]
+    fn frames_and_runs_are_one_sequence() {
+        let mut frames = Frames::new();
+        assert!(texts(&frames).is_empty());
+        frames.push(frame("+a\r\n"));
+        assert_eq!(texts(&frames), ["+a\r\n"]);
+        frames.push_run(run(&[":1\r\n", "$2\r\nbb\r\n", ",3\r\n"]));
+        frames.push(frame("_\r\n"));
+        frames.push_run(run(&["-e\r\n"]));
+        assert_eq!(
+            texts(&frames),
+            [
+                "+a\r\n",
+                ":1\r\n",
+                "$2\r\nbb\r\n",
+                ",3\r\n",
+                "_\r\n",
+                "-e\r\n"
+            ]
+        );
+        let mut only = Frames::new();
+        only.push_run(run(&[":1\r\n", ":2\r\n"]));
+        assert_eq!(texts(&only), [":1\r\n", ":2\r\n"]);
+    }
+
+    #[test]
+    fn a_small_value_is_copied_and_a_large_one_is_not() {
+        let mut frames = Frames::new();
+        frames.push_run(run(&["$2\r\nbb\r\n", "$20\r\n12345678901234567890\r\n"]));
+        let start = frames.iter().next().unwrap().raw().as_ptr();
+        let whole = start..start.wrapping_add(8 + 27);
+        let taken: Vec<Bytes> = frames.iter().filter_map(|it| it.take_bytes()).collect();
+        assert_eq!(taken, ["bb", "12345678901234567890"]);
+        assert!(!whole.contains(&taken[0].as_ptr()));
+        assert!(whole.contains(&taken[1].as_ptr()));
+    }
+}
