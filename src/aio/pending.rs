@@ -229,11 +229,20 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     )));
                 }
             };
-            if let Err(error) = step {
-                if !self.begins_again(&error) {
-                    return Poll::Ready(Err(error));
+            match (step, &self.state) {
+                // It was sent just now, and the connection knows whom to wake.
+                (Ok(()), State::Sent(transit) | State::Directed(transit, _))
+                    if !transit.has_more_to_send() =>
+                {
+                    return Poll::Pending;
                 }
-                self.state = State::Start;
+                (Ok(()), _) => {}
+                (Err(error), _) => {
+                    if !self.begins_again(&error) {
+                        return Poll::Ready(Err(error));
+                    }
+                    self.state = State::Start;
+                }
             }
         }
     }

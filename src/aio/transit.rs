@@ -106,6 +106,11 @@ impl Transit {
         Ok(Self { state, limit })
     }
 
+    /// Whether chunks of the exchange follow, which take polling.
+    pub(super) fn has_more_to_send(&self) -> bool {
+        matches!(&self.state, State::Waiting(call) if call.next.is_some())
+    }
+
     /// Whether the exchange waits in front of the connection.
     pub(super) fn is_in_front(&self) -> bool {
         matches!(self.state, State::InFront(_))
