@@ -14,7 +14,7 @@ use super::{
     cluster::Cluster,
     dedicated::Dedicated,
     server::Server,
-    transit::{Limit, Link, Transit},
+    transit::{Link, Transit},
     waiting::Frames,
 };
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
     command::{Exchange, Patience, Place},
     config::Config,
     error::{Error, ErrorKind, Result},
+    protocol::Limit,
     resp::Frame,
 };
 
@@ -155,7 +156,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
     /// Finds out what to do with what came from the node of a cluster; `Some` if it is the answer.
     fn arrive(&mut self, course: Course<'a>, came: Result<Frames>) -> Result<Option<Frames>> {
         if let Ok(frames) = &came
-            && course.cluster.is_answer(frames.as_slice())
+            && Direct::is_answer(frames.as_slice())
         {
             return came.map(Some);
         }
