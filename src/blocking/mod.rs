@@ -26,9 +26,14 @@
 //! clock and the locks.
 
 mod client;
+mod cluster;
 mod connection;
 mod dedicated;
 mod dial;
+mod each;
+mod iterate;
+mod keeper;
+mod server;
 mod stream;
 #[cfg(not(unix))]
 #[path = "no_unix.rs"]
@@ -38,3 +43,5 @@ mod unix;
 
 pub use client::Client;
 pub use dedicated::Dedicated;
+pub use each::Each;
+pub use iterate::Iterate;
