@@ -352,8 +352,9 @@ impl Cluster {
         let mut directory = self.lock();
         let now = Instant::now();
         let answer = ask(&mut directory.router, now, self.chance.next());
-        self.settle(directory, now);
-        self.keeper.wake();
+        if self.settle(directory, now) {
+            self.keeper.wake();
+        }
         answer
     }
 
@@ -366,13 +367,12 @@ impl Cluster {
     pub(super) fn work(&self) -> (VecDeque<Question<Arc<Server>>>, Option<Instant>) {
         let now = Instant::now();
         self.settle(self.lock(), now);
-        let mut directory = self.lock();
-        let again = directory.router.poll_timeout(now);
-        (directory.take_questions(), again)
+        self.lock().questions(now)
     }
 
-    /// Does what the router wants done.
-    fn settle(&self, mut directory: MutexGuard<'_, Directory<Arc<Server>>>, now: Instant) {
+    /// Does what the router wants done, but for its questions; says whether the keeper should look
+    /// at these.
+    fn settle(&self, mut directory: MutexGuard<'_, Directory<Arc<Server>>>, now: Instant) -> bool {
         let drained = directory.drain(now, &self.chance);
         let known = self.table().version();
         let old = directory.table(known).map(|table| {
@@ -397,6 +397,7 @@ impl Cluster {
         if drained.changed {
             self.news.notify_all();
         }
+        drained.asks
     }
 
     /// Sends requests to their nodes, wherever that leads, and waits for all answers.

@@ -28,6 +28,8 @@ pub(crate) struct Directory<S> {
     pub(crate) router: Router,
     servers: HashMap<NodeId, S>,
     questions: VecDeque<Question<S>>,
+    /// When the questions are looked at next.
+    looks: Option<Instant>,
     make: Box<Make<S>>,
 }
 
@@ -51,6 +53,8 @@ pub(crate) struct Drained<S> {
     pub(crate) reconnect: Vec<S>,
     /// Calls that wait should look again.
     pub(crate) changed: bool,
+    /// Whoever asks the questions should look at them.
+    pub(crate) asks: bool,
 }
 
 impl<S: Clone> Directory<S> {
@@ -70,6 +74,7 @@ impl<S: Clone> Directory<S> {
             router: Router::new(seeds, options, now),
             servers: HashMap::new(),
             questions: VecDeque::new(),
+            looks: Some(now),
             make: Box::new(make),
         }
     }
@@ -134,6 +139,7 @@ impl<S: Clone> Directory<S> {
             forgotten: Vec::new(),
             reconnect: Vec::new(),
             changed: false,
+            asks: false,
         };
         while let Some(event) = self.router.poll_event(now, chance.next()) {
             match event {
@@ -146,12 +152,17 @@ impl<S: Clone> Directory<S> {
                 Event::Changed => drained.changed = true,
             }
         }
+        let again = self.router.poll_timeout(now);
+        let sooner = again.is_some_and(|again| self.looks.is_none_or(|looks| again < looks));
+        drained.asks = sooner || !self.questions.is_empty();
         drained
     }
 
-    /// The questions that are to be asked, each of them once.
-    pub(crate) fn take_questions(&mut self) -> VecDeque<Question<S>> {
-        mem::take(&mut self.questions)
+    /// The questions that are to be asked, each of them once, and when to look again if nothing
+    /// happens before.
+    pub(crate) fn questions(&mut self, now: Instant) -> (VecDeque<Question<S>>, Option<Instant>) {
+        self.looks = self.router.poll_timeout(now);
+        (mem::take(&mut self.questions), self.looks)
     }
 
     /// Puts what came of requests to their answers.
