@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use respec::{
-    Config, ErrorKind, Value,
+    Config, ErrorKind, Phase, Value,
     blocking::Client,
     cluster::{AddressMap, NodeAddress, key_slot},
     cmd,
@@ -881,6 +881,97 @@ fn a_primary_that_dies_or_freezes_delays_nobody_else() {
 }
 
 #[test]
+fn who_waits_for_a_connection_to_a_frozen_node_goes_to_its_successor() {
+    let times = "response_timeout=60s&connect_timeout=60s&pool_wait=60s";
+    let (cluster, client) = own(
+        Variant::Valkey91,
+        &format!("?{times}&topology_refresh=300ms"),
+    );
+    let primary = cluster.primary_of(6000).unwrap();
+    let key = key_in_slot(6000);
+    // Whoever has a connection waits for the reply, which is not what is tested here.
+    let busy = client.dedicated_for(&key).unwrap();
+    let outage = cluster.pause(&primary).unwrap();
+    let start = Instant::now();
+    let threads: Vec<_> = (0..24)
+        .map(|_| {
+            let (client, key) = (client.clone(), key.clone());
+            thread::spawn(move || client.incr(key).send())
+        })
+        .collect();
+    let mut counts: Vec<i64> = threads
+        .into_iter()
+        .map(|thread| thread.join().unwrap().unwrap())
+        .collect();
+    counts.sort_unstable();
+    assert_eq!(counts, (1..=24).collect::<Vec<_>>());
+    assert!(start.elapsed() < Duration::from_secs(30));
+    cluster.resume(&primary).unwrap();
+    drop((outage, busy));
+}
+
+#[test]
+fn each_node_answers_for_itself_though_one_is_dead_and_one_is_frozen() {
+    let (cluster, client) = own(Variant::Valkey91, "?response_timeout=1s&connect_timeout=1s");
+    let answers = client.each_node().send(cmd::ping()).unwrap();
+    assert_eq!(answers.len(), 6);
+    assert!(answers.iter().all(|(_, answer)| answer.is_ok()));
+    let primaries = cluster.primaries().unwrap();
+    let frozen = &cluster.replicas_of(&primaries[1]).unwrap()[0];
+    let dead = &cluster.replicas_of(&primaries[2]).unwrap()[0];
+    let outages = (cluster.pause(frozen).unwrap(), cluster.kill(dead).unwrap());
+    let start = Instant::now();
+    let answers = client.each_node().send(cmd::ping()).unwrap();
+    assert!(start.elapsed() < Duration::from_secs(4));
+    let failed = |port: u16| {
+        let answer = answers.iter().find(|(node, _)| node.port() == port);
+        answer.is_some_and(|(_, answer)| answer.is_err())
+    };
+    assert!(failed(frozen.addr().port()) && failed(dead.addr().port()));
+    let fine = answers.iter().filter(|(_, answer)| answer.is_ok());
+    assert_eq!(fine.count(), answers.len() - 2);
+    cluster.resume(frozen).unwrap();
+    drop(outages);
+}
+
+#[test]
+fn the_topology_is_asked_for_while_all_connections_are_in_use() {
+    let cluster = Cluster::builder(Variant::Valkey91)
+        .replicas(0)
+        .start()
+        .unwrap();
+    let options = "pool_max=1&pool_wait=50ms&topology_refresh=100ms";
+    let client = Client::connect(&format!("{}?{options}", cluster.url())).unwrap();
+    let primaries = cluster.primaries().unwrap();
+    let keys: Vec<_> = primaries
+        .iter()
+        .map(|primary| cluster.key_at(primary).unwrap())
+        .collect();
+    let held: Vec<_> = keys
+        .iter()
+        .map(|key| client.dedicated_for(key).unwrap())
+        .collect();
+    let asked = || {
+        let stats = primaries.iter().map(|primary| {
+            let stats = primary.command(&[b"INFO", b"commandstats"]).unwrap();
+            let stats = String::from_utf8_lossy(&stats).into_owned();
+            let calls = stats.split("cmdstat_cluster|shards:calls=").nth(1)?;
+            calls.split(',').next()?.parse::<u64>().ok()
+        });
+        stats.flatten().sum::<u64>()
+    };
+    let (before, deadline) = (asked(), Instant::now() + Duration::from_secs(10));
+    while asked() < before + 3 {
+        assert!(Instant::now() < deadline);
+        thread::sleep(Duration::from_millis(10));
+    }
+    let error = client.get(&keys[0]).send().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Queue), "{error}");
+    drop(held);
+    assert_eq!(client.get(&keys[0]).send().unwrap(), None);
+}
+
+#[test]
 fn a_slot_that_nobody_serves_is_waited_for() {
     for variant in VARIANTS {
         let cluster = Cluster::builder(variant)
@@ -971,7 +1062,7 @@ fn a_client_that_is_dropped_leaves_no_connection_and_no_thread() {
 }
 
 #[test]
-fn one_thread_asks_for_the_topology_and_a_single_server_has_none() {
+fn outside_of_a_cluster_the_one_server_is_every_node() {
     let server = respec_testkit::shared(Variant::Redis70);
     let client = Client::connect(&server.url()).unwrap();
     client.ping().send().unwrap();
