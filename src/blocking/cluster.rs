@@ -491,11 +491,11 @@ impl Cluster {
     fn begin(&self, requests: &[Request], now: Instant) -> Option<(Lent, Result<Answer<'static>>)> {
         let server = self.server_of(requests.first()?.call.node())?;
         let mut lent = server.lend_idle(now)?;
-        let limit = Limit::Whole(cluster::deadline(requests));
-        let parcel = Parcel::of(requests);
+        let mut answer = Answer::new(Limit::Whole(cluster::deadline(requests)), None);
         let begun = lent
             .connection()
-            .and_then(|it| it.begin(&parcel, now, limit, None));
+            .and_then(|it| it.begin(&Parcel::of(requests), now, &mut answer));
+        let begun = begun.map(|()| answer);
         Some((lent, begun))
     }
 
@@ -615,9 +615,12 @@ impl Journey {
             mut lent,
             answer,
         } = self;
-        let parcel = Parcel::of(&requests);
-        let came = answer.and_then(|answer| lent.connection()?.complete(&parcel, answer));
-        (requests, came.map(Frames::into_vec))
+        let came = answer.and_then(|mut answer| {
+            let parcel = Parcel::of(&requests);
+            lent.connection()?.complete(&parcel, &mut answer)?;
+            Ok(answer.into_frames().into_vec())
+        });
+        (requests, came)
     }
 }
 

@@ -75,66 +75,51 @@ impl Connection {
         limit: Limit,
         pushes: Option<&'p mut Pushes<'p>>,
     ) -> Result<Frames> {
-        let answer = self.begin(exchange, now, limit, pushes)?;
-        self.complete(exchange, answer)
+        let mut answer = Answer::new(limit, pushes);
+        self.begin(exchange, now, &mut answer)?;
+        self.complete(exchange, &mut answer)?;
+        Ok(answer.into_frames())
     }
 
     /// Sends as much of an exchange as there is room for, without waiting for anything.
-    pub(super) fn begin<'p, E: Exchange>(
+    pub(super) fn begin<E: Exchange>(
         &mut self,
         exchange: &E,
         now: Instant,
-        limit: Limit,
-        pushes: Option<&'p mut Pushes<'p>>,
-    ) -> Result<Answer<'p>> {
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
         if !self.open {
             return Err(lost_before());
         }
         let patience = exchange.patience();
-        let deadline = limit.with(patience).deadline(|| now);
-        let sent = self.state.send(exchange, 0, (), deadline)?;
-        self.state.take_output(&mut self.output);
-        self.write_some()?;
-        Ok(Answer {
-            frames: Frames::One(None),
-            chunks: 1,
-            next: sent.next,
-            limit,
-            write_by: limit.deadline(|| now),
-            deadline,
-            blocking: patience != Patience::None,
-            pushes,
-        })
+        answer.blocking = patience != Patience::None;
+        answer.write_by = answer.limit.deadline(|| now);
+        answer.deadline = answer.limit.with(patience).deadline(|| now);
+        self.send(exchange, 0, answer)
     }
 
     /// Waits for the rest of the answer; `exchange` is the one that it began with.
     pub(super) fn complete<E: Exchange>(
         &mut self,
         exchange: &E,
-        mut answer: Answer<'_>,
-    ) -> Result<Frames> {
-        self.write(&mut answer)?;
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
+        self.write(answer)?;
         while let Some(first) = answer.next {
             // The server shall not have to keep many replies.
-            self.read_available(&mut answer)?;
+            self.read_available(answer)?;
             answer.deadline = answer.limit.deadline(Instant::now);
             answer.write_by = answer.deadline;
-            let sent = self
-                .state
-                .send(exchange, first, (), answer.deadline)
+            self.send(exchange, first, answer)
                 .map_err(|error| self.end(error))?;
-            answer.next = sent.next;
-            answer.chunks += 1;
-            self.state.take_output(&mut self.output);
-            self.write_some()?;
-            self.write(&mut answer)?;
+            self.write(answer)?;
         }
-        let read = self.read(&mut answer);
+        let read = self.read(answer);
         if read.is_err() && answer.blocking {
             // The server must not find anything to give to a caller who is gone.
             self.open = false;
         }
-        read.map(|()| answer.frames)
+        read
     }
 
     /// Reads what comes until then, and says whether that is the whole answer.
@@ -188,6 +173,20 @@ impl Connection {
     /// any time, and what is then written to it is lost without telling.
     pub(super) fn is_quiet(&self) -> bool {
         self.stream.is_quiet()
+    }
+
+    /// Encodes a chunk, and writes as much of it as there is room for.
+    fn send<E: Exchange>(
+        &mut self,
+        exchange: &E,
+        first: usize,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
+        let sent = self.state.send(exchange, first, (), answer.deadline)?;
+        answer.next = sent.next;
+        answer.chunks += 1;
+        self.state.take_output(&mut self.output);
+        self.write_some()
     }
 
     /// Writes as much as there is room for.
@@ -332,7 +331,25 @@ impl Frames {
     }
 }
 
-impl Answer<'_> {
+impl<'p> Answer<'p> {
+    /// The answer to an exchange that was not sent yet.
+    pub(super) fn new(limit: Limit, pushes: Option<&'p mut Pushes<'p>>) -> Self {
+        Self {
+            frames: Frames::One(None),
+            chunks: 0,
+            next: None,
+            limit,
+            write_by: None,
+            deadline: None,
+            blocking: false,
+            pushes,
+        }
+    }
+
+    pub(super) fn into_frames(self) -> Frames {
+        self.frames
+    }
+
     /// Takes the frames that have come, as long as some are missing.
     fn take(&mut self, state: &mut protocol::Connection<()>) -> Result<()> {
         // What has come behind the answer is not looked at: it is for the next call, or shows that

@@ -57,10 +57,11 @@ impl<'c> Each<'c> {
             .map(|lent| begin(lent, &exchange, limit))
             .collect();
         let replies = begun.into_iter().map(|begun| {
-            let (mut lent, answer) = begun?;
-            let frames = lent.connection()?.complete(&exchange, answer);
+            let (mut lent, mut answer) = begun?;
+            let completed = lent.connection()?.complete(&exchange, &mut answer);
             drop(lent);
-            exchange.finish(frames?.as_slice())
+            completed?;
+            exchange.finish(answer.into_frames().as_slice())
         });
         let replies =
             replies.map(|reply| reply.map_err(|error: crate::Error| error.with_command(name)));
@@ -100,9 +101,8 @@ fn begin<E: Exchange>(
     limit: Limit,
 ) -> Result<(Lent, Answer<'static>)> {
     exchange.check(Place::Shared)?;
-    let mut lent = lent?;
-    let answer = lent
-        .connection()?
-        .begin(exchange, Instant::now(), limit, None)?;
+    let (mut lent, mut answer) = (lent?, Answer::new(limit, None));
+    lent.connection()?
+        .begin(exchange, Instant::now(), &mut answer)?;
     Ok((lent, answer))
 }

@@ -135,10 +135,12 @@ impl Server {
             };
             match turn {
                 Turn::Reuse(lease, connection) => {
-                    match Lent::new(self, lease, Some(connection), now).quiet() {
-                        Ok(lent) => return Ok(lent),
-                        Err(lease) => dead = lease,
+                    let mut lent = Lent::new(self, lease, Some(connection), now);
+                    if lent.is_quiet() {
+                        return Ok(lent);
                     }
+                    // Others that were idle as long are likely to have died as well.
+                    dead = lent.lease.take();
                 }
                 Turn::Connect(lease) => return Lent::new(self, lease, None, now).connect(),
                 Turn::Failed(error) => return Err(error),
@@ -174,13 +176,12 @@ impl Server {
             };
             asked = match turn {
                 Turn::Reuse(lease, connection) => {
-                    match Lent::new(self, lease, Some(connection), now).quiet() {
-                        Ok(lent) => return Ok(Some(lent)),
-                        Err(dead) => {
-                            waited = true;
-                            self.ask(dead, now)
-                        }
+                    let mut lent = Lent::new(self, lease, Some(connection), now);
+                    if lent.is_quiet() {
+                        return Ok(Some(lent));
                     }
+                    waited = true;
+                    self.ask(lent.lease.take(), now)
                 }
                 Turn::Connect(mut lease) => {
                     let mut pool = self.pool();
@@ -197,14 +198,14 @@ impl Server {
     /// A connection that is free at once and alive as far as can be seen.
     pub(super) fn lend_idle(self: &Arc<Self>, now: Instant) -> Option<Lent> {
         let (lease, connection) = self.pool().reuse()?;
-        match Lent::new(self, lease, Some(connection), now).quiet() {
-            Ok(lent) => Some(lent),
-            Err(dead) => {
-                let discarded = dead.map(|lease| self.pool().discard(lease, Defect::Broken, now));
-                wake(discarded.flatten());
-                None
-            }
+        let mut lent = Lent::new(self, lease, Some(connection), now);
+        if lent.is_quiet() {
+            return Some(lent);
         }
+        if let Some(dead) = lent.lease.take() {
+            wake(self.pool().discard(dead, Defect::Broken, now));
+        }
+        None
     }
 
     /// A connection beyond those of the pool, if the pool has none left; made within that time.
@@ -347,13 +348,9 @@ impl Lent {
         self.connection = None;
     }
 
-    /// Itself if the connection is alive as far as can be seen, or its lease.
-    fn quiet(mut self) -> Result<Self, Option<Lease>> {
-        if self.connection.as_ref().is_some_and(|one| one.is_quiet()) {
-            return Ok(self);
-        }
-        // Others that were idle as long are likely to have died as well.
-        Err(self.lease.take())
+    /// Whether the connection is alive as far as can be seen.
+    fn is_quiet(&self) -> bool {
+        self.connection.as_ref().is_some_and(|one| one.is_quiet())
     }
 
     /// Makes the connection, of which there is only leave yet.
