@@ -29,12 +29,8 @@ mod back_off;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 #[cfg_attr(
-    not(feature = "async"),
-    allow(
-        dead_code,
-        unused_imports,
-        reason = "only the async driver uses the router yet"
-    )
+    not(all(feature = "async", feature = "blocking")),
+    allow(dead_code, unused_imports, reason = "each driver uses a part of it")
 )]
 pub mod cluster;
 pub mod cmd;

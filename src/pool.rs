@@ -16,6 +16,9 @@
 //! is no other connection that could come back, all who wait get its error: they would only dial one
 //! after the other. The first success ends that.
 //!
+//! Who has leave to connect may let somebody else use it and [wait in line](Pool::wait_for) for what
+//! comes of it, or for any other connection that is released before.
+//!
 //! A connection of the [minimum](PoolOptions::min) that was closed is made again by a *filler*, for
 //! which [`Pool::fill`] gives leave whenever the pool is used.
 //!
@@ -78,7 +81,6 @@ pub struct PoolStats {
 
 impl PoolStats {
     /// Those of two pools together.
-    #[cfg(feature = "async")]
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
             idle: self.idle + other.idle,
@@ -110,6 +112,8 @@ pub(crate) struct Pool<C, W> {
     open: usize,
     /// Leaves to connect.
     connecting: usize,
+    /// Of these, the ones whose connection is for whoever waits longest.
+    for_line: usize,
     waiting: VecDeque<Waiter<W>>,
     /// For those who waited and have not come for it yet.
     granted: Vec<(Ticket, Turn<C>)>,
@@ -172,6 +176,8 @@ pub(crate) struct Lease {
     probes: bool,
     /// It is the filler's.
     fills: bool,
+    /// The connection is for whoever waits longest.
+    for_line: bool,
     expires: Option<Instant>,
 }
 
@@ -244,6 +250,7 @@ impl<C, W: Clone> Pool<C, W> {
             idle: Vec::new(),
             open: 0,
             connecting: 0,
+            for_line: 0,
             waiting: VecDeque::new(),
             granted: Vec::new(),
             failing: None,
@@ -258,7 +265,7 @@ impl<C, W: Clone> Pool<C, W> {
 
     /// Asks for a connection: the one that was used last, or leave to make one, or to wait.
     pub(crate) fn ask(&mut self, now: Instant, waiter: impl FnOnce() -> W) -> Asked<C, W> {
-        if self.waiting.is_empty()
+        if !self.lacks()
             && let Some(turn) = self.turn(now)
         {
             return Asked::Turn(turn);
@@ -289,6 +296,60 @@ impl<C, W: Clone> Pool<C, W> {
         Asked::Wait(ticket, wake)
     }
 
+    /// Makes the caller wait for the connection that somebody else makes with its leave, or for any
+    /// other; in front of all others, if it has waited before.
+    ///
+    /// The connection has to be given back as soon as it is made.
+    pub(crate) fn wait_for(
+        &mut self,
+        lease: &mut Lease,
+        waited: bool,
+        now: Instant,
+        waiter: impl FnOnce() -> W,
+    ) -> (Ticket, W) {
+        lease.for_line = true;
+        self.for_line += 1;
+        let waiter = self.waiter(now, waiter());
+        let place = (waiter.ticket, waiter.wake.clone());
+        if waited {
+            self.waiting.push_front(waiter);
+        } else {
+            self.waiting.push_back(waiter);
+        }
+        place
+    }
+
+    /// All who wait, to be told to look at something else.
+    pub(crate) fn waiters(&self) -> Vec<W> {
+        let wakes = self.waiting.iter().map(|waiter| waiter.wake.clone());
+        wakes.collect()
+    }
+
+    /// Whether those who wait do so for a connection to be made.
+    pub(crate) fn is_connecting(&self) -> bool {
+        self.failing.is_some() || self.for_line > 0
+    }
+
+    /// Whether no connection is free and none may be made.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.idle.is_empty() && self.open >= self.options.max
+    }
+
+    /// A connection that is free, and otherwise nothing.
+    pub(crate) fn reuse(&mut self) -> Option<(Lease, C)> {
+        let idle = self.idle.pop()?;
+        self.counts.lent += 1;
+        Some((idle.lease, idle.connection))
+    }
+
+    /// Takes out all idle connections, to be closed.
+    pub(crate) fn clear(&mut self) -> Vec<C> {
+        self.open -= self.idle.len();
+        self.counts.closed_broken += self.idle.len() as u64;
+        let idle = self.idle.drain(..);
+        idle.map(|idle| idle.connection).collect()
+    }
+
     /// Takes what was granted to one who waits, if it is its turn.
     pub(crate) fn look(&mut self, ticket: Ticket, now: Instant) -> Look<C, W> {
         let woken = self.admit(now);
@@ -313,26 +374,32 @@ impl<C, W: Clone> Pool<C, W> {
         }
     }
 
-    /// Stops waiting at the end of the time for it, unless it is the caller's turn by now.
+    /// Stops waiting at the end of the time that was allowed for it, unless it is the caller's turn by now.
     ///
     /// # Errors
     ///
     /// It is not.
-    pub(crate) fn time_out(&mut self, ticket: Ticket, now: Instant) -> Result<Turn<C>> {
+    pub(crate) fn time_out(
+        &mut self,
+        ticket: Ticket,
+        allowed: Duration,
+        now: Instant,
+    ) -> Result<Turn<C>> {
         if let Some(turn) = self.leave(ticket, now) {
             return Ok(turn);
         }
         self.counts.timed_out += 1;
-        let PoolOptions { max, wait, .. } = self.options;
+        let max = self.options.max;
         let (phase, failing) = (ErrorKind::Timeout(Phase::Queue), &self.failing);
         Err(match failing {
-            Some(Failing { error, .. }) => {
-                Error::new(phase, format!("no connection could be made for {wait:?}"))
-                    .with_source(error.clone())
-            }
+            Some(Failing { error, .. }) => Error::new(
+                phase,
+                format!("no connection could be made for {allowed:?}"),
+            )
+            .with_source(error.clone()),
             None => Error::new(
                 phase,
-                format!("all connections of the pool, {max} at most, were in use for {wait:?}"),
+                format!("all connections of the pool, {max} at most, were in use for {allowed:?}"),
             ),
         })
     }
@@ -346,7 +413,7 @@ impl<C, W: Clone> Pool<C, W> {
         });
         self.connecting -= 1;
         self.counts.made += 1;
-        self.counts.lent += u64::from(!lease.fills);
+        self.counts.lent += u64::from(!lease.fills && !lease.for_line);
         self.filling &= !lease.fills;
         self.failing = None;
         (lease.made, lease.fills, lease.probes) = (true, false, false);
@@ -398,10 +465,13 @@ impl<C, W: Clone> Pool<C, W> {
     /// Takes back a connection that is as it was when it was made.
     pub(crate) fn give_back(
         &mut self,
-        lease: Lease,
+        mut lease: Lease,
         connection: C,
         now: Instant,
     ) -> Released<C, W> {
+        if std::mem::take(&mut lease.for_line) {
+            self.for_line -= 1;
+        }
         if lease.expires.is_some_and(|expires| expires <= now) {
             self.open -= 1;
             self.counts.closed_old += 1;
@@ -496,13 +566,8 @@ impl<C, W: Clone> Pool<C, W> {
 
     /// A connection that is free, or leave to make one.
     fn turn(&mut self, now: Instant) -> Option<Turn<C>> {
-        match self.idle.pop() {
-            Some(Idle {
-                lease, connection, ..
-            }) => {
-                self.counts.lent += 1;
-                Some(Turn::Reuse(lease, connection))
-            }
+        match self.reuse() {
+            Some((lease, connection)) => Some(Turn::Reuse(lease, connection)),
             None => self.leave_to_connect(now).map(Turn::Connect),
         }
     }
@@ -525,13 +590,19 @@ impl<C, W: Clone> Pool<C, W> {
             made: false,
             probes: self.failing.is_some(),
             fills: false,
+            for_line: false,
             expires: None,
         })
     }
 
+    /// Whether more wait than connections are being made for.
+    fn lacks(&self) -> bool {
+        self.waiting.len() > self.for_line
+    }
+
     /// Lets the one connect who waits longest, if that may be.
     fn admit(&mut self, now: Instant) -> Option<W> {
-        if self.waiting.is_empty() {
+        if !self.lacks() {
             return None;
         }
         let lease = self.leave_to_connect(now)?;
@@ -558,6 +629,7 @@ impl<C, W: Clone> Pool<C, W> {
     /// Takes a lease out of the books.
     fn forget(&mut self, lease: &Lease, defect: Defect) {
         self.open -= 1;
+        self.for_line -= usize::from(lease.for_line);
         if lease.made {
             match defect {
                 Defect::Dirty => self.counts.closed_dirty += 1,
@@ -742,6 +814,57 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_that_is_made_for_the_line_goes_to_who_waits_longest() {
+        let mut script = Script::new(0, 3, 0, 0);
+        let start = script.start;
+        let used = script.get(0);
+        let mut first = script.leave_to_connect(0);
+        let (a, _) = script.pool.wait_for(&mut first, false, start, || 'a');
+        assert!(script.look(a, 0).is_none(), "no leave to make another one");
+        // Somebody else may make one meanwhile, and waits behind.
+        let mut second = script.leave_to_connect(0);
+        let (b, _) = script.pool.wait_for(&mut second, false, start, || 'b');
+        assert!(script.pool.is_connecting() && script.pool.is_used_up());
+        assert_eq!(script.pool.waiters(), ['a', 'b']);
+        // Whatever comes first will do.
+        assert_eq!(script.give_back(used, 0), (Some('a'), None));
+        assert!(matches!(script.look(a, 0), Some(Turn::Reuse(_, 1))));
+        assert_eq!(script.pool.connected(&mut second, start), []);
+        assert_eq!(script.give_back((second, 2), 0), (Some('b'), None));
+        assert!(matches!(script.look(b, 0), Some(Turn::Reuse(_, 2))));
+        assert_eq!(script.pool.connected(&mut first, start), []);
+        assert_eq!(script.give_back((first, 3), 0), (None, None));
+        assert!(!script.pool.is_connecting() && !script.pool.is_used_up());
+        let stats = script.pool.stats();
+        assert_eq!((stats.lent, stats.idle, stats.in_use), (3, 1, 2));
+        assert_eq!(script.pool.clear(), [3]);
+        let stats = script.pool.stats();
+        assert_eq!((stats.open(), stats.closed_broken), (2, 1));
+    }
+
+    #[test]
+    fn who_waits_for_an_attempt_that_fails_is_told_or_tries_again() {
+        let mut script = Script::new(0, 3, 0, 0);
+        let start = script.start;
+        let mut first = script.leave_to_connect(0);
+        let (a, _) = script.pool.wait_for(&mut first, false, start, || 'a');
+        let mut second = script.leave_to_connect(0);
+        let (b, _) = script.pool.wait_for(&mut second, false, start, || 'b');
+        assert_eq!(script.fail(second, unreachable(), 0), ['a', 'b']);
+        // The first of them gets leave for another attempt, and stays the first.
+        let Some(Turn::Connect(mut third)) = script.look(a, 2) else {
+            panic!("expected leave to connect");
+        };
+        let (a, _) = script.pool.wait_for(&mut third, true, start, || 'a');
+        assert_eq!(script.pool.waiters(), ['a', 'b']);
+        assert_eq!(script.discard(first, Defect::Broken, 2), None);
+        assert_eq!(script.fail(third, unreachable(), 2), ['a', 'b']);
+        assert!(matches!(script.look(a, 2), Some(Turn::Failed(_))));
+        assert!(matches!(script.look(b, 2), Some(Turn::Failed(_))));
+        assert_eq!(script.pool.stats().open(), 0);
+    }
+
+    #[test]
     fn what_is_released_goes_to_who_waits_longest() {
         let mut script = Script::new(0, 2, 0, 0);
         let (one, two) = (script.get(0), script.get(0));
@@ -884,9 +1007,14 @@ mod tests {
         assert_eq!(script.give_back(kept, 0), (Some('a'), None));
         let a = script.look(a, 0).unwrap();
         assert!(script.look(b, 0).is_none());
-        assert!(script.pool.time_out(b, script.start).is_err_and(|error| {
-            error.source().is_some() && error.phase() == Some(Phase::Queue)
-        }));
+        assert!(
+            script
+                .pool
+                .time_out(b, Duration::ZERO, script.start)
+                .is_err_and(|error| {
+                    error.source().is_some() && error.phase() == Some(Phase::Queue)
+                })
+        );
         let (lease, _) = script.take(a, 0);
         assert_eq!(script.discard(lease, Defect::Broken, 0), None);
         assert!(matches!(
@@ -926,7 +1054,12 @@ mod tests {
         let (a, b) = (script.wait('a'), script.wait('b'));
         script.give_back(one, 3);
         let one = script.look(a, 3).unwrap();
-        assert!(script.pool.time_out(b, script.at(5)).is_err());
+        assert!(
+            script
+                .pool
+                .time_out(b, Duration::ZERO, script.at(5))
+                .is_err()
+        );
         let one = script.take(one, 3);
         let stats = script.pool.stats();
         assert_eq!((stats.in_use, stats.idle, stats.waiting), (2, 0, 0));

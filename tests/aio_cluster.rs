@@ -21,7 +21,11 @@ use respec::{
 use respec_testkit::{Cluster, Variant, key_in_slot};
 use serde::Deserialize;
 
-const VARIANTS: [Variant; 2] = [Variant::Redis70, Variant::Valkey91];
+/// The servers whose clusters all tests share.
+const VARIANTS: [Variant; 3] = Variant::ALL;
+
+/// Those of which a test has a cluster of its own.
+const OWN: [Variant; 2] = [Variant::Redis70, Variant::Valkey91];
 
 /// Clients of the shared clusters, in both versions of the protocol, with a prefix of their own.
 async fn clients(test: &str) -> Vec<(Client, String)> {
@@ -351,7 +355,7 @@ async fn keys_of_several_slots_are_split_and_joined() {
 
 #[tokio::test]
 async fn what_all_nodes_run_is_what_each_of_them_says() {
-    for variant in VARIANTS {
+    for variant in OWN {
         let (_cluster, client) = own(variant, "").await;
         let keys = keys("all", 300);
         client
@@ -687,7 +691,7 @@ async fn a_scan_returns_all_keys() {
 
 #[tokio::test]
 async fn a_scan_finds_keys_that_move_behind_its_back() {
-    for variant in VARIANTS {
+    for variant in OWN {
         let (cluster, client) = own(variant, "").await;
         let keys = keys("scan", 3000);
         client
@@ -732,7 +736,7 @@ async fn a_scan_finds_keys_that_move_behind_its_back() {
 
 #[tokio::test]
 async fn a_slot_on_the_move_is_followed() {
-    for variant in VARIANTS {
+    for variant in OWN {
         let (cluster, client) = own(variant, "?response_timeout=5s").await;
         let slot = 100;
         let tag = key_in_slot(slot);
@@ -795,7 +799,7 @@ async fn a_slot_on_the_move_is_followed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slots_move_under_load_and_nobody_notices() {
-    for variant in VARIANTS {
+    for variant in OWN {
         let (cluster, client) = own(variant, "").await;
         let stop = Arc::new(AtomicBool::new(false));
         let slots: Vec<u16> = (0..20).collect();
@@ -846,7 +850,7 @@ async fn slots_move_under_load_and_nobody_notices() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_that_the_primary_takes_part_in_fails_no_call() {
-    for variant in VARIANTS {
+    for variant in OWN {
         let (cluster, client) = own(variant, "?response_timeout=5s").await;
         let stop = Arc::new(AtomicBool::new(false));
         let tasks: Vec<_> = (0..4)
@@ -882,7 +886,7 @@ async fn a_failover_that_the_primary_takes_part_in_fails_no_call() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_dies_or_freezes_delays_nobody_else() {
-    for variant in VARIANTS {
+    for variant in OWN {
         for freezes in [false, true] {
             let (cluster, client) = own(variant, "?response_timeout=1s").await;
             let done = Arc::new(AtomicU64::new(0));
@@ -938,7 +942,7 @@ async fn a_primary_that_dies_or_freezes_delays_nobody_else() {
 
 #[tokio::test]
 async fn a_slot_that_nobody_serves_is_waited_for() {
-    for variant in VARIANTS {
+    for variant in OWN {
         let cluster = Cluster::builder(variant)
             .replicas(0)
             .require_full_coverage(false)

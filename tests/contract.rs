@@ -6,16 +6,26 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use respec::{Client, ErrorKind, Value, cmd, prelude::*};
-use respec_testkit::{Server, Variant, shared};
+use respec_testkit::{Cluster, Server, Variant, shared};
 use serde::Deserialize;
 
-/// A client of the shared server, and a prefix that no other test uses.
-async fn client(test: &str) -> (Client, impl Fn(&str) -> String) {
-    let client = Client::connect(&shared(Variant::Redis70).url())
-        .await
-        .unwrap();
-    let prefix = format!("contract:{test}:");
-    (client, move |key| format!("{prefix}{key}"))
+/// A server and a cluster that all tests share: the same programs run on both.
+fn urls() -> [String; 2] {
+    [
+        shared(Variant::Redis70).url(),
+        Cluster::shared(Variant::Redis70).url(),
+    ]
+}
+
+/// A client of each of them, and a prefix that no other test uses.
+async fn clients(test: &str) -> Vec<(Client, impl Fn(&str) -> String)> {
+    let mut clients = Vec::new();
+    for url in urls() {
+        let client = Client::connect(&url).await.unwrap();
+        let prefix = format!("contract:{test}:");
+        clients.push((client, move |key: &str| format!("{prefix}{key}")));
+    }
+    clients
 }
 
 #[derive(Debug, PartialEq, Deserialize)]
@@ -27,158 +37,191 @@ struct User {
 
 #[tokio::test]
 async fn calls_have_the_types_of_the_spec() {
-    let (client, key) = client("calls").await;
-    let greeting = key("greeting");
+    for (client, key) in clients("calls").await {
+        let greeting = key("greeting");
 
-    client.set(&greeting, "hello").await.unwrap();
-    let fresh: bool = client.set(key("lock"), "me").nx().ex(30).await.unwrap();
-    assert!(fresh);
-    let again: bool = client.set(key("lock"), "me").nx().ex(30).await.unwrap();
-    assert!(!again);
-    let old: Option<Bytes> = client.set(key("lock"), "you").get().await.unwrap();
-    assert_eq!(old.as_deref(), Some(&b"me"[..]));
-    let v: Option<Bytes> = client.get(&greeting).await.unwrap();
-    assert_eq!(v.as_deref(), Some(&b"hello"[..]));
-    let text: Option<String> = client.get(&greeting).decode().await.unwrap();
-    assert_eq!(text.as_deref(), Some("hello"));
+        client.set(&greeting, "hello").await.unwrap();
+        let fresh: bool = client.set(key("lock"), "me").nx().ex(30).await.unwrap();
+        assert!(fresh);
+        let again: bool = client.set(key("lock"), "me").nx().ex(30).await.unwrap();
+        assert!(!again);
+        let old: Option<Bytes> = client.set(key("lock"), "you").get().await.unwrap();
+        assert_eq!(old.as_deref(), Some(&b"me"[..]));
+        let v: Option<Bytes> = client.get(&greeting).await.unwrap();
+        assert_eq!(v.as_deref(), Some(&b"hello"[..]));
+        let text: Option<String> = client.get(&greeting).decode().await.unwrap();
+        assert_eq!(text.as_deref(), Some("hello"));
 
-    client
-        .zadd(key("board"), [(1, "ann"), (3, "bob"), (2, "eve")])
-        .await
-        .unwrap();
-    let top: Vec<(Bytes, f64)> = client
-        .zrange(key("board"), 0, 9)
-        .rev()
-        .withscores()
-        .await
-        .unwrap();
-    assert_eq!(
-        top,
-        [
-            ("bob".into(), 3.0),
-            ("eve".into(), 2.0),
-            ("ann".into(), 1.0)
-        ]
-    );
+        client
+            .zadd(key("board"), [(1, "ann"), (3, "bob"), (2, "eve")])
+            .await
+            .unwrap();
+        let top: Vec<(Bytes, f64)> = client
+            .zrange(key("board"), 0, 9)
+            .rev()
+            .withscores()
+            .await
+            .unwrap();
+        assert_eq!(
+            top,
+            [
+                ("bob".into(), 3.0),
+                ("eve".into(), 2.0),
+                ("ann".into(), 1.0)
+            ]
+        );
 
-    client
-        .hset(key("user:1"), [("name", "Ann"), ("age", "41")])
-        .await
-        .unwrap();
-    let user: User = client.hgetall(key("user:1")).decode().await.unwrap();
-    assert_eq!(
-        user,
-        User {
-            name: "Ann".into(),
-            age: 41,
-            admin: None
-        }
-    );
+        client
+            .hset(key("user:1"), [("name", "Ann"), ("age", "41")])
+            .await
+            .unwrap();
+        let user: User = client.hgetall(key("user:1")).decode().await.unwrap();
+        assert_eq!(
+            user,
+            User {
+                name: "Ann".into(),
+                age: 41,
+                admin: None
+            }
+        );
 
-    client
-        .mset([(key("a"), "1"), (key("b"), "2")])
-        .await
-        .unwrap();
-    let n: u64 = client.del([key("a"), key("b"), key("c")]).await.unwrap();
-    assert_eq!(n, 2);
+        client
+            .mset([(key("a"), "1"), (key("b"), "2")])
+            .await
+            .unwrap();
+        let n: u64 = client.del([key("a"), key("b"), key("c")]).await.unwrap();
+        assert_eq!(n, 2);
+    }
 }
 
 #[test]
 fn the_blocking_client_has_the_same_methods() {
-    let url = shared(Variant::Redis70).url();
-    let blocking = respec::blocking::Client::connect(&url).unwrap();
-    let n: i64 = blocking.incr("contract:blocking:hits").send().unwrap();
-    assert_eq!(n, 1);
-    let fresh: bool = blocking
-        .set("contract:blocking:lock", "me")
-        .ex(30)
-        .nx()
-        .send()
-        .unwrap();
-    assert!(fresh);
-    let (n, v) = blocking
-        .pipeline((
-            cmd::incr("contract:blocking:hits"),
-            cmd::get("contract:blocking:lock"),
-        ))
-        .send()
-        .unwrap();
-    assert_eq!((n, v.as_deref()), (2, Some(&b"me"[..])));
-    let (a, b) = blocking
-        .transaction((
-            cmd::incr("contract:blocking:x"),
-            cmd::decr("contract:blocking:y"),
-        ))
-        .send()
-        .unwrap();
-    assert_eq!((a, b), (1, -1));
+    for url in urls() {
+        let client = respec::blocking::Client::connect(&url).unwrap();
+        let key = |key: &str| format!("contract:blocking:{key}");
+        let n: i64 = client.incr(key("hits")).send().unwrap();
+        assert_eq!(n, 1);
+        let fresh: bool = client.set(key("lock"), "me").ex(30).nx().send().unwrap();
+        assert!(fresh);
+        let old: Option<Bytes> = client.set(key("lock"), "you").get().send().unwrap();
+        assert_eq!(old.as_deref(), Some(&b"me"[..]));
+        let text: Option<String> = client.get(key("lock")).decode().send().unwrap();
+        assert_eq!(text.as_deref(), Some("you"));
+
+        client
+            .mset([(key("a"), "1"), (key("b"), "2")])
+            .send()
+            .unwrap();
+        let n: u64 = client.del([key("a"), key("b"), key("c")]).send().unwrap();
+        assert_eq!(n, 2);
+        let (n, v) = client
+            .pipeline((cmd::incr(key("hits")), cmd::get(key("lock"))))
+            .send()
+            .unwrap();
+        assert_eq!((n, v.as_deref()), (2, Some(&b"you"[..])));
+        let (bad, good) = client
+            .pipeline((cmd::incr(key("lock")), cmd::incr(key("hits"))))
+            .results()
+            .send()
+            .unwrap();
+        assert_eq!(bad.unwrap_err().command(), Some("INCR"));
+        assert_eq!(good.unwrap(), 3);
+        let (a, b) = client
+            .transaction((cmd::incr(key("{t}x")), cmd::decr(key("{t}y"))))
+            .send()
+            .unwrap();
+        assert_eq!((a, b), (1, -1));
+        let raw: Value = client
+            .send(cmd::raw("OBJECT").arg("REFCOUNT").key(key("{t}x")))
+            .unwrap();
+        assert!(matches!(raw, Value::Integer(_)), "{raw:?}");
+
+        let refused = client.send(cmd::raw("SELECT").arg("1")).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Refused);
+        let own = client.dedicated_for(key("watched")).unwrap();
+        own.watch(key("watched")).send().unwrap();
+        client.set(key("watched"), "changed").send().unwrap();
+        let aborted = own
+            .transaction((cmd::set(key("watched"), "mine"),))
+            .send()
+            .unwrap_err();
+        assert_eq!(aborted.kind(), ErrorKind::Aborted);
+        let none = client.blpop(key("queue"), Duration::from_millis(10));
+        assert_eq!(none.send().unwrap(), None);
+        let mut keys = client.iterate(|cursor| cmd::scan(cursor).r#match(key("hit*")));
+        assert_eq!(keys.next().unwrap().unwrap(), key("hits"));
+        assert!(keys.next().is_none());
+    }
 }
 
 #[tokio::test]
 async fn options_go_in_any_order_and_choices_can_be_made_at_run_time() {
-    let (client, key) = client("options").await;
-    use respec::commands::string::SetCondition;
-    for condition in [Some(SetCondition::Nx), Some(SetCondition::Xx), None] {
-        let done: bool = client
-            .set(key("k"), "v")
-            .px(Duration::from_millis(1500))
-            .condition(condition)
-            .await
-            .unwrap();
-        assert!(done);
+    for (client, key) in clients("options").await {
+        use respec::commands::string::SetCondition;
+        for condition in [Some(SetCondition::Nx), Some(SetCondition::Xx), None] {
+            let done: bool = client
+                .set(key("k"), "v")
+                .px(Duration::from_millis(1500))
+                .condition(condition)
+                .await
+                .unwrap();
+            assert!(done);
+        }
+        let left = client.pttl(key("k")).await.unwrap();
+        assert!((1..=1500).contains(&left), "{left}");
     }
-    let left = client.pttl(key("k")).await.unwrap();
-    assert!((1..=1500).contains(&left), "{left}");
 }
 
 #[tokio::test]
 async fn the_reply_follows_the_options() {
-    let (client, key) = client("lpop").await;
-    client.rpush(key("l"), ["a", "b", "c"]).await.unwrap();
-    let one: Option<Bytes> = client.lpop(key("l")).await.unwrap();
-    assert_eq!(one.as_deref(), Some(&b"a"[..]));
-    let rest: Option<Vec<Bytes>> = client.lpop(key("l")).count(5).await.unwrap();
-    assert_eq!(rest, Some(vec!["b".into(), "c".into()]));
-    assert_eq!(client.lpop(key("l")).count(5).await.unwrap(), None);
+    for (client, key) in clients("lpop").await {
+        client.rpush(key("l"), ["a", "b", "c"]).await.unwrap();
+        let one: Option<Bytes> = client.lpop(key("l")).await.unwrap();
+        assert_eq!(one.as_deref(), Some(&b"a"[..]));
+        let rest: Option<Vec<Bytes>> = client.lpop(key("l")).count(5).await.unwrap();
+        assert_eq!(rest, Some(vec!["b".into(), "c".into()]));
+        assert_eq!(client.lpop(key("l")).count(5).await.unwrap(), None);
+    }
 }
 
 #[tokio::test]
 async fn lists_are_one_value_an_array_a_slice_a_vec_or_an_iterator() {
-    let (client, key) = client("lists").await;
-    let name = key("s");
-    assert_eq!(client.sadd(&name, "one").await.unwrap(), 1);
-    assert_eq!(client.sadd(&name, ["two", "three"]).await.unwrap(), 2);
-    assert_eq!(
-        client
-            .sadd(&name, vec![String::from("four")])
-            .await
-            .unwrap(),
-        1
-    );
-    let slice: &[&str] = &["five", "six"];
-    assert_eq!(client.sadd(&name, slice).await.unwrap(), 2);
-    assert_eq!(client.sadd(&name, [7, 8]).await.unwrap(), 2);
-    assert_eq!(client.sadd(&name, (9..12).map(i64::from)).await.unwrap(), 3);
-    // A byte string is one member, whatever its type.
-    assert_eq!(client.sadd(&name, vec![b'x', b'y']).await.unwrap(), 1);
-    assert_eq!(client.sadd(&name, b"z").await.unwrap(), 1);
-    assert_eq!(client.sadd(&name, [0u8, 255]).await.unwrap(), 1);
-    assert_eq!(
-        client
-            .sadd(&name, Bytes::from_static(b"bytes"))
-            .await
-            .unwrap(),
-        1
-    );
-    assert_eq!(client.scard(&name).await.unwrap(), 15);
+    for (client, key) in clients("lists").await {
+        let name = key("s");
+        assert_eq!(client.sadd(&name, "one").await.unwrap(), 1);
+        assert_eq!(client.sadd(&name, ["two", "three"]).await.unwrap(), 2);
+        assert_eq!(
+            client
+                .sadd(&name, vec![String::from("four")])
+                .await
+                .unwrap(),
+            1
+        );
+        let slice: &[&str] = &["five", "six"];
+        assert_eq!(client.sadd(&name, slice).await.unwrap(), 2);
+        assert_eq!(client.sadd(&name, [7, 8]).await.unwrap(), 2);
+        assert_eq!(client.sadd(&name, (9..12).map(i64::from)).await.unwrap(), 3);
+        // A byte string is one member, whatever its type.
+        assert_eq!(client.sadd(&name, vec![b'x', b'y']).await.unwrap(), 1);
+        assert_eq!(client.sadd(&name, b"z").await.unwrap(), 1);
+        assert_eq!(client.sadd(&name, [0u8, 255]).await.unwrap(), 1);
+        assert_eq!(
+            client
+                .sadd(&name, Bytes::from_static(b"bytes"))
+                .await
+                .unwrap(),
+            1
+        );
+        assert_eq!(client.scard(&name).await.unwrap(), 15);
 
-    let none = client.sadd(&name, Vec::<String>::new()).await.unwrap_err();
-    assert_eq!(none.kind(), ErrorKind::Argument);
-    assert!(!none.may_have_executed());
-    assert_eq!(
-        none.to_string(),
-        "SADD: invalid argument: expected at least one member, got an empty list"
-    );
+        let none = client.sadd(&name, Vec::<String>::new()).await.unwrap_err();
+        assert_eq!(none.kind(), ErrorKind::Argument);
+        assert!(!none.may_have_executed());
+        assert_eq!(
+            none.to_string(),
+            "SADD: invalid argument: expected at least one member, got an empty list"
+        );
+    }
 }
 
 #[expect(
@@ -187,130 +230,135 @@ async fn lists_are_one_value_an_array_a_slice_a_vec_or_an_iterator() {
 )]
 #[tokio::test]
 async fn commands_are_values() {
-    let (client, key) = client("values").await;
-    client.set(key("greeting"), "hello").await.unwrap();
-    let (n, v) = client
-        .pipeline((cmd::incr(key("hits")), cmd::get(key("greeting"))))
-        .await
-        .unwrap();
-    assert_eq!((n, v.as_deref()), (1, Some(&b"hello"[..])));
+    for (client, key) in clients("values").await {
+        client.set(key("greeting"), "hello").await.unwrap();
+        let (n, v) = client
+            .pipeline((cmd::incr(key("hits")), cmd::get(key("greeting"))))
+            .await
+            .unwrap();
+        assert_eq!((n, v.as_deref()), (1, Some(&b"hello"[..])));
 
-    let ids = [key("greeting"), key("absent")];
-    let many: Vec<Option<Bytes>> = client
-        .pipeline(ids.iter().map(|id| cmd::get(id)))
-        .await
-        .unwrap();
-    assert_eq!(many, [Some("hello".into()), None]);
+        let ids = [key("greeting"), key("absent")];
+        let many: Vec<Option<Bytes>> = client
+            .pipeline(ids.iter().map(|id| cmd::get(id)))
+            .await
+            .unwrap();
+        assert_eq!(many, [Some("hello".into()), None]);
 
-    let (a, b) = client
-        .transaction((cmd::incr(key("x")), cmd::decr(key("y"))))
-        .await
-        .unwrap();
-    assert_eq!((a, b), (1, -1));
+        let (a, b) = client
+            .transaction((cmd::incr(key("{t}x")), cmd::decr(key("{t}y"))))
+            .await
+            .unwrap();
+        assert_eq!((a, b), (1, -1));
 
-    let raw: Value = client
-        .send(cmd::raw("OBJECT").arg("REFCOUNT").key(key("x")))
-        .await
-        .unwrap();
-    assert!(matches!(raw, Value::Integer(_)), "{raw:?}");
-    let unknown = client
-        .send(cmd::raw("FUTURE.CMD").key("k").arg(1))
-        .await
-        .unwrap_err();
-    assert_eq!(unknown.kind(), ErrorKind::Server);
-    assert_eq!(unknown.code(), Some("ERR"));
+        let raw: Value = client
+            .send(cmd::raw("OBJECT").arg("REFCOUNT").key(key("{t}x")))
+            .await
+            .unwrap();
+        assert!(matches!(raw, Value::Integer(_)), "{raw:?}");
+        let unknown = client
+            .send(cmd::raw("FUTURE.CMD").key("k").arg(1))
+            .await
+            .unwrap_err();
+        assert_eq!(unknown.kind(), ErrorKind::Server);
+        assert_eq!(unknown.code(), Some("ERR"));
+    }
 }
 
 #[tokio::test]
 async fn a_pipeline_can_keep_the_error_of_each_command() {
-    let (client, key) = client("each").await;
-    client.set(key("text"), "no number").await.unwrap();
-    let (bad, good) = client
-        .pipeline((cmd::incr(key("text")), cmd::get(key("text"))))
-        .results()
-        .await
-        .unwrap();
-    assert_eq!(bad.unwrap_err().command(), Some("INCR"));
-    assert_eq!(good.unwrap().as_deref(), Some(&b"no number"[..]));
-    let first = client
-        .pipeline((cmd::incr(key("text")), cmd::get(key("text"))))
-        .await;
-    assert_eq!(first.unwrap_err().code(), Some("ERR"));
+    for (client, key) in clients("each").await {
+        client.set(key("text"), "no number").await.unwrap();
+        let (bad, good) = client
+            .pipeline((cmd::incr(key("text")), cmd::get(key("text"))))
+            .results()
+            .await
+            .unwrap();
+        assert_eq!(bad.unwrap_err().command(), Some("INCR"));
+        assert_eq!(good.unwrap().as_deref(), Some(&b"no number"[..]));
+        let first = client
+            .pipeline((cmd::incr(key("text")), cmd::get(key("text"))))
+            .await;
+        assert_eq!(first.unwrap_err().code(), Some("ERR"));
+    }
 }
 
 #[tokio::test]
 async fn errors_answer_questions() {
-    let (client, key) = client("errors").await;
-    client.lpush(key("list"), "x").await.unwrap();
-    let wrong = client.get(key("list")).await.unwrap_err();
-    assert_eq!(wrong.kind(), ErrorKind::Server);
-    assert_eq!(wrong.code(), Some("WRONGTYPE"));
-    assert_eq!(wrong.command(), Some("GET"));
-    assert!(!wrong.is_timeout() && !wrong.is_connection());
+    for (client, key) in clients("errors").await {
+        client.lpush(key("list"), "x").await.unwrap();
+        let wrong = client.get(key("list")).await.unwrap_err();
+        assert_eq!(wrong.kind(), ErrorKind::Server);
+        assert_eq!(wrong.code(), Some("WRONGTYPE"));
+        assert_eq!(wrong.command(), Some("GET"));
+        assert!(!wrong.is_timeout() && !wrong.is_connection());
 
-    client.set(key("word"), "many").await.unwrap();
-    let number = client.get(key("word")).decode::<u32>().await.unwrap_err();
-    assert_eq!(number.kind(), ErrorKind::Decode);
-    assert!(!number.to_string().contains("many"), "{number}");
+        client.set(key("word"), "many").await.unwrap();
+        let number = client.get(key("word")).decode::<u32>().await.unwrap_err();
+        assert_eq!(number.kind(), ErrorKind::Decode);
+        assert!(!number.to_string().contains("many"), "{number}");
 
-    // A fraction of a second would be lost by a command that takes seconds.
-    let lost = client
-        .set(key("k"), "v")
-        .ex(Duration::from_millis(1500))
-        .await
-        .unwrap_err();
-    assert_eq!(lost.kind(), ErrorKind::Argument);
-    assert!(!lost.may_have_executed());
-    assert_eq!(client.exists(key("k")).await.unwrap(), 0);
+        // A fraction of a second would be lost by a command that takes seconds.
+        let lost = client
+            .set(key("k"), "v")
+            .ex(Duration::from_millis(1500))
+            .await
+            .unwrap_err();
+        assert_eq!(lost.kind(), ErrorKind::Argument);
+        assert!(!lost.may_have_executed());
+        assert_eq!(client.exists(key("k")).await.unwrap(), 0);
+    }
 }
 
 #[tokio::test]
 async fn what_takes_over_a_connection_is_refused_where_it_is_shared() {
-    let (client, key) = client("shared").await;
-    for command in ["MULTI", "SUBSCRIBE", "MONITOR", "SELECT", "quit"] {
-        let refused = client.send(cmd::raw(command).arg("1")).await.unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::Refused, "{command}");
-        assert!(!refused.may_have_executed());
+    for (client, key) in clients("shared").await {
+        for command in ["MULTI", "SUBSCRIBE", "MONITOR", "SELECT", "quit"] {
+            let refused = client.send(cmd::raw(command).arg("1")).await.unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Refused, "{command}");
+            assert!(!refused.may_have_executed());
+        }
+        // A connection of one's own has them, and a changed key aborts the transaction.
+        let own = client.dedicated_for(key("watched")).await.unwrap();
+        own.watch(key("watched")).await.unwrap();
+        client.set(key("watched"), "changed").await.unwrap();
+        let aborted = own
+            .transaction((cmd::set(key("watched"), "mine"),))
+            .await
+            .unwrap_err();
+        assert_eq!(aborted.kind(), ErrorKind::Aborted);
+        own.watch(key("watched")).await.unwrap();
+        own.transaction((cmd::set(key("watched"), "mine"),))
+            .await
+            .unwrap();
+        assert_eq!(
+            client.get(key("watched")).await.unwrap().as_deref(),
+            Some(&b"mine"[..])
+        );
     }
-    // A connection of one's own has them, and a changed key aborts the transaction.
-    let own = client.dedicated().await.unwrap();
-    own.watch(key("watched")).await.unwrap();
-    client.set(key("watched"), "changed").await.unwrap();
-    let aborted = own
-        .transaction((cmd::set(key("watched"), "mine"),))
-        .await
-        .unwrap_err();
-    assert_eq!(aborted.kind(), ErrorKind::Aborted);
-    own.watch(key("watched")).await.unwrap();
-    own.transaction((cmd::set(key("watched"), "mine"),))
-        .await
-        .unwrap();
-    assert_eq!(
-        client.get(key("watched")).await.unwrap().as_deref(),
-        Some(&b"mine"[..])
-    );
 }
 
 #[tokio::test]
 async fn a_blocking_command_delays_nobody() {
-    let (client, key) = client("blpop").await;
-    let waiting = {
-        let (client, list) = (client.clone(), key("queue"));
-        tokio::spawn(async move { client.blpop(list, 10).await })
-    };
-    for _ in 0..100 {
-        client.incr(key("busy")).await.unwrap();
+    for (client, key) in clients("blpop").await {
+        let waiting = {
+            let (client, list) = (client.clone(), key("queue"));
+            tokio::spawn(async move { client.blpop(list, 10).await })
+        };
+        for _ in 0..100 {
+            client.incr(key("busy")).await.unwrap();
+        }
+        client.rpush(key("queue"), "job").await.unwrap();
+        let (_, job) = waiting.await.unwrap().unwrap().unwrap();
+        assert_eq!(job, "job");
+        assert_eq!(
+            client
+                .blpop(key("queue"), Duration::from_millis(10))
+                .await
+                .unwrap(),
+            None
+        );
     }
-    client.rpush(key("queue"), "job").await.unwrap();
-    let (_, job) = waiting.await.unwrap().unwrap().unwrap();
-    assert_eq!(job, "job");
-    assert_eq!(
-        client
-            .blpop(key("queue"), Duration::from_millis(10))
-            .await
-            .unwrap(),
-        None
-    );
 }
 
 #[tokio::test]

@@ -15,11 +15,12 @@
 //! one attempt to make it at a time; groups for different nodes never wait for each other.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     future::poll_fn,
     hash::{BuildHasher, RandomState},
+    mem,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak},
     task::Poll,
     time::Instant,
 };
@@ -34,17 +35,18 @@ use super::{
     keeper::Keeper,
     pool::Lent,
     server::Server,
-    transit::{Limit, Link, exchange},
+    transit::{Link, exchange},
 };
 use crate::{
     cluster::{
-        self, Answers, Ask, Call, Chance, Direct, Encoded, Event, Next, NodeAddress, NodeId,
-        Parcel, Query, Request, Router, SLOTS, Wish, deciding_error,
+        self, Call, Chance, DEDICATED, Direct, Directory, Done, Encoded, Next, NodeAddress, NodeId,
+        Parcel, Question, Request, Router, Sorted, Table, Wish, by_node, gone, no_connection,
     },
-    command::{Info, Patience},
+    command::Patience,
     config::{Address, Config},
-    error::{Error, ErrorKind, Phase, Result},
+    error::Result,
     pool::PoolStats,
+    protocol::Limit,
     resp::{Frame, Frames},
 };
 
@@ -53,8 +55,8 @@ pub(super) struct Cluster {
     /// Itself, for the keeper.
     me: Weak<Self>,
     config: Arc<Config>,
-    state: Mutex<State>,
-    table: RwLock<Table>,
+    directory: Mutex<Directory<Arc<Server>>>,
+    table: RwLock<Table<Arc<Server>>>,
     chance: Arc<Chance>,
     /// Shows that calls which wait should look again.
     changed: watch::Sender<()>,
@@ -65,38 +67,12 @@ pub(super) struct Cluster {
     keeper: Keeper,
 }
 
-struct State {
-    router: Router,
-    servers: HashMap<NodeId, Arc<Server>>,
-    /// Questions that the keeper has to ask.
-    questions: VecDeque<Question>,
-}
-
-/// The question of the router about the topology, and whom to ask.
-pub(super) struct Question {
-    pub(super) ask: Ask,
-    pub(super) query: Query,
-    pub(super) server: Arc<Server>,
-}
-
-/// The node of each slot.
-struct Table {
-    /// The version of what it was made from.
-    version: u64,
-    /// Counted from 1; 0 for none.
-    slots: Box<[u16]>,
-    primaries: Vec<(NodeId, Arc<Server>)>,
-}
-
 /// What becomes of a call that was sent.
 pub(super) struct Verdict {
     call: Call,
     /// Not before that time, or a change.
     wait: Option<(Instant, watch::Receiver<()>)>,
 }
-
-/// A request and what came of it.
-type Done = (Request, Result<Vec<Frame>>);
 
 /// What came of sending a group.
 enum Came {
@@ -109,21 +85,20 @@ pub(super) type BoxFuture<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
 
 impl Cluster {
     pub(super) fn new(config: Arc<Config>) -> Arc<Self> {
-        let seeds = match &config.address {
-            Address::Cluster(seeds) => seeds.clone(),
-            // A router without seeds says that it has no node.
-            Address::Tcp { .. } | Address::Unix(_) => Vec::new(),
+        let chance = Arc::new(Chance::new(RandomState::new().hash_one(())));
+        let make = {
+            let (config, chance) = (Arc::clone(&config), Arc::clone(&chance));
+            move |address: &NodeAddress| {
+                let (config, chance) = (Arc::clone(&config), Arc::clone(&chance));
+                Arc::new(Server::node(config, Address::from(address), chance))
+            }
         };
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
-            state: Mutex::new(State {
-                router: Router::new(seeds, config.cluster.for_router(), now()),
-                servers: HashMap::new(),
-                questions: VecDeque::new(),
-            }),
+            directory: Mutex::new(Directory::new(&config, now(), make)),
             config,
             table: RwLock::new(Table::empty()),
-            chance: Arc::new(Chance::new(RandomState::new().hash_one(()))),
+            chance,
             changed: watch::Sender::new(()),
             asked: watch::Sender::new(()),
             woken: Arc::new(Notify::new()),
@@ -138,26 +113,18 @@ impl Cluster {
     /// The node that a call goes to whose keys tell it, and its connection if there is one.
     pub(super) fn connection(&self, direct: &Direct) -> Option<(NodeId, Arc<Connection>)> {
         if direct.info.replicas && !self.config.cluster.read_from.is_primary() {
-            let state = self.lock();
+            let mut directory = self.lock();
             let wish = Wish::until(None);
             let random = self.chance.next();
-            let call = state
+            let call = directory
                 .router
                 .call_to(direct.info, direct.slot, &wish, now(), random);
             let id = call.ok()?.node();
-            return Some((id, state.servers.get(&id)?.current()?));
+            return Some((id, directory.server(id)?.current()?));
         }
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        let (id, server) = match direct.slot {
-            Some(slot) => table.primary(slot)?,
-            None => table.any(self.chance.next())?,
-        };
+        let table = self.table();
+        let (id, server) = table.find(direct.slot, || self.chance.next())?;
         Some((*id, server.current()?))
-    }
-
-    /// Whether frames are the answer of a command, and no errors about its place.
-    pub(super) fn is_answer(&self, frames: &Frames) -> bool {
-        deciding_error(frames).is_none_or(cluster::is_answer)
     }
 
     /// Decides about a call that was sent to the node of [`Cluster::connection`].
@@ -174,26 +141,10 @@ impl Cluster {
     ) -> Result<Verdict> {
         let wish = self.wish(deadline);
         let changed = self.changed.subscribe();
-        let (call, next) = self.route_with(|router, now, random| {
-            let mut call = router.call_sent(direct.info, direct.slot, &wish, node);
-            let next = match came {
-                Ok(frames) => {
-                    let error = deciding_error(frames).unwrap_or_default();
-                    router.refused(&mut call, error, now, random)
-                }
-                Err(error) => router.lost(&mut call, error.clone(), now, random),
-            };
-            (call, next)
-        });
-        let wait = match next {
-            Next::Send => None,
-            Next::Wait(until) => Some((until, changed)),
-            Next::GiveUp(error) => return Err(error),
-            Next::Answer => {
-                let error = came.as_ref().ok().and_then(deciding_error);
-                return Err(Error::server(error.unwrap_or_default()));
-            }
-        };
+        let judged = self
+            .route_with(|router, now, random| direct.judge(came, router, &wish, node, now, random));
+        let (call, until) = judged?;
+        let wait = until.map(|until| (until, changed));
         Ok(Verdict { call, wait })
     }
 
@@ -214,7 +165,7 @@ impl Cluster {
                     self.deliver_later(requests, until, changed, patience).await
                 }
             };
-            self.put(&mut answers, done);
+            self.lock().put(&mut answers, done);
         }
         Ok(answers.finish(self.chance.next()))
     }
@@ -233,11 +184,11 @@ impl Cluster {
         self.ready(deadline).await?;
         let wish = self.wish(deadline);
         let (requests, mut answers) = {
-            let state = self.lock();
-            encoded.plan(&state.router, &wish, now(), || self.chance.next())?
+            let directory = self.lock();
+            encoded.plan(&directory.router, &wish, now(), || self.chance.next())?
         };
         let done = self.deliver(requests, patience).await;
-        self.put(&mut answers, done);
+        self.lock().put(&mut answers, done);
         Ok(answers.finish(self.chance.next()))
     }
 
@@ -269,16 +220,16 @@ impl Cluster {
         loop {
             let mut asked = self.asked.subscribe();
             {
-                let state = self.lock();
-                if state.router.is_ready() {
+                let directory = self.lock();
+                if directory.router.is_ready() {
                     return Ok(());
                 }
-                if gives_up(&state.router) {
-                    return Err(unknown(&state.router));
+                if gives_up(&directory.router) {
+                    return Err(directory.router.unknown());
                 }
             }
             if within(deadline, asked.changed()).await.is_none() {
-                return Err(unknown(&self.lock().router));
+                return Err(self.lock().router.unknown());
             }
         }
     }
@@ -296,52 +247,36 @@ impl Cluster {
                 return Ok(());
             }
             if within(deadline, asked.changed()).await.is_none() {
-                return Err(unknown(&self.lock().router));
+                return Err(self.lock().router.unknown());
             }
         }
     }
 
     /// What the pools of all nodes are doing, added up.
     pub(super) fn pool_stats(&self) -> PoolStats {
-        let state = self.lock();
-        let stats = state.servers.values().map(|server| server.pool_stats());
+        let directory = self.lock();
+        let stats = directory.servers().map(|server| server.pool_stats());
         stats.fold(PoolStats::default(), PoolStats::and)
     }
 
     /// The primaries, or all nodes, with their addresses.
     pub(super) fn nodes(&self, replicas: bool) -> Vec<(NodeId, NodeAddress, Arc<Server>)> {
-        let mut state = self.lock();
-        let ids: Vec<_> = if replicas {
-            state.router.known_nodes().collect()
-        } else {
-            state.router.primaries().collect()
-        };
-        let known = ids.into_iter().filter_map(|id| {
-            let server = state.server(id, self)?;
-            let address = state.router.node(id)?.address.clone();
-            Some((id, address, server))
-        });
-        known.collect()
+        self.lock().nodes(replicas)
     }
 
     /// The node at an address, if it is known.
     pub(super) fn node(&self, address: &NodeAddress) -> Option<Arc<Server>> {
-        let mut state = self.lock();
-        let id = state.router.find(address)?;
-        state.server(id, self)
+        self.lock().find(address)
     }
 
     /// The node that serves each slot, as far as that is known.
     pub(super) fn owners(&self) -> Vec<Option<NodeId>> {
-        let state = self.lock();
-        (0..SLOTS)
-            .map(|slot| state.router.primary_of(slot))
-            .collect()
+        self.lock().owners()
     }
 
     /// The node with this id, if it is still known.
     pub(super) fn server_of(&self, id: NodeId) -> Option<Arc<Server>> {
-        self.lock().server(id, self)
+        self.lock().server(id)
     }
 
     /// A connection of the caller's own to the node of a slot, or to any.
@@ -354,7 +289,7 @@ impl Cluster {
             router.call_to(&DEDICATED, slot, &wish, now, random)
         })?;
         loop {
-            let server = self.lock().server(call.node(), self);
+            let server = self.lock().server(call.node());
             let error = match server {
                 Some(server) => match within(deadline, server.lend()).await {
                     Some(Ok(lent)) => return Ok(lent),
@@ -378,18 +313,12 @@ impl Cluster {
 
     /// Asks the router, and does at once what it wants done.
     pub(super) fn route_with<T>(&self, ask: impl FnOnce(&mut Router, Instant, u64) -> T) -> T {
-        let mut state = self.lock();
+        let mut directory = self.lock();
         let now = now();
-        let answer = ask(&mut state.router, now, self.chance.next());
-        let (forgotten, changed) = state.drain(self, now);
-        self.update_table(&mut state);
-        drop(state);
-        // Closing is not done under the lock.
-        drop(forgotten);
-        if changed {
-            self.changed.send_replace(());
+        let answer = ask(&mut directory.router, now, self.chance.next());
+        if self.settle(directory, now) {
+            self.woken.notify_one();
         }
-        self.woken.notify_one();
         answer
     }
 
@@ -399,34 +328,36 @@ impl Cluster {
     }
 
     /// What the keeper has to do, and when to look again if nothing happens before.
-    pub(super) fn work(&self) -> (VecDeque<Question>, Option<Instant>) {
-        let mut state = self.lock();
+    pub(super) fn work(&self) -> (VecDeque<Question<Arc<Server>>>, Option<Instant>) {
         let now = now();
-        let (forgotten, changed) = state.drain(self, now);
-        self.update_table(&mut state);
-        let questions = std::mem::take(&mut state.questions);
-        let again = state.router.poll_timeout(now);
-        drop(state);
-        drop(forgotten);
-        if changed {
+        self.settle(self.lock(), now);
+        self.lock().questions(now)
+    }
+
+    /// Does what the router wants done, but for its questions; says whether the keeper should look
+    /// at these.
+    fn settle(&self, mut directory: MutexGuard<'_, Directory<Arc<Server>>>, now: Instant) -> bool {
+        let drained = directory.drain(now, &self.chance);
+        let known = self.table().version();
+        let old = directory.table(known).map(|table| {
+            let mut known = self.table.write().unwrap_or_else(PoisonError::into_inner);
+            mem::replace(&mut *known, table)
+        });
+        // Closing is not done under the lock.
+        drop(directory);
+        drop(old);
+        for server in &drained.reconnect {
+            drop(server.disconnect());
+        }
+        if drained.changed {
             self.changed.send_replace(());
         }
-        (questions, again)
+        drained.asks
     }
 
     /// Sends requests to their nodes, wherever that leads, and waits for all answers.
     fn deliver(&self, requests: Vec<Request>, patience: Patience) -> BoxFuture<'_, Vec<Done>> {
-        let mut groups: Vec<Vec<Request>> = Vec::new();
-        let mut places = HashMap::new();
-        for request in requests {
-            let place = *places
-                .entry(request.call.node())
-                .or_insert_with(|| groups.len());
-            match groups.get_mut(place) {
-                Some(group) => group.push(request),
-                None => groups.push(vec![request]),
-            }
-        }
+        let groups = by_node(requests);
         Box::pin(async move {
             let groups: Vec<_> = groups
                 .into_iter()
@@ -445,26 +376,18 @@ impl Cluster {
         patience: Patience,
     ) -> Vec<Done> {
         let _ = timeout_at(until.into(), changed.changed()).await;
-        let (requests, mut done) = self.resume(requests);
-        if !requests.is_empty() {
-            done.extend(self.deliver(requests, patience).await);
+        let Sorted {
+            mut done, moved, ..
+        } = self.resume(requests);
+        if !moved.is_empty() {
+            done.extend(self.deliver(moved, patience).await);
         }
         done
     }
 
     /// Finds out where requests go that have waited.
-    fn resume(&self, requests: Vec<Request>) -> (Vec<Request>, Vec<Done>) {
-        let mut again = Vec::with_capacity(requests.len());
-        let mut done = Vec::new();
-        self.route_with(|router, now, random| {
-            for mut request in requests {
-                match router.resume(&mut request.call, now, random) {
-                    Next::GiveUp(error) => done.push((request, Err(error))),
-                    Next::Send | Next::Wait(_) | Next::Answer => again.push(request),
-                }
-            }
-        });
-        (again, done)
+    fn resume(&self, requests: Vec<Request>) -> Sorted {
+        self.route_with(|router, now, random| Sorted::resumed(requests, router, now, random))
     }
 
     /// Sends requests that are for one node, together and in order, and follows them.
@@ -479,63 +402,38 @@ impl Cluster {
             let frames = match self.send(node, &requests, patience).await {
                 Came::Frames(frames) => frames,
                 Came::Changed => {
-                    let (again, given_up) = self.resume(requests);
-                    done.extend(given_up);
-                    requests = again;
+                    let resumed = self.resume(requests);
+                    done.extend(resumed.done);
+                    requests = resumed.moved;
                     continue;
                 }
             };
-            let mut moved = Vec::new();
-            let mut waiting: Vec<Request> = Vec::new();
-            let mut until = None;
-            let mut came = Received::new(frames);
             let limit = self.config.response_timeout;
             let changed = self.changed.subscribe();
-            self.route_with(|router, now, random| {
-                let random = Chance::new(random);
-                for mut request in requests.drain(..) {
-                    if patience != Patience::None {
-                        // The server may have held it back for long.
-                        request
-                            .call
-                            .extend(limit.and_then(|limit| now.checked_add(limit)));
-                    }
-                    let mut frames = came.next(request.awaited());
-                    let next = match &mut frames {
-                        Ok(frames) => request.received(router, frames, now, random.next()),
-                        Err(error) => {
-                            router.lost(&mut request.call, error.clone(), now, random.next())
-                        }
-                    };
-                    match next {
-                        Next::Answer => done.push((request, frames)),
-                        Next::GiveUp(error) => done.push((request, Err(error))),
-                        Next::Send => moved.push(request),
-                        Next::Wait(at) => {
-                            until = until.max(Some(at));
-                            waiting.push(request);
-                        }
-                    }
-                }
+            let sorted = self.route_with(|router, now, random| {
+                let extended = (patience != Patience::None)
+                    .then(|| limit.and_then(|limit| now.checked_add(limit)));
+                Sorted::answered(requests, frames, router, extended, now, random)
             });
-            match until {
-                None => requests = moved,
-                Some(until) => {
-                    // Those that know where to go do not wait for the others.
-                    let later: BoxFuture<'_, _> =
-                        Box::pin(self.deliver_later(waiting, until, changed, patience));
-                    let both = vec![self.deliver(moved, patience), later];
-                    done.extend(all(both).await.into_iter().flatten());
-                }
-            }
+            done.extend(sorted.done);
+            let Some(until) = sorted.until else {
+                requests = sorted.moved;
+                continue;
+            };
+            // Those that know where to go do not wait for the others.
+            let later: BoxFuture<'_, _> =
+                Box::pin(self.deliver_later(sorted.waiting, until, changed, patience));
+            let both = vec![self.deliver(sorted.moved, patience), later];
+            done.extend(all(both).await.into_iter().flatten());
+            break;
         }
         done
     }
 
     /// Sends requests to a node and waits for their frames.
     async fn send(&self, node: NodeId, requests: &[Request], patience: Patience) -> Came {
-        let deadline = requests.iter().filter_map(|it| it.call.deadline()).min();
-        let Some(server) = self.lock().server(node, self) else {
+        let deadline = cluster::deadline(requests);
+        let Some(server) = self.lock().server(node) else {
             return Came::Frames(Err(gone()));
         };
         let (link, limit) = if patience == Patience::None {
@@ -589,15 +487,6 @@ impl Cluster {
             .unwrap_or_else(|| Some(Err(no_connection())))
     }
 
-    fn put(&self, answers: &mut Answers, done: Vec<Done>) {
-        let state = self.lock();
-        for (request, frames) in done {
-            let node = state.router.node(request.call.node());
-            let from = node.map(|node| node.address.clone());
-            answers.put(&request, from, frames);
-        }
-    }
-
     fn wish(&self, deadline: Option<Instant>) -> Wish {
         Wish {
             parts: self.config.cluster.split,
@@ -611,145 +500,21 @@ impl Cluster {
         self.keeper.keep(&self.me, &self.woken)
     }
 
-    /// Makes the table anew if the router knows better.
-    fn update_table(&self, state: &mut State) {
-        let version = state.router.version();
-        {
-            let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-            if table.version == version {
-                return;
-            }
-        }
-        let table = Table::new(state, version, self);
-        let mut known = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        let old = std::mem::replace(&mut *known, table);
-        drop(known);
-        drop(old);
+    fn table(&self) -> RwLockReadGuard<'_, Table<Arc<Server>>> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A panic while the mutex was held would be one in the router, which is whole after each step.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Directory<Arc<Server>>> {
+        self.directory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Cluster {
     fn drop(&mut self) {
         self.woken.notify_one();
-    }
-}
-
-impl State {
-    /// The node with this id, if it is known.
-    fn server(&mut self, id: NodeId, cluster: &Cluster) -> Option<Arc<Server>> {
-        if let Some(server) = self.servers.get(&id) {
-            return Some(Arc::clone(server));
-        }
-        let node = self.router.node(id)?;
-        let server = Arc::new(Server::node(
-            Arc::clone(&cluster.config),
-            Address::from(&node.address),
-            Arc::clone(&cluster.chance),
-        ));
-        self.servers.insert(id, Arc::clone(&server));
-        Some(server)
-    }
-
-    /// Does what the router wants done; returns what is not needed any more, and whether calls that
-    /// wait should look again.
-    fn drain(&mut self, cluster: &Cluster, now: Instant) -> (Forgotten, bool) {
-        let mut forgotten = Forgotten::default();
-        let mut changed = false;
-        while let Some(event) = self.router.poll_event(now, cluster.chance.next()) {
-            match event {
-                Event::Ask(ask, id, query) => match self.server(id, cluster) {
-                    Some(server) => self.questions.push_back(Question { ask, query, server }),
-                    None => self.router.topology_failed(ask, gone(), now),
-                },
-                Event::Reconnect(id) => {
-                    let server = self.servers.get(&id);
-                    forgotten
-                        .connections
-                        .extend(server.and_then(|it| it.disconnect()));
-                }
-                Event::Forget(id) => forgotten.servers.extend(self.servers.remove(&id)),
-                Event::Changed => changed = true,
-            }
-        }
-        (forgotten, changed)
-    }
-}
-
-/// What nobody will use any more; calls that are under way on it come to their end.
-#[derive(Default)]
-struct Forgotten {
-    servers: Vec<Arc<Server>>,
-    connections: Vec<Arc<Connection>>,
-}
-
-impl Table {
-    fn empty() -> Self {
-        Self {
-            version: 0,
-            slots: Box::default(),
-            primaries: Vec::new(),
-        }
-    }
-
-    fn new(state: &mut State, version: u64, cluster: &Cluster) -> Self {
-        let mut primaries: Vec<(NodeId, Arc<Server>)> = Vec::new();
-        let mut numbers: HashMap<NodeId, u16> = HashMap::new();
-        // Neighbours mostly have the same node.
-        let mut last = None;
-        let mut slots = Vec::with_capacity(usize::from(SLOTS));
-        for slot in 0..SLOTS {
-            let id = state.router.primary_of(slot);
-            slots.push(match (id, last) {
-                (None, _) => 0,
-                (Some(id), Some((known, number))) if known == id => number,
-                (Some(id), _) => {
-                    let number = *numbers.entry(id).or_insert_with(|| {
-                        primaries.extend(state.server(id, cluster).map(|server| (id, server)));
-                        u16::try_from(primaries.len()).unwrap_or(0)
-                    });
-                    last = Some((id, number));
-                    number
-                }
-            });
-        }
-        Self {
-            version,
-            slots: slots.into_boxed_slice(),
-            primaries,
-        }
-    }
-
-    fn primary(&self, slot: u16) -> Option<&(NodeId, Arc<Server>)> {
-        let number = usize::from(*self.slots.get(usize::from(slot))?);
-        self.primaries.get(number.checked_sub(1)?)
-    }
-
-    fn any(&self, random: u64) -> Option<&(NodeId, Arc<Server>)> {
-        let count = u64::try_from(self.primaries.len()).ok()?;
-        let at = usize::try_from(random.checked_rem(count)?).ok()?;
-        self.primaries.get(at)
-    }
-}
-
-/// The frames of several requests, one behind the other, or the error of all of them.
-struct Received(Result<std::vec::IntoIter<Frame>>);
-
-impl Received {
-    fn new(frames: Result<Vec<Frame>>) -> Self {
-        Self(frames.map(Vec::into_iter))
-    }
-
-    /// The frames of the next request, of which there are so many.
-    fn next(&mut self, count: usize) -> Result<Vec<Frame>> {
-        match &mut self.0 {
-            Ok(frames) => Ok(frames.take(count).collect()),
-            Err(error) => Err(error.clone()),
-        }
     }
 }
 
@@ -784,32 +549,6 @@ async fn within<T>(deadline: Option<Instant>, future: impl Future<Output = T>) -
     }
 }
 
-fn unknown(router: &Router) -> Error {
-    router.failure().cloned().unwrap_or_else(|| {
-        Error::new(
-            ErrorKind::Timeout(Phase::Connect),
-            "no node has told the topology of the cluster within the time allowed",
-        )
-    })
-}
-
-fn no_connection() -> Error {
-    Error::new(
-        ErrorKind::Timeout(Phase::Connect),
-        "no connection to the node within the time allowed",
-    )
-}
-
-fn gone() -> Error {
-    Error::new(ErrorKind::Connect, "the node is no longer in the cluster")
-}
-
 fn now() -> Instant {
     time::Instant::now().into_std()
 }
-
-/// What is known of a connection that a caller wants: it will do anything.
-static DEDICATED: Info = Info {
-    name: "dedicated connection",
-    ..*Info::UNKNOWN
-};

@@ -1,11 +1,6 @@
 //! Scans from their beginning to their end.
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::{Duration, Instant},
-    vec,
-};
+use std::{fmt, sync::Arc, time::Instant, vec};
 
 use tokio::time;
 
@@ -13,12 +8,11 @@ use super::{
     client::{Client, Target},
     cluster::Cluster,
     pending::{Carrier, Pending},
-    server::Server,
 };
 use crate::{
-    cluster::{self, Coverage},
+    cluster::{Step, Sweep, gone},
     command::{Command, Routing, Single},
-    error::{Error, Result},
+    error::Result,
     reply::{ScanPage, Scanned},
 };
 
@@ -44,13 +38,7 @@ enum Position {
 /// A scan over all nodes of a cluster.
 struct Everywhere {
     cluster: Arc<Cluster>,
-    coverage: Coverage,
-    /// The node of the pass that is under way, and the cursor there.
-    pass: Option<(Arc<Server>, u64)>,
-    /// The topology was asked for since a pass came to its end.
-    fresh: bool,
-    /// Since when there was nothing but trouble.
-    failing: Option<Instant>,
+    sweep: Sweep,
 }
 
 impl<'c, F, C, T> Iterate<'c, F, T>
@@ -110,12 +98,11 @@ where
         match self.client.target() {
             // Without a key it is a matter of each node.
             Target::Cluster(cluster) if (self.page)(0).info().routing == Routing::OneNode => {
+                let config = cluster.config();
+                let patience = config.response_timeout.unwrap_or(config.connect_timeout);
                 Position::Everywhere(Box::new(Everywhere {
                     cluster: Arc::clone(cluster),
-                    coverage: Coverage::new(),
-                    pass: None,
-                    fresh: false,
-                    failing: None,
+                    sweep: Sweep::new(patience),
                 }))
             }
             _ => Position::At(0),
@@ -130,88 +117,31 @@ impl Everywhere {
         C: Command<Reply = ScanPage<Vec<T>>>,
         T: Scanned,
     {
+        let Self { cluster, sweep } = self;
         loop {
-            let Some((server, cursor)) = &mut self.pass else {
-                if !self.begin().await? {
-                    return Ok(None);
-                }
-                continue;
-            };
-            let command = Single(page(*cursor));
-            let found = match Pending::new(Carrier::Server(server), command).await {
-                Ok(found) => found,
-                Err(error) => {
-                    // Its successor knows nothing of the cursor.
-                    self.pass = None;
-                    self.coverage.abandon();
-                    self.endure(error)?;
+            cluster.ready(sweep.deadline(now())).await?;
+            let found = match sweep.next(|| cluster.owners()) {
+                Step::End => return Ok(None),
+                Step::Refresh => {
+                    cluster.refresh(sweep.deadline(now())).await?;
+                    sweep.learnt();
                     continue;
                 }
+                Step::Page(node, cursor) => match cluster.server_of(node) {
+                    Some(server) => {
+                        Pending::new(Carrier::Server(&server), Single(page(cursor))).await
+                    }
+                    None => Err(gone()),
+                },
             };
-            self.failing = None;
-            *cursor = found.cursor;
-            let mut items = found.items;
-            items.retain(|item| item.key().is_none_or(|key| self.coverage.is_new(key)));
-            let owners = self.cluster.owners();
-            if found.cursor == 0 {
-                self.pass = None;
-                self.fresh = false;
-                self.coverage.end(&owners);
-            } else {
-                self.coverage.check(&owners);
+            match found {
+                Ok(ScanPage { cursor, mut items }) => {
+                    sweep.page(cursor, &mut items, &cluster.owners());
+                    return Ok(Some(items));
+                }
+                Err(error) => sweep.failed(error, now())?,
             }
-            return Ok(Some(items));
         }
-    }
-
-    /// Begins with the next node; `false` says that every slot was seen where it is now.
-    async fn begin(&mut self) -> Result<bool> {
-        if self.failing.is_some() {
-            self.ask().await?;
-        }
-        loop {
-            self.cluster.ready(self.deadline()).await?;
-            if let Some(id) = self.coverage.begin(&self.cluster.owners()) {
-                let server = self.cluster.server_of(id);
-                self.pass = server.map(|server| (server, 0));
-                return Ok(true);
-            }
-            if self.fresh {
-                return Ok(false);
-            }
-            self.ask().await?;
-        }
-    }
-
-    /// Learns who has which slot now.
-    async fn ask(&mut self) -> Result<()> {
-        self.cluster.refresh(self.deadline()).await?;
-        self.fresh = true;
-        Ok(())
-    }
-
-    /// Lets trouble with a node pass that may be over soon.
-    fn endure(&mut self, error: Error) -> Result<()> {
-        let passing = error.is_connection()
-            || error.is_timeout()
-            || error
-                .server_message()
-                .is_some_and(|text| !cluster::is_answer(text.as_bytes()));
-        let since = *self.failing.get_or_insert_with(now);
-        if !passing || now().saturating_duration_since(since) >= self.patience() {
-            self.failing = None;
-            return Err(error);
-        }
-        Ok(())
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        now().checked_add(self.patience())
-    }
-
-    fn patience(&self) -> Duration {
-        let config = self.cluster.config();
-        config.response_timeout.unwrap_or(config.connect_timeout)
     }
 }
 

@@ -14,14 +14,15 @@ use tokio::{
 };
 
 use super::{
-    cluster::{Cluster, Question},
+    cluster::Cluster,
     server::{Server, runtime},
-    transit::{Limit, Link, exchange},
+    transit::{Link, exchange},
 };
 use crate::{
-    cluster::{NodeId, ReadFrom},
+    cluster::{NodeId, Question, ReadFrom},
     command::{Command, Single, raw},
     error::{Error, ErrorKind, Phase, Result},
+    protocol::Limit,
     resp::Frame,
 };
 
@@ -91,7 +92,7 @@ async fn run(cluster: Weak<Cluster>, woken: Arc<Notify>, _running: Running) {
 }
 
 /// Asks a node for the topology.
-async fn ask(cluster: Weak<Cluster>, question: Question) {
+async fn ask(cluster: Weak<Cluster>, question: Question<Arc<Server>>) {
     let answer = send(&question.server, question.query.command()).await;
     let Some(cluster) = cluster.upgrade() else {
         return;

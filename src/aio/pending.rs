@@ -14,13 +14,14 @@ use super::{
     cluster::Cluster,
     dedicated::Dedicated,
     server::Server,
-    transit::{Limit, Link, Transit},
+    transit::{Link, Transit},
 };
 use crate::{
     cluster::{Direct, Encoded, NodeId},
     command::{Exchange, Patience, Place},
     config::Config,
     error::{Error, ErrorKind, Result},
+    protocol::Limit,
     resp::{Frame, Frames},
 };
 
@@ -154,7 +155,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
     /// Finds out what to do with what came from the node of a cluster; `Some` if it is the answer.
     fn arrive(&mut self, course: Course<'a>, came: Result<Frames>) -> Result<Option<Frames>> {
         if let Ok(frames) = &came
-            && course.cluster.is_answer(frames)
+            && Direct::is_answer(frames)
         {
             return came.map(Some);
         }

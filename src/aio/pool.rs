@@ -142,7 +142,9 @@ impl Lender {
                 return Ok(turn);
             }
             if end.is_some_and(|end| end <= now) {
-                return self.books().time_out(line.ticket, now);
+                return self
+                    .books()
+                    .time_out(line.ticket, self.config.pool.wait, now);
             }
             match [end, look.again].into_iter().flatten().min() {
                 None => woken.notified().await,

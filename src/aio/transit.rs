@@ -5,7 +5,7 @@ use std::{
     ops::RangeInclusive,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tokio::time;
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     command::{Exchange, Patience},
     error::{Error, ErrorKind, Outcome, Result},
-    protocol::{Sent, Ticket},
+    protocol::{Limit, Sent, Ticket},
     resp::Frames,
 };
 
@@ -29,15 +29,6 @@ use crate::{
 pub(super) struct Transit {
     state: State,
     limit: Limit,
-}
-
-/// Until when the answer must have come.
-#[derive(Clone, Copy)]
-pub(super) enum Limit {
-    /// Each chunk has so long.
-    Each(Option<Duration>),
-    /// All of it must be done by then.
-    Whole(Option<Instant>),
 }
 
 /// The connection that carries an exchange.
@@ -91,7 +82,7 @@ impl Transit {
         limit: Limit,
         waker: &Waker,
     ) -> Result<Self> {
-        let deadline = limit.deadline();
+        let deadline = limit.deadline(now);
         let connection = link.connection()?;
         let state = match connection.send(exchange, deadline, waker, false)? {
             connection::Place::Sent(key, sent) => {
@@ -140,7 +131,7 @@ impl Transit {
                 State::Waiting(call) => match call.poll(cx)? {
                     Polled::Pending => return Poll::Pending,
                     Polled::Answered(frames) => return Poll::Ready(frames),
-                    Polled::More => call.send_more(exchange, self.limit.deadline())?,
+                    Polled::More => call.send_more(exchange, self.limit.deadline(now))?,
                 },
                 State::Done => {
                     return Poll::Ready(Err(Error::new(
@@ -166,15 +157,6 @@ pub(super) async fn exchange<E: Exchange>(
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
     let mut transit = Transit::begin(link, exchange, limit, &waker)?;
     poll_fn(|cx| transit.poll(exchange, cx)).await
-}
-
-impl Limit {
-    fn deadline(self) -> Option<Instant> {
-        match self {
-            Self::Each(allowed) => time::Instant::now().into_std().checked_add(allowed?),
-            Self::Whole(deadline) => deadline,
-        }
-    }
 }
 
 impl Link {
@@ -284,4 +266,8 @@ fn given_up() -> Error {
         ErrorKind::Connection,
         "a blocking command was given up, which ends the connection that it waits on",
     )
+}
+
+fn now() -> Instant {
+    time::Instant::now().into_std()
 }

@@ -1,22 +1,18 @@
 //! A client that many threads share.
 
-use std::{
-    fmt,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread,
-    time::Instant,
-};
+use std::{fmt, sync::Arc};
 
-use super::{connection::Connection, dedicated::Dedicated, dial::dial};
+use super::{cluster::Cluster, dedicated::Dedicated, each::Each, iterate::Iterate, server::Server};
 use crate::{
+    cluster::{NodeAddress, key_slot},
     command::{
-        Batch, Command, Commands, Exchange, Pipeline, Place, Single, Synchronous,
-        SynchronousExchange, Transaction,
+        Batch, Command, Commands, Exchange, Pipeline, Single, Synchronous, SynchronousExchange,
+        Transaction,
     },
-    config::Config,
+    config::{Address, Config},
     error::{Error, ErrorKind, Result},
-    pool::{Asked, Defect, Lease, Pool, PoolStats, Ticket, Turn},
-    resp::Frames,
+    pool::PoolStats,
+    reply::{ScanPage, Scanned},
 };
 
 /// A client that many threads share; cheap to clone.
@@ -37,47 +33,56 @@ use crate::{
 ///
 /// Connections that are too old, or idle for too long, are closed when the pool is next used. If
 /// fewer than [`pool_min`](Config::pool_min) are left then, a thread makes the others anew and ends.
+///
+/// # Clusters
+///
+/// `redis-cluster://host,host` is a cluster with some of its nodes. The same methods then find the
+/// node of each call, and there is one such pool for every node.
+///
+/// - A command goes to the node that serves the slot of its keys. One whose keys lie in several
+///   slots is sent in parts where its meaning allows that, such as `MGET`, `MSET` and `DEL`, and is
+///   refused where it does not. Parts are not atomic; [`split`](Config::split) forbids them.
+/// - A command about all data, such as `DBSIZE`, `FLUSHALL` or `KEYS`, goes to all primaries, or to
+///   all nodes, and their answers become one. What is about one node has to name it:
+///   [`node`](Self::node), [`each_primary`](Self::each_primary), [`each_node`](Self::each_node).
+/// - The commands of a pipeline go to their nodes side by side, in order to each of them. Those of
+///   a transaction must have all keys in one slot, which is checked before anything is sent.
+/// - Redirects are followed. A node that cannot run a command for now, and says so, is asked again;
+///   a connection that was lost is replaced, and what was not written, or does no harm when it runs
+///   twice, is sent again. All of this, and the wait for a connection, takes place within
+///   [`response_timeout`](Config::response_timeout), which is the time for the whole call.
+/// - [`read_from`](Config::read_from) lets replicas run what only reads.
+///
+/// Of a cluster a thread keeps the topology up to date, which ends with the last clone. Connections
+/// to nodes are made in threads of their own, which end with that, so that a node that does not
+/// answer keeps nobody waiting who can go elsewhere.
 #[derive(Clone)]
 pub struct Client {
-    shared: Arc<Shared>,
+    target: Target,
 }
 
 /// What the clones of a client share.
-pub(super) struct Shared {
-    config: Config,
-    pool: Mutex<Books>,
-}
-
-/// A connection is large, and is moved a few times for each call.
-type Books = Pool<Box<Connection>, Arc<Condvar>>;
-
-/// A connection that is lent to one caller, and goes back when this is dropped.
-pub(super) struct Lent {
-    shared: Arc<Shared>,
-    /// `None` only while this is dropped.
-    lease: Option<Lease>,
-    /// `None` while it is not made yet.
-    connection: Option<Box<Connection>>,
-    /// When it was lent.
-    since: Instant,
+#[derive(Clone)]
+pub(super) enum Target {
+    Server(Arc<Server>),
+    Cluster(Arc<Cluster>),
 }
 
 impl Client {
-    /// Connects to the server of a URL, such as `redis://user:password@localhost:6379/0`.
+    /// Connects to the server of a URL, such as `redis://user:password@localhost:6379/0`, or to a
+    /// cluster, such as `redis-cluster://host,host:7001`.
     ///
-    /// It makes [`pool_min`](Config::pool_min) connections, at least one.
+    /// It makes [`pool_min`](Config::pool_min) connections, at least one; of a cluster it learns the
+    /// topology, and makes the others when they are wanted.
     ///
     /// # Errors
     ///
     /// The URL is malformed, or there is no connection.
     pub fn connect(url: &str) -> Result<Self> {
         let client = Self::from_config(Config::from_url(url)?);
-        let shared = &client.shared;
-        let now = Instant::now();
-        let lacking = shared.pool().fill(now);
-        match lacking {
-            Some(lease) => Lent::new(shared, lease, None, now).fill()?,
-            None => drop(shared.lend()?),
+        match &client.target {
+            Target::Server(server) => server.fill()?,
+            Target::Cluster(cluster) => cluster.connect()?,
         }
         Ok(client)
     }
@@ -87,9 +92,30 @@ impl Client {
     /// What is wrong with the config is an error then; [`Config::check`] tells before.
     #[must_use]
     pub fn from_config(config: Config) -> Self {
-        let pool = Mutex::new(Pool::new(config.pool));
-        Self {
-            shared: Arc::new(Shared { config, pool }),
+        let config = Arc::new(config);
+        let target = match config.address {
+            Address::Cluster(_) => Target::Cluster(Cluster::new(config)),
+            Address::Tcp { .. } | Address::Unix(_) => Target::Server(Arc::new(Server::new(config))),
+        };
+        Self { target }
+    }
+
+    /// The settings; they print as a URL, with the password masked.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        match &self.target {
+            Target::Server(server) => server.config(),
+            Target::Cluster(cluster) => cluster.config(),
+        }
+    }
+
+    /// What the pool is doing, and what it has done since the client was made; of a cluster, those of
+    /// all nodes that it has now.
+    #[must_use]
+    pub fn pool_stats(&self) -> PoolStats {
+        match &self.target {
+            Target::Server(server) => server.pool_stats(),
+            Target::Cluster(cluster) => cluster.pool_stats(),
         }
     }
 
@@ -104,20 +130,21 @@ impl Client {
 
     /// Prepares several commands to be sent in one piece, whose replies come together.
     ///
-    /// The commands of other callers may run between them.
+    /// The commands of other callers may run between them. In a cluster there is one piece for each
+    /// node.
     pub fn pipeline<M, B: Batch<M>>(&self, batch: B) -> Pipeline<&Self, B::Sequence> {
         Pipeline::new(self, batch)
     }
 
     /// Prepares several commands to be run as one, between `MULTI` and `EXEC`.
     ///
-    /// Nothing is sent if one of them cannot run in a transaction. To make it depend on a watched
-    /// key, use [`Dedicated::transaction`].
+    /// Nothing is sent if one of them cannot run in a transaction, or if in a cluster their keys lie
+    /// in several slots. To make it depend on a watched key, use [`Dedicated::transaction`].
     pub fn transaction<M, B: Batch<M>>(&self, batch: B) -> Transaction<&Self, B::Sequence> {
         Transaction::new(self, batch)
     }
 
-    /// A connection of the caller's own, for what changes a connection.
+    /// A connection of the caller's own, for what changes a connection; in a cluster to any primary.
     ///
     /// It is one of the pool's, and so one less for everybody else.
     ///
@@ -125,34 +152,133 @@ impl Client {
     ///
     /// There is no connection, or none is free in time.
     pub fn dedicated(&self) -> Result<Dedicated> {
-        Ok(Dedicated::new(self.shared.lend()?))
+        self.lend(None)
     }
 
-    /// What the pool is doing, and what it has done since the client was made.
-    #[must_use]
-    pub fn pool_stats(&self) -> PoolStats {
-        self.shared.pool().stats()
+    /// A connection of the caller's own, as [`dedicated`](Self::dedicated), in a cluster to the node
+    /// that serves the slot of a key.
+    ///
+    /// The slot may move to another node later. The server then says so, and this connection cannot
+    /// follow.
+    ///
+    /// # Errors
+    ///
+    /// As [`dedicated`](Self::dedicated).
+    pub fn dedicated_for(&self, key: impl AsRef<[u8]>) -> Result<Dedicated> {
+        self.lend(Some(key_slot(key.as_ref())))
     }
 
-    fn call<E: Exchange>(&self, exchange: &E) -> Result<E::Output> {
-        exchange.check(Place::Shared)?;
-        if exchange.is_empty() {
-            return exchange.finish(&Frames::new());
-        }
-        let timeout = self.shared.config.response_timeout;
-        let mut retried = false;
-        loop {
-            let mut lent = self.shared.lend()?;
-            let now = lent.since;
-            // Nobody has subscribed to anything here.
-            let result = lent.connection()?.call(exchange, now, timeout, &mut drop);
-            drop(lent);
-            match result {
-                Ok(frames) => return exchange.finish(&frames),
-                Err(error) if !retried && is_retried(&error) => retried = true,
-                Err(error) => return Err(error),
+    /// The addresses of the nodes of a cluster that are known, primaries first; of a single server
+    /// its own.
+    ///
+    /// # Errors
+    ///
+    /// It is not known which nodes there are.
+    pub fn nodes(&self) -> Result<Vec<NodeAddress>> {
+        match &self.target {
+            Target::Server(server) => Ok(vec![Each::address(server)]),
+            Target::Cluster(cluster) => {
+                cluster.connect()?;
+                let nodes = cluster.nodes(true).into_iter();
+                Ok(nodes.map(|(_, address, _)| address).collect())
             }
         }
+    }
+
+    /// A client of one node of a cluster, which shares the connections that there are to it.
+    ///
+    /// Its commands run there whatever their keys, and what that node says is the answer: nothing is
+    /// redirected. A replica says of keys that its primary has them, unless
+    /// [`read_from`](Config::read_from) lets replicas read.
+    ///
+    /// # Errors
+    ///
+    /// No such node is known.
+    pub fn node(&self, address: &NodeAddress) -> Result<Self> {
+        let server = match &self.target {
+            Target::Server(server) => {
+                Some(Arc::clone(server)).filter(|it| Each::address(it) == *address)
+            }
+            Target::Cluster(cluster) => {
+                cluster.connect()?;
+                cluster.node(address)
+            }
+        };
+        let server = server.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Refused,
+                "expected the address of a node that is known: nodes() has them",
+            )
+        })?;
+        Ok(Self {
+            target: Target::Server(server),
+        })
+    }
+
+    /// The primaries, each of which shall run a command and answer for itself.
+    ///
+    /// ```no_run
+    /// # fn example(client: respec::blocking::Client) -> respec::Result<()> {
+    /// use respec::cmd;
+    ///
+    /// for (node, version) in client.each_primary().send(cmd::raw("INFO").arg("server"))? {
+    ///     println!("{node}: {version:?}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Outside of a cluster it is the one server.
+    pub fn each_primary(&self) -> Each<'_> {
+        Each::new(self, false)
+    }
+
+    /// All nodes, replicas included, each of which shall run a command and answer for itself.
+    pub fn each_node(&self) -> Each<'_> {
+        Each::new(self, true)
+    }
+
+    /// Everything that a scan returns: that of all keys, or of a hash, a set or a sorted set.
+    ///
+    /// `page` makes the command that continues from a cursor, with whatever options.
+    ///
+    /// ```no_run
+    /// # fn example(client: respec::blocking::Client) -> respec::Result<()> {
+    /// use respec::cmd;
+    ///
+    /// for key in client.iterate(|cursor| cmd::scan(cursor).r#match("user:*").count(100)) {
+    ///     println!("{:?}", key?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// What is there from the beginning to the end is returned at least once. What comes or goes
+    /// meanwhile may be returned or not, and anything may be returned more than once.
+    ///
+    /// In a cluster a scan of all keys is one of all primaries, and the same holds although slots move
+    /// from node to node and replicas take over: a slot that has moved is scanned again where it is.
+    /// What it cannot promise: of a slot that comes back to where it was, or whose move has begun and
+    /// not ended by the end of the scan, keys may be missed. And what a failover loses is lost.
+    pub fn iterate<F, C, T>(&self, page: F) -> Iterate<'_, F, T>
+    where
+        F: FnMut(u64) -> C,
+        C: Command<Reply = ScanPage<Vec<T>>>,
+        T: Scanned,
+    {
+        Iterate::new(self, page)
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    fn lend(&self, slot: Option<u16>) -> Result<Dedicated> {
+        let lent = match &self.target {
+            Target::Server(server) => server.lend()?,
+            Target::Cluster(cluster) => cluster.lend(slot)?,
+        };
+        Ok(Dedicated::new(lent))
     }
 }
 
@@ -166,208 +292,22 @@ impl Synchronous for &Client {
 
 impl SynchronousExchange for &Client {
     fn exchange<E: Exchange>(self, exchange: E) -> Result<E::Output> {
-        self.call(&exchange)
-            .map_err(|error| error.with_command(exchange.name()))
+        match &self.target {
+            Target::Server(server) => server.call(&exchange),
+            Target::Cluster(cluster) => cluster.call(&exchange),
+        }
+        .map_err(|error| error.with_command(exchange.name()))
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = match &self.target {
+            Target::Server(server) => server.address(),
+            Target::Cluster(cluster) => &cluster.config().address,
+        };
         f.debug_struct("Client")
-            .field("address", &self.shared.config.address)
+            .field("address", address)
             .finish_non_exhaustive()
     }
-}
-
-impl Shared {
-    pub(super) fn config(&self) -> &Config {
-        &self.config
-    }
-
-    /// A connection that is alive as far as can be seen, when it is the caller's turn.
-    fn lend(self: &Arc<Self>) -> Result<Lent> {
-        let mut dead = None;
-        loop {
-            let (turn, now) = self.turn(dead)?;
-            match turn {
-                Turn::Reuse(lease, connection) => {
-                    let mut lent = Lent::new(self, lease, Some(connection), now);
-                    if lent.is_quiet() {
-                        return Ok(lent);
-                    }
-                    // Others that were idle as long are likely to have died as well.
-                    dead = lent.lease.take();
-                }
-                Turn::Connect(lease) => return Lent::new(self, lease, None, now).connect(),
-                Turn::Failed(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Waits until the pool has something for the caller, perhaps instead of a dead connection, and
-    /// says when that was.
-    fn turn(self: &Arc<Self>, dead: Option<Lease>) -> Result<(Turn<Box<Connection>>, Instant)> {
-        let now = Instant::now();
-        let mut pool = self.pool();
-        let closed = pool.sweep(now);
-        let asked = match dead {
-            None => pool.ask(now, Arc::default),
-            Some(lease) => pool.ask_again(lease, now, Arc::default),
-        };
-        let lacking = pool.fill(now);
-        drop(pool);
-        drop(closed);
-        if let Some(lease) = lacking {
-            let lent = Lent::new(self, lease, None, now);
-            // Where there can be no thread, the lease goes back with the closure.
-            let _ = thread::Builder::new()
-                .name("respec-pool".to_owned())
-                .spawn(move || lent.fill());
-        }
-        match asked {
-            Asked::Turn(turn) => Ok((turn, now)),
-            Asked::Wait(ticket, woken) => self.wait(ticket, &woken, now),
-        }
-    }
-
-    fn wait(
-        &self,
-        ticket: Ticket,
-        woken: &Condvar,
-        since: Instant,
-    ) -> Result<(Turn<Box<Connection>>, Instant)> {
-        let end = since.checked_add(self.config.pool.wait);
-        let mut pool = self.pool();
-        loop {
-            let now = Instant::now();
-            let look = pool.look(ticket, now);
-            wake(look.woken);
-            if let Some(turn) = look.turn {
-                return Ok((turn, now));
-            }
-            if end.is_some_and(|end| end <= now) {
-                return pool.time_out(ticket, now).map(|turn| (turn, now));
-            }
-            pool = match [end, look.again].into_iter().flatten().min() {
-                None => woken.wait(pool).unwrap_or_else(PoisonError::into_inner),
-                Some(until) => {
-                    let waited = woken.wait_timeout(pool, until.saturating_duration_since(now));
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
-    }
-
-    fn pool(&self) -> MutexGuard<'_, Books> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Lent {
-    fn new(
-        shared: &Arc<Shared>,
-        lease: Lease,
-        connection: Option<Box<Connection>>,
-        since: Instant,
-    ) -> Self {
-        Self {
-            shared: Arc::clone(shared),
-            lease: Some(lease),
-            connection,
-            since,
-        }
-    }
-
-    pub(super) fn config(&self) -> &Config {
-        self.shared.config()
-    }
-
-    pub(super) fn connection(&mut self) -> Result<&mut Connection> {
-        self.connection
-            .as_deref_mut()
-            .ok_or_else(|| Error::new(ErrorKind::Connection, "the connection is gone"))
-    }
-
-    /// Closes the connection, so that it will not go back.
-    pub(super) fn close(&mut self) {
-        self.connection = None;
-    }
-
-    fn is_quiet(&self) -> bool {
-        self.connection.as_ref().is_some_and(|one| one.is_quiet())
-    }
-
-    /// Makes the connection, of which there is only leave yet.
-    fn connect(mut self) -> Result<Self> {
-        let dialled = dial(self.config());
-        self.since = Instant::now();
-        let shared = Arc::clone(&self.shared);
-        match dialled {
-            Ok(dialled) => {
-                self.connection = Some(Box::new(Connection::new(dialled)));
-                if let Some(lease) = &mut self.lease {
-                    wake(shared.pool().connected(lease, self.since));
-                }
-                Ok(self)
-            }
-            Err(error) => {
-                if let Some(lease) = self.lease.take() {
-                    wake(shared.pool().failed(lease, &error, self.since));
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Makes a connection and gives it back, again and again until the minimum is reached.
-    fn fill(self) -> Result<()> {
-        let shared = Arc::clone(&self.shared);
-        let mut leave = Some(self);
-        while let Some(lent) = leave.take() {
-            drop(lent.connect()?);
-            let now = Instant::now();
-            let lease = shared.pool().fill(now);
-            leave = lease.map(|lease| Self::new(&shared, lease, None, now));
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        let Some(lease) = self.lease.take() else {
-            return;
-        };
-        let (woken, close) = match self.connection.take() {
-            Some(connection) if connection.is_clean() => {
-                let now = Instant::now();
-                let released = self.shared.pool().give_back(lease, connection, now);
-                (released.woken, released.close)
-            }
-            connection => {
-                let lost = connection.as_ref().is_some_and(|one| !one.is_open());
-                let defect = if lost { Defect::Broken } else { Defect::Dirty };
-                // Before another one is made in its place.
-                drop(connection);
-                (
-                    self.shared.pool().discard(lease, defect, Instant::now()),
-                    None,
-                )
-            }
-        };
-        // Closing is not done under the lock.
-        drop(close);
-        wake(woken);
-    }
-}
-
-fn wake(woken: impl IntoIterator<Item = Arc<Condvar>>) {
-    for woken in woken {
-        woken.notify_one();
-    }
-}
-
-/// Whether another connection may carry what this one has lost.
-fn is_retried(error: &Error) -> bool {
-    error.kind() == ErrorKind::Connection && !error.may_have_executed()
 }

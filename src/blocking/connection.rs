@@ -2,14 +2,14 @@
 
 use std::{
     io::{self, IoSlice},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use super::{dial::Dialled, stream::Stream};
 use crate::{
     command::{Exchange, Patience},
     error::{Error, ErrorKind, Outcome, Phase, Result},
-    protocol::{self, Event},
+    protocol::{self, Event, Limit},
     resp::{Frame, Frames, Output},
 };
 
@@ -25,13 +25,25 @@ pub(super) struct Connection {
 }
 
 /// The answer to an exchange, as it comes.
-struct Answer<'p> {
+pub(super) struct Answer<'p> {
     frames: Frames,
     /// How many chunks of the exchange were sent and not answered yet.
     chunks: usize,
-    /// Receives what no command asked for.
-    pushes: &'p mut dyn FnMut(Frame),
+    /// How many requests were sent, if that is not all.
+    next: Option<usize>,
+    limit: Limit,
+    /// When the chunk that was sent last must have been written.
+    write_by: Option<Instant>,
+    /// When all chunks that were sent must have been answered.
+    deadline: Option<Instant>,
+    /// The server may hold the answer back.
+    blocking: bool,
+    /// Receives what no command asked for, where anything could be.
+    pushes: Option<&'p mut Pushes<'p>>,
 }
+
+/// Receives what no command asked for.
+pub(super) type Pushes<'p> = dyn FnMut(Frame) + Send + 'p;
 
 impl Connection {
     pub(super) fn new(dialled: Dialled) -> Self {
@@ -46,46 +58,71 @@ impl Connection {
 
     /// Sends an exchange and waits for all frames that answer it.
     ///
-    /// The time is counted from `now`; `response_timeout` is what the server may take in addition to
-    /// the patience of the exchange.
-    pub(super) fn call<E: Exchange>(
+    /// The time is counted from `now`; the limit is what the server may take in addition to the
+    /// patience of the exchange.
+    pub(super) fn call<'p, E: Exchange>(
         &mut self,
         exchange: &E,
         now: Instant,
-        response_timeout: Option<Duration>,
-        pushes: &mut dyn FnMut(Frame),
+        limit: Limit,
+        pushes: Option<&'p mut Pushes<'p>>,
     ) -> Result<Frames> {
+        let mut answer = Answer::new(limit, pushes);
+        self.begin(exchange, now, &mut answer)?;
+        self.complete(exchange, &mut answer)?;
+        Ok(answer.into_frames())
+    }
+
+    /// Sends as much of an exchange as there is room for, without waiting for anything.
+    pub(super) fn begin<E: Exchange>(
+        &mut self,
+        exchange: &E,
+        now: Instant,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
         if !self.open {
             return Err(lost_before());
         }
         let patience = exchange.patience();
-        let after = |time: Option<Duration>| time.and_then(|time| now.checked_add(time));
-        let mut deadline = after(patience.within(response_timeout));
-        let mut sent = self.state.send(exchange, 0, (), deadline)?;
-        let mut answer = Answer {
-            frames: Frames::new(),
-            chunks: 1,
-            pushes,
-        };
-        self.write(after(response_timeout), &mut answer)?;
-        while let Some(first) = sent.next {
+        answer.blocking = patience != Patience::None;
+        answer.write_by = answer.limit.deadline(|| now);
+        answer.deadline = answer.limit.with(patience).deadline(|| now);
+        self.send(exchange, 0, answer)
+    }
+
+    /// Waits for the rest of the answer; `exchange` is the one that it began with.
+    pub(super) fn complete<E: Exchange>(
+        &mut self,
+        exchange: &E,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
+        self.write(answer)?;
+        while let Some(first) = answer.next {
             // The server shall not have to keep many replies.
-            self.read_available(&mut answer)?;
-            let now = Instant::now();
-            deadline = response_timeout.and_then(|time| now.checked_add(time));
-            sent = self
-                .state
-                .send(exchange, first, (), deadline)
+            self.read_available(answer)?;
+            answer.deadline = answer.limit.deadline(Instant::now);
+            answer.write_by = answer.deadline;
+            self.send(exchange, first, answer)
                 .map_err(|error| self.end(error))?;
-            answer.chunks += 1;
-            self.write(deadline, &mut answer)?;
+            self.write(answer)?;
         }
-        let read = self.read(deadline, &mut answer);
-        if read.is_err() && patience != Patience::None {
+        let read = self.read(answer);
+        if read.is_err() && answer.blocking {
             // The server must not find anything to give to a caller who is gone.
             self.open = false;
         }
-        read.map(|()| answer.frames)
+        read
+    }
+
+    /// Reads what comes until then, and says whether that is the whole answer.
+    ///
+    /// An exchange that has not been written whole has no whole answer.
+    pub(super) fn is_answered_by(&mut self, end: Instant, answer: &mut Answer<'_>) -> Result<bool> {
+        if !self.output.is_empty() || answer.next.is_some() {
+            return Ok(false);
+        }
+        let end = answer.deadline.map_or(end, |deadline| deadline.min(end));
+        self.read_until(Some(end), answer)
     }
 
     /// Waits for a push until `deadline`; `None` says that none has come.
@@ -130,46 +167,72 @@ impl Connection {
         self.stream.is_quiet()
     }
 
-    /// Writes everything, and reads what comes meanwhile whenever not everything fits.
-    fn write(&mut self, deadline: Option<Instant>, answer: &mut Answer<'_>) -> Result<()> {
+    /// Encodes a chunk, and writes as much of it as there is room for.
+    fn send<E: Exchange>(
+        &mut self,
+        exchange: &E,
+        first: usize,
+        answer: &mut Answer<'_>,
+    ) -> Result<()> {
+        let sent = self.state.send(exchange, first, (), answer.deadline)?;
+        answer.next = sent.next;
+        answer.chunks += 1;
         self.state.take_output(&mut self.output);
+        self.write_some()
+    }
+
+    /// Writes as much as there is room for.
+    fn write_some(&mut self) -> Result<()> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let used = self.output.slices(&mut slices);
+        let written = self
+            .stream
+            .write(slices.get(..used).unwrap_or_default())
+            .map_err(|error| self.lost(error))?;
+        self.written += written as u64;
+        self.output.advance(written);
+        Ok(())
+    }
+
+    /// Writes everything, and reads what comes meanwhile whenever not everything fits.
+    fn write(&mut self, answer: &mut Answer<'_>) -> Result<()> {
         while !self.output.is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let used = self.output.slices(&mut slices);
-            let written = self
-                .stream
-                .write(slices.get(..used).unwrap_or_default())
-                .map_err(|error| self.lost(error))?;
-            self.written += written as u64;
-            if self.output.advance(written) {
-                break;
-            }
             self.read_available(answer)?;
-            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            if answer.write_by.is_some_and(|end| end <= Instant::now()) {
                 return Err(self.end(Error::new(
                     ErrorKind::Timeout(Phase::Write),
                     "the server has not taken the whole request within the time allowed",
                 )));
             }
+            self.write_some()?;
         }
         Ok(())
     }
 
     /// Reads until the answer is complete.
-    fn read(&mut self, deadline: Option<Instant>, answer: &mut Answer<'_>) -> Result<()> {
+    fn read(&mut self, answer: &mut Answer<'_>) -> Result<()> {
+        if self.read_until(answer.deadline, answer)? {
+            return Ok(());
+        }
+        Err(self.timed_out())
+    }
+
+    /// Reads until the answer is complete, or until then; says whether it is.
+    fn read_until(&mut self, end: Option<Instant>, answer: &mut Answer<'_>) -> Result<bool> {
         self.drain(answer)?;
         while answer.chunks > 0 {
-            if self.fill(deadline)?.is_some() {
+            if self.fill(end)?.is_some() {
                 self.drain(answer)?;
                 continue;
             }
             // Time may have passed us by while the reply has long been there.
             self.read_available(answer)?;
-            if answer.chunks > 0 {
-                return Err(self.timed_out());
-            }
+            return Ok(answer.chunks == 0);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Reads all that has come, without waiting.
@@ -236,7 +299,25 @@ impl Connection {
     }
 }
 
-impl Answer<'_> {
+impl<'p> Answer<'p> {
+    /// The answer to an exchange that was not sent yet.
+    pub(super) fn new(limit: Limit, pushes: Option<&'p mut Pushes<'p>>) -> Self {
+        Self {
+            frames: Frames::new(),
+            chunks: 0,
+            next: None,
+            limit,
+            write_by: None,
+            deadline: None,
+            blocking: false,
+            pushes,
+        }
+    }
+
+    pub(super) fn into_frames(self) -> Frames {
+        self.frames
+    }
+
     /// Takes the frames that have come, as long as some are missing.
     fn take(&mut self, state: &mut protocol::Connection<()>) -> Result<()> {
         // What has come behind the answer is not looked at: it is for the next call, or shows that
@@ -253,7 +334,11 @@ impl Answer<'_> {
                     self.frames.push_run(run);
                     self.chunks -= usize::from(last);
                 }
-                Event::Push(frame) => (self.pushes)(frame),
+                Event::Push(frame) => {
+                    if let Some(pushes) = &mut self.pushes {
+                        pushes(frame);
+                    }
+                }
                 Event::Swallowed => {}
             }
         }

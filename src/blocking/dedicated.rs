@@ -7,13 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::client::Lent;
+use super::server::Lent;
 use crate::{
     command::{
         Batch, Command, Commands, DedicatedCommands, Exchange, Pipeline, Place, Single,
         Synchronous, SynchronousExchange, Transaction,
     },
     error::{Error, ErrorKind, Result},
+    protocol::Limit,
     reply::Push,
     resp::{Frame, Frames},
 };
@@ -129,12 +130,10 @@ impl State {
     fn call<E: Exchange>(&mut self, exchange: &E) -> Result<Frames> {
         let Self { lent, pushes, used } = self;
         *used |= !exchange.leaves_no_trace();
-        let timeout = lent.config().response_timeout;
-        let result = lent
-            .connection()?
-            .call(exchange, Instant::now(), timeout, &mut |push| {
-                pushes.keep(push)
-            });
+        let limit = Limit::Each(lent.server().config().response_timeout);
+        let mut keep = |push| pushes.keep(push);
+        let connection = lent.connection()?;
+        let result = connection.call(exchange, Instant::now(), limit, Some(&mut keep));
         if pushes.bytes > MOST_KEPT {
             lent.close();
         }
@@ -185,7 +184,7 @@ impl fmt::Debug for Dedicated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Dedicated");
         if let Ok(state) = self.state.try_borrow() {
-            debug.field("address", &state.lent.config().address);
+            debug.field("address", state.lent.server().address());
         }
         debug.finish_non_exhaustive()
     }

@@ -29,10 +29,17 @@ pub(super) struct Dialled {
 }
 
 /// Resolves, dials and greets within the time that the configuration allows for all three.
-pub(super) fn dial(config: &Config) -> Result<Dialled> {
+///
+/// Of a cluster `to` is one of the nodes.
+pub(super) fn dial(config: &Config, to: &Address) -> Result<Dialled> {
+    dial_within(config, to, config.connect_timeout)
+}
+
+/// The same within another time.
+pub(super) fn dial_within(config: &Config, to: &Address, allowed: Duration) -> Result<Dialled> {
     config.check()?;
-    let budget = Budget::start(config.connect_timeout);
-    let stream = open(config, &budget)?;
+    let budget = Budget::start(allowed);
+    let stream = open(config, to, &budget)?;
     greet(config, stream, &budget)
 }
 
@@ -77,8 +84,8 @@ impl Budget {
     }
 }
 
-fn open(config: &Config, budget: &Budget) -> Result<Stream> {
-    match &config.address {
+fn open(config: &Config, to: &Address, budget: &Budget) -> Result<Stream> {
+    match to {
         Address::Tcp { host, port } => {
             let stream = reach(host, *port, budget)?;
             socket::set_up(SockRef::from(&stream), &config.tcp)
@@ -89,7 +96,7 @@ fn open(config: &Config, budget: &Budget) -> Result<Stream> {
             .map_err(|error| budget.failure("cannot reach the Unix socket", error)),
         Address::Cluster(_) => Err(Error::new(
             ErrorKind::Connect,
-            "the blocking client does not support a cluster yet",
+            "expected the address of one server, got that of a cluster",
         )),
     }
 }

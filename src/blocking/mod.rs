@@ -1,9 +1,10 @@
-//! Clients that wait: no runtime, no thread of their own.
+//! Clients that wait: no runtime, and no thread of their own but one for a cluster.
 //!
 //! A [`Client`] has a pool of connections. Every call takes one, writes its command, reads the reply
 //! and gives the connection back, so that callers in many threads never wait for each other's
 //! replies, and a blocking command is nothing special. What changes a connection, such as `WATCH`
-//! or `SUBSCRIBE`, needs a [`Dedicated`] one.
+//! or `SUBSCRIBE`, needs a [`Dedicated`] one. Of a cluster, each node has such a pool, and each call
+//! finds its node.
 //!
 //! ```no_run
 //! use respec::{blocking::Client, cmd, prelude::*};
@@ -21,14 +22,19 @@
 //!                    └── clean ──┴── anything else ──▶ closed
 //! ```
 //!
-//! What a connection owes and what a frame is, `protocol` decides; when a
-//! connection is too old and whose turn it is, `pool` does. Here are the sockets, the
-//! clock and the locks.
+//! What a connection owes and what a frame is, `protocol` decides; when a connection is too old and
+//! whose turn it is, `pool` does; which node runs a command, and what an error means for that,
+//! `cluster`. Here are the sockets, the clock and the locks.
 
 mod client;
+mod cluster;
 mod connection;
 mod dedicated;
 mod dial;
+mod each;
+mod iterate;
+mod keeper;
+mod server;
 mod stream;
 #[cfg(not(unix))]
 #[path = "no_unix.rs"]
@@ -38,3 +44,5 @@ mod unix;
 
 pub use client::Client;
 pub use dedicated::Dedicated;
+pub use each::Each;
+pub use iterate::Iterate;

@@ -115,7 +115,7 @@ fn route(connection: &mut Connection, address: SocketAddr, query: Query) {
     assert_eq!(asked, query);
     let frame = connection.ask(query.info().name);
     router.topology(ask, frame.reply(), now, 0);
-    assert!(router.is_ready(), "{:?}", router.failure());
+    assert!(router.is_ready(), "{:?}", router.unknown());
     let nodes: Vec<_> = router.known_nodes().collect();
     assert_eq!(nodes.len(), 1);
     assert_eq!(router.node(nodes[0]).unwrap().address, seed);

@@ -8,7 +8,9 @@
 //!   error reply ──▶ redirect ──▶ another node, or wait (back_off) and refresh the topology
 //! ```
 //!
-//! `request` makes requests of an exchange and one answer of theirs.
+//! `request` makes requests of an exchange and one answer of theirs; `delivery` has them in groups,
+//! each for one node, and `sweep` is a scan of all nodes. `directory` is the router together with
+//! what a driver has of each node, and `table` what an ordinary call needs to know of that.
 //!
 //! `router` ties these together and has a diagram of its own. Nothing here does IO, reads a clock
 //! or draws a random number: time and chance are arguments, so that everything can be replayed. The
@@ -19,6 +21,8 @@
 mod announced;
 mod chance;
 mod coverage;
+mod delivery;
+mod directory;
 mod fan_out;
 #[cfg(test)]
 mod live;
@@ -32,16 +36,20 @@ mod router;
 #[cfg(test)]
 mod simulation;
 mod slot;
+mod sweep;
+mod table;
 mod topology;
 
 pub(crate) use chance::Chance;
-pub(crate) use coverage::Coverage;
+pub(crate) use delivery::{DEDICATED, Sorted, by_node, deadline, no_connection};
+pub(crate) use directory::{Directory, Question, gone};
 pub(crate) use node::NodeId;
-pub(crate) use redirect::{deciding_error, is_answer};
-pub(crate) use refresh::Ask;
-pub(crate) use request::{Answers, Direct, Encoded, Parcel, Request};
+pub(crate) use refresh::PATIENCE;
+pub(crate) use request::{Direct, Done, Encoded, Parcel, Request};
 pub(crate) use route::Wish;
-pub(crate) use router::{Call, Event, Next, Options, Query, Router};
+pub(crate) use router::{Call, Next, Options, Router};
+pub(crate) use sweep::{Step, Sweep};
+pub(crate) use table::Table;
 
 pub use node::{AddressMap, NodeAddress};
 pub use read_from::ReadFrom;

@@ -207,7 +207,7 @@ pub(super) const PAUSE: Duration = Duration::from_millis(100);
 const SLOWEST: Duration = Duration::from_secs(1);
 
 /// How long a node may take to answer before another one is asked.
-const PATIENCE: Duration = Duration::from_millis(500);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {

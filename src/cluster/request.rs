@@ -15,8 +15,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::{
     fan_out::{self, Answer},
-    node::NodeAddress,
-    redirect::deciding_error,
+    node::{NodeAddress, NodeId},
+    redirect::{self, deciding_error},
     route::Wish,
     router::{Call, Next, Plan, Router},
     slot::key_slot,
@@ -83,6 +83,42 @@ impl Direct {
             Common::Several => return Ok(None),
         };
         Ok(Some(Self { info, slot }))
+    }
+
+    /// Whether frames are the answer, and no error about the place where it was sent.
+    pub(crate) fn is_answer(frames: &Frames) -> bool {
+        deciding_error(frames).is_none_or(redirect::is_answer)
+    }
+
+    /// Decides about what came from the node that it was sent to, and was no answer.
+    ///
+    /// Returns the call to go on with, and until when it waits before that.
+    ///
+    /// # Errors
+    ///
+    /// The call has failed.
+    pub(crate) fn judge(
+        &self,
+        came: &Result<Frames>,
+        router: &mut Router,
+        wish: &Wish,
+        node: NodeId,
+        now: Instant,
+        random: u64,
+    ) -> Result<(Call, Option<Instant>)> {
+        let mut call = router.call_sent(self.info, self.slot, wish, node);
+        let refusal = came.as_ref().ok().and_then(deciding_error);
+        let refusal = refusal.unwrap_or_default();
+        let next = match came {
+            Ok(_) => router.refused(&mut call, refusal, now, random),
+            Err(error) => router.lost(&mut call, error.clone(), now, random),
+        };
+        match next {
+            Next::Send => Ok((call, None)),
+            Next::Wait(until) => Ok((call, Some(until))),
+            Next::GiveUp(error) => Err(error),
+            Next::Answer => Err(Error::server(refusal)),
+        }
     }
 }
 
@@ -236,6 +272,9 @@ impl Encoded {
     }
 }
 
+/// A request and what came of it.
+pub(crate) type Done = (Request, Result<Vec<Frame>>);
+
 /// What is sent to one node, and answered by it.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -283,6 +322,16 @@ pub(crate) struct Parcel<'r> {
     pub(crate) requests: &'r [Request],
     /// How long the server may hold the answer back, which only a single request may ask for.
     pub(crate) patience: Patience,
+}
+
+impl<'r> Parcel<'r> {
+    /// Requests none of which the server holds back.
+    pub(crate) fn of(requests: &'r [Request]) -> Self {
+        Self {
+            requests,
+            patience: Patience::None,
+        }
+    }
 }
 
 impl Exchange for Parcel<'_> {

@@ -651,9 +651,14 @@ impl Router {
         self.topology.covered() > 0
     }
 
-    /// Why the last question about the topology was not answered.
-    pub(crate) fn failure(&self) -> Option<&Error> {
-        self.failure.as_ref()
+    /// Why the topology is not known: the last question about it was not answered, or not in time.
+    pub(crate) fn unknown(&self) -> Error {
+        self.failure.clone().unwrap_or_else(|| {
+            Error::new(
+                ErrorKind::Timeout(Phase::Connect),
+                "no node has told the topology of the cluster within the time allowed",
+            )
+        })
     }
 
     /// Asks the next question in this way.
@@ -1604,7 +1609,7 @@ mod tests {
             script.answer_error(ask, "ERR cluster support disabled");
         }
         assert!(!script.router.is_ready());
-        let failure = script.router.failure().unwrap().to_string();
+        let failure = script.router.unknown().to_string();
         assert_eq!(
             failure,
             "CLUSTER SLOTS: the server answered: ERR cluster support disabled"

@@ -30,6 +30,7 @@ mod connection;
 mod flush;
 mod gate;
 mod handshake;
+mod limit;
 mod queue;
 mod receiver;
 
@@ -37,5 +38,6 @@ pub(crate) use connection::Connection;
 pub(crate) use flush::{Flush, Turn};
 pub(crate) use gate::Gate;
 pub(crate) use handshake::{Greeting, Handshake, Identity, Progress};
+pub(crate) use limit::Limit;
 pub(crate) use queue::{Event, Queue, Sent, Ticket};
 pub(crate) use receiver::Receiver;

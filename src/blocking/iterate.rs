@@ -1,0 +1,165 @@
+//! Scans from their beginning to their end.
+
+use std::{fmt, sync::Arc, time::Instant, vec};
+
+use super::{
+    client::{Client, Target},
+    cluster::Cluster,
+};
+use crate::{
+    cluster::{Step, Sweep, gone},
+    command::{Command, Routing, Single},
+    error::Result,
+    reply::{ScanPage, Scanned},
+};
+
+/// What a scan returns, page by page; made by [`Client::iterate`].
+pub struct Iterate<'c, F, T> {
+    client: &'c Client,
+    page: F,
+    /// What is left of the last page.
+    items: vec::IntoIter<T>,
+    position: Position,
+}
+
+/// Where the next page comes from.
+enum Position {
+    Start,
+    /// Wherever the command goes, from this cursor on.
+    At(u64),
+    /// From all nodes of a cluster.
+    Everywhere(Box<Everywhere>),
+    End,
+}
+
+/// A scan over all nodes of a cluster.
+struct Everywhere {
+    cluster: Arc<Cluster>,
+    sweep: Sweep,
+}
+
+impl<'c, F, C, T> Iterate<'c, F, T>
+where
+    F: FnMut(u64) -> C,
+    C: Command<Reply = ScanPage<Vec<T>>>,
+    T: Scanned,
+{
+    pub(super) fn new(client: &'c Client, page: F) -> Self {
+        Self {
+            client,
+            page,
+            items: Vec::new().into_iter(),
+            position: Position::Start,
+        }
+    }
+
+    /// The next page; `None` at the end.
+    fn page(&mut self) -> Result<Option<Vec<T>>> {
+        if let Position::Start = self.position {
+            self.position = self.beginning();
+        }
+        let page = match &mut self.position {
+            Position::At(cursor) => {
+                let page = self.client.send((self.page)(*cursor))?;
+                *cursor = page.cursor;
+                if page.cursor == 0 {
+                    self.position = Position::End;
+                }
+                Some(page.items)
+            }
+            Position::Everywhere(everywhere) => everywhere.page(&mut self.page)?,
+            Position::Start | Position::End => None,
+        };
+        if page.is_none() {
+            self.position = Position::End;
+        }
+        Ok(page)
+    }
+
+    fn beginning(&mut self) -> Position {
+        match self.client.target() {
+            // Without a key it is a matter of each node.
+            Target::Cluster(cluster) if (self.page)(0).info().routing == Routing::OneNode => {
+                let config = cluster.config();
+                let patience = config.response_timeout.unwrap_or(config.connect_timeout);
+                Position::Everywhere(Box::new(Everywhere {
+                    cluster: Arc::clone(cluster),
+                    sweep: Sweep::new(patience),
+                }))
+            }
+            _ => Position::At(0),
+        }
+    }
+}
+
+impl<F, C, T> Iterator for Iterate<'_, F, T>
+where
+    F: FnMut(u64) -> C,
+    C: Command<Reply = ScanPage<Vec<T>>>,
+    T: Scanned,
+{
+    type Item = Result<T>;
+
+    /// The next item; `None` at the end.
+    ///
+    /// After an error it goes on from where it was, if it is asked again.
+    fn next(&mut self) -> Option<Result<T>> {
+        loop {
+            if let Some(item) = self.items.next() {
+                return Some(Ok(item));
+            }
+            match self.page() {
+                Ok(page) => self.items = page?.into_iter(),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
+impl Everywhere {
+    /// The next page; `None` says that every slot was seen.
+    fn page<C, T>(&mut self, page: &mut impl FnMut(u64) -> C) -> Result<Option<Vec<T>>>
+    where
+        C: Command<Reply = ScanPage<Vec<T>>>,
+        T: Scanned,
+    {
+        let Self { cluster, sweep } = self;
+        loop {
+            cluster.ready(sweep.deadline(Instant::now()))?;
+            let found = match sweep.next(|| cluster.owners()) {
+                Step::End => return Ok(None),
+                Step::Refresh => {
+                    cluster.refresh(sweep.deadline(Instant::now()))?;
+                    sweep.learnt();
+                    continue;
+                }
+                Step::Page(node, cursor) => match cluster.server_of(node) {
+                    Some(server) => {
+                        let command = page(cursor);
+                        let name = command.info().name;
+                        let found = server.call(&Single(command));
+                        found.map_err(|error| error.with_command(name))
+                    }
+                    None => Err(gone()),
+                },
+            };
+            match found {
+                Ok(ScanPage { cursor, mut items }) => {
+                    sweep.page(cursor, &mut items, &cluster.owners());
+                    return Ok(Some(items));
+                }
+                Err(error) => sweep.failed(error, Instant::now())?,
+            }
+        }
+    }
+}
+
+impl<F, T> fmt::Debug for Iterate<'_, F, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.position {
+            Position::Start => "a scan that has not begun",
+            Position::At(_) | Position::Everywhere(_) => "a scan",
+            Position::End => "a scan at its end",
+        })
+    }
+}

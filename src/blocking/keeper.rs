@@ -1,0 +1,175 @@
+//! The thread that asks for the topology of a cluster.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use super::{
+    cluster::Cluster,
+    server::{Server, Wait},
+};
+use crate::{
+    cluster::{PATIENCE, Question, ReadFrom},
+    command::{Command, Single, raw},
+    error::{Error, ErrorKind, Phase, Result},
+    protocol::Limit,
+    resp::Frame,
+};
+
+/// Knows the thread, which ends with the cluster.
+#[derive(Default)]
+pub(super) struct Keeper {
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Keeper {
+    /// Starts the thread, unless it runs.
+    ///
+    /// # Errors
+    ///
+    /// There can be no thread.
+    pub(super) fn keep(&self, cluster: &Weak<Cluster>) -> Result<()> {
+        let mut thread = self.thread();
+        if thread.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            return Ok(());
+        }
+        let cluster = Weak::clone(cluster);
+        let started = thread::Builder::new()
+            .name("respec-topology".to_owned())
+            .spawn(move || run(&cluster))
+            .map_err(|error| {
+                let what = "cannot start the thread that asks for the topology";
+                Error::io(ErrorKind::Connect, what, error)
+            })?;
+        *thread = Some(started);
+        Ok(())
+    }
+
+    /// Makes the thread look what there is to do.
+    pub(super) fn wake(&self) {
+        if let Some(thread) = &*self.thread() {
+            thread.thread().unpark();
+        }
+    }
+
+    fn thread(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.wake();
+    }
+}
+
+/// Does what the router wants done, until the cluster is gone.
+fn run(weak: &Weak<Cluster>) {
+    let mut measure = Measure {
+        next: Instant::now(),
+        node: 0,
+    };
+    loop {
+        let Some(cluster) = weak.upgrade() else {
+            return;
+        };
+        let (questions, mut again) = cluster.work();
+        if cluster.config().cluster.read_from == ReadFrom::Nearest {
+            let next = measure.step(cluster);
+            again = Some(again.map_or(next, |again| again.min(next)));
+        } else {
+            // Nothing may hold the cluster while a node is asked.
+            drop(cluster);
+        }
+        for question in questions {
+            ask(weak, question);
+        }
+        match again {
+            // Woken or not, there may be something to do.
+            Some(again) => {
+                thread::park_timeout(again.saturating_duration_since(Instant::now()));
+            }
+            None => thread::park(),
+        }
+    }
+}
+
+/// Asks a node for the topology.
+fn ask(cluster: &Weak<Cluster>, question: Question<Arc<Server>>) {
+    let answer = send(&question.server, question.query.command());
+    let Some(cluster) = cluster.upgrade() else {
+        return;
+    };
+    let ask = question.ask;
+    cluster.route_with(|router, now, random| match answer {
+        Ok(frame) => router.topology(ask, frame.reply(), now, random),
+        Err(error) => router.topology_failed(ask, error, now),
+    });
+    cluster.was_asked();
+}
+
+/// Measures how long the nodes take to answer, one after the other.
+struct Measure {
+    next: Instant,
+    /// Whose turn it is.
+    node: usize,
+}
+
+impl Measure {
+    /// Measures a node if it is time, and says when to do it next.
+    fn step(&mut self, cluster: Arc<Cluster>) -> Instant {
+        if self.next > Instant::now() {
+            return self.next;
+        }
+        let nodes = cluster.nodes(true);
+        let count = nodes.len().max(1);
+        self.node = (self.node + 1) % count;
+        self.next = Instant::now() + MEASURE_EVERY / u32::try_from(count).unwrap_or(u32::MAX);
+        let weak = Arc::downgrade(&cluster);
+        drop(cluster);
+        if let Some((id, _, server)) = nodes.into_iter().nth(self.node)
+            // The first answer makes sure that connecting is no part of it.
+            && send(&server, raw("PING")).is_ok()
+        {
+            let start = Instant::now();
+            let answer = send(&server, raw("PING"));
+            let took = start.elapsed();
+            if let (Ok(_), Some(cluster)) = (answer, weak.upgrade()) {
+                cluster.route_with(|router, _, _| router.measured(id, took));
+            }
+        }
+        self.next
+    }
+}
+
+/// Sends a command on a connection of the pool, or on another one if all of them are in use.
+fn send(server: &Arc<Server>, command: impl Command) -> Result<Frame> {
+    let now = Instant::now();
+    let deadline = now.checked_add(PATIENCE);
+    let (exchange, limit) = (Single(command), Limit::Whole(deadline));
+    let frames = match server.spare(PATIENCE) {
+        Some(spare) => spare?.call(&exchange, now, limit, None)?,
+        None => {
+            let wait = Wait {
+                since: now,
+                deadline,
+                is_over: &|| false,
+            };
+            let mut lent = server.lend_within(wait)?.ok_or_else(late)?;
+            lent.call(&exchange, now, limit)?
+        }
+    };
+    frames.into_vec().pop().ok_or_else(late)
+}
+
+fn late() -> Error {
+    Error::new(
+        ErrorKind::Timeout(Phase::Reply),
+        format!("the node has not answered within {PATIENCE:?}"),
+    )
+}
+
+/// How often each node is measured, where that matters.
+const MEASURE_EVERY: Duration = Duration::from_secs(2);

@@ -1,0 +1,443 @@
+//! One server as all clones of a client see it, and its connections, which are lent to one caller at
+//! a time.
+
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    connection::Connection,
+    dial::{dial, dial_within},
+};
+use crate::{
+    cluster::no_connection,
+    command::{Exchange, Place},
+    config::{Address, Config},
+    error::{Error, ErrorKind, Result},
+    pool::{Asked, Defect, Lease, Pool, PoolStats, Ticket, Turn},
+    protocol::Limit,
+    resp::Frames,
+};
+
+/// A server with its pool of connections.
+pub(super) struct Server {
+    config: Arc<Config>,
+    /// Where it is reached, which of a node the config does not say.
+    address: Address,
+    pool: Mutex<Books>,
+}
+
+/// A connection is large, and is moved a few times for each call.
+type Books = Pool<Box<Connection>, Arc<Condvar>>;
+
+/// A connection that is lent to one caller, and goes back when this is dropped.
+pub(super) struct Lent {
+    server: Arc<Server>,
+    /// `None` only while this is dropped.
+    lease: Option<Lease>,
+    /// `None` while it is not made yet.
+    connection: Option<Box<Connection>>,
+    /// When it was lent.
+    since: Instant,
+}
+
+/// How long a call waits for a connection to a node of a cluster.
+#[derive(Clone, Copy)]
+pub(super) struct Wait<'w> {
+    /// Since when.
+    pub(super) since: Instant,
+    /// The end of the call, come what may.
+    pub(super) deadline: Option<Instant>,
+    /// Whether there is something else to do by now; who waits looks when it is
+    /// [woken](Server::wake_all).
+    pub(super) is_over: &'w dyn Fn() -> bool,
+}
+
+impl Server {
+    /// The one server of a client.
+    pub(super) fn new(config: Arc<Config>) -> Self {
+        let address = config.address.clone();
+        Self::at(config, address)
+    }
+
+    /// A server at that address, whatever the config says.
+    pub(super) fn at(config: Arc<Config>, address: Address) -> Self {
+        Self {
+            pool: Mutex::new(Pool::new(config.pool)),
+            config,
+            address,
+        }
+    }
+
+    pub(super) fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// What the pool is doing, and what it has done.
+    pub(super) fn pool_stats(&self) -> PoolStats {
+        self.pool().stats()
+    }
+
+    /// Sends an exchange on a connection of the pool, and waits for its result.
+    pub(super) fn call<E: Exchange>(self: &Arc<Self>, exchange: &E) -> Result<E::Output> {
+        exchange.check(Place::Shared)?;
+        if exchange.is_empty() {
+            return exchange.finish(&Frames::new());
+        }
+        let limit = Limit::Each(self.config.response_timeout);
+        let mut retried = false;
+        loop {
+            let mut lent = self.lend()?;
+            let now = lent.since;
+            let result = lent.call(exchange, now, limit);
+            drop(lent);
+            match result {
+                Ok(frames) => return exchange.finish(&frames),
+                Err(error) if !retried && is_retried(&error) => retried = true,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Makes the connections that are kept however long they are idle, at least one.
+    pub(super) fn fill(self: &Arc<Self>) -> Result<()> {
+        let now = Instant::now();
+        let lacking = self.pool().fill(now);
+        match lacking {
+            Some(lease) => Lent::new(self, lease, None, now).fill(),
+            None => self.lend().map(drop),
+        }
+    }
+
+    /// A connection that is alive as far as can be seen, when it is the caller's turn.
+    pub(super) fn lend(self: &Arc<Self>) -> Result<Lent> {
+        let mut dead = None;
+        loop {
+            let now = Instant::now();
+            let (turn, now) = match self.ask(dead.take(), now) {
+                Asked::Turn(turn) => (turn, now),
+                Asked::Wait(ticket, woken) => {
+                    let wait = Wait {
+                        since: now,
+                        deadline: None,
+                        is_over: &|| false,
+                    };
+                    match self.wait(ticket, &woken, wait)? {
+                        Some(turn) => turn,
+                        None => continue,
+                    }
+                }
+            };
+            match turn {
+                Turn::Reuse(lease, connection) => {
+                    let mut lent = Lent::new(self, lease, Some(connection), now);
+                    if lent.is_quiet() {
+                        return Ok(lent);
+                    }
+                    // Others that were idle as long are likely to have died as well.
+                    dead = lent.lease.take();
+                }
+                Turn::Connect(lease) => return Lent::new(self, lease, None, now).connect(),
+                Turn::Failed(error) => return Err(error),
+            }
+        }
+    }
+
+    /// A connection to a node, which is made in a thread if it has to be made.
+    ///
+    /// `None` says that the wait was over before.
+    ///
+    /// # Errors
+    ///
+    /// There is none in time, or an attempt to make one has failed.
+    pub(super) fn lend_within(self: &Arc<Self>, wait: Wait<'_>) -> Result<Option<Lent>> {
+        let mut now = wait.since;
+        let mut asked = self.ask(None, now);
+        let mut waited = false;
+        loop {
+            let turn = match asked {
+                Asked::Turn(turn) => turn,
+                Asked::Wait(ticket, woken) => {
+                    waited = true;
+                    let turn = self.wait(ticket, &woken, wait);
+                    match turn.map_err(|error| self.blamed(error))? {
+                        Some((turn, then)) => {
+                            now = then;
+                            turn
+                        }
+                        None => return Ok(None),
+                    }
+                }
+            };
+            asked = match turn {
+                Turn::Reuse(lease, connection) => {
+                    let mut lent = Lent::new(self, lease, Some(connection), now);
+                    if lent.is_quiet() {
+                        return Ok(Some(lent));
+                    }
+                    waited = true;
+                    self.ask(lent.lease.take(), now)
+                }
+                Turn::Connect(mut lease) => {
+                    let mut pool = self.pool();
+                    let (ticket, woken) = pool.wait_for(&mut lease, waited, now, Arc::default);
+                    drop(pool);
+                    Lent::new(self, lease, None, now).connect_beside();
+                    Asked::Wait(ticket, woken)
+                }
+                Turn::Failed(error) => return Err(error),
+            };
+        }
+    }
+
+    /// A connection that is free at once and alive as far as can be seen.
+    pub(super) fn lend_idle(self: &Arc<Self>, now: Instant) -> Option<Lent> {
+        let (lease, connection) = self.pool().reuse()?;
+        let mut lent = Lent::new(self, lease, Some(connection), now);
+        if lent.is_quiet() {
+            return Some(lent);
+        }
+        if let Some(dead) = lent.lease.take() {
+            wake(self.pool().discard(dead, Defect::Broken, now));
+        }
+        None
+    }
+
+    /// A connection beyond those of the pool, if the pool has none left; made within that time.
+    pub(super) fn spare(&self, allowed: Duration) -> Option<Result<Connection>> {
+        if !self.pool().is_used_up() {
+            return None;
+        }
+        let dialled = dial_within(&self.config, &self.address, allowed);
+        Some(dialled.map(Connection::new))
+    }
+
+    /// Lets all who wait for a connection see whether their wait is over.
+    pub(super) fn wake_all(&self) {
+        let waiters = self.pool().waiters();
+        wake(waiters);
+    }
+
+    /// Closes the connections that nobody uses, so that the next call makes another.
+    pub(super) fn disconnect(&self) {
+        let closed = self.pool().clear();
+        // Closing is not done under the lock.
+        drop(closed);
+    }
+
+    /// Asks the pool for a connection, perhaps instead of a dead one, and does what it wants done.
+    fn ask(
+        self: &Arc<Self>,
+        dead: Option<Lease>,
+        now: Instant,
+    ) -> Asked<Box<Connection>, Arc<Condvar>> {
+        let mut pool = self.pool();
+        let closed = pool.sweep(now);
+        let asked = match dead {
+            None => pool.ask(now, Arc::default),
+            Some(lease) => pool.ask_again(lease, now, Arc::default),
+        };
+        let lacking = pool.fill(now);
+        drop(pool);
+        drop(closed);
+        if let Some(lease) = lacking {
+            let lent = Lent::new(self, lease, None, now);
+            // Where there can be no thread, the lease goes back with the closure.
+            let _ = thread::Builder::new()
+                .name("respec-pool".to_owned())
+                .spawn(move || lent.fill());
+        }
+        asked
+    }
+
+    /// Waits for the caller's turn, and says when it was; `None` says that the wait was over before.
+    fn wait(
+        &self,
+        ticket: Ticket,
+        woken: &Condvar,
+        wait: Wait<'_>,
+    ) -> Result<Option<(Turn<Box<Connection>>, Instant)>> {
+        let allowed = wait.since.checked_add(self.config.pool.wait);
+        let end = allowed.into_iter().chain(wait.deadline).min();
+        let mut pool = self.pool();
+        loop {
+            let now = Instant::now();
+            let look = pool.look(ticket, now);
+            wake(look.woken);
+            if let Some(turn) = look.turn {
+                return Ok(Some((turn, now)));
+            }
+            if (wait.is_over)() {
+                return Ok(pool.leave(ticket, now).map(|turn| (turn, now)));
+            }
+            if let Some(end) = end.filter(|end| *end <= now) {
+                let allowed = end.saturating_duration_since(wait.since);
+                let turn = pool.time_out(ticket, allowed, now)?;
+                return Ok(Some((turn, now)));
+            }
+            pool = match [end, look.again].into_iter().flatten().min() {
+                None => woken.wait(pool).unwrap_or_else(PoisonError::into_inner),
+                Some(until) => {
+                    let waited = woken.wait_timeout(pool, until.saturating_duration_since(now));
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    /// The error of a wait in vain, which may be the fault of the node and not of other callers.
+    fn blamed(&self, error: Error) -> Error {
+        if self.pool().is_connecting() {
+            return no_connection().with_source(error);
+        }
+        error
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Books> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lent {
+    fn new(
+        server: &Arc<Server>,
+        lease: Lease,
+        connection: Option<Box<Connection>>,
+        since: Instant,
+    ) -> Self {
+        Self {
+            server: Arc::clone(server),
+            lease: Some(lease),
+            connection,
+            since,
+        }
+    }
+
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// When it was lent.
+    pub(super) fn since(&self) -> Instant {
+        self.since
+    }
+
+    pub(super) fn connection(&mut self) -> Result<&mut Connection> {
+        self.connection
+            .as_deref_mut()
+            .ok_or_else(|| Error::new(ErrorKind::Connection, "the connection is gone"))
+    }
+
+    /// Sends an exchange that asks for no pushes, and waits for all frames that answer it.
+    pub(super) fn call<E: Exchange>(
+        &mut self,
+        exchange: &E,
+        now: Instant,
+        limit: Limit,
+    ) -> Result<Frames> {
+        self.connection()?.call(exchange, now, limit, None)
+    }
+
+    /// Closes the connection, so that it will not go back.
+    pub(super) fn close(&mut self) {
+        self.connection = None;
+    }
+
+    /// Whether the connection is alive as far as can be seen.
+    fn is_quiet(&self) -> bool {
+        self.connection.as_ref().is_some_and(|one| one.is_quiet())
+    }
+
+    /// Makes the connection, of which there is only leave yet.
+    fn connect(mut self) -> Result<Self> {
+        let dialled = dial(&self.server.config, &self.server.address);
+        self.since = Instant::now();
+        let server = Arc::clone(&self.server);
+        match dialled {
+            Ok(dialled) => {
+                self.connection = Some(Box::new(Connection::new(dialled)));
+                if let Some(lease) = &mut self.lease {
+                    wake(server.pool().connected(lease, self.since));
+                }
+                Ok(self)
+            }
+            Err(error) => {
+                if let Some(lease) = self.lease.take() {
+                    wake(server.pool().failed(lease, &error, self.since));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes the connection in a thread, and gives it back.
+    fn connect_beside(self) {
+        let (hand_over, receive) = mpsc::channel::<Self>();
+        let started = thread::Builder::new()
+            .name("respec-dial".to_owned())
+            .spawn(move || drop(receive.recv().map(Self::connect)));
+        match started {
+            Ok(_) => drop(hand_over.send(self)),
+            // There can be no thread, and so the caller makes it.
+            Err(_) => drop(self.connect()),
+        }
+    }
+
+    /// Makes a connection and gives it back, again and again until the minimum is reached.
+    fn fill(self) -> Result<()> {
+        let server = Arc::clone(&self.server);
+        let mut leave = Some(self);
+        while let Some(lent) = leave.take() {
+            drop(lent.connect()?);
+            let now = Instant::now();
+            let lease = server.pool().fill(now);
+            leave = lease.map(|lease| Self::new(&server, lease, None, now));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let Some(lease) = self.lease.take() else {
+            return;
+        };
+        let (woken, close) = match self.connection.take() {
+            Some(connection) if connection.is_clean() => {
+                let now = Instant::now();
+                let released = self.server.pool().give_back(lease, connection, now);
+                (released.woken, released.close)
+            }
+            connection => {
+                let lost = connection.as_ref().is_some_and(|one| !one.is_open());
+                let defect = if lost { Defect::Broken } else { Defect::Dirty };
+                // Before another one is made in its place.
+                drop(connection);
+                (
+                    self.server.pool().discard(lease, defect, Instant::now()),
+                    None,
+                )
+            }
+        };
+        // Closing is not done under the lock.
+        drop(close);
+        wake(woken);
+    }
+}
+
+fn wake(woken: impl IntoIterator<Item = Arc<Condvar>>) {
+    for woken in woken {
+        woken.notify_one();
+    }
+}
+
+/// Whether another connection may carry what this one has lost.
+fn is_retried(error: &Error) -> bool {
+    error.kind() == ErrorKind::Connection && !error.may_have_executed()
+}

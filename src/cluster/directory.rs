@@ -1,0 +1,189 @@
+//! The router together with what a driver has of each node.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt, mem,
+    time::Instant,
+};
+
+use super::{
+    chance::Chance,
+    node::{NodeAddress, NodeId},
+    refresh::Ask,
+    request::{Answers, Done},
+    router::{Event, Options, Query, Router},
+    slot::SLOTS,
+    table::Table,
+};
+use crate::{
+    config::{Address, Config},
+    error::{Error, ErrorKind},
+};
+
+/// The router, and a driver's server for each node that was wanted.
+///
+/// A driver keeps it behind a mutex, and after everything that it lets the router do calls
+/// [`Directory::drain`].
+pub(crate) struct Directory<S> {
+    pub(crate) router: Router,
+    servers: HashMap<NodeId, S>,
+    questions: VecDeque<Question<S>>,
+    /// When the questions are looked at next.
+    looks: Option<Instant>,
+    make: Box<Make<S>>,
+}
+
+type Make<S> = dyn Fn(&NodeAddress) -> S + Send;
+
+/// The question of the router about the topology, and whom to ask.
+#[derive(Debug)]
+pub(crate) struct Question<S> {
+    pub(crate) ask: Ask,
+    pub(crate) query: Query,
+    pub(crate) server: S,
+}
+
+/// What a driver has to do after the router has decided something; none of it under a lock.
+#[derive(Debug)]
+#[must_use = "connections are to be closed, and callers to be woken"]
+pub(crate) struct Drained<S> {
+    /// Nobody will use them any more; calls that are under way there come to their end.
+    pub(crate) forgotten: Vec<S>,
+    /// To be connected to anew.
+    pub(crate) reconnect: Vec<S>,
+    /// Calls that wait should look again.
+    pub(crate) changed: bool,
+    /// Whoever asks the questions should look at them.
+    pub(crate) asks: bool,
+}
+
+impl<S: Clone> Directory<S> {
+    /// A directory of the cluster of a config; `make` makes the server of an address, without IO.
+    pub(crate) fn new(
+        config: &Config,
+        now: Instant,
+        make: impl Fn(&NodeAddress) -> S + Send + 'static,
+    ) -> Self {
+        let seeds = match &config.address {
+            Address::Cluster(seeds) => seeds.clone(),
+            // A router without seeds says that it has no node.
+            Address::Tcp { .. } | Address::Unix(_) => Vec::new(),
+        };
+        let options: Options = config.cluster.for_router();
+        Self {
+            router: Router::new(seeds, options, now),
+            servers: HashMap::new(),
+            questions: VecDeque::new(),
+            looks: Some(now),
+            make: Box::new(make),
+        }
+    }
+
+    /// The server of the node with this id, if it is known.
+    pub(crate) fn server(&mut self, id: NodeId) -> Option<S> {
+        if let Some(server) = self.servers.get(&id) {
+            return Some(server.clone());
+        }
+        let node = self.router.node(id)?;
+        let server = (self.make)(&node.address);
+        self.servers.insert(id, server.clone());
+        Some(server)
+    }
+
+    /// The servers that were wanted until now.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = &S> {
+        self.servers.values()
+    }
+
+    /// The primaries, or all nodes, with their addresses.
+    pub(crate) fn nodes(&mut self, replicas: bool) -> Vec<(NodeId, NodeAddress, S)> {
+        let ids: Vec<_> = if replicas {
+            self.router.known_nodes().collect()
+        } else {
+            self.router.primaries().collect()
+        };
+        let known = ids.into_iter().filter_map(|id| {
+            let server = self.server(id)?;
+            let address = self.router.node(id)?.address.clone();
+            Some((id, address, server))
+        });
+        known.collect()
+    }
+
+    /// The server at an address, if it is known.
+    pub(crate) fn find(&mut self, address: &NodeAddress) -> Option<S> {
+        let id = self.router.find(address)?;
+        self.server(id)
+    }
+
+    /// The node that serves each slot, as far as that is known.
+    pub(crate) fn owners(&self) -> Vec<Option<NodeId>> {
+        (0..SLOTS)
+            .map(|slot| self.router.primary_of(slot))
+            .collect()
+    }
+
+    /// A new table, if the router knows better than the one of this version.
+    pub(crate) fn table(&mut self, known: u64) -> Option<Table<S>> {
+        let version = self.router.version();
+        if version == known {
+            return None;
+        }
+        let owners = self.owners();
+        Some(Table::new(version, &owners, |id| self.server(id)))
+    }
+
+    /// What the router wants done.
+    pub(crate) fn drain(&mut self, now: Instant, chance: &Chance) -> Drained<S> {
+        let mut drained = Drained {
+            forgotten: Vec::new(),
+            reconnect: Vec::new(),
+            changed: false,
+            asks: false,
+        };
+        while let Some(event) = self.router.poll_event(now, chance.next()) {
+            match event {
+                Event::Ask(ask, id, query) => match self.server(id) {
+                    Some(server) => self.questions.push_back(Question { ask, query, server }),
+                    None => self.router.topology_failed(ask, gone(), now),
+                },
+                Event::Reconnect(id) => drained.reconnect.extend(self.servers.get(&id).cloned()),
+                Event::Forget(id) => drained.forgotten.extend(self.servers.remove(&id)),
+                Event::Changed => drained.changed = true,
+            }
+        }
+        let again = self.router.poll_timeout(now);
+        let sooner = again.is_some_and(|again| self.looks.is_none_or(|looks| again < looks));
+        drained.asks = sooner || !self.questions.is_empty();
+        drained
+    }
+
+    /// The questions that are to be asked, each of them once, and when to look again if nothing
+    /// happens before.
+    pub(crate) fn questions(&mut self, now: Instant) -> (VecDeque<Question<S>>, Option<Instant>) {
+        self.looks = self.router.poll_timeout(now);
+        (mem::take(&mut self.questions), self.looks)
+    }
+
+    /// Puts what came of requests to their answers.
+    pub(crate) fn put(&self, answers: &mut Answers, done: Vec<Done>) {
+        for (request, frames) in done {
+            let node = self.router.node(request.call.node());
+            let from = node.map(|node| node.address.clone());
+            answers.put(&request, from, frames);
+        }
+    }
+}
+
+impl<S> fmt::Debug for Directory<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Directory")
+            .field("router", &self.router)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The error of a call to a node that has left the cluster.
+pub(crate) fn gone() -> Error {
+    Error::new(ErrorKind::Connect, "the node is no longer in the cluster")
+}

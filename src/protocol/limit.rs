@@ -1,0 +1,32 @@
+//! How long an exchange may take.
+
+use std::time::{Duration, Instant};
+
+use crate::command::Patience;
+
+/// Until when the answer to an exchange must have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// Each chunk has so long.
+    Each(Option<Duration>),
+    /// All of it must be done by then.
+    Whole(Option<Instant>),
+}
+
+impl Limit {
+    /// The same, where the server may hold the answer to each chunk back.
+    pub(crate) fn with(self, patience: Patience) -> Self {
+        match self {
+            Self::Each(allowed) => Self::Each(patience.within(allowed)),
+            Self::Whole(_) => self,
+        }
+    }
+
+    /// When a chunk that is sent now must be answered.
+    pub(crate) fn deadline(self, now: impl FnOnce() -> Instant) -> Option<Instant> {
+        match self {
+            Self::Each(allowed) => now().checked_add(allowed?),
+            Self::Whole(deadline) => deadline,
+        }
+    }
+}
