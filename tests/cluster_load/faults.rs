@@ -1,0 +1,341 @@
+//! What goes wrong while a client is under load.
+
+use std::{
+    mem,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use respec::cmd;
+use respec_testkit::{Accepted, Cluster, Node, Outage, Variant, key_in_slot};
+
+use crate::{
+    caller::{Caller, Running, Side},
+    load::{Load, Plan, Witnesses, Write, url},
+    report::{Fault, Others, Recovery, Row},
+};
+
+/// How often each thing goes wrong.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counts {
+    pub(crate) kills: usize,
+    pub(crate) failovers: usize,
+    pub(crate) silences: usize,
+    pub(crate) moves: usize,
+    /// How many commands are done at least, in all runs together.
+    pub(crate) operations: u64,
+}
+
+/// A cluster and a kind of client, for one run after the other.
+pub(crate) struct Stage<'s, S> {
+    side: &'s S,
+    cluster: Cluster,
+    runs: u32,
+}
+
+impl<'s, S: Side> Stage<'s, S> {
+    pub(crate) fn new(side: &'s S, variant: Variant) -> Self {
+        let cluster = Cluster::builder(variant)
+            // One shard's trouble is not that of the others.
+            .require_full_coverage(false)
+            .start()
+            .unwrap();
+        Self {
+            side,
+            cluster,
+            runs: 0,
+        }
+    }
+
+    /// All faults, one kind after the other.
+    pub(crate) fn run(&mut self, counts: &Counts) -> Vec<Row> {
+        let mut rows = vec![
+            self.kills(counts.kills),
+            self.failovers(counts.failovers),
+            self.silences(counts.silences),
+        ];
+        let done: u64 = rows.iter().map(|row| row.verdict.operations).sum();
+        rows.push(self.moves(counts.moves, counts.operations.saturating_sub(done)));
+        rows
+    }
+
+    /// F13: primaries are killed, each is replaced by its replica, and comes back as one.
+    fn kills(&mut self, count: usize) -> Row {
+        let begun = Instant::now();
+        let mut load = self.load(some_slots(), false);
+        let mut recoveries = Vec::new();
+        for slot in slots_of_victims().take(count) {
+            let primary = self.cluster.primary_of(slot).unwrap();
+            let prober = self.cluster.prober(slot);
+            prober.first_after(Instant::now(), PATIENCE).unwrap();
+            let witnesses = load.witnesses(slot);
+            let outage = self.cluster.kill(&primary).unwrap();
+            let accepted = prober.first_after(outage.down, PATIENCE).unwrap();
+            recoveries.push(recovery(&outage, &accepted, witnesses));
+            self.cluster.restart(&primary).unwrap();
+            load.books().outage(&outage);
+        }
+        self.row(Fault::Kill, count, begun, load, recoveries)
+    }
+
+    /// F14: replicas take over, and primaries agree.
+    fn failovers(&mut self, count: usize) -> Row {
+        let begun = Instant::now();
+        let mut load = self.load(some_slots(), true);
+        let mut recoveries = Vec::new();
+        for slot in slots_of_victims().take(count) {
+            let replica = self.replica_of(slot);
+            let prober = self.cluster.prober(slot);
+            prober.first_after(Instant::now(), PATIENCE).unwrap();
+            let witnesses = load.witnesses(slot);
+            let start = Instant::now();
+            self.cluster.fail_over(&replica).unwrap();
+            let servers = prober.longest_gap_since(start);
+            let end = Instant::now();
+            let waits = witnesses.longest_waits(start, |write| write.begun >= end);
+            recoveries.push(Recovery::of_waits(servers, &waits));
+        }
+        self.row(Fault::Failover, count, begun, load, recoveries)
+    }
+
+    /// F18: a primary is silent for longer than the others want to believe in it, then goes on.
+    fn silences(&mut self, count: usize) -> Row {
+        let begun = Instant::now();
+        let mut load = self.load(some_slots(), false);
+        let control = self.side.connect(&url(&self.cluster, LIMIT));
+        let mut recoveries = Vec::new();
+        let mut others = Vec::new();
+        for slot in slots_of_victims().take(count) {
+            let primary = self.cluster.primary_of(slot).unwrap();
+            let prober = self.cluster.prober(slot);
+            prober.first_after(Instant::now(), PATIENCE).unwrap();
+            let witnesses = load.witnesses(slot);
+            let slots = slots_of_others(slot);
+            let meters = [load.caller(), &control].map(|it| Meter::start(self.side, it, slots));
+            thread::sleep(CALM);
+            let calm = meters.each_ref().map(Meter::take);
+            let outage = self.cluster.pause(&primary).unwrap();
+            let accepted = prober.first_after(outage.down, PATIENCE).unwrap();
+            self.cluster.wait_for_takeover(&primary).unwrap();
+            let silent = meters.each_ref().map(Meter::take);
+            meters.into_iter().for_each(Meter::finish);
+            recoveries.push(recovery(&outage, &accepted, witnesses));
+            self.cluster.resume(&primary).unwrap();
+            self.cluster.wait_until_stable().unwrap();
+            load.books().outage(&outage.ends());
+            others.push(Others { calm, silent });
+        }
+        let mut row = self.row(Fault::Silence, count, begun, load, recoveries);
+        row.others = others;
+        row
+    }
+
+    /// F15: slots move one by one, with their keys, and go on until so many commands are done.
+    fn moves(&mut self, count: usize, operations: u64) -> Row {
+        let begun = Instant::now();
+        let slots = slots_to_move();
+        let load = self.load(slots.clone(), true);
+        let before = self.errors_of_nodes();
+        let mut moved = 0;
+        for slot in slots.into_iter().cycle() {
+            if moved >= count && load.books().operations() >= operations {
+                break;
+            }
+            self.move_slot(slot, &load);
+            moved += 1;
+        }
+        let redirected = self.errors_of_nodes().map(|(name, count)| {
+            let (_, known) = before.iter().find(|(other, _)| *other == name).unwrap();
+            (name, count - known)
+        });
+        let mut row = self.row(Fault::Moves, moved, begun, load, Vec::new());
+        row.redirected = redirected.to_vec();
+        row
+    }
+
+    /// Moves a slot in small steps, between which the load meets it.
+    fn move_slot(&self, slot: u16, load: &Load<'_, S>) {
+        let primaries = self.cluster.primaries().unwrap();
+        let owner = self.cluster.primary_of(slot).unwrap();
+        let at = primaries
+            .iter()
+            .position(|it| it.id() == owner.id())
+            .unwrap();
+        let step = self
+            .cluster
+            .slot_move(slot, &primaries[(at + 1) % 3])
+            .unwrap();
+        step.open().unwrap();
+        while step.move_keys(KEYS_AT_ONCE).unwrap() > 0 {
+            load.wait_for(load.books().operations() + BETWEEN_STEPS);
+        }
+        step.assign().unwrap();
+    }
+
+    /// How many errors of these kinds all nodes have answered with.
+    fn errors_of_nodes(&self) -> [(&'static str, u64); 3] {
+        let nodes = self.cluster.nodes();
+        let infos = nodes
+            .iter()
+            .map(|it| it.command(&[b"INFO", b"errorstats"]).unwrap());
+        let infos: Vec<_> = infos
+            .map(|it| String::from_utf8_lossy(&it).into_owned())
+            .collect();
+        ["MOVED", "ASK", "TRYAGAIN"].map(|name| {
+            let lines = infos.iter().flat_map(|info| info.lines());
+            let start = format!("errorstat_{name}:count=");
+            let counts = lines.filter_map(|line| line.strip_prefix(&start)?.parse::<u64>().ok());
+            (name, counts.sum())
+        })
+    }
+
+    fn replica_of(&self, slot: u16) -> Arc<Node> {
+        let primary = self.cluster.primary_of(slot).unwrap();
+        self.cluster.replicas_of(&primary).unwrap().remove(0)
+    }
+
+    fn load(&mut self, slots: Vec<u16>, durable: bool) -> Load<'s, S> {
+        self.runs += 1;
+        let plan = Plan {
+            run: self.runs,
+            slots,
+            durable,
+            limit: LIMIT,
+        };
+        Load::start(self.side, &self.cluster, &plan)
+    }
+
+    fn row(
+        &self,
+        fault: Fault,
+        runs: usize,
+        begun: Instant,
+        load: Load<'_, S>,
+        recoveries: Vec<Recovery>,
+    ) -> Row {
+        Row {
+            server: self.cluster.variant(),
+            client: S::NAME,
+            fault,
+            runs,
+            verdict: load.finish(&self.cluster),
+            recoveries,
+            others: Vec::new(),
+            redirected: Vec::new(),
+            took: begun.elapsed(),
+        }
+    }
+}
+
+/// How long the servers and then the client needed after an outage.
+fn recovery(outage: &Outage, accepted: &Accepted, witnesses: Witnesses) -> Recovery {
+    // A reply of the old primary may still have been on its way.
+    let writes =
+        witnesses.finish(|write| write.begun >= outage.down || write.done >= accepted.received);
+    let beyond = |write: &Write| write.done.saturating_duration_since(accepted.received);
+    Recovery::new(accepted.received - outage.down, writes.iter().map(beyond))
+}
+
+/// Measures calls of a client in slots that nothing is wrong with.
+pub(crate) struct Meter {
+    stop: Arc<AtomicBool>,
+    seen: Arc<Mutex<Vec<Duration>>>,
+    since: Mutex<Instant>,
+    tasks: Vec<Running<()>>,
+}
+
+/// How calls went for a while.
+#[derive(Clone, Debug)]
+pub(crate) struct Measured {
+    /// Calls in a second.
+    pub(crate) rate: f64,
+    /// How long all but a hundredth of them took at most.
+    pub(crate) p99: Duration,
+}
+
+impl Meter {
+    fn start<S: Side>(side: &S, caller: &S::Caller, slots: [u16; 2]) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let tasks = slots.map(|slot| {
+            let (caller, stop, seen) = (caller.clone(), Arc::clone(&stop), Arc::clone(&seen));
+            side.spawn(async move {
+                let key = format!("{}:metered", key_in_slot(slot));
+                while !stop.load(Ordering::Relaxed) {
+                    let begun = Instant::now();
+                    caller.call(cmd::get(&key)).await.unwrap();
+                    seen.lock().unwrap().push(begun.elapsed());
+                }
+            })
+        });
+        Self {
+            stop,
+            seen,
+            since: Mutex::new(Instant::now()),
+            tasks: tasks.into(),
+        }
+    }
+
+    /// What was measured since this was asked last.
+    fn take(&self) -> Measured {
+        let mut seen = mem::take(&mut *self.seen.lock().unwrap());
+        let since = mem::replace(&mut *self.since.lock().unwrap(), Instant::now());
+        seen.sort_unstable();
+        Measured {
+            rate: seen.len() as f64 / since.elapsed().as_secs_f64(),
+            p99: seen
+                .get(seen.len() * 99 / 100)
+                .copied()
+                .unwrap_or(Duration::MAX),
+        }
+    }
+
+    fn finish(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for task in self.tasks {
+            task();
+        }
+    }
+}
+
+/// Four in each shard.
+fn some_slots() -> Vec<u16> {
+    let slots = SHARDS
+        .iter()
+        .flat_map(|first| [0, 1, 2000, 4000].map(|offset| first + offset));
+    slots.collect()
+}
+
+/// Some in each shard, which change places.
+fn slots_to_move() -> Vec<u16> {
+    let slots = (100..).flat_map(|offset| SHARDS.map(|first| first + offset));
+    slots.take(MOVING).collect()
+}
+
+/// A slot of each shard in turn, again and again.
+fn slots_of_victims() -> impl Iterator<Item = u16> {
+    SHARDS.into_iter().cycle()
+}
+
+fn slots_of_others(slot: u16) -> [u16; 2] {
+    let mut others = SHARDS.into_iter().filter(|first| *first != slot);
+    [(); 2].map(|()| others.next().unwrap())
+}
+
+/// The first slot of each shard, which stay together as long as no slot moves.
+const SHARDS: [u16; 3] = [0, 5462, 10_923];
+/// How many slots are on the move, in turn.
+const MOVING: usize = 50;
+const KEYS_AT_ONCE: usize = 3;
+/// Commands that the load does between two steps of a move.
+const BETWEEN_STEPS: u64 = 20;
+/// How long calls may take.
+const LIMIT: Duration = Duration::from_secs(2);
+/// How long is measured before something goes wrong.
+const CALM: Duration = Duration::from_millis(500);
+/// How long servers may take for what is bound to happen.
+const PATIENCE: Duration = Duration::from_secs(30);
