@@ -385,8 +385,7 @@ impl Cluster {
         let (forgotten, changed) = state.drain(self, now);
         self.update_table(&mut state);
         drop(state);
-        // Closing is not done under the lock.
-        drop(forgotten);
+        forgotten.close();
         if changed {
             self.changed.send_replace(());
         }
@@ -408,7 +407,7 @@ impl Cluster {
         let questions = std::mem::take(&mut state.questions);
         let again = state.router.poll_timeout(now);
         drop(state);
-        drop(forgotten);
+        forgotten.close();
         if changed {
             self.changed.send_replace(());
         }
@@ -673,6 +672,12 @@ impl State {
                         .connections
                         .extend(server.and_then(|it| it.disconnect()));
                 }
+                Event::Failed(id) => {
+                    let server = self.servers.get(&id);
+                    forgotten
+                        .failed
+                        .extend(server.and_then(|it| it.disconnect()));
+                }
                 Event::Forget(id) => forgotten.servers.extend(self.servers.remove(&id)),
                 Event::Changed => changed = true,
             }
@@ -686,6 +691,17 @@ impl State {
 struct Forgotten {
     servers: Vec<Arc<Server>>,
     connections: Vec<Arc<Connection>>,
+    /// Those whose calls come to nothing.
+    failed: Vec<Arc<Connection>>,
+}
+
+impl Forgotten {
+    /// Closes everything, which is not done under the lock.
+    fn close(self) {
+        for connection in self.failed {
+            connection.close(replaced());
+        }
+    }
 }
 
 impl Table {
@@ -798,6 +814,13 @@ fn no_connection() -> Error {
     Error::new(
         ErrorKind::Timeout(Phase::Connect),
         "no connection to the node within the time allowed",
+    )
+}
+
+fn replaced() -> Error {
+    Error::new(
+        ErrorKind::Connection,
+        "the node has failed, and the cluster has replaced it",
     )
 }
 

@@ -160,6 +160,8 @@ pub(crate) enum Event {
     Ask(Ask, NodeId, Query),
     /// Connect to a node anew: what answers there redirects to itself.
     Reconnect(NodeId),
+    /// End the calls that are under way at a node: it has failed, and others have what it served.
+    Failed(NodeId),
     /// Close the connections to a node, once their calls have ended.
     Forget(NodeId),
     /// Resume the calls that wait.
@@ -453,6 +455,9 @@ impl Router {
         if retried || silent {
             self.doubt(call.node, now);
             self.refresh.want(None);
+        }
+        if silent {
+            self.refresh.watch_until(now + WATCH);
         }
         let error = error.with_command(call.name);
         if !retried || (error.may_have_executed() && !call.repeatable) {
@@ -878,6 +883,9 @@ impl Router {
             return;
         }
         let mut topology = Topology::new(&answer, &mut self.nodes);
+        let failed = answer.failed().filter_map(|at| self.nodes.find(at));
+        let failed: Vec<_> = failed.filter(|id| !topology.serves(*id)).collect();
+        self.events.extend(failed.into_iter().map(Event::Failed));
         self.adopted = self.corrected.is_empty().then_some(answer);
         for (slot, primary) in std::mem::take(&mut self.corrected) {
             // A redirect that came after the question knows better than the answer.
@@ -906,6 +914,9 @@ fn is_about_state(error: &[u8]) -> bool {
     let code = error.split(|byte| *byte == b' ').next();
     !matches!(code, Some(b"ERR" | b"NOPERM"))
 }
+
+/// For how long after a node has not answered in time the cluster is watched for its replacement.
+const WATCH: Duration = Duration::from_secs(5);
 
 /// How often a call is redirected.
 const MOST_REDIRECTS: u32 = 5;
@@ -1003,6 +1014,7 @@ mod tests {
                 events.push(match event {
                     Event::Ask(_, id, _) => format!("ask {}", self.name(id)),
                     Event::Reconnect(id) => format!("reconnect {}", self.name(id)),
+                    Event::Failed(_) => "failed one".to_owned(),
                     Event::Forget(_) => "forget one".to_owned(),
                     Event::Changed => "changed".to_owned(),
                 });
@@ -1371,6 +1383,29 @@ mod tests {
     }
 
     #[test]
+    fn calls_at_a_node_that_was_replaced_come_to_their_end() {
+        let mut script = Script::new();
+        let mut call = script.call("INCR foo");
+        let error = Error::new(ErrorKind::Timeout(Phase::Reply), "x");
+        script.router.lost(&mut call, error, script.now, 0);
+        let fail = |node| NodeText {
+            health: "fail",
+            ..node
+        };
+        // As long as nobody has taken over, it may still answer.
+        let mut shards = halves();
+        shards[1].nodes = vec![fail(NodeText::primary("b", 1)), NodeText::replica("b", 2)];
+        let (ask, ..) = script.after(200).ask();
+        script.answer(ask, &shards);
+        assert_eq!(script.events(), [""; 0]);
+        // Nobody waits, and yet it is asked again.
+        shards[1].nodes = vec![NodeText::primary("b", 2), fail(NodeText::replica("b", 1))];
+        let (ask, ..) = script.after(250).ask();
+        script.answer(ask, &shards);
+        assert_eq!(script.events(), ["failed one", "forget one", "changed"]);
+    }
+
+    #[test]
     fn after_a_lost_connection_another_node_is_asked_for_the_topology() {
         let mut script = Script::new();
         let mut call = script.call("GET foo");
@@ -1465,7 +1500,7 @@ mod tests {
         shards[1].nodes[1].primary = true;
         let (ask, ..) = script.after(100).ask();
         script.answer(ask, &shards);
-        assert_eq!(script.events(), ["forget one", "changed"]);
+        assert_eq!(script.events(), ["failed one", "forget one", "changed"]);
         assert_eq!(script.resume(call), "send to b:2");
     }
 
