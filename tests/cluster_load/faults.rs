@@ -145,8 +145,15 @@ impl<'s, S: Side> Stage<'s, S> {
             if moved >= count && load.books().operations() >= operations {
                 break;
             }
-            self.move_slot(slot, &load);
+            load.prefer(slot);
             moved += 1;
+            if moved % 5 == 0 && self.cluster.variant() == Variant::Valkey91 {
+                // The servers' own way, without `ASK`.
+                let target = self.next_primary(slot);
+                self.cluster.migrate_slots(slot..=slot, &target).unwrap();
+            } else {
+                self.move_slot(slot, &load);
+            }
         }
         let redirected = self.errors_of_nodes().map(|(name, count)| {
             let (_, known) = before.iter().find(|(other, _)| *other == name).unwrap();
@@ -159,21 +166,21 @@ impl<'s, S: Side> Stage<'s, S> {
 
     /// Moves a slot in small steps, between which the load meets it.
     fn move_slot(&self, slot: u16, load: &Load<'_, S>) {
-        let primaries = self.cluster.primaries().unwrap();
-        let owner = self.cluster.primary_of(slot).unwrap();
-        let at = primaries
-            .iter()
-            .position(|it| it.id() == owner.id())
-            .unwrap();
-        let step = self
-            .cluster
-            .slot_move(slot, &primaries[(at + 1) % 3])
-            .unwrap();
+        let target = self.next_primary(slot);
+        let step = self.cluster.slot_move(slot, &target).unwrap();
         step.open().unwrap();
         while step.move_keys(KEYS_AT_ONCE).unwrap() > 0 {
-            load.wait_for(load.books().operations() + BETWEEN_STEPS);
+            load.let_work(BETWEEN_STEPS, STEP);
         }
         step.assign().unwrap();
+    }
+
+    /// The primary that gets a slot from the one that has it.
+    fn next_primary(&self, slot: u16) -> Arc<Node> {
+        let primaries = self.cluster.primaries().unwrap();
+        let owner = self.cluster.primary_of(slot).unwrap();
+        let at = primaries.iter().position(|it| it.id() == owner.id());
+        Arc::clone(&primaries[(at.unwrap() + 1) % primaries.len()])
     }
 
     /// How many errors of these kinds all nodes have answered with.
@@ -331,8 +338,9 @@ const SHARDS: [u16; 3] = [0, 5462, 10_923];
 /// How many slots are on the move, in turn.
 const MOVING: usize = 50;
 const KEYS_AT_ONCE: usize = 3;
-/// Commands that the load does between two steps of a move.
+/// Commands that the load does between two steps of a move, if it gets there in time.
 const BETWEEN_STEPS: u64 = 20;
+const STEP: Duration = Duration::from_millis(20);
 /// How long calls may take.
 const LIMIT: Duration = Duration::from_secs(2);
 /// How long is measured before something goes wrong.

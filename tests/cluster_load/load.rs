@@ -4,7 +4,7 @@ use std::{
     mem,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -26,6 +26,8 @@ pub(crate) struct Load<'s, S: Side> {
     books: Arc<Books>,
     slots: Vec<u16>,
     stop: Arc<AtomicBool>,
+    /// The index of the slot that workers prefer.
+    favourite: Arc<AtomicUsize>,
     workers: Vec<Running<()>>,
     /// Who writes has a number, and this is the first that is free.
     next_writer: u32,
@@ -51,9 +53,11 @@ impl<'s, S: Side> Load<'s, S> {
         let caller = side.connect(&url(cluster, plan.limit));
         let books = Arc::new(Books::new(plan.run, &plan.slots, plan.limit));
         let stop = Arc::new(AtomicBool::new(false));
+        let favourite = Arc::new(AtomicUsize::new(0));
         let filling: Vec<_> = (0..WORKERS)
             .map(|number| {
                 let mut worker = Worker::new(number, caller.clone(), Arc::clone(&books), plan);
+                worker.favourite = Arc::clone(&favourite);
                 side.spawn(async move {
                     worker.fill().await;
                     worker
@@ -76,6 +80,7 @@ impl<'s, S: Side> Load<'s, S> {
             books,
             slots: plan.slots.clone(),
             stop,
+            favourite,
             next_writer: WORKERS,
         }
     }
@@ -90,7 +95,7 @@ impl<'s, S: Side> Load<'s, S> {
 
     /// Begins to watch when writes in a slot are acknowledged, and waits until the first ones are.
     pub(crate) fn witnesses(&mut self, slot: u16) -> Witnesses {
-        let at = self.slots.iter().position(|other| *other == slot).unwrap();
+        let at = self.index_of(slot);
         let stop = Arc::new(AtomicBool::new(false));
         let first = self.next_writer;
         self.next_writer += WITNESSES;
@@ -113,16 +118,18 @@ impl<'s, S: Side> Load<'s, S> {
         witnesses
     }
 
-    /// Waits until so many commands have been done in this run.
-    pub(crate) fn wait_for(&self, operations: u64) {
-        let mut last = (self.books.operations(), Instant::now());
-        while last.0 < operations {
+    /// Lets workers prefer a slot from now on.
+    pub(crate) fn prefer(&self, slot: u16) {
+        self.favourite.store(self.index_of(slot), Ordering::Relaxed);
+    }
+
+    /// Waits until so many more commands have been done, or for as long as may be.
+    ///
+    /// It may be that nobody gets anything done before something else happens.
+    pub(crate) fn let_work(&self, commands: u64, at_most: Duration) {
+        let (enough, end) = (self.books.operations() + commands, Instant::now() + at_most);
+        while self.books.operations() < enough && Instant::now() < end {
             thread::sleep(POLL_INTERVAL);
-            let now = self.books.operations();
-            if now > last.0 {
-                last = (now, Instant::now());
-            }
-            assert!(last.1.elapsed() < PATIENCE, "nothing is done any more");
         }
     }
 
@@ -134,6 +141,11 @@ impl<'s, S: Side> Load<'s, S> {
         }
         let books = Arc::into_inner(self.books).expect("no task holds the books any more");
         books.close(cluster)
+    }
+
+    fn index_of(&self, slot: u16) -> usize {
+        let mut slots = self.slots.iter();
+        slots.position(|other| *other == slot).unwrap()
     }
 }
 
@@ -150,6 +162,7 @@ struct Worker<C> {
     /// Two in each slot, which only this worker writes.
     keys: Vec<[OwnKey; 2]>,
     durable: bool,
+    favourite: Arc<AtomicUsize>,
     numbers: Numbers,
 }
 
@@ -181,6 +194,7 @@ impl<C: Caller> Worker<C> {
             caller,
             books,
             durable: plan.durable,
+            favourite: Arc::default(),
             numbers: Numbers(u64::from(plan.run) << 32 | u64::from(number)),
         }
     }
@@ -336,7 +350,10 @@ impl<C: Caller> Worker<C> {
     }
 
     fn slot(&mut self) -> usize {
-        self.numbers.below(self.keys.len())
+        match self.numbers.below(4) {
+            0 => self.favourite.load(Ordering::Relaxed),
+            _ => self.numbers.below(self.keys.len()),
+        }
     }
 
     /// A key in each of some slots that differ.
