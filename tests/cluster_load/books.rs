@@ -189,8 +189,9 @@ impl Verdict {
         self.count(&[FindingKind::Lost])
     }
 
+    /// Done more often than anybody asked for.
     pub(crate) fn doubled(&self) -> usize {
-        self.count(&[FindingKind::Duplicated])
+        self.count(&[FindingKind::Duplicated, FindingKind::Unaccounted])
     }
 
     /// Done although the caller was told that it was not.
@@ -198,10 +199,10 @@ impl Verdict {
         self.count(&[
             FindingKind::NotSentButPresent,
             FindingKind::RefusedButPresent,
-            FindingKind::Unaccounted,
         ])
     }
 
+    /// Done in another order than asked for.
     pub(crate) fn disordered(&self) -> usize {
         self.count(&[FindingKind::Disordered])
     }

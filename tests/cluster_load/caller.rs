@@ -3,8 +3,6 @@
 //! The load is written once, as tasks that wait for one call after the other. A client that blocks
 //! takes part with a thread for each task and calls that are done when they are polled first.
 
-use std::future::Future;
-
 use bytes::Bytes;
 use respec::{
     Client, Result, cmd,

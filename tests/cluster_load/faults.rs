@@ -1,22 +1,19 @@
 //! What goes wrong while a client is under load.
 
 use std::{
-    mem,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
-use respec::cmd;
-use respec_testkit::{Accepted, Cluster, Node, Outage, Variant, key_in_slot};
+use respec_testkit::{Accepted, Cluster, Node, Outage, Prober, Variant};
 
 use crate::{
-    caller::{Caller, Running, Side},
-    load::{Load, Plan, Witnesses, Write, url},
+    caller::Side,
+    load::{Load, Plan, url},
+    meter::Meter,
     report::{Fault, Others, Recovery, Row},
+    witness::{Witnesses, Write},
 };
 
 /// How often each thing goes wrong.
@@ -70,9 +67,7 @@ impl<'s, S: Side> Stage<'s, S> {
         let mut recoveries = Vec::new();
         for slot in slots_of_victims().take(count) {
             let primary = self.cluster.primary_of(slot).unwrap();
-            let prober = self.cluster.prober(slot);
-            prober.first_after(Instant::now(), PATIENCE).unwrap();
-            let witnesses = load.witnesses(slot);
+            let (prober, witnesses) = self.watch(slot, &mut load);
             let outage = self.cluster.kill(&primary).unwrap();
             let accepted = prober.first_after(outage.down, PATIENCE).unwrap();
             recoveries.push(recovery(&outage, &accepted, witnesses));
@@ -89,9 +84,7 @@ impl<'s, S: Side> Stage<'s, S> {
         let mut recoveries = Vec::new();
         for slot in slots_of_victims().take(count) {
             let replica = self.replica_of(slot);
-            let prober = self.cluster.prober(slot);
-            prober.first_after(Instant::now(), PATIENCE).unwrap();
-            let witnesses = load.witnesses(slot);
+            let (prober, witnesses) = self.watch(slot, &mut load);
             let start = Instant::now();
             self.cluster.fail_over(&replica).unwrap();
             let servers = prober.longest_gap_since(start);
@@ -111,9 +104,7 @@ impl<'s, S: Side> Stage<'s, S> {
         let mut others = Vec::new();
         for slot in slots_of_victims().take(count) {
             let primary = self.cluster.primary_of(slot).unwrap();
-            let prober = self.cluster.prober(slot);
-            prober.first_after(Instant::now(), PATIENCE).unwrap();
-            let witnesses = load.witnesses(slot);
+            let (prober, witnesses) = self.watch(slot, &mut load);
             let slots = slots_of_others(slot);
             let meters = [load.caller(), &control].map(|it| Meter::start(self.side, it, slots));
             thread::sleep(CALM);
@@ -162,6 +153,13 @@ impl<'s, S: Side> Stage<'s, S> {
         let mut row = self.row(Fault::Moves, moved, begun, load, Vec::new());
         row.redirected = redirected.to_vec();
         row
+    }
+
+    /// Watches a slot, without the client and with it.
+    fn watch(&self, slot: u16, load: &mut Load<'_, S>) -> (Prober, Witnesses) {
+        let prober = self.cluster.prober(slot);
+        prober.first_after(Instant::now(), PATIENCE).unwrap();
+        (prober, load.witnesses(slot))
     }
 
     /// Moves a slot in small steps, between which the load meets it.
@@ -245,68 +243,6 @@ fn recovery(outage: &Outage, accepted: &Accepted, witnesses: Witnesses) -> Recov
         witnesses.finish(|write| write.begun >= outage.down || write.done >= accepted.received);
     let beyond = |write: &Write| write.done.saturating_duration_since(accepted.received);
     Recovery::new(accepted.received - outage.down, writes.iter().map(beyond))
-}
-
-/// Measures calls of a client in slots that nothing is wrong with.
-pub(crate) struct Meter {
-    stop: Arc<AtomicBool>,
-    seen: Arc<Mutex<Vec<Duration>>>,
-    since: Mutex<Instant>,
-    tasks: Vec<Running<()>>,
-}
-
-/// How calls went for a while.
-#[derive(Clone, Debug)]
-pub(crate) struct Measured {
-    /// Calls in a second.
-    pub(crate) rate: f64,
-    /// How long all but a hundredth of them took at most.
-    pub(crate) p99: Duration,
-}
-
-impl Meter {
-    fn start<S: Side>(side: &S, caller: &S::Caller, slots: [u16; 2]) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let tasks = slots.map(|slot| {
-            let (caller, stop, seen) = (caller.clone(), Arc::clone(&stop), Arc::clone(&seen));
-            side.spawn(async move {
-                let key = format!("{}:metered", key_in_slot(slot));
-                while !stop.load(Ordering::Relaxed) {
-                    let begun = Instant::now();
-                    caller.call(cmd::get(&key)).await.unwrap();
-                    seen.lock().unwrap().push(begun.elapsed());
-                }
-            })
-        });
-        Self {
-            stop,
-            seen,
-            since: Mutex::new(Instant::now()),
-            tasks: tasks.into(),
-        }
-    }
-
-    /// What was measured since this was asked last.
-    fn take(&self) -> Measured {
-        let mut seen = mem::take(&mut *self.seen.lock().unwrap());
-        let since = mem::replace(&mut *self.since.lock().unwrap(), Instant::now());
-        seen.sort_unstable();
-        Measured {
-            rate: seen.len() as f64 / since.elapsed().as_secs_f64(),
-            p99: seen
-                .get(seen.len() * 99 / 100)
-                .copied()
-                .unwrap_or(Duration::MAX),
-        }
-    }
-
-    fn finish(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        for task in self.tasks {
-            task();
-        }
-    }
 }
 
 /// Four in each shard.

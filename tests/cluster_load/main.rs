@@ -7,8 +7,7 @@
 //! What the servers themselves lose when a primary dies is counted apart.
 //!
 //! The table of what came of it is printed with `--nocapture`. With `CLUSTER_LOAD_LONG=1` much more
-//! goes wrong, which takes minutes for each server; `CLUSTER_LOAD_SERVER=valkey91` runs one server
-//! only.
+//! goes wrong, which takes minutes for each server.
 
 #![cfg(all(feature = "async", feature = "core"))]
 
@@ -16,7 +15,10 @@ mod books;
 mod caller;
 mod faults;
 mod load;
+mod meter;
 mod report;
+mod witness;
+mod worker;
 
 use std::{
     env,
@@ -47,9 +49,6 @@ fn the_async_client_on_valkey91() {
 fn check<S: Side>(side: &S, variant: Variant) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    if env::var("CLUSTER_LOAD_SERVER").is_ok_and(|name| name != variant.name()) {
-        return;
-    }
     let counts = if env::var_os("CLUSTER_LOAD_LONG").is_some() {
         LONG
     } else {

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use respec_testkit::Variant;
 
-use crate::{books::Verdict, faults::Measured};
+use crate::{books::Verdict, meter::Measured};
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
