@@ -666,23 +666,18 @@ impl State {
                     Some(server) => self.questions.push_back(Question { ask, query, server }),
                     None => self.router.topology_failed(ask, gone(), now),
                 },
-                Event::Reconnect(id) => {
-                    let server = self.servers.get(&id);
-                    forgotten
-                        .connections
-                        .extend(server.and_then(|it| it.disconnect()));
-                }
-                Event::Failed(id) => {
-                    let server = self.servers.get(&id);
-                    forgotten
-                        .failed
-                        .extend(server.and_then(|it| it.disconnect()));
-                }
+                Event::Reconnect(id) => forgotten.connections.extend(self.disconnect(id)),
+                Event::Failed(id) => forgotten.failed.extend(self.disconnect(id)),
                 Event::Forget(id) => forgotten.servers.extend(self.servers.remove(&id)),
                 Event::Changed => changed = true,
             }
         }
         (forgotten, changed)
+    }
+
+    /// The shared connection to a node, which nobody else will take any more.
+    fn disconnect(&self, id: NodeId) -> Option<Arc<Connection>> {
+        self.servers.get(&id)?.disconnect()
     }
 }
 

@@ -884,8 +884,7 @@ impl Router {
         }
         let mut topology = Topology::new(&answer, &mut self.nodes);
         let failed = answer.failed().filter_map(|at| self.nodes.find(at));
-        let failed: Vec<_> = failed.filter(|id| !topology.serves(*id)).collect();
-        self.events.extend(failed.into_iter().map(Event::Failed));
+        let failed: Vec<_> = failed.collect();
         self.adopted = self.corrected.is_empty().then_some(answer);
         for (slot, primary) in std::mem::take(&mut self.corrected) {
             // A redirect that came after the question knows better than the answer.
@@ -895,6 +894,8 @@ impl Router {
         }
         let changed = !topology.agrees_with(&self.topology);
         self.topology = topology;
+        let replaced = failed.into_iter().filter(|id| !self.topology.serves(*id));
+        self.events.extend(replaced.map(Event::Failed));
         let known: Vec<_> = self.topology.nodes().collect();
         let gone = self.nodes.retain(|id| known.contains(&id));
         self.events.extend(gone.into_iter().map(Event::Forget));
