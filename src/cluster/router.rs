@@ -399,7 +399,8 @@ impl Router {
                 let trouble = not_executed();
                 let to = self.nodes.at(&redirect.to);
                 self.correct(redirect.slot, to);
-                self.refresh.want(Some(call.node));
+                self.unsettle(call.node, now);
+                self.refresh.want(Some(to));
                 self.redirect(call, to, false, trouble, now, random)
             }
             Meaning::Ask(redirect) => {
@@ -416,9 +417,11 @@ impl Router {
             Meaning::NotExecuted(reason) => {
                 let trouble = not_executed();
                 if reason.is_about_topology() {
-                    self.refresh.want(Some(call.node));
+                    let teller = Some(call.node).filter(|_| reason != Trouble::ReadOnly);
+                    self.refresh.want(teller);
                 }
                 match reason {
+                    Trouble::ReadOnly => self.unsettle(call.node, now),
                     // The keys are on their way from the one node to the other, which both say so.
                     Trouble::TryAgain => call.stays = true,
                     Trouble::Loading | Trouble::MasterDown => {
@@ -558,10 +561,12 @@ impl Router {
         let (nodes, topology, seeds) = (&mut self.nodes, &self.topology, &self.seeds);
         let polled = self.refresh.poll(now, random, |first, tried| {
             let known: Vec<_> = topology.nodes().filter(|id| !tried.contains(id)).collect();
-            let is_good = |id: &NodeId| !nodes.is_doubtful(*id, now);
+            let is_good =
+                |id: &NodeId| !nodes.is_doubtful(*id, now) && !nodes.is_unsettled(*id, now);
             let good: Vec<_> = known.iter().copied().filter(is_good).collect();
             first
                 .filter(|id| nodes.get(*id).is_some() && !tried.contains(id))
+                .filter(|id| !nodes.is_unsettled(*id, now))
                 .or_else(|| pick(&good, random))
                 .or_else(|| pick(&known, random))
                 .or_else(|| {
@@ -827,6 +832,13 @@ impl Router {
     fn doubt(&mut self, id: NodeId, now: Instant) {
         if let Some(node) = self.nodes.get_mut(id) {
             node.failed = Some(now);
+        }
+    }
+
+    /// Notes that a node has given something away, and does not yet know its own place.
+    fn unsettle(&mut self, id: NodeId, now: Instant) {
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.unsettled = Some(now);
         }
     }
 
@@ -1098,7 +1110,7 @@ mod tests {
     }
 
     #[test]
-    fn moved_corrects_the_slot_at_once_and_asks_the_one_who_said_so() {
+    fn moved_corrects_the_slot_at_once_and_asks_where_it_leads() {
         let mut script = Script::new();
         let mut call = script.call("GET foo");
         assert_eq!(script.refuse(&mut call, "MOVED 12182 a:1"), "send to a:1");
@@ -1109,7 +1121,20 @@ mod tests {
             "any primary, as it has no key"
         );
         assert_eq!(script.events(), [""; 0]);
-        assert_eq!(script.after(100).events(), ["ask b:1"]);
+        assert_eq!(script.after(100).events(), ["ask a:1"]);
+    }
+
+    #[test]
+    fn who_gave_a_slot_away_is_asked_last() {
+        let mut script = Script::new();
+        let mut call = script.call("GET foo");
+        script.refuse(&mut call, "MOVED 12182 a:1");
+        for expected in ["a:1", "a:2", "b:2", "b:1"] {
+            let (ask, node, _) = script.after(100).ask();
+            assert_eq!(node, expected);
+            let error = Error::new(ErrorKind::Connection, "reset");
+            script.router.topology_failed(ask, error, script.now);
+        }
     }
 
     #[test]
@@ -1158,7 +1183,7 @@ mod tests {
         assert_eq!(script.refuse(&mut call, "MOVED 12182 b:1"), "wait 0 ms");
         assert_eq!(script.events(), ["reconnect b:1"]);
         assert_eq!(script.resume(&mut call), "send to b:1");
-        assert_eq!(script.after(100).events(), ["ask b:1"]);
+        assert_eq!(script.after(100).events(), ["ask a:1"]);
     }
 
     #[test]
