@@ -14,7 +14,7 @@ use respec_testkit::{
     Cluster, Outage, key_in_slot,
     oracle::{
         AppendLog, AppendReport, CounterReport, Counters, Deadline, FindingKind, Ledger,
-        LedgerReport, Operation, TagReport, Tags,
+        LedgerReport, Operation, Overdue, TagReport, Tags,
     },
 };
 
@@ -143,6 +143,11 @@ impl Books {
     /// How many commands have ended.
     pub(crate) fn operations(&self) -> u64 {
         self.operations.load(Ordering::Relaxed)
+    }
+
+    /// The calls that did not end in time, so far.
+    pub(crate) fn overdue(&self) -> Vec<Overdue> {
+        self.ledger.overdue()
     }
 
     /// Judges, when nobody does anything any more.

@@ -28,17 +28,33 @@ pub(crate) struct Counts {
 }
 
 /// A cluster and a kind of client, for one run after the other.
-pub(crate) struct Stage<'s, S> {
+struct Stage<'s, S> {
     side: &'s S,
     cluster: Cluster,
     runs: u32,
 }
 
+/// All faults, one kind after the other.
+pub(crate) fn run<S: Side>(side: &S, variant: Variant, counts: &Counts) -> Vec<Row> {
+    let mut stage = Stage::new(side, variant, SHORT);
+    let mut rows = vec![
+        stage.kills(counts.kills),
+        stage.failovers(counts.failovers),
+        stage.silences(counts.silences),
+    ];
+    drop(stage);
+    let done: u64 = rows.iter().map(|row| row.verdict.operations).sum();
+    let mut stage = Stage::new(side, variant, LONG);
+    rows.push(stage.moves(counts.moves, counts.operations.saturating_sub(done)));
+    rows
+}
+
 impl<'s, S: Side> Stage<'s, S> {
-    pub(crate) fn new(side: &'s S, variant: Variant) -> Self {
+    fn new(side: &'s S, variant: Variant, node_timeout: Duration) -> Self {
         let cluster = Cluster::builder(variant)
             // One shard's trouble is not that of the others.
             .require_full_coverage(false)
+            .node_timeout(node_timeout)
             .start()
             .unwrap();
         Self {
@@ -46,18 +62,6 @@ impl<'s, S: Side> Stage<'s, S> {
             cluster,
             runs: 0,
         }
-    }
-
-    /// All faults, one kind after the other.
-    pub(crate) fn run(&mut self, counts: &Counts) -> Vec<Row> {
-        let mut rows = vec![
-            self.kills(counts.kills),
-            self.failovers(counts.failovers),
-            self.silences(counts.silences),
-        ];
-        let done: u64 = rows.iter().map(|row| row.verdict.operations).sum();
-        rows.push(self.moves(counts.moves, counts.operations.saturating_sub(done)));
-        rows
     }
 
     /// F13: primaries are killed, each is replaced by its replica, and comes back as one.
@@ -82,7 +86,8 @@ impl<'s, S: Side> Stage<'s, S> {
         let begun = Instant::now();
         let mut load = self.load(some_slots(), true);
         let mut recoveries = Vec::new();
-        for slot in slots_of_victims().take(count) {
+        for (slot, turn) in slots_of_victims().zip(0..).take(count) {
+            thread::sleep((begun + turn * ELECTION).saturating_duration_since(Instant::now()));
             let replica = self.replica_of(slot);
             let (prober, witnesses) = self.watch(slot, &mut load);
             let start = Instant::now();
@@ -277,6 +282,13 @@ const KEYS_AT_ONCE: usize = 3;
 /// Commands that the load does between two steps of a move, if it gets there in time.
 const BETWEEN_STEPS: u64 = 20;
 const STEP: Duration = Duration::from_millis(20);
+/// A node time-out that lets a replica take over soon.
+const SHORT: Duration = Duration::from_secs(1);
+/// One that no stall of a busy machine exceeds, where nothing shall fail.
+const LONG: Duration = Duration::from_secs(15);
+/// How far failovers are apart. A node that was elected lately waits before it stands for election
+/// again, for four node time-outs in all, and its primary holds all writes back meanwhile.
+const ELECTION: Duration = Duration::from_millis(750);
 /// How long calls may take.
 const LIMIT: Duration = Duration::from_secs(2);
 /// How long is measured before something goes wrong.

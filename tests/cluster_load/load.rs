@@ -28,6 +28,8 @@ pub(crate) struct Load<'s, S: Side> {
     /// The index of the slot that workers prefer.
     favourite: Arc<AtomicUsize>,
     workers: Vec<Running<()>>,
+    /// How many of them have ended.
+    ended: Arc<AtomicUsize>,
     /// Who writes has a number, and this is the first that is free.
     next_writer: u32,
 }
@@ -64,16 +66,19 @@ impl<'s, S: Side> Load<'s, S> {
             })
             .collect();
         let filled: Vec<_> = filling.into_iter().map(|filling| filling()).collect();
+        let ended = Arc::new(AtomicUsize::new(0));
         let workers = filled.into_iter().map(|mut worker| {
-            let stop = Arc::clone(&stop);
+            let (stop, ended) = (Arc::clone(&stop), Arc::clone(&ended));
             side.spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
                     worker.work().await;
                 }
+                ended.fetch_add(1, Ordering::Relaxed);
             })
         });
         Self {
             workers: workers.collect(),
+            ended,
             side,
             caller,
             books,
@@ -119,6 +124,12 @@ impl<'s, S: Side> Load<'s, S> {
     /// Ends all tasks and has the oracles judge.
     pub(crate) fn finish(self, cluster: &Cluster) -> Verdict {
         self.stop.store(true, Ordering::Relaxed);
+        let begun = Instant::now();
+        while self.ended.load(Ordering::Relaxed) < self.workers.len() {
+            let overdue = || self.books.overdue();
+            assert!(begun.elapsed() < PATIENCE, "hanging: {:?}", overdue());
+            thread::sleep(POLL_INTERVAL);
+        }
         for worker in self.workers {
             worker();
         }
@@ -139,4 +150,6 @@ pub(crate) fn url(cluster: &Cluster, limit: Duration) -> String {
 
 const WORKERS: u32 = 8;
 const WITNESSES: u32 = 4;
+/// How long the last calls may take, at the very most.
+const PATIENCE: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(1);

@@ -27,7 +27,7 @@ use std::{
 };
 
 use caller::{Async, Side};
-use faults::{Counts, Stage};
+use faults::Counts;
 use report::{Fault, Row, Table};
 use respec_testkit::Variant;
 
@@ -54,7 +54,7 @@ fn check<S: Side>(side: &S, variant: Variant) {
     } else {
         SHORT
     };
-    let rows = Stage::new(side, variant).run(&counts);
+    let rows = faults::run(side, variant, &counts);
     println!("{}", Table(&rows));
     rows.iter().for_each(judge);
 }
