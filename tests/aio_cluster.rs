@@ -940,6 +940,25 @@ async fn a_primary_that_dies_or_freezes_delays_nobody_else() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_do_not_wait_for_a_silent_node_that_was_replaced() {
+    for variant in VARIANTS {
+        let (cluster, client) = own(variant, "?response_timeout=60s&topology_refresh=300ms").await;
+        let key = key_in_slot(0);
+        client.set(&key, "1").await.unwrap();
+        let primary = cluster.primary_of(0).unwrap();
+        cluster.pause(&primary).unwrap();
+        // The one may be done again, the other not; both would have a minute.
+        let (read, written) = tokio::join!(client.get(&key), client.incr(&key));
+        assert!(cluster.primary_of(0).unwrap().id() != primary.id());
+        assert_eq!(read.unwrap(), Some(bytes("1")), "{variant}");
+        let error = written.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
+        assert!(error.may_have_executed());
+        cluster.resume(&primary).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_slot_that_nobody_serves_is_waited_for() {
     for variant in OWN {

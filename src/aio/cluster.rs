@@ -41,6 +41,7 @@ use crate::{
     cluster::{
         self, Call, Chance, DEDICATED, Direct, Directory, Done, Encoded, Next, NodeAddress, NodeId,
         Parcel, Question, Request, Router, Sorted, Table, Wish, by_node, gone, no_connection,
+        replaced,
     },
     command::Patience,
     config::{Address, Config},
@@ -348,6 +349,11 @@ impl Cluster {
         drop(old);
         for server in &drained.reconnect {
             drop(server.disconnect());
+        }
+        for server in &drained.failed {
+            if let Some(connection) = server.disconnect() {
+                connection.close(replaced());
+            }
         }
         if drained.changed {
             self.changed.send_replace(());

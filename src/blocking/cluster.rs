@@ -386,7 +386,7 @@ impl Cluster {
         // Closing is not done under the lock, and neither is waking.
         drop(directory);
         drop(old);
-        for server in &drained.reconnect {
+        for server in drained.reconnect.iter().chain(&drained.failed) {
             server.disconnect();
         }
         for server in servers.iter().chain(&drained.forgotten) {

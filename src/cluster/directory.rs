@@ -51,6 +51,8 @@ pub(crate) struct Drained<S> {
     pub(crate) forgotten: Vec<S>,
     /// To be connected to anew.
     pub(crate) reconnect: Vec<S>,
+    /// The same, and calls that are under way there come to nothing.
+    pub(crate) failed: Vec<S>,
     /// Calls that wait should look again.
     pub(crate) changed: bool,
     /// Whoever asks the questions should look at them.
@@ -138,6 +140,7 @@ impl<S: Clone> Directory<S> {
         let mut drained = Drained {
             forgotten: Vec::new(),
             reconnect: Vec::new(),
+            failed: Vec::new(),
             changed: false,
             asks: false,
         };
@@ -148,6 +151,7 @@ impl<S: Clone> Directory<S> {
                     None => self.router.topology_failed(ask, gone(), now),
                 },
                 Event::Reconnect(id) => drained.reconnect.extend(self.servers.get(&id).cloned()),
+                Event::Failed(id) => drained.failed.extend(self.servers.get(&id).cloned()),
                 Event::Forget(id) => drained.forgotten.extend(self.servers.remove(&id)),
                 Event::Changed => drained.changed = true,
             }
@@ -181,6 +185,14 @@ impl<S> fmt::Debug for Directory<S> {
             .field("router", &self.router)
             .finish_non_exhaustive()
     }
+}
+
+/// The error of a call to a node whose slots others have taken over.
+pub(crate) fn replaced() -> Error {
+    Error::new(
+        ErrorKind::Connection,
+        "the node has failed, and the cluster has replaced it",
+    )
 }
 
 /// The error of a call to a node that has left the cluster.

@@ -42,7 +42,7 @@ mod topology;
 
 pub(crate) use chance::Chance;
 pub(crate) use delivery::{DEDICATED, Sorted, by_node, deadline, no_connection};
-pub(crate) use directory::{Directory, Question, gone};
+pub(crate) use directory::{Directory, Question, gone, replaced};
 pub(crate) use node::NodeId;
 pub(crate) use refresh::PATIENCE;
 pub(crate) use request::{Direct, Done, Encoded, Parcel, Request};

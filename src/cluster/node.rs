@@ -174,6 +174,8 @@ pub(crate) struct Node {
     pub(crate) latency: Option<Duration>,
     /// When it last failed, unless it has answered since.
     pub(crate) failed: Option<Instant>,
+    /// When it last said that it does not serve what it was asked for.
+    pub(crate) unsettled: Option<Instant>,
 }
 
 /// All nodes that may be sent to, by id and by address.
@@ -202,6 +204,7 @@ impl Nodes {
                 zone: None,
                 latency: None,
                 failed: None,
+                unsettled: None,
             },
         );
         id
@@ -242,6 +245,17 @@ impl Nodes {
             .is_some_and(|failed| now.saturating_duration_since(failed) < DOUBT)
     }
 
+    /// Whether a node gave something away so lately that others should be asked about the topology.
+    ///
+    /// One that was a primary a moment ago may hear an old message from its successor, and take it
+    /// for its own replica while it is one of it. Redis 8 then never comes back from
+    /// `CLUSTER SHARDS`: it follows that circle for ever.
+    pub(crate) fn is_unsettled(&self, id: NodeId, now: Instant) -> bool {
+        self.get(id)
+            .and_then(|node| node.unsettled)
+            .is_some_and(|since| now.saturating_duration_since(since) < UNSETTLED)
+    }
+
     pub(crate) fn ids(&self) -> impl Iterator<Item = NodeId> + '_ {
         self.nodes.keys().copied()
     }
@@ -249,6 +263,9 @@ impl Nodes {
 
 /// For how long a node that failed is the last one to be tried.
 const DOUBT: Duration = Duration::from_secs(1);
+
+/// How long a node may need to find out its own place.
+const UNSETTLED: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {

@@ -27,6 +27,8 @@ pub(super) struct Refresh {
     first: Option<NodeId>,
     /// Somebody waits until then for the cluster to change.
     awaited: Option<Instant>,
+    /// A node is silent, and until then may be replaced, of which nobody would tell.
+    watched: Option<Instant>,
     asking: Option<Asking>,
     /// Who was asked since the last answer that was of use.
     tried: Vec<NodeId>,
@@ -69,6 +71,7 @@ impl Refresh {
             wanted: true,
             first: None,
             awaited: None,
+            watched: None,
             asking: None,
             tried: Vec::new(),
             failures: 0,
@@ -88,6 +91,11 @@ impl Refresh {
     /// Somebody waits until then for the cluster to change.
     pub(super) fn await_until(&mut self, until: Instant) {
         self.awaited = Some(self.awaited.map_or(until, |known| known.max(until)));
+    }
+
+    /// A node is silent: until then, asks more often without a reason.
+    pub(super) fn watch_until(&mut self, until: Instant) {
+        self.watched = Some(self.watched.map_or(until, |known| known.max(until)));
     }
 
     /// The question to ask now, if there is one, of the node that `next` names.
@@ -160,7 +168,13 @@ impl Refresh {
         self.failures = 0;
         self.answers += 1;
         self.not_before = now + PAUSE + scaled(PAUSE, random);
-        self.periodic = self.every.map(|every| {
+        let watched = self.watched.is_some_and(|until| until > now);
+        let every = if watched {
+            Some(WATCH_EVERY)
+        } else {
+            self.every
+        };
+        self.periodic = every.map(|every| {
             // Clients that were started together shall not ask together.
             now + every.saturating_sub(scaled(every / 5, random))
         });
@@ -202,6 +216,9 @@ impl Refresh {
 
 /// The shortest time between two answers.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
+
+/// How often it is asked for while a node is silent.
+const WATCH_EVERY: Duration = Duration::from_millis(250);
 
 /// The longest time between two rounds in which nobody answers.
 const SLOWEST: Duration = Duration::from_secs(1);
@@ -330,6 +347,20 @@ mod tests {
         let (ask, _) = script.poll(200).unwrap();
         script.answer(ask, 200);
         assert!(script.poll(300).is_none());
+    }
+
+    #[test]
+    fn it_asks_more_often_while_a_node_is_silent() {
+        let mut script = Script::new(None);
+        let (ask, _) = script.poll(0).unwrap();
+        script.refresh.watch_until(script.at(600));
+        script.answer(ask, 0);
+        for asked in [250, 500, 750] {
+            assert!(script.poll(asked - 1).is_none());
+            let (ask, _) = script.poll(asked).unwrap();
+            script.answer(ask, asked);
+        }
+        assert_eq!(script.refresh.poll_timeout(script.at(750)), None);
     }
 
     #[test]

@@ -160,6 +160,8 @@ pub(crate) enum Event {
     Ask(Ask, NodeId, Query),
     /// Connect to a node anew: what answers there redirects to itself.
     Reconnect(NodeId),
+    /// End the calls that are under way at a node: it has failed, and others have what it served.
+    Failed(NodeId),
     /// Close the connections to a node, once their calls have ended.
     Forget(NodeId),
     /// Resume the calls that wait.
@@ -397,7 +399,8 @@ impl Router {
                 let trouble = not_executed();
                 let to = self.nodes.at(&redirect.to);
                 self.correct(redirect.slot, to);
-                self.refresh.want(Some(call.node));
+                self.unsettle(call.node, now);
+                self.refresh.want(Some(to));
                 self.redirect(call, to, false, trouble, now, random)
             }
             Meaning::Ask(redirect) => {
@@ -414,9 +417,11 @@ impl Router {
             Meaning::NotExecuted(reason) => {
                 let trouble = not_executed();
                 if reason.is_about_topology() {
-                    self.refresh.want(Some(call.node));
+                    let teller = Some(call.node).filter(|_| reason != Trouble::ReadOnly);
+                    self.refresh.want(teller);
                 }
                 match reason {
+                    Trouble::ReadOnly => self.unsettle(call.node, now),
                     // The keys are on their way from the one node to the other, which both say so.
                     Trouble::TryAgain => call.stays = true,
                     Trouble::Loading | Trouble::MasterDown => {
@@ -453,6 +458,9 @@ impl Router {
         if retried || silent {
             self.doubt(call.node, now);
             self.refresh.want(None);
+        }
+        if silent {
+            self.refresh.watch_until(now + WATCH);
         }
         let error = error.with_command(call.name);
         if !retried || (error.may_have_executed() && !call.repeatable) {
@@ -553,10 +561,12 @@ impl Router {
         let (nodes, topology, seeds) = (&mut self.nodes, &self.topology, &self.seeds);
         let polled = self.refresh.poll(now, random, |first, tried| {
             let known: Vec<_> = topology.nodes().filter(|id| !tried.contains(id)).collect();
-            let is_good = |id: &NodeId| !nodes.is_doubtful(*id, now);
+            let is_good =
+                |id: &NodeId| !nodes.is_doubtful(*id, now) && !nodes.is_unsettled(*id, now);
             let good: Vec<_> = known.iter().copied().filter(is_good).collect();
             first
                 .filter(|id| nodes.get(*id).is_some() && !tried.contains(id))
+                .filter(|id| !nodes.is_unsettled(*id, now))
                 .or_else(|| pick(&good, random))
                 .or_else(|| pick(&known, random))
                 .or_else(|| {
@@ -830,6 +840,13 @@ impl Router {
         }
     }
 
+    /// Notes that a node has given something away, and does not yet know its own place.
+    fn unsettle(&mut self, id: NodeId, now: Instant) {
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.unsettled = Some(now);
+        }
+    }
+
     fn told(&mut self, id: NodeId, answer: Result<Answer, String>, now: Instant, random: u64) {
         match answer {
             Ok(answer) => {
@@ -883,6 +900,8 @@ impl Router {
             return;
         }
         let mut topology = Topology::new(&answer, &mut self.nodes);
+        let failed = answer.failed().filter_map(|at| self.nodes.find(at));
+        let failed: Vec<_> = failed.collect();
         self.adopted = self.corrected.is_empty().then_some(answer);
         for (slot, primary) in std::mem::take(&mut self.corrected) {
             // A redirect that came after the question knows better than the answer.
@@ -892,6 +911,8 @@ impl Router {
         }
         let changed = !topology.agrees_with(&self.topology);
         self.topology = topology;
+        let replaced = failed.into_iter().filter(|id| !self.topology.serves(*id));
+        self.events.extend(replaced.map(Event::Failed));
         let known: Vec<_> = self.topology.nodes().collect();
         let gone = self.nodes.retain(|id| known.contains(&id));
         self.events.extend(gone.into_iter().map(Event::Forget));
@@ -911,6 +932,9 @@ fn is_about_state(error: &[u8]) -> bool {
     let code = error.split(|byte| *byte == b' ').next();
     !matches!(code, Some(b"ERR" | b"NOPERM"))
 }
+
+/// For how long after a node has not answered in time the cluster is watched for its replacement.
+const WATCH: Duration = Duration::from_secs(5);
 
 /// How often a call is redirected.
 const MOST_REDIRECTS: u32 = 5;
@@ -1008,6 +1032,7 @@ mod tests {
                 events.push(match event {
                     Event::Ask(_, id, _) => format!("ask {}", self.name(id)),
                     Event::Reconnect(id) => format!("reconnect {}", self.name(id)),
+                    Event::Failed(_) => "failed one".to_owned(),
                     Event::Forget(_) => "forget one".to_owned(),
                     Event::Changed => "changed".to_owned(),
                 });
@@ -1090,7 +1115,7 @@ mod tests {
     }
 
     #[test]
-    fn moved_corrects_the_slot_at_once_and_asks_the_one_who_said_so() {
+    fn moved_corrects_the_slot_at_once_and_asks_where_it_leads() {
         let mut script = Script::new();
         let mut call = script.call("GET foo");
         assert_eq!(script.refuse(&mut call, "MOVED 12182 a:1"), "send to a:1");
@@ -1101,7 +1126,20 @@ mod tests {
             "any primary, as it has no key"
         );
         assert_eq!(script.events(), [""; 0]);
-        assert_eq!(script.after(100).events(), ["ask b:1"]);
+        assert_eq!(script.after(100).events(), ["ask a:1"]);
+    }
+
+    #[test]
+    fn who_gave_a_slot_away_is_asked_last() {
+        let mut script = Script::new();
+        let mut call = script.call("GET foo");
+        script.refuse(&mut call, "MOVED 12182 a:1");
+        for expected in ["a:1", "a:2", "b:2", "b:1"] {
+            let (ask, node, _) = script.after(100).ask();
+            assert_eq!(node, expected);
+            let error = Error::new(ErrorKind::Connection, "reset");
+            script.router.topology_failed(ask, error, script.now);
+        }
     }
 
     #[test]
@@ -1150,7 +1188,7 @@ mod tests {
         assert_eq!(script.refuse(&mut call, "MOVED 12182 b:1"), "wait 0 ms");
         assert_eq!(script.events(), ["reconnect b:1"]);
         assert_eq!(script.resume(&mut call), "send to b:1");
-        assert_eq!(script.after(100).events(), ["ask b:1"]);
+        assert_eq!(script.after(100).events(), ["ask a:1"]);
     }
 
     #[test]
@@ -1376,6 +1414,29 @@ mod tests {
     }
 
     #[test]
+    fn calls_at_a_node_that_was_replaced_come_to_their_end() {
+        let mut script = Script::new();
+        let mut call = script.call("INCR foo");
+        let error = Error::new(ErrorKind::Timeout(Phase::Reply), "x");
+        script.router.lost(&mut call, error, script.now, 0);
+        let fail = |node| NodeText {
+            health: "fail",
+            ..node
+        };
+        // As long as nobody has taken over, it may still answer.
+        let mut shards = halves();
+        shards[1].nodes = vec![fail(NodeText::primary("b", 1)), NodeText::replica("b", 2)];
+        let (ask, ..) = script.after(200).ask();
+        script.answer(ask, &shards);
+        assert_eq!(script.events(), [""; 0]);
+        // Nobody waits, and yet it is asked again.
+        shards[1].nodes = vec![NodeText::primary("b", 2), fail(NodeText::replica("b", 1))];
+        let (ask, ..) = script.after(250).ask();
+        script.answer(ask, &shards);
+        assert_eq!(script.events(), ["failed one", "forget one", "changed"]);
+    }
+
+    #[test]
     fn after_a_lost_connection_another_node_is_asked_for_the_topology() {
         let mut script = Script::new();
         let mut call = script.call("GET foo");
@@ -1470,7 +1531,7 @@ mod tests {
         shards[1].nodes[1].primary = true;
         let (ask, ..) = script.after(100).ask();
         script.answer(ask, &shards);
-        assert_eq!(script.events(), ["forget one", "changed"]);
+        assert_eq!(script.events(), ["failed one", "forget one", "changed"]);
         assert_eq!(script.resume(call), "send to b:2");
     }
 

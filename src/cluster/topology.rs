@@ -77,8 +77,18 @@ struct Announced {
     aliases: Vec<NodeAddress>,
     server_name: Option<Arc<str>>,
     zone: Option<Arc<str>>,
-    online: bool,
+    health: Health,
     offset: i64,
+}
+
+/// What the cluster thinks of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Health {
+    /// Most primaries cannot reach it.
+    Failed,
+    /// It is there, and cannot be used yet.
+    Unready,
+    Online,
 }
 
 impl Answer {
@@ -102,11 +112,11 @@ impl Answer {
                 }
             }
             // In a failover there may be two: the one that died, and the one that took over.
-            primaries.sort_by_key(|node| (!node.online, -node.offset));
+            primaries.sort_by_key(|node| (!node.is_online(), -node.offset));
             let mut primaries = primaries.into_iter();
             let primary = primaries.next();
             replicas.extend(primaries.map(|old| Announced {
-                online: false,
+                health: old.health.min(Health::Unready),
                 ..old
             }));
             answer.add(primary, replicas, &shard.slots);
@@ -146,8 +156,19 @@ impl Answer {
 
     /// How many primaries are said to be healthy.
     pub(crate) fn online(&self) -> usize {
-        let online = |shard: &&AnnouncedShard| shard.primary.as_ref().is_some_and(|it| it.online);
+        let online =
+            |shard: &&AnnouncedShard| shard.primary.as_ref().is_some_and(Announced::is_online);
         self.shards.iter().filter(online).count()
+    }
+
+    /// The nodes that are said to have failed.
+    pub(crate) fn failed(&self) -> impl Iterator<Item = &NodeAddress> {
+        let nodes = self
+            .shards
+            .iter()
+            .flat_map(|shard| shard.primary.iter().chain(&shard.replicas));
+        let failed = nodes.filter(|node| node.health == Health::Failed);
+        failed.map(|node| &node.address)
     }
 
     /// What could not be used.
@@ -235,7 +256,7 @@ impl Answer {
     /// How plausible it is that a shard serves what it claims.
     fn rank(&self, shard: usize) -> Option<(bool, i64)> {
         let primary = self.shards.get(shard)?.primary.as_ref()?;
-        Some((primary.online, primary.offset))
+        Some((primary.is_online(), primary.offset))
     }
 
     fn check(mut self) -> Result<Self, String> {
@@ -256,6 +277,23 @@ impl Answer {
             reason = format!("{reason}: {flaw}");
         }
         Err(reason)
+    }
+}
+
+impl Announced {
+    fn is_online(&self) -> bool {
+        self.health == Health::Online
+    }
+}
+
+impl Health {
+    /// Reads `online`, `loading` or `fail`, which is `failed` in the documentation.
+    fn of(text: &str) -> Self {
+        match text {
+            "online" => Self::Online,
+            "fail" | "failed" => Self::Failed,
+            _ => Self::Unready,
+        }
     }
 }
 
@@ -295,7 +333,7 @@ fn of_shard(node: &ShardNode, asked: Asked<'_>) -> Result<Announced, Flaw> {
         port,
         [hostname, ip],
         node.availability_zone.as_deref(),
-        node.health == "online",
+        Health::of(&node.health),
         node.replication_offset,
         asked,
     )
@@ -321,7 +359,7 @@ fn of_slots(node: &SlotNode, asked: Asked<'_>) -> Result<Announced, Flaw> {
         port,
         [hostname, ip],
         metadata("availability-zone"),
-        true,
+        Health::Online,
         0,
         asked,
     )
@@ -332,7 +370,7 @@ fn announced(
     port: u16,
     others: [Option<&str>; 2],
     zone: Option<&str>,
-    online: bool,
+    health: Health,
     offset: i64,
     asked: Asked<'_>,
 ) -> Result<Announced, Flaw> {
@@ -346,7 +384,7 @@ fn announced(
         aliases,
         server_name: hostname.map(Arc::from),
         zone: zone.filter(|zone| !zone.is_empty()).map(Arc::from),
-        online,
+        health,
         offset,
     })
 }
@@ -399,7 +437,7 @@ impl Topology {
             let replicas: Vec<_> = shard
                 .replicas
                 .iter()
-                .map(|replica| (replica.online, introduce(replica, nodes)))
+                .map(|replica| (replica.is_online(), introduce(replica, nodes)))
                 .filter_map(|(online, id)| online.then_some(id))
                 .collect();
             let Some(primary) = &shard.primary else {
@@ -439,6 +477,12 @@ impl Topology {
     /// All shards, those without slots included.
     pub(crate) fn shards(&self) -> &[Shard] {
         &self.shards
+    }
+
+    /// Whether a node is the primary of any slot.
+    pub(crate) fn serves(&self, id: NodeId) -> bool {
+        let mut shards = self.shards.iter().zip(self.slot_of_each());
+        shards.any(|(shard, slot)| shard.primary == id && slot.is_some())
     }
 
     /// One slot of each shard, in the order of the shards.

@@ -535,6 +535,8 @@ impl Cluster {
         announced::Node {
             health: match self.nodes[node].state {
                 State::Dead => "failed",
+                // The others have waited long enough for it.
+                State::Silent if !primary => "fail",
                 State::Loading => "loading",
                 _ => "online",
             },

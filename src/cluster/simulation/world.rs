@@ -715,6 +715,11 @@ impl World {
                     // What is under way ends where it is.
                     self.clients[client].connections.remove(&id);
                 }
+                RouterEvent::Failed(id) => {
+                    if let Some(at) = self.clients[client].connections.remove(&id) {
+                        self.at(self.now, Event::Lost(at));
+                    }
+                }
                 RouterEvent::Forget(id) => {
                     self.clients[client].connections.remove(&id);
                 }

@@ -1,0 +1,115 @@
+//! The cluster clients under load while nodes are killed, replaced and silent, and slots move.
+//!
+//! For each server a cluster of three primaries with a replica each, and for each fault tasks that
+//! read, write, count and append, alone, in pipelines, in transactions and with keys of several
+//! slots. Oracles that know nothing of the client judge in the end: whether every reply was the
+//! call's own, whether every call ended in time, and whether what was done is what callers were told.
+//! What the servers themselves lose when a primary dies is counted apart.
+//!
+//! The table of what came of it is printed with `--nocapture`. With `CLUSTER_LOAD_LONG=1` much more
+//! goes wrong, which takes minutes for each server.
+
+#![cfg(all(feature = "async", feature = "core"))]
+
+mod books;
+mod caller;
+mod faults;
+mod load;
+mod meter;
+mod report;
+mod witness;
+mod worker;
+
+use std::{
+    env,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use caller::{Async, Side};
+use faults::Counts;
+use report::{Fault, Row, Table};
+use respec_testkit::Variant;
+
+#[test]
+fn the_async_client_on_redis70() {
+    check(&Async::new(), Variant::Redis70);
+}
+
+#[test]
+fn the_async_client_on_redis82() {
+    check(&Async::new(), Variant::Redis82);
+}
+
+#[test]
+fn the_async_client_on_valkey91() {
+    check(&Async::new(), Variant::Valkey91);
+}
+
+fn check<S: Side>(side: &S, variant: Variant) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let counts = if env::var_os("CLUSTER_LOAD_LONG").is_some() {
+        LONG
+    } else {
+        SHORT
+    };
+    let rows = faults::run(side, variant, &counts);
+    println!("{}", Table(&rows));
+    rows.iter().for_each(judge);
+}
+
+/// Whether the client has kept its promises.
+fn judge(row: &Row) {
+    let (verdict, what) = (&row.verdict, format!("{}, {}", row.server, row.fault));
+    let details = format!(
+        "{what}:\n{}\n{}\n{}\n{}",
+        verdict.tags, verdict.log, verdict.counters, verdict.ledger
+    );
+    assert!(verdict.is_clean(), "{details}");
+    assert!(
+        verdict.log.acknowledged > 0 && verdict.counters.acknowledged > 0,
+        "{details}"
+    );
+    if matches!(row.fault, Fault::Failover | Fault::Moves) {
+        assert!(
+            verdict.tally.errors.is_empty(),
+            "{what}: {:?}",
+            verdict.tally.errors
+        );
+    }
+    for (name, count) in &row.redirected {
+        assert!(*count > 0, "{what}: expected {name} to be met");
+    }
+    for recovery in &row.recoveries {
+        assert!(recovery.all < RECOVERED, "{what}: {recovery:?}");
+    }
+    for others in &row.others {
+        assert!(others.rate_kept() > RATE_KEPT, "{what}: {others:?}");
+        let [client, control] = &others.silent;
+        assert!(client.p99 < 4 * control.p99 + DELAYED, "{what}: {others:?}");
+    }
+}
+
+const SHORT: Counts = Counts {
+    kills: 3,
+    failovers: 5,
+    silences: 1,
+    moves: 50,
+    operations: 0,
+};
+
+const LONG: Counts = Counts {
+    kills: 40,
+    failovers: 200,
+    silences: 10,
+    moves: 2000,
+    operations: 2_000_000,
+};
+
+/// After this time beyond the servers' own every caller is served again, however busy the machine.
+const RECOVERED: Duration = Duration::from_secs(5);
+/// What part of their rate other shards keep at least while one node is silent.
+const RATE_KEPT: f64 = 0.5;
+/// A delay that a busy machine can cause; one that waits for the silent node is longer.
+const DELAYED: Duration = Duration::from_millis(250);
