@@ -1,4 +1,4 @@
-//! Where servers and the spec are known to differ: `deviations.json`.
+//! Where servers and the spec are known to differ: `deviations.json` and `clusters.json`.
 
 use std::{
     fmt,
@@ -58,6 +58,12 @@ impl Deviations {
     #[must_use]
     pub fn of_servers() -> Self {
         Self::read("deviations.json", include_str!("../deviations.json"))
+    }
+
+    /// What is known of clusters.
+    #[must_use]
+    pub fn of_clusters() -> Self {
+        Self::read("clusters.json", include_str!("../clusters.json"))
     }
 
     fn read(file: &str, text: &str) -> Self {
