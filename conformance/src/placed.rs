@@ -15,6 +15,8 @@ pub struct Placed<'s> {
     pub sample: &'s Sample,
     /// Its words, in which the keys are others.
     pub words: Vec<Bytes>,
+    /// Which of the words the keys are.
+    pub key_words: Vec<usize>,
 }
 
 impl Sample {
@@ -29,6 +31,7 @@ impl Sample {
         Placed {
             sample: self,
             words,
+            key_words: self.key_words.clone(),
         }
     }
 }
@@ -57,7 +60,7 @@ impl Command for Placed<'_> {
 
     fn write(&self, to: &mut Writer<'_>) {
         for (at, word) in self.words.iter().enumerate() {
-            if self.sample.key_words.contains(&at) {
+            if self.key_words.contains(&at) {
                 to.key(word);
             } else {
                 to.word(word);

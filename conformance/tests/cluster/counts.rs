@@ -3,13 +3,14 @@
 //! A command that is redirected counts as an error and as rejected on the node that redirects it,
 //! so that neither can go unnoticed, whatever the client makes of it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, thread, time::Duration};
 
 use respec::{cluster::NodeAddress, cmd, reply::Value};
+use respec_conformance::Connection;
 use respec_testkit::key_in_slot;
 
 use crate::{
-    ground::{Ground, ask, text},
+    ground::{Ground, PRIMARIES, ask, text},
     table::Line,
 };
 
@@ -26,15 +27,17 @@ struct Count {
 }
 
 impl Counts {
-    /// Asks all nodes.
-    pub(crate) fn of(ground: &Ground) -> Self {
-        let nodes = 0..ground.nodes.len();
+    /// Asks all nodes, and those that are busy again.
+    pub(crate) fn of(hands: &mut [Connection]) -> Self {
         let info = ["INFO", "errorstats", "commandstats"];
-        Self(
-            nodes
-                .map(|node| Count::read(&text(&ask(&mut ground.hand(node, 2), &info))))
-                .collect(),
-        )
+        let count = |hand: &mut Connection| loop {
+            match ask(hand, &info) {
+                // A script that was killed takes a moment to end.
+                Value::Error(_) => thread::sleep(Duration::from_millis(1)),
+                info => break Count::read(&text(&info)),
+            }
+        };
+        Self(hands.iter_mut().map(count).collect())
     }
 
     /// How many errors with this code there were on all nodes since then.
@@ -46,14 +49,14 @@ impl Counts {
                 .filter_map(|count| count.errors.get(code))
                 .sum()
         };
-        all(self) - all(before)
+        all(self).saturating_sub(all(before))
     }
 
     /// How often each node has been asked to run a command since then.
     pub(crate) fn calls_since(&self, before: &Self, command: &str) -> Vec<u64> {
         let calls = |count: &Count| count.calls.get(command).copied().unwrap_or_default();
         let both = self.0.iter().zip(&before.0);
-        both.map(|(now, before)| calls(now) - calls(before))
+        both.map(|(now, before)| calls(now).saturating_sub(calls(before)))
             .collect()
     }
 }
@@ -87,10 +90,11 @@ impl Count {
 pub(crate) fn check(ground: &Ground) -> Line {
     let mut line = Line::new(ground.variant.name(), "the counts");
     let client = ground.client(3);
-    let wrong = (ground.owner(0) + 1) % 3;
+    let wrong = (ground.owner(0) + 1) % PRIMARIES;
     let address = ground.nodes[wrong].addr();
     let address = NodeAddress::new(address.ip().to_string(), address.port());
-    let before = Counts::of(ground);
+    let mut hands = ground.hands(2);
+    let before = Counts::of(&mut hands);
     let codes: Vec<Option<String>> = ground.wait(async {
         let node = client.node(&address).await.expect("a node of the cluster");
         let mut codes = Vec::new();
@@ -103,7 +107,7 @@ pub(crate) fn check(ground: &Ground) -> Line {
         }
         codes
     });
-    let after = Counts::of(ground);
+    let after = Counts::of(&mut hands);
     line.redirects = REDIRECTS.map(|code| after.errors_since(&before, code));
     let counted = line.redirects == [1, 0, 1]
         && after.calls_since(&before, "GET")[wrong] == 1

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use respec::{Client, reply::Value};
+use respec::{Client, command::Info, reply::Value};
 use respec_conformance::{Connection, Facts, value};
 use respec_testkit::{Cluster, Node, SLOTS, Variant};
 use tokio::{
@@ -72,6 +72,21 @@ impl Ground {
         self.owners[usize::from(slot)]
     }
 
+    /// The name under which servers count a command: modules do not tell what subcommands they have.
+    pub(crate) fn counted_as(&self, info: &'static Info) -> &'static str {
+        if self.facts.commands.contains_key(info.name) {
+            info.name
+        } else {
+            info.name.split(' ').next().unwrap_or_default()
+        }
+    }
+
+    /// Connections to all nodes, in their order.
+    pub(crate) fn hands(&self, protocol: u8) -> Vec<Connection> {
+        let nodes = 0..self.nodes.len();
+        nodes.map(|node| self.hand(node, protocol)).collect()
+    }
+
     /// A connection of its own to a node.
     pub(crate) fn hand(&self, node: usize, protocol: u8) -> Connection {
         Connection::open(self.nodes[node].addr(), protocol)
@@ -88,5 +103,8 @@ pub(crate) fn text(value: &Value) -> String {
     let bytes = value.as_bytes().map(Bytes::as_ref).unwrap_or_default();
     String::from_utf8_lossy(bytes).into_owned()
 }
+
+/// So many are the first of the nodes.
+pub(crate) const PRIMARIES: usize = 3;
 
 const PATIENCE: Duration = Duration::from_secs(20);

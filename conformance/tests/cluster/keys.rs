@@ -20,7 +20,7 @@ use respec_testkit::{SLOTS, key_in_slot};
 
 use crate::{
     counts::{Counts, REDIRECTS},
-    ground::{Ground, ask},
+    ground::{Ground, PRIMARIES, ask},
     table::Line,
 };
 
@@ -225,7 +225,8 @@ struct Check<'r> {
 
 impl Check<'_> {
     fn run(&mut self, client: &Client, path: Path, commands: &[(&'static Info, Vec<Call<'_>>)]) {
-        let before = Counts::of(self.ground);
+        let mut hands = self.ground.hands(2);
+        let before = Counts::of(&mut hands);
         // By the name under which servers count them: how often each primary should have run it.
         let mut wanted: BTreeMap<&str, [u64; PRIMARIES]> = BTreeMap::new();
         for (info, calls) in commands {
@@ -240,14 +241,14 @@ impl Check<'_> {
             let outcomes = self.ground.wait(send(client, path, calls));
             for (call, outcome) in calls.iter().zip(outcomes) {
                 if self.judge(call, outcome) {
-                    let wanted = wanted.entry(self.counted_as(info)).or_default();
+                    let wanted = wanted.entry(self.ground.counted_as(info)).or_default();
                     for &slot in &call.slots {
                         wanted[self.ground.owner(slot)] += 1;
                     }
                 }
             }
         }
-        let after = Counts::of(self.ground);
+        let after = Counts::of(&mut hands);
         self.line.redirects = REDIRECTS.map(|code| after.errors_since(&before, code));
         self.line.judge_redirects();
         for (command, wanted) in wanted {
@@ -302,15 +303,6 @@ impl Check<'_> {
         }
         sent
     }
-
-    /// Modules do not tell servers what subcommands they have.
-    fn counted_as(&self, info: &'static Info) -> &'static str {
-        if self.ground.facts.commands.contains_key(info.name) {
-            info.name
-        } else {
-            info.name.split(' ').next().unwrap_or_default()
-        }
-    }
 }
 
 /// Sends calls of one command.
@@ -357,8 +349,6 @@ fn about_the_place(error: &Error) -> bool {
     let places = REDIRECTS.into_iter().chain(["TRYAGAIN", "CLUSTERDOWN"]);
     places.into_iter().any(|code| error.code() == Some(code))
 }
-
-const PRIMARIES: usize = 3;
 
 /// About a third of all slots, and odd, so that one step leads to another node and many steps to
 /// all slots.

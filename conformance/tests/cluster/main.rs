@@ -2,6 +2,8 @@
 //!
 //! - *keys*: does every command with keys land on the node that has them, without a redirect? See
 //!   [`keys`].
+//! - *fan-out*: does every command that goes to several nodes answer what each of them says? See
+//!   [`fan_out`].
 //!
 //! What was redirected is what the servers say that they redirected, and where a command has landed
 //! is what they say that they have run: see [`counts`].
@@ -10,8 +12,12 @@
 //! nothing needs is as much of a failure.
 
 mod counts;
+mod fan_out;
 mod ground;
 mod keys;
+mod look;
+mod merge;
+mod stage;
 mod table;
 
 use std::thread;
@@ -23,7 +29,7 @@ use ground::Ground;
 use table::Line;
 
 #[test]
-fn commands_land_where_their_keys_are() {
+fn commands_reach_the_nodes_that_the_spec_says() {
     let (data, known) = (Data::load(), Deviations::of_clusters());
     let only = std::env::var("CONFORMANCE_SERVER").ok();
     let lines: Vec<Line> = thread::scope(|scope| {
@@ -36,6 +42,7 @@ fn commands_land_where_their_keys_are() {
                     let ground = Ground::start(variant);
                     let mut lines = vec![counts::check(&ground)];
                     lines.extend(keys::run(&ground, Catalogue::all(), data, known));
+                    lines.extend(fan_out::run(&ground, Catalogue::all()));
                     // Servers stop counting errors when there are too many kinds of them.
                     lines.push(counts::check(&ground));
                     lines

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use respec_conformance::Deviations;
 
-use crate::counts::REDIRECTS;
+use crate::{counts::REDIRECTS, look};
 
 /// What one check has found on one cluster.
 #[derive(Debug, Default)]
@@ -95,5 +95,9 @@ pub(crate) fn print(lines: &[Line], known: &Deviations) {
     println!("what is otherwise and is named:");
     for line in known.used() {
         println!("    {line}");
+    }
+    println!("answers of several nodes that are not compared as they are:");
+    for rule in look::RULES {
+        println!("    {rule}");
     }
 }
