@@ -47,7 +47,9 @@ impl Ground {
             facts: Facts::of(variant, nodes[0].server()),
             owners: (0..SLOTS).filter_map(owner).collect(),
             nodes,
-            runtime: Builder::new_current_thread()
+            // The client goes on with what it does by itself while nodes are asked by hand.
+            runtime: Builder::new_multi_thread()
+                .worker_threads(1)
                 .enable_all()
                 .build()
                 .expect("a runtime"),

@@ -226,7 +226,7 @@ struct Check<'r> {
 impl Check<'_> {
     fn run(&mut self, client: &Client, path: Path, commands: &[(&'static Info, Vec<Call<'_>>)]) {
         let mut hands = self.ground.hands(2);
-        let before = Counts::of(&mut hands);
+        Counts::begin(&mut hands);
         // By the name under which servers count them: how often each primary should have run it.
         let mut wanted: BTreeMap<&str, [u64; PRIMARIES]> = BTreeMap::new();
         for (info, calls) in commands {
@@ -248,11 +248,11 @@ impl Check<'_> {
                 }
             }
         }
-        let after = Counts::of(&mut hands);
-        self.line.redirects = REDIRECTS.map(|code| after.errors_since(&before, code));
+        let counts = Counts::of(&mut hands);
+        self.line.redirects = counts.redirects();
         self.line.judge_redirects();
         for (command, wanted) in wanted {
-            let landed = &after.calls_since(&before, command)[..PRIMARIES];
+            let landed = &counts.calls(command)[..PRIMARIES];
             if landed == wanted {
                 self.line.landed += wanted.iter().sum::<u64>();
             } else {

@@ -4,6 +4,7 @@
 //!   [`keys`].
 //! - *fan-out*: does every command that goes to several nodes answer what each of them says? See
 //!   [`fan_out`].
+//! - *tips*: are the routes that these go by those that the servers give as tips? See [`tips`].
 //!
 //! What was redirected is what the servers say that they redirected, and where a command has landed
 //! is what they say that they have run: see [`counts`].
@@ -17,8 +18,10 @@ mod ground;
 mod keys;
 mod look;
 mod merge;
+mod seeded;
 mod stage;
 mod table;
+mod tips;
 
 use std::thread;
 
@@ -40,7 +43,7 @@ fn commands_reach_the_nodes_that_the_spec_says() {
                 let (data, known) = (&data, &known);
                 scope.spawn(move || {
                     let ground = Ground::start(variant);
-                    let mut lines = vec![counts::check(&ground)];
+                    let mut lines = vec![tips::run(&ground, known), counts::check(&ground)];
                     lines.extend(keys::run(&ground, Catalogue::all(), data, known));
                     lines.extend(fan_out::run(&ground, Catalogue::all()));
                     // Servers stop counting errors when there are too many kinds of them.

@@ -17,7 +17,7 @@ pub(crate) fn wrong(join: Join, nodes: &[(String, Value)], answer: &Value) -> Op
         Join::PerNode => {
             let wanted = nodes
                 .iter()
-                .map(|(node, value)| (node.clone(), shown(value)));
+                .map(|(node, value)| (node.clone(), written(value)));
             per_node(answer) == Some(wanted.collect())
         }
         Join::OneSucceeded if !values.is_empty() => is_one_of(answer, &values),
@@ -35,7 +35,7 @@ pub(crate) fn wrong(join: Join, nodes: &[(String, Value)], answer: &Value) -> Op
             )
         }
         Join::Sum => leaf_by_leaf(&values, answer, |column| column.iter().sum()),
-        Join::Min => leaf_by_leaf(&values, answer, |column| least(column)),
+        Join::Min => leaf_by_leaf(&values, answer, least),
         Join::Max => leaf_by_leaf(&values, answer, |column| -least(&negated(column))),
         Join::And => leaf_by_leaf(&values, answer, |column| i64::from(!column.contains(&0))),
         Join::Or => leaf_by_leaf(&values, answer, |column| {
@@ -63,25 +63,47 @@ pub(crate) fn code(value: &Value) -> Option<String> {
     text.split(' ').next().map(str::to_owned)
 }
 
-/// A text that is the same for values that are.
-pub(crate) fn shown(value: &Value) -> String {
-    code(value).unwrap_or_else(|| format!("{value:?}"))
+/// Bytes that are the same for values that are.
+pub(crate) fn written(value: &Value) -> Vec<u8> {
+    let mut out = Vec::new();
+    write(value, &mut out);
+    out
 }
 
-fn per_node(answer: &Value) -> Option<BTreeMap<String, String>> {
+/// Some answers have tens of thousands of parts, for which `Debug` takes seconds.
+fn write(value: &Value, out: &mut Vec<u8>) {
+    out.extend_from_slice(kind(value).as_bytes());
+    match value {
+        Value::Array(_) | Value::Set(_) | Value::Map(_) => {
+            let parts = parts(value);
+            out.extend_from_slice(&parts.len().to_le_bytes());
+            parts.into_iter().for_each(|part| write(part, out));
+        }
+        Value::Integer(number) => out.extend_from_slice(&number.to_le_bytes()),
+        other => match other.as_bytes() {
+            Some(text) => {
+                out.extend_from_slice(&text.len().to_le_bytes());
+                out.extend_from_slice(text);
+            }
+            None => out.extend(code(other).unwrap_or_else(|| format!("{other:?}")).bytes()),
+        },
+    }
+}
+
+fn per_node(answer: &Value) -> Option<BTreeMap<String, Vec<u8>>> {
     let Value::Map(pairs) = answer else {
         return None;
     };
     let pairs = pairs.iter();
     Some(
         pairs
-            .filter_map(|(node, value)| Some((node.as_str()?.to_owned(), shown(value))))
+            .filter_map(|(node, value)| Some((node.as_str()?.to_owned(), written(value))))
             .collect(),
     )
 }
 
 fn is_one_of(answer: &Value, values: &[&Value]) -> bool {
-    values.iter().any(|value| shown(value) == shown(answer))
+    values.iter().any(|value| written(value) == written(answer))
 }
 
 /// Whether the numbers of an answer are those that `of` makes of the numbers in the same place, and
@@ -103,7 +125,7 @@ fn leaf_by_leaf(values: &[&Value], answer: &Value, of: fn(&[i64]) -> i64) -> boo
 #[derive(Debug, PartialEq)]
 enum Leaf {
     Number(i64),
-    Other(String),
+    Other(Vec<u8>),
 }
 
 impl Leaf {
@@ -123,9 +145,12 @@ fn leaves(value: &Value) -> Vec<Leaf> {
             let parts = parts(value);
             let head = format!("{} of {}", kind(value), parts.len());
             let inner = parts.into_iter().flat_map(leaves);
-            [Leaf::Other(head)].into_iter().chain(inner).collect()
+            [Leaf::Other(head.into_bytes())]
+                .into_iter()
+                .chain(inner)
+                .collect()
         }
-        other => vec![Leaf::Other(format!("{other:?}"))],
+        other => vec![Leaf::Other(written(other))],
     }
 }
 
@@ -137,21 +162,23 @@ fn parts(value: &Value) -> Vec<&Value> {
 }
 
 /// The elements of a list, the pairs of a map, the lines of a text.
-fn pieces(value: &Value) -> Vec<String> {
+fn pieces(value: &Value) -> Vec<Vec<u8>> {
     match value {
-        Value::Map(pairs) => pairs.iter().map(|pair| format!("{pair:?}")).collect(),
+        Value::Map(pairs) => {
+            let pairs = pairs.iter();
+            pairs
+                .map(|(key, it)| [written(key), written(it)].concat())
+                .collect()
+        }
         Value::SimpleString(_) | Value::BulkString(_) | Value::Verbatim { .. } => {
             let text = value.as_str().unwrap_or_default();
-            text.lines().map(str::to_owned).collect()
+            text.lines().map(|line| line.as_bytes().to_vec()).collect()
         }
-        other => parts(other)
-            .iter()
-            .map(|part| format!("{part:?}"))
-            .collect(),
+        other => parts(other).into_iter().map(written).collect(),
     }
 }
 
-fn all(values: &[&Value]) -> Vec<String> {
+fn all(values: &[&Value]) -> Vec<Vec<u8>> {
     // Each node says that something was done instead, such as a reset; once is enough.
     if let Value::SimpleString(_) = values[0] {
         return pieces(values[0]);
@@ -159,7 +186,7 @@ fn all(values: &[&Value]) -> Vec<String> {
     values.iter().flat_map(|value| pieces(value)).collect()
 }
 
-fn sorted(mut pieces: Vec<String>) -> Vec<String> {
+fn sorted(mut pieces: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     pieces.sort_unstable();
     pieces
 }
@@ -173,6 +200,8 @@ fn kind(value: &Value) -> &'static str {
         Value::BulkString(_) => "text",
         Value::Verbatim { .. } => "verbatim text",
         Value::Nil => "nil",
+        Value::Integer(_) => "integer",
+        Value::Error(_) => "error",
         _ => "number",
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use respec::command::Info;
 use respec_conformance::Deviations;
 
-use crate::{counts::REDIRECTS, look};
+use crate::{counts::REDIRECTS, fan_out, look};
 
 /// What one check has found on one cluster.
 #[derive(Debug, Default)]
@@ -23,9 +24,7 @@ pub(crate) struct Line {
     pub(crate) landed: u64,
     /// How often servers answered with each of [`REDIRECTS`].
     pub(crate) redirects: [u64; REDIRECTS.len()],
-    /// Whether that is what the check was about.
-    pub(crate) redirects_wanted: bool,
-    /// Samples that are known to be otherwise.
+    /// Samples that are known to be otherwise, or of which not all is compared.
     pub(crate) named: usize,
     pub(crate) failures: Vec<String>,
 }
@@ -42,7 +41,7 @@ impl Line {
     /// Sees to it that nothing was redirected.
     pub(crate) fn judge_redirects(&mut self) {
         for (code, count) in REDIRECTS.into_iter().zip(self.redirects) {
-            if count > 0 && !self.redirects_wanted {
+            if count > 0 {
                 self.failures.push(format!("{count} times {code}"));
             }
         }
@@ -96,8 +95,25 @@ pub(crate) fn print(lines: &[Line], known: &Deviations) {
     for line in known.used() {
         println!("    {line}");
     }
+    println!("commands that go to several nodes, and that no server has:");
+    println!("    {}", never_asked(lines).join(", "));
     println!("answers of several nodes that are not compared as they are:");
     for rule in look::RULES {
         println!("    {rule}");
     }
+}
+
+fn never_asked(lines: &[Line]) -> Vec<&'static str> {
+    let mut names: Vec<_> = Info::all()
+        .iter()
+        .filter(|info| fan_out::goes_to_several(info))
+        .map(|info| info.name)
+        .collect();
+    let fan_out = lines
+        .iter()
+        .filter(|line| line.check.starts_with("fan-out"));
+    for line in fan_out {
+        names.retain(|name| !line.commands.contains(name));
+    }
+    names
 }
