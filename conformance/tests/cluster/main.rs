@@ -25,7 +25,7 @@ mod tips;
 
 use std::thread;
 
-use respec_conformance::{Catalogue, Data, Deviations};
+use respec_conformance::{Catalogue, Data, Deviations, Seen};
 use respec_testkit::Variant;
 
 use ground::Ground;
@@ -60,6 +60,17 @@ fn commands_reach_the_nodes_that_the_spec_says() {
     let failures: usize = lines.iter().map(|line| line.failures.len()).sum();
     assert_eq!(failures, 0, "what is otherwise is not named");
     if only.is_none() {
+        let mut never_asked = table::never_asked(&lines);
+        never_asked.retain(|command| {
+            !known.name(&Seen {
+                server: "",
+                checks: &["fan-out"],
+                command,
+                label: "",
+                found: "no server has it",
+            })
+        });
+        assert_eq!(never_asked, [""; 0], "no server at hand has these");
         assert_eq!(known.unused(), [""; 0], "nothing is otherwise as named");
     }
 }

@@ -95,15 +95,14 @@ pub(crate) fn print(lines: &[Line], known: &Deviations) {
     for line in known.used() {
         println!("    {line}");
     }
-    println!("commands that go to several nodes, and that no server has:");
-    println!("    {}", never_asked(lines).join(", "));
     println!("answers of several nodes that are not compared as they are:");
     for rule in look::RULES {
         println!("    {rule}");
     }
 }
 
-fn never_asked(lines: &[Line]) -> Vec<&'static str> {
+/// The commands that go to several nodes and were asked of none, since no server has them.
+pub(crate) fn never_asked(lines: &[Line]) -> Vec<&'static str> {
     let mut names: Vec<_> = Info::all()
         .iter()
         .filter(|info| fan_out::goes_to_several(info))
