@@ -326,6 +326,10 @@ fn memory_by_database_in_both_forms() {
     let stats = MemoryStats::decode(two.reply()).unwrap();
     assert_eq!(MemoryStats::decode(three.reply()).unwrap(), stats);
     assert_eq!((stats.peak_allocated, stats.fragmentation), (7, 1.5));
+    let little = fields(",1.5\r\n", "%2\r\n").replace("dataset.bytes\r\n:", "dataset.bytes\r\n:-");
+    let little = frame(format!("%18\r\n{little}"));
+    let little = MemoryStats::decode(little.reply()).unwrap();
+    assert_eq!(little.dataset_bytes, -7);
     assert_eq!(stats.databases.len(), 2);
     assert_eq!(stats.databases[&3].overhead_hashtable_expires, 2);
     assert_eq!(

@@ -5,7 +5,7 @@ use std::{cell::Cell, collections::BTreeSet, fmt::Debug, ops::Range, sync::OnceL
 use bytes::{Bytes, BytesMut};
 use respec::{
     cmd,
-    command::{Command, Info, Provider},
+    command::{Command, Info, Patience, Provider},
     commands,
     reply::DecodeError,
     resp::{Frame, Reply, Writer},
@@ -54,6 +54,8 @@ impl Need {
 
 /// A command whose type is forgotten.
 trait Call: Send + Sync {
+    fn patience(&self) -> Patience;
+
     fn read(&self, reply: Reply<'_>) -> Result<String, DecodeError>;
 }
 
@@ -61,6 +63,10 @@ impl<C: Command + Send + Sync> Call for C
 where
     C::Reply: Debug,
 {
+    fn patience(&self) -> Patience {
+        Command::patience(self)
+    }
+
     fn read(&self, reply: Reply<'_>) -> Result<String, DecodeError> {
         Command::read(self, reply).map(|reply| format!("{reply:?}"))
     }
@@ -105,6 +111,12 @@ impl Sample {
             request,
             call,
         }
+    }
+
+    /// How long the server may hold the reply back.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        self.call.patience()
     }
 
     /// Reads a reply as the command does, and shows what was read.

@@ -23,31 +23,25 @@
 //! `data.json` what a server holds before each of them.
 
 mod canonical;
-mod connection;
-mod data;
-mod deviations;
 mod grammar;
 mod paper;
 mod report;
 mod run;
 mod seeded;
-mod version;
 
 use std::{collections::BTreeSet, thread};
 
 use respec::command::Info;
-use respec_conformance::{Catalogue, LONG, SEED};
+use respec_conformance::{Catalogue, Data, Deviations, LONG, SEED};
 use respec_testkit::Variant;
 
-use data::Data;
-use deviations::Deviations;
 use report::Report;
 use run::Run;
 
 #[test]
 fn every_command_is_as_the_spec_says() {
     let data = Data::load();
-    let deviations = Deviations::load();
+    let deviations = Deviations::of_servers();
     let only = std::env::var("CONFORMANCE_SERVER").ok();
     let reports: Vec<Report> = thread::scope(|scope| {
         let runs: Vec<_> = Variant::ALL

@@ -1,9 +1,8 @@
 //! What can be asked of samples without a server, and so of every command.
 
-use respec_conformance::Catalogue;
+use respec_conformance::{Catalogue, Deviations};
 
 use crate::{
-    deviations::Deviations,
     grammar::Grammar,
     report::{Check, Report},
 };

@@ -6,9 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use respec_conformance::{Sample, text};
-
-use crate::deviations::Deviations;
+use respec_conformance::{Deviations, Sample, Seen, text};
 
 /// One question that is asked of samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -162,11 +160,29 @@ impl Report {
             request: text(asked.words),
             found,
         };
-        let outcome = match deviations.name(&self.server, &finding) {
+        let outcome = match self.is_named(deviations, &finding) {
             true => Outcome::Named,
             false => Outcome::Fails(finding),
         };
         self.count(asked.protocol, asked.check, asked.command, outcome);
+    }
+
+    fn is_named(&self, deviations: &Deviations, finding: &Finding) -> bool {
+        // A call that is not accepted is none the better for a hostile text in it.
+        let (checks, label) = match finding.label.split_once(": ") {
+            Some((label, _)) if finding.check == Check::Hostile => {
+                (&[Check::Hostile, Check::Accepted][..], label)
+            }
+            _ => (&[finding.check][..], &*finding.label),
+        };
+        let checks: Vec<_> = checks.iter().map(|check| check.name()).collect();
+        deviations.name(&Seen {
+            server: &self.server,
+            checks: &checks,
+            command: finding.command,
+            label,
+            found: &finding.found,
+        })
     }
 
     /// Counts the outcome of one check of one sample.

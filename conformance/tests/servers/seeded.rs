@@ -6,12 +6,10 @@ use respec::{
     reply::{Decode, DecodeError},
     resp::{Reply, Writer},
 };
-use respec_conformance::Catalogue;
+use respec_conformance::{Catalogue, Data, Deviations};
 use respec_testkit::Variant;
 
 use crate::{
-    data::Data,
-    deviations::Deviations,
     paper,
     report::{Check, Report},
     run::Run,
@@ -79,7 +77,7 @@ where
     C::Reply: std::fmt::Debug,
 {
     let catalogue = Catalogue::of("seeded", command);
-    checks(&paper::run(&catalogue, &Deviations::load()))
+    checks(&paper::run(&catalogue, &Deviations::of_servers()))
 }
 
 /// What the run finds about one command.
@@ -89,7 +87,7 @@ where
     C::Reply: std::fmt::Debug,
 {
     let catalogue = Catalogue::of("seeded", command);
-    let (data, deviations) = (Data::load(), Deviations::load());
+    let (data, deviations) = (Data::load(), Deviations::of_servers());
     let mut run = Run::start(Variant::Redis70, &data, &deviations);
     run.samples(&catalogue);
     checks(&run.report)
@@ -236,7 +234,7 @@ fn a_text_that_falls_apart_is_found() {
         to.word(b"+INJECTED");
     });
     let catalogue = Catalogue::of("seeded", set);
-    let (data, deviations) = (Data::load(), Deviations::load());
+    let (data, deviations) = (Data::load(), Deviations::of_servers());
     let mut run = Run::start(Variant::Redis70, &data, &deviations);
     for sample in catalogue.samples() {
         run.hostile(sample, &Bytes::from_static(b"a\r\n+INJECTED"), 2);

@@ -10,14 +10,14 @@ use bytes::BytesMut;
 use respec::resp::{Frame, Limits, Scanner, Writer};
 
 /// A connection that speaks RESP2 or RESP3.
-pub(crate) struct Connection {
+pub struct Connection {
     stream: TcpStream,
     buffer: BytesMut,
 }
 
 /// Why no frame came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoFrame {
+pub enum NoFrame {
     /// The server closed the connection.
     Closed,
     /// It did not answer in time.
@@ -28,7 +28,7 @@ pub(crate) enum NoFrame {
 
 impl Connection {
     /// Opens a connection and chooses the version of the protocol.
-    pub(crate) fn open(address: SocketAddr, protocol: u8) -> Self {
+    pub fn open(address: SocketAddr, protocol: u8) -> Self {
         let stream = TcpStream::connect(address).expect("the server listens");
         stream
             .set_read_timeout(Some(PATIENCE))
@@ -44,13 +44,13 @@ impl Connection {
     }
 
     /// Sends bytes.
-    pub(crate) fn send(&mut self, bytes: &[u8]) {
+    pub fn send(&mut self, bytes: &[u8]) {
         // What a closed connection has to say is found when reading.
         let _ = self.stream.write_all(bytes);
     }
 
     /// The reply to some words.
-    pub(crate) fn ask<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Frame {
+    pub fn ask<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Frame {
         let mut out = BytesMut::new();
         encode(&mut out, words);
         self.send(&out);
@@ -58,7 +58,7 @@ impl Connection {
     }
 
     /// The next frame.
-    pub(crate) fn receive(&mut self) -> Result<Frame, NoFrame> {
+    pub fn receive(&mut self) -> Result<Frame, NoFrame> {
         let mut scanner = Scanner::new(Limits::default());
         let mut chunk = [0; 16 << 10];
         loop {
@@ -83,7 +83,7 @@ impl Connection {
 }
 
 /// Appends words as one command.
-pub(crate) fn encode<W: AsRef<[u8]>>(out: &mut BytesMut, words: &[W]) {
+pub fn encode<W: AsRef<[u8]>>(out: &mut BytesMut, words: &[W]) {
     Writer::command(out, |to| {
         words.iter().for_each(|word| to.word(word.as_ref()))
     })

@@ -1,4 +1,4 @@
-//! Where servers and the spec are known to differ: `deviations.json`.
+//! Where servers and the spec are known to differ: `deviations.json` and `clusters.json`.
 
 use std::{
     fmt,
@@ -8,16 +8,29 @@ use std::{
 use respec_codegen::samples::glob;
 use serde::Deserialize;
 
-use crate::report::{Check, Finding};
-
 /// The deviations that are named.
 #[derive(Debug)]
-pub(crate) struct Deviations(Vec<Deviation>);
+pub struct Deviations(Vec<Deviation>);
+
+/// Something that is not as the spec says.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'s> {
+    /// The server.
+    pub server: &'s str,
+    /// The check that found it, and others under whose names it may be known.
+    pub checks: &'s [&'s str],
+    /// The command.
+    pub command: &'s str,
+    /// The label of the sample.
+    pub label: &'s str,
+    /// What is found.
+    pub found: &'s str,
+}
 
 /// One deviation.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Deviation {
+struct Deviation {
     /// The name of a check, or a pattern of several.
     check: String,
     /// The commands.
@@ -41,32 +54,37 @@ pub(crate) struct Deviation {
 }
 
 impl Deviations {
-    /// Reads the file.
-    pub(crate) fn load() -> Self {
-        let text = include_str!("../../deviations.json");
-        Self(serde_json::from_str(text).unwrap_or_else(|error| panic!("deviations.json: {error}")))
+    /// What is known of single servers.
+    #[must_use]
+    pub fn of_servers() -> Self {
+        Self::read("deviations.json", include_str!("../deviations.json"))
     }
 
-    /// Whether a finding is named.
-    pub(crate) fn name(&self, server: &str, finding: &Finding) -> bool {
+    /// What is known of clusters.
+    #[must_use]
+    pub fn of_clusters() -> Self {
+        Self::read("clusters.json", include_str!("../clusters.json"))
+    }
+
+    fn read(file: &str, text: &str) -> Self {
+        Self(serde_json::from_str(text).unwrap_or_else(|error| panic!("{file}: {error}")))
+    }
+
+    /// Whether what was seen is named.
+    #[must_use]
+    pub fn name(&self, seen: &Seen<'_>) -> bool {
         let any = |patterns: &[String], text: &str| {
             patterns.is_empty() || patterns.iter().any(|pattern| glob(pattern, text))
         };
-        // A call that is not accepted is none the better for a hostile text in it.
-        let (check, label) = match finding.label.split_once(": ") {
-            Some((label, _)) if finding.check == Check::Hostile => (Check::Accepted, label),
-            _ => (finding.check, &*finding.label),
-        };
         self.0.iter().any(|deviation| {
-            let named = |check: Check| glob(&deviation.check, check.name());
-            let fits = (named(finding.check) || named(check))
-                && any(&deviation.commands, finding.command)
-                && any(&deviation.samples, label)
-                && any(&deviation.servers, server)
+            let fits = seen.checks.iter().any(|it| glob(&deviation.check, it))
+                && any(&deviation.commands, seen.command)
+                && any(&deviation.samples, seen.label)
+                && any(&deviation.servers, seen.server)
                 && deviation
                     .found
                     .as_ref()
-                    .is_none_or(|found| glob(found, &finding.found));
+                    .is_none_or(|found| glob(found, seen.found));
             if fits {
                 deviation.used.fetch_add(1, Ordering::Relaxed);
             }
@@ -75,7 +93,7 @@ impl Deviations {
     }
 
     /// Names under which something deviates, with how often it does.
-    pub(crate) fn used(&self) -> impl Iterator<Item = String> {
+    pub fn used(&self) -> impl Iterator<Item = String> {
         self.0.iter().filter_map(|deviation| {
             let times = deviation.used.load(Ordering::Relaxed);
             (times > 0).then(|| format!("{times} times {deviation}"))
@@ -83,7 +101,8 @@ impl Deviations {
     }
 
     /// Names under which nothing deviates.
-    pub(crate) fn unused(&self) -> Vec<String> {
+    #[must_use]
+    pub fn unused(&self) -> Vec<String> {
         self.0
             .iter()
             .filter(|deviation| !deviation.chance && deviation.used.load(Ordering::Relaxed) == 0)

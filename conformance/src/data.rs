@@ -3,15 +3,14 @@
 use bytes::BytesMut;
 use respec::command::Info;
 use respec_codegen::samples::glob;
-use respec_conformance::Sample;
 use serde::Deserialize;
 
-use crate::connection::encode;
+use crate::{catalogue::Sample, connection::encode};
 
 /// The rules of `data.json`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Data {
+pub struct Data {
     /// Commands that are never sent, with the reason.
     left_out: Vec<LeftOut>,
     /// Commands that run before and after samples.
@@ -23,12 +22,12 @@ pub(crate) struct Data {
     /// More of them, where a text of a sample is not what it is for.
     understood_hostile: Vec<String>,
     /// Calls that are only asked for their keys, which stand where they are easily missed.
-    pub(crate) keys: Vec<Line>,
+    pub keys: Vec<Line>,
 }
 
 /// What a server holds when a sample runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Round {
+pub enum Round {
     /// What the sample looks for.
     Filled,
     /// Its keys, with other content.
@@ -38,7 +37,8 @@ pub(crate) enum Round {
 }
 
 impl Round {
-    pub(crate) const ALL: [Self; 3] = [Self::Filled, Self::Other, Self::Empty];
+    /// All of them, in the order in which they run.
+    pub const ALL: [Self; 3] = [Self::Filled, Self::Other, Self::Empty];
 }
 
 /// Commands that are never sent.
@@ -82,13 +82,17 @@ struct Around {
 /// One command: words with spaces between them, or a list of words.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-pub(crate) enum Line {
+pub enum Line {
+    /// Words with spaces between them.
     Text(String),
+    /// A list of words.
     Words(Vec<String>),
 }
 
 impl Line {
-    pub(crate) fn words(&self) -> Vec<&str> {
+    /// Its words.
+    #[must_use]
+    pub fn words(&self) -> Vec<&str> {
         match self {
             Self::Text(text) => text.split(' ').collect(),
             Self::Words(words) => words.iter().map(String::as_str).collect(),
@@ -96,7 +100,7 @@ impl Line {
     }
 
     /// The command that it calls.
-    pub(crate) fn info(&self) -> &'static Info {
+    pub fn info(&self) -> &'static Info {
         let words = self.words();
         let name = words.get(..2).unwrap_or_default().join(" ");
         Info::of(&name)
@@ -104,7 +108,9 @@ impl Line {
             .unwrap_or_else(|| panic!("{}: the spec has no such command", self.text()))
     }
 
-    pub(crate) fn text(&self) -> String {
+    /// The words with spaces between them.
+    #[must_use]
+    pub fn text(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
             Self::Words(words) => words.join(" "),
@@ -114,13 +120,13 @@ impl Line {
 
 impl Data {
     /// Reads the file.
-    pub(crate) fn load() -> Self {
-        let text = include_str!("../../data.json");
+    pub fn load() -> Self {
+        let text = include_str!("../data.json");
         serde_json::from_str(text).unwrap_or_else(|error| panic!("data.json: {error}"))
     }
 
     /// Why a sample is left out, if it is.
-    pub(crate) fn left_out(&self, sample: &Sample) -> Option<&str> {
+    pub fn left_out(&self, sample: &Sample) -> Option<&str> {
         let rule = self.left_out.iter().find(|rule| {
             rule.commands
                 .iter()
@@ -134,13 +140,13 @@ impl Data {
     }
 
     /// Whether an error says that the command was understood.
-    pub(crate) fn understood(&self, error: &str, round: Round) -> bool {
+    pub fn understood(&self, error: &str, round: Round) -> bool {
         let any = |parts: &[String]| parts.iter().any(|part| error.contains(part));
         any(&self.understood) || round != Round::Filled && any(&self.understood_elsewhere)
     }
 
     /// Whether an error says that a command with a hostile text was understood.
-    pub(crate) fn understood_hostile(&self, error: &str) -> bool {
+    pub fn understood_hostile(&self, error: &str) -> bool {
         self.understood(error, Round::Other)
             || self
                 .understood_hostile
@@ -164,7 +170,7 @@ impl Data {
     }
 
     /// What runs before a sample in a round; nothing if the sample has no such round.
-    pub(crate) fn before<'d>(&'d self, sample: &'d Sample, round: Round) -> Option<Vec<&'d Line>> {
+    pub fn before<'d>(&'d self, sample: &'d Sample, round: Round) -> Option<Vec<&'d Line>> {
         let lines: Vec<_> = self
             .around(sample)
             .flat_map(|rule| match round {
@@ -184,17 +190,17 @@ impl Data {
     }
 
     /// What runs right before a sample.
-    pub(crate) fn inside<'d>(&'d self, sample: &'d Sample) -> Vec<&'d Line> {
+    pub fn inside<'d>(&'d self, sample: &'d Sample) -> Vec<&'d Line> {
         self.around(sample).flat_map(|rule| &rule.inside).collect()
     }
 
     /// What runs after a sample.
-    pub(crate) fn after<'d>(&'d self, sample: &'d Sample) -> Vec<&'d Line> {
+    pub fn after<'d>(&'d self, sample: &'d Sample) -> Vec<&'d Line> {
         self.around(sample).flat_map(|rule| &rule.after).collect()
     }
 
     /// How many frames answer to what runs after a sample.
-    pub(crate) fn answers_after(&self, sample: &Sample) -> usize {
+    pub fn answers_after(&self, sample: &Sample) -> usize {
         self.around(sample)
             .filter(|rule| !rule.unanswered)
             .map(|rule| rule.after.len())
@@ -203,7 +209,7 @@ impl Data {
 }
 
 /// Appends commands to a batch.
-pub(crate) fn append(out: &mut BytesMut, lines: &[&Line]) {
+pub fn append(out: &mut BytesMut, lines: &[&Line]) {
     for line in lines {
         encode(out, &line.words());
     }
