@@ -935,6 +935,28 @@ fn each_node_answers_for_itself_though_one_is_dead_and_one_is_frozen() {
 }
 
 #[test]
+fn many_may_ask_each_node_at_once_where_connections_are_few() {
+    let url = Cluster::shared(Variant::Valkey91).url();
+    let client = Client::connect(&format!("{url}?pool_max=1&pool_wait=30s")).unwrap();
+    thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    for (node, answer) in client.each_node().send(cmd::ping()).unwrap() {
+                        assert!(answer.is_ok(), "{node}: {answer:?}");
+                    }
+                    let keys = keys("few", 20);
+                    let values = client.mget(&keys).send().unwrap();
+                    assert_eq!(values.len(), keys.len());
+                }
+            });
+        }
+    });
+    let stats = client.pool_stats();
+    assert!(stats.open() <= 6 && stats.timed_out == 0, "{stats:?}");
+}
+
+#[test]
 fn the_topology_is_asked_for_while_all_connections_are_in_use() {
     let cluster = Cluster::builder(Variant::Valkey91)
         .replicas(0)

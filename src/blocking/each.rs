@@ -9,11 +9,12 @@ use super::{
     server::{Lent, Server},
 };
 use crate::{
-    cluster::NodeAddress,
+    cluster::{Chosen, Encoded, NodeAddress},
     command::{Command, Exchange, Place, Single},
     config::Address,
-    error::Result,
+    error::{Error, Result},
     protocol::Limit,
+    resp::Frames,
 };
 
 /// Several nodes; made by [`Client::each_primary`] and [`Client::each_node`].
@@ -38,35 +39,27 @@ impl<'c> Each<'c> {
     ///
     /// It is not known which nodes there are.
     pub fn send<C: Command>(self, command: C) -> Result<Vec<(NodeAddress, Result<C::Reply>)>> {
-        let nodes = match self.client.target() {
-            Target::Cluster(cluster) => {
-                cluster.connect()?;
-                let nodes = cluster.nodes(self.replicas).into_iter();
-                nodes
-                    .map(|(_, address, server)| (address, server))
-                    .collect()
-            }
-            Target::Server(server) => vec![(Self::address(server), Arc::clone(server))],
-        };
         let exchange = Single(command);
-        let name = exchange.name();
-        let limit = Limit::Each(self.client.config().response_timeout);
-        // Written to all of them before any is waited for.
-        let begun: Vec<_> = lend(&nodes)
+        let named = |error: Error| error.with_command(exchange.name());
+        let cluster = match self.client.target() {
+            Target::Cluster(cluster) => cluster,
+            Target::Server(server) => {
+                let reply = server.call(&exchange).map_err(named);
+                return Ok(vec![(Self::address(server), reply)]);
+            }
+        };
+        cluster.connect()?;
+        let (addresses, servers): (Vec<_>, Vec<_>) = cluster
+            .nodes(self.replicas)
             .into_iter()
-            .map(|lent| begin(lent, &exchange, limit))
-            .collect();
-        let replies = begun.into_iter().map(|begun| {
-            let (mut lent, mut answer) = begun?;
-            let completed = lent.connection()?.complete(&exchange, &mut answer);
-            drop(lent);
-            completed?;
-            exchange.finish(&answer.into_frames())
-        });
-        let replies =
-            replies.map(|reply| reply.map_err(|error: crate::Error| error.with_command(name)));
-        let addresses = nodes.iter().map(|(address, _)| address.clone());
-        Ok(addresses.zip(replies).collect())
+            .map(|(_, address, server)| (address, server))
+            .unzip();
+        let limit = Limit::Each(cluster.config().response_timeout);
+        let replies = call_each(&servers, &exchange, limit)
+            .into_iter()
+            .map(|frames| exchange.finish(&frames?))
+            .map(|reply| reply.map_err(named));
+        Ok(addresses.into_iter().zip(replies).collect())
     }
 
     /// The address of a server that is no node of a cluster, or nobody knows.
@@ -78,31 +71,50 @@ impl<'c> Each<'c> {
     }
 }
 
-/// A connection to each node; those that have to be made, or waited for, are so side by side.
-fn lend(nodes: &[(NodeAddress, Arc<Server>)]) -> Vec<Result<Lent>> {
-    let now = Instant::now();
-    let mut lent: Vec<_> = nodes
-        .iter()
-        .map(|(_, server)| server.lend_idle(now))
-        .collect();
-    let lacking = nodes.iter().zip(&lent).filter(|(_, lent)| lent.is_none());
-    let tasks = lacking.map(|((_, server), _)| Box::new(|| server.lend()) as Task<'_, _>);
-    let mut made = all(tasks.collect()).into_iter();
-    let each = lent
-        .drain(..)
-        .map(|lent| lent.map(Ok).or_else(|| made.next()));
-    each.flatten().collect()
-}
-
-/// Writes a command to one of them.
-fn begin<E: Exchange>(
-    lent: Result<Lent>,
+/// What each server answers.
+fn call_each<E: Exchange>(
+    servers: &[Arc<Server>],
     exchange: &E,
     limit: Limit,
-) -> Result<(Lent, Answer<'static>)> {
-    exchange.check(Place::Shared)?;
-    let (mut lent, mut answer) = (lent?, Answer::new(limit, None));
-    lent.connection()?
-        .begin(exchange, Instant::now(), &mut answer)?;
-    Ok((lent, answer))
+) -> Vec<Result<Frames>> {
+    let encoded = exchange
+        .check(Place::Shared)
+        .and_then(|()| Encoded::of(exchange));
+    let encoded = match encoded {
+        Ok(encoded) => encoded,
+        Err(error) => return servers.iter().map(|_| Err(error.clone())).collect(),
+    };
+    let chosen = encoded.chosen(exchange.patience());
+    let now = Instant::now();
+    let idle: Option<Vec<Lent>> = servers.iter().map(|it| it.lend_idle(now)).collect();
+    if let Some(lent) = idle {
+        return write_and_read(lent, &chosen, limit);
+    }
+    // Nobody may keep a connection to one node while waiting for one to another.
+    let call = |server: &Arc<Server>| {
+        let mut lent = server.lend()?;
+        let since = lent.since();
+        lent.call(&chosen, since, limit)
+    };
+    let tasks = servers
+        .iter()
+        .map(|server| Box::new(move || call(server)) as Task<'_, _>);
+    all(tasks.collect())
+}
+
+/// Writes to all of them before any is waited for.
+fn write_and_read(lent: Vec<Lent>, exchange: &Chosen<'_>, limit: Limit) -> Vec<Result<Frames>> {
+    let begin = |mut lent: Lent| -> Result<(Lent, Answer<'static>)> {
+        let mut answer = Answer::new(limit, None);
+        lent.connection()?
+            .begin(exchange, Instant::now(), &mut answer)?;
+        Ok((lent, answer))
+    };
+    let begun: Vec<_> = lent.into_iter().map(begin).collect();
+    let complete = |begun: Result<(Lent, Answer<'static>)>| {
+        let (mut lent, mut answer) = begun?;
+        lent.connection()?.complete(exchange, &mut answer)?;
+        Ok(answer.into_frames())
+    };
+    begun.into_iter().map(complete).collect()
 }

@@ -198,7 +198,7 @@ impl Server {
 
     /// A connection that is free at once and alive as far as can be seen.
     pub(super) fn lend_idle(self: &Arc<Self>, now: Instant) -> Option<Lent> {
-        let (lease, connection) = self.pool().reuse()?;
+        let (lease, connection) = self.with_pool(now, Pool::reuse)?;
         let mut lent = Lent::new(self, lease, Some(connection), now);
         if lent.is_quiet() {
             return Some(lent);
@@ -231,18 +231,23 @@ impl Server {
         drop(closed);
     }
 
-    /// Asks the pool for a connection, perhaps instead of a dead one, and does what it wants done.
+    /// Asks the pool for a connection, perhaps instead of a dead one.
     fn ask(
         self: &Arc<Self>,
         dead: Option<Lease>,
         now: Instant,
     ) -> Asked<Box<Connection>, Arc<Condvar>> {
-        let mut pool = self.pool();
-        let closed = pool.sweep(now);
-        let asked = match dead {
+        self.with_pool(now, |pool| match dead {
             None => pool.ask(now, Arc::default),
             Some(lease) => pool.ask_again(lease, now, Arc::default),
-        };
+        })
+    }
+
+    /// Asks the pool for something, and does what it wants done.
+    fn with_pool<T>(self: &Arc<Self>, now: Instant, ask: impl FnOnce(&mut Books) -> T) -> T {
+        let mut pool = self.pool();
+        let closed = pool.sweep(now);
+        let asked = ask(&mut pool);
         let lacking = pool.fill(now);
         drop(pool);
         drop(closed);

@@ -199,3 +199,33 @@ pub(crate) fn replaced() -> Error {
 pub(crate) fn gone() -> Error {
     Error::new(ErrorKind::Connect, "the node is no longer in the cluster")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cluster::refresh::PATIENCE;
+
+    #[test]
+    fn whoever_asks_is_told_to_look_only_when_that_is_of_use() {
+        let (start, chance) = (Instant::now(), Chance::new(1));
+        let config = Config::cluster([NodeAddress::new("a", 1)]);
+        let mut directory = Directory::new(&config, start, NodeAddress::port);
+        assert!(directory.drain(start, &chance).asks, "a question");
+        let (mut questions, again) = directory.questions(start);
+        let question = questions.pop_front().unwrap();
+        assert_eq!((question.server, questions.len()), (1, 0));
+        assert_eq!(again, Some(start + PATIENCE));
+        assert!(!directory.drain(start, &chance).asks);
+
+        let error = Error::new(ErrorKind::Connect, "refused");
+        let now = start + Duration::from_millis(1);
+        directory.router.topology_failed(question.ask, error, now);
+        assert!(directory.drain(now, &chance).asks, "the next round is near");
+        let (questions, again) = directory.questions(now);
+        assert!(questions.is_empty() && again.is_some_and(|again| again < start + PATIENCE));
+        assert!(!directory.drain(now, &chance).asks);
+        assert_eq!(directory.servers().collect::<Vec<_>>(), [&1]);
+    }
+}

@@ -45,7 +45,7 @@ pub(crate) use delivery::{DEDICATED, Sorted, by_node, deadline, no_connection};
 pub(crate) use directory::{Directory, Question, gone, replaced};
 pub(crate) use node::NodeId;
 pub(crate) use refresh::PATIENCE;
-pub(crate) use request::{Direct, Done, Encoded, Parcel, Request};
+pub(crate) use request::{Chosen, Direct, Done, Encoded, Parcel, Request};
 pub(crate) use route::Wish;
 pub(crate) use router::{Call, Next, Options, Router};
 pub(crate) use sweep::{Step, Sweep};

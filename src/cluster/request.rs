@@ -258,6 +258,14 @@ impl Encoded {
         Ok((requests, answers))
     }
 
+    /// The same for a node that somebody has chosen.
+    pub(crate) fn chosen(&self, patience: Patience) -> Chosen<'_> {
+        Chosen {
+            encoded: self,
+            patience,
+        }
+    }
+
     /// The request of an exchange that was sent in one piece before.
     pub(crate) fn sent(self, call: Call) -> (Option<Request>, Answers) {
         let mut answers = Answers::default();
@@ -269,6 +277,56 @@ impl Encoded {
         let request = answers.request(piece, bytes, Vec::new(), call);
         answers.end(piece, None);
         (Some(request), answers)
+    }
+}
+
+/// An encoded exchange for a node that somebody has chosen, wherever its keys lie.
+#[derive(Clone, Copy)]
+pub(crate) struct Chosen<'e> {
+    encoded: &'e Encoded,
+    /// How long the server may hold the answer back.
+    patience: Patience,
+}
+
+impl Exchange for Chosen<'_> {
+    type Output = ();
+
+    fn name(&self) -> &'static str {
+        match &*self.encoded.commands {
+            [one] => one.info.name,
+            _ => "pipeline",
+        }
+    }
+
+    fn check(&self, _: command::Place) -> Result<()> {
+        Ok(())
+    }
+
+    /// A config that checks versions is none of a cluster.
+    fn check_server(&self, _: &ServerVersion) -> Result<()> {
+        Ok(())
+    }
+
+    fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    fn leaves_no_trace(&self) -> bool {
+        true
+    }
+
+    fn write(&self, _: usize, out: &mut Output) -> Result<Written> {
+        out.encoded(&self.encoded.bytes);
+        let frames = self.encoded.commands.iter().map(|it| it.frames).sum();
+        Ok(Written::all(Awaited::Frames(frames)))
+    }
+
+    fn finish(&self, _: &Frames) -> Result<()> {
+        Ok(())
+    }
+
+    fn each_command(&self, _: &mut command::View<'_>) -> Result<()> {
+        Ok(())
     }
 }
 
