@@ -23,6 +23,7 @@ pub(crate) struct Counts {
     pub(crate) failovers: usize,
     pub(crate) silences: usize,
     pub(crate) moves: usize,
+    pub(crate) cuts: usize,
     /// How many commands are done at least, in all runs together.
     pub(crate) operations: u64,
 }
@@ -41,6 +42,7 @@ pub(crate) fn run<S: Side>(side: &S, variant: Variant, counts: &Counts) -> Vec<R
         stage.kills(counts.kills),
         stage.failovers(counts.failovers),
         stage.silences(counts.silences),
+        stage.cuts(counts.cuts),
     ];
     drop(stage);
     let done: u64 = rows.iter().map(|row| row.verdict.operations).sum();
@@ -128,6 +130,21 @@ impl<'s, S: Side> Stage<'s, S> {
         let mut row = self.row(Fault::Silence, count, begun, load, recoveries);
         row.others = others;
         row
+    }
+
+    /// F1: a primary closes all connections, and with them drops replies of what it has done.
+    fn cuts(&mut self, count: usize) -> Row {
+        let begun = Instant::now();
+        let load = self.load(some_slots(), true);
+        for slot in slots_of_victims().take(count) {
+            let primary = self.cluster.primary_of(slot).unwrap();
+            load.let_work(BETWEEN_CUTS, CALM);
+            let reply = primary
+                .command(&[b"CLIENT", b"KILL", b"TYPE", b"normal"])
+                .unwrap();
+            assert!(reply.starts_with(b":"), "expected how many were closed");
+        }
+        self.row(Fault::Cut, count, begun, load, Vec::new())
     }
 
     /// F15: slots move one by one, with their keys, and go on until so many commands are done.
@@ -289,6 +306,8 @@ const LONG: Duration = Duration::from_secs(15);
 /// How far failovers are apart. A node that was elected lately waits before it stands for election
 /// again, for four node time-outs in all, and its primary holds all writes back meanwhile.
 const ELECTION: Duration = Duration::from_millis(750);
+/// Commands that the load does before connections are closed again.
+const BETWEEN_CUTS: u64 = 200;
 /// How long calls may take.
 const LIMIT: Duration = Duration::from_secs(2);
 /// How long is measured before something goes wrong.

@@ -1,4 +1,5 @@
-//! The cluster clients under load while nodes are killed, replaced and silent, and slots move.
+//! The cluster clients under load while nodes are killed, replaced and silent, connections break, and
+//! slots move.
 //!
 //! For each server a cluster of three primaries with a replica each, and for each fault tasks that
 //! read, write, count and append, alone, in pipelines, in transactions and with keys of several
@@ -78,6 +79,10 @@ fn judge(row: &Row) {
             verdict.tally.errors
         );
     }
+    if row.fault == Fault::Cut {
+        let unsure = |((_, executed), _): (&(String, bool), &u64)| *executed;
+        assert!(verdict.tally.errors.iter().all(unsure), "{details}");
+    }
     for (name, count) in &row.redirected {
         assert!(*count > 0, "{what}: expected {name} to be met");
     }
@@ -96,6 +101,7 @@ const SHORT: Counts = Counts {
     failovers: 5,
     silences: 1,
     moves: 50,
+    cuts: 100,
     operations: 0,
 };
 
@@ -104,6 +110,7 @@ const LONG: Counts = Counts {
     failovers: 200,
     silences: 10,
     moves: 2000,
+    cuts: 2000,
     operations: 2_000_000,
 };
 

@@ -13,6 +13,7 @@ pub(crate) enum Fault {
     Failover,
     Moves,
     Silence,
+    Cut,
 }
 
 /// What came of all runs with one fault on one kind of server.
@@ -147,6 +148,7 @@ impl fmt::Display for Fault {
             Self::Failover => "F14 failover",
             Self::Moves => "F15 slot moves",
             Self::Silence => "F18 silent node",
+            Self::Cut => "F1 cut connections",
         })
     }
 }

@@ -86,11 +86,11 @@ impl<C: Caller> Worker<C> {
             6 => self.mset(vec![(at, 0), (at, 1)]).await,
             7..=8 => self.mget(&[(at, 0), (at, 1)]).await,
             9 => {
-                let keys = self.several(index);
+                let keys = self.several();
                 self.mset(keys).await;
             }
             10 => {
-                let keys = self.several(index);
+                let keys = self.several();
                 self.mget(&keys).await;
             }
             11 => self.rpush(at).await,
@@ -224,12 +224,13 @@ impl<C: Caller> Worker<C> {
         }
     }
 
-    /// A key in each of some slots that differ.
-    fn several(&mut self, index: usize) -> Vec<(usize, usize)> {
+    /// Both keys of some slots, those of one slot apart from each other.
+    fn several(&mut self) -> Vec<(usize, usize)> {
         let (first, step) = (self.slot(), 1 + self.numbers.below(3));
-        let slots = (0..self.keys.len()).step_by(step).take(4);
-        slots
-            .map(|at| ((first + at) % self.keys.len(), index))
+        let slots = (0..self.keys.len()).step_by(step).take(3);
+        let slots: Vec<_> = slots.map(|at| (first + at) % self.keys.len()).collect();
+        let both = [0, 1].iter();
+        both.flat_map(|index| slots.iter().map(|at| (*at, *index)))
             .collect()
     }
 
