@@ -20,7 +20,8 @@ use super::{
 };
 use crate::{
     cluster::{NodeId, Question, ReadFrom},
-    command::{Command, Single, raw},
+    command::{Bare, Command, Single},
+    commands::info,
     error::{Error, ErrorKind, Phase, Result},
     protocol::Limit,
     resp::Frame,
@@ -118,7 +119,7 @@ async fn measure(cluster: Weak<Cluster>, id: NodeId, server: Arc<Server>) {
         return;
     }
     let start = now();
-    let answer = send(&server, raw("PING")).await;
+    let answer = send(&server, Bare(&info::PING)).await;
     let took = now().saturating_duration_since(start);
     if let (Ok(_), Some(cluster)) = (answer, cluster.upgrade()) {
         cluster.route_with(|router, _, _| router.measured(id, took));

@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     cluster::{PATIENCE, Question, ReadFrom},
-    command::{Command, Single, raw},
+    command::{Bare, Command, Single},
+    commands::info,
     error::{Error, ErrorKind, Phase, Result},
     protocol::Limit,
     resp::Frame,
@@ -131,10 +132,10 @@ impl Measure {
         drop(cluster);
         if let Some((id, _, server)) = nodes.into_iter().nth(self.node)
             // The first answer makes sure that connecting is no part of it.
-            && send(&server, raw("PING")).is_ok()
+            && send(&server, Bare(&info::PING)).is_ok()
         {
             let start = Instant::now();
-            let answer = send(&server, raw("PING"));
+            let answer = send(&server, Bare(&info::PING));
             let took = start.elapsed();
             if let (Ok(_), Some(cluster)) = (answer, weak.upgrade()) {
                 cluster.route_with(|router, _, _| router.measured(id, took));

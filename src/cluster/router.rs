@@ -38,7 +38,7 @@ use super::{
 };
 use crate::{
     back_off,
-    command::{Info, Join, Raw, Retry, raw},
+    command::{Bare, Info, Join, Retry},
     commands::info,
     error::{Error, ErrorKind, Outcome, Phase, Result},
     resp::Reply,
@@ -187,9 +187,8 @@ impl Query {
     }
 
     /// The command itself.
-    pub(crate) fn command(self) -> Raw<'static> {
-        let mut words = self.info().name.split(' ');
-        raw(words.next().unwrap_or_default()).args(words)
+    pub(crate) fn command(self) -> Bare {
+        Bare(self.info())
     }
 }
 

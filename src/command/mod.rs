@@ -34,6 +34,7 @@ pub use info::{
 pub use keys::Key;
 pub use list::{DoubleArg, IntegerArg, IntoList, Item, List, Many, One};
 pub use needs::{Need, Needs, ServerVersion};
+pub(crate) use raw::Bare;
 pub use raw::{Raw, raw};
 
 use crate::{

@@ -123,6 +123,33 @@ impl Command for Raw<'_> {
     }
 }
 
+/// A command without arguments, of which the facts are at hand.
+///
+/// With [`Raw`], the facts of all commands would be in every program that has a client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bare(pub(crate) &'static Info);
+
+impl Command for Bare {
+    type Via = Detached;
+    type Reply = Value;
+
+    fn via(&self) -> Detached {
+        Detached
+    }
+
+    fn info(&self) -> &'static Info {
+        self.0
+    }
+
+    fn write(&self, to: &mut Writer<'_>) {
+        self.0.write_name(to);
+    }
+
+    fn read(&self, reply: Reply<'_>) -> Result<Value, DecodeError> {
+        Value::decode(reply)
+    }
+}
+
 impl fmt::Debug for Raw<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         super::debug(self, f)
