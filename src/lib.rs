@@ -39,6 +39,10 @@ pub mod commands;
 mod config;
 mod error;
 #[cfg(any(feature = "async", feature = "blocking"))]
+#[cfg_attr(
+    not(feature = "blocking"),
+    allow(dead_code, reason = "the async driver uses a part of it")
+)]
 mod pool;
 pub mod prelude;
 #[cfg_attr(

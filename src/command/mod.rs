@@ -122,7 +122,6 @@ impl Patience {
     }
 
     /// How long to wait for the reply, if an ordinary one may take `response_timeout`.
-    #[cfg(any(feature = "async", feature = "blocking"))]
     pub(crate) fn within(self, response_timeout: Option<Duration>) -> Option<Duration> {
         match self {
             Self::None => response_timeout,
