@@ -30,6 +30,8 @@ pub(crate) struct Books {
     calls: AtomicU64,
     /// Commands that have ended, in whatever way.
     operations: AtomicU64,
+    /// Replies that were older than what was acknowledged before.
+    stale: AtomicU64,
 }
 
 /// What callers have got.
@@ -51,6 +53,7 @@ pub(crate) struct Watched {
 #[derive(Debug)]
 pub(crate) struct Verdict {
     pub(crate) operations: u64,
+    pub(crate) stale: u64,
     pub(crate) tally: Tally,
     pub(crate) tags: TagReport,
     pub(crate) log: AppendReport,
@@ -74,6 +77,7 @@ impl Books {
             tally: Mutex::default(),
             calls: AtomicU64::new(0),
             operations: AtomicU64::new(0),
+            stale: AtomicU64::new(0),
         }
     }
 
@@ -145,6 +149,11 @@ impl Books {
         self.operations.load(Ordering::Relaxed)
     }
 
+    /// A reply was older than what was acknowledged before.
+    pub(crate) fn stale(&self) {
+        self.stale.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The calls that did not end in time, so far.
     pub(crate) fn overdue(&self) -> Vec<Overdue> {
         self.ledger.overdue()
@@ -154,6 +163,7 @@ impl Books {
     pub(crate) fn close(self, cluster: &Cluster) -> Verdict {
         Verdict {
             operations: self.operations(),
+            stale: self.stale.load(Ordering::Relaxed),
             tally: self
                 .tally
                 .into_inner()

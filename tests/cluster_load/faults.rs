@@ -33,6 +33,7 @@ struct Stage<'s, S> {
     side: &'s S,
     cluster: Cluster,
     runs: u32,
+    takeovers: Takeovers,
 }
 
 /// All faults, one kind after the other.
@@ -61,6 +62,7 @@ impl<'s, S: Side> Stage<'s, S> {
             .unwrap();
         Self {
             side,
+            takeovers: Takeovers::new(&cluster),
             cluster,
             runs: 0,
         }
@@ -69,16 +71,18 @@ impl<'s, S: Side> Stage<'s, S> {
     /// F13: primaries are killed, each is replaced by its replica, and comes back as one.
     fn kills(&mut self, count: usize) -> Row {
         let begun = Instant::now();
-        let mut load = self.load(some_slots(), false);
+        let mut load = self.load(some_slots());
         let mut recoveries = Vec::new();
         for slot in slots_of_victims().take(count) {
             let primary = self.cluster.primary_of(slot).unwrap();
+            let replica = self.replica_of(slot);
             let (prober, witnesses) = self.watch(slot, &mut load);
             let outage = self.cluster.kill(&primary).unwrap();
             let accepted = prober.first_after(outage.down, PATIENCE).unwrap();
             recoveries.push(recovery(&outage, &accepted, witnesses));
             self.cluster.restart(&primary).unwrap();
             load.books().outage(&outage);
+            self.look(&load, Some((slot, &replica)));
         }
         self.row(Fault::Kill, count, begun, load, recoveries)
     }
@@ -86,7 +90,7 @@ impl<'s, S: Side> Stage<'s, S> {
     /// F14: replicas take over, and primaries agree.
     fn failovers(&mut self, count: usize) -> Row {
         let begun = Instant::now();
-        let mut load = self.load(some_slots(), true);
+        let mut load = self.load(some_slots());
         let mut recoveries = Vec::new();
         for (slot, turn) in slots_of_victims().zip(0..).take(count) {
             thread::sleep((begun + turn * ELECTION).saturating_duration_since(Instant::now()));
@@ -98,6 +102,7 @@ impl<'s, S: Side> Stage<'s, S> {
             let end = Instant::now();
             let waits = witnesses.longest_waits(start, |write| write.begun >= end);
             recoveries.push(Recovery::of_waits(servers, &waits));
+            self.look(&load, Some((slot, &replica)));
         }
         self.row(Fault::Failover, count, begun, load, recoveries)
     }
@@ -105,12 +110,13 @@ impl<'s, S: Side> Stage<'s, S> {
     /// F18: a primary is silent for longer than the others want to believe in it, then goes on.
     fn silences(&mut self, count: usize) -> Row {
         let begun = Instant::now();
-        let mut load = self.load(some_slots(), false);
+        let mut load = self.load(some_slots());
         let control = self.side.connect(&url(&self.cluster, LIMIT));
         let mut recoveries = Vec::new();
         let mut others = Vec::new();
         for slot in slots_of_victims().take(count) {
             let primary = self.cluster.primary_of(slot).unwrap();
+            let replica = self.replica_of(slot);
             let (prober, witnesses) = self.watch(slot, &mut load);
             let slots = slots_of_others(slot);
             let meters = [load.caller(), &control].map(|it| Meter::start(self.side, it, slots));
@@ -125,6 +131,7 @@ impl<'s, S: Side> Stage<'s, S> {
             self.cluster.resume(&primary).unwrap();
             self.cluster.wait_until_stable().unwrap();
             load.books().outage(&outage.ends());
+            self.look(&load, Some((slot, &replica)));
             others.push(Others { calm, silent });
         }
         let mut row = self.row(Fault::Silence, count, begun, load, recoveries);
@@ -135,7 +142,7 @@ impl<'s, S: Side> Stage<'s, S> {
     /// F1: a primary closes all connections, and with them drops replies of what it has done.
     fn cuts(&mut self, count: usize) -> Row {
         let begun = Instant::now();
-        let load = self.load(some_slots(), true);
+        let load = self.load(some_slots());
         for slot in slots_of_victims().take(count) {
             let primary = self.cluster.primary_of(slot).unwrap();
             load.let_work(BETWEEN_CUTS, CALM);
@@ -151,7 +158,7 @@ impl<'s, S: Side> Stage<'s, S> {
     fn moves(&mut self, count: usize, operations: u64) -> Row {
         let begun = Instant::now();
         let slots = slots_to_move();
-        let load = self.load(slots.clone(), true);
+        let load = self.load(slots.clone());
         let before = self.errors_of_nodes();
         let mut moved = 0;
         for slot in slots.into_iter().cycle() {
@@ -177,8 +184,16 @@ impl<'s, S: Side> Stage<'s, S> {
         row
     }
 
+    /// Looks whether servers have replaced a primary that nobody has asked them to.
+    fn look(&mut self, load: &Load<'_, S>, asked: Option<(u16, &Node)>) {
+        for outage in self.takeovers.look(&self.cluster, asked) {
+            load.books().outage(&outage);
+        }
+    }
+
     /// Watches a slot, without the client and with it.
-    fn watch(&self, slot: u16, load: &mut Load<'_, S>) -> (Prober, Witnesses) {
+    fn watch(&mut self, slot: u16, load: &mut Load<'_, S>) -> (Prober, Witnesses) {
+        self.look(load, None);
         let prober = self.cluster.prober(slot);
         prober.first_after(Instant::now(), PATIENCE).unwrap();
         (prober, load.witnesses(slot))
@@ -225,26 +240,30 @@ impl<'s, S: Side> Stage<'s, S> {
         self.cluster.replicas_of(&primary).unwrap().remove(0)
     }
 
-    fn load(&mut self, slots: Vec<u16>, durable: bool) -> Load<'s, S> {
+    fn load(&mut self, slots: Vec<u16>) -> Load<'s, S> {
         self.runs += 1;
+        self.takeovers = Takeovers::new(&self.cluster);
         let plan = Plan {
             run: self.runs,
             slots,
-            durable,
             limit: LIMIT,
         };
         Load::start(self.side, &self.cluster, &plan)
     }
 
     fn row(
-        &self,
+        &mut self,
         fault: Fault,
         runs: usize,
         begun: Instant,
         load: Load<'_, S>,
         recoveries: Vec<Recovery>,
     ) -> Row {
+        if fault != Fault::Moves {
+            self.look(&load, None);
+        }
         Row {
+            takeovers: self.takeovers.found,
             server: self.cluster.variant(),
             client: S::NAME,
             fault,
@@ -255,6 +274,55 @@ impl<'s, S: Side> Stage<'s, S> {
             redirected: Vec::new(),
             took: begun.elapsed(),
         }
+    }
+}
+
+/// Who the primaries are, and whether the servers have changed that by themselves.
+///
+/// On a busy machine a primary may stall for longer than its node time-out. Then another takes over,
+/// and what it had not got yet is lost, which is nobody's fault but has to be known.
+struct Takeovers {
+    /// The epoch of each shard's primary.
+    epochs: [u64; 3],
+    since: Instant,
+    found: usize,
+}
+
+impl Takeovers {
+    fn new(cluster: &Cluster) -> Self {
+        let since = Instant::now();
+        let topology = cluster.topology().unwrap();
+        Self {
+            epochs: SHARDS.map(|first| topology.owner(first).unwrap().epoch),
+            since,
+            found: 0,
+        }
+    }
+
+    /// The outages since the last look, but for the one that was asked for, with its successor.
+    fn look(&mut self, cluster: &Cluster, asked: Option<(u16, &Node)>) -> Vec<Outage> {
+        let now = Instant::now();
+        let topology = cluster.topology().unwrap();
+        let mut outages = Vec::new();
+        for (first, epoch) in SHARDS.into_iter().zip(&mut self.epochs) {
+            let owner = topology.owner(first).unwrap();
+            let by_itself = match asked {
+                Some((slot, successor)) if slot == first => owner.id != successor.id(),
+                _ => owner.epoch != *epoch,
+            };
+            *epoch = owner.epoch;
+            if by_itself {
+                outages.push(Outage {
+                    slots: owner.slots.clone(),
+                    begin: self.since,
+                    down: now,
+                    end: Some(Instant::now()),
+                });
+            }
+        }
+        self.since = now;
+        self.found += outages.len();
+        outages
     }
 }
 

@@ -41,9 +41,6 @@ pub(crate) struct Plan {
     pub(crate) run: u32,
     /// Where the keys are.
     pub(crate) slots: Vec<u16>,
-    /// Whether servers lose nothing in this run, so that a reply is never older than what was
-    /// acknowledged before.
-    pub(crate) durable: bool,
     /// How long a call may take.
     pub(crate) limit: Duration,
 }

@@ -72,7 +72,11 @@ fn judge(row: &Row) {
         verdict.log.acknowledged > 0 && verdict.counters.acknowledged > 0,
         "{details}"
     );
-    if matches!(row.fault, Fault::Failover | Fault::Moves) {
+    let is_orderly = row.takeovers == 0;
+    if is_orderly && !matches!(row.fault, Fault::Kill | Fault::Silence) {
+        assert_eq!(verdict.stale, 0, "{details}");
+    }
+    if is_orderly && matches!(row.fault, Fault::Failover | Fault::Moves) {
         assert!(
             verdict.tally.errors.is_empty(),
             "{what}: {:?}",

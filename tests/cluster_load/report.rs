@@ -23,6 +23,8 @@ pub(crate) struct Row {
     pub(crate) fault: Fault,
     pub(crate) runs: usize,
     pub(crate) verdict: Verdict,
+    /// How often servers have replaced a primary by themselves.
+    pub(crate) takeovers: usize,
     pub(crate) recoveries: Vec<Recovery>,
     /// Where it was measured, how it went for the shards that nothing was wrong with.
     pub(crate) others: Vec<Others>,
@@ -103,12 +105,14 @@ impl Row {
             errors.to_string(),
             unsure.to_string(),
             verdict.mismatched().to_string(),
+            verdict.stale.to_string(),
             verdict.hung().to_string(),
             verdict.lost().to_string(),
             verdict.doubled().to_string(),
             verdict.denied().to_string(),
             verdict.disordered().to_string(),
             verdict.log.lost_by_servers.to_string(),
+            self.takeovers.to_string(),
             self.times(|it| it.servers),
             self.times(|it| it.first),
             self.times(|it| it.all),
@@ -168,7 +172,7 @@ impl fmt::Display for Table<'_> {
     }
 }
 
-const HEAD: [&str; 19] = [
+const HEAD: [&str; 21] = [
     "server",
     "client",
     "fault",
@@ -177,12 +181,14 @@ const HEAD: [&str; 19] = [
     "errors",
     "may have run",
     "mismatched",
+    "stale",
     "hung",
     "lost",
     "doubled",
     "denied",
     "disordered",
     "lost by servers",
+    "takeovers unasked",
     "servers ms",
     "client beyond: first ms",
     "every caller ms",

@@ -22,7 +22,6 @@ pub(crate) struct Worker<C> {
     books: Arc<Books>,
     /// Two in each slot, which only this worker writes.
     keys: Vec<[OwnKey; 2]>,
-    durable: bool,
     /// The index of the slot that is preferred.
     favourite: Arc<AtomicUsize>,
     numbers: Numbers,
@@ -34,8 +33,8 @@ struct OwnKey {
     number: u32,
     /// The last write that was begun.
     sent: u64,
-    /// The oldest write whose value may be found.
-    oldest: u64,
+    /// The last write that was acknowledged.
+    acknowledged: u64,
 }
 
 impl<C: Caller> Worker<C> {
@@ -53,7 +52,7 @@ impl<C: Caller> Worker<C> {
                 name: format!("{}:{}:{number}:{index}", key_in_slot(*slot), plan.run),
                 number: first + index,
                 sent: 0,
-                oldest: 1,
+                acknowledged: 0,
             })
         });
         Self {
@@ -61,7 +60,6 @@ impl<C: Caller> Worker<C> {
             number,
             caller,
             books,
-            durable: plan.durable,
             favourite,
             numbers: Numbers(u64::from(plan.run) << 32 | u64::from(number)),
         }
@@ -248,8 +246,8 @@ impl<C: Caller> Worker<C> {
     /// What came of the last write of a key; whether it was acknowledged.
     fn written(&mut self, (at, index): (usize, usize), result: &Result<()>) -> bool {
         let key = &mut self.keys[at][index];
-        if result.is_ok() && self.durable {
-            key.oldest = key.sent;
+        if result.is_ok() {
+            key.acknowledged = key.sent;
         }
         result.is_ok()
     }
@@ -258,13 +256,16 @@ impl<C: Caller> Worker<C> {
     fn check(&self, (at, index): (usize, usize), value: Option<&Bytes>) {
         let key = &self.keys[at][index];
         let tag = self.books.tags.tag(key.number, key.sent);
-        let writes = key.oldest..=key.sent;
-        let is_one = |other: Tag| {
+        let is_of_this_key = |other: Tag| {
             let sequence = tag.sequence;
-            Tag { sequence, ..other } == tag && writes.contains(&other.sequence)
+            Tag { sequence, ..other } == tag && other.sequence <= sequence
         };
         let value = value.map(Bytes::as_ref).unwrap_or_default();
-        self.books.tags.check_with(tag, value, is_one);
+        let checked = self.books.tags.check_with(tag, value, is_of_this_key);
+        let is_old = |found: Tag| found.sequence < key.acknowledged;
+        if checked && Tag::read(value).is_ok_and(is_old) {
+            self.books.stale();
+        }
     }
 }
 
