@@ -55,11 +55,11 @@ impl Frames {
 
     /// The values of the frames.
     #[must_use]
-    pub fn iter(&self) -> Iter<'_> {
+    pub fn iter(&self) -> Values<'_> {
         match &self.0 {
-            List::None => Iter::of(None, &[]),
-            List::One(frame) => Iter::of(Some(Current::one(frame)), &[]),
-            List::Runs(runs) => Iter::of(None, runs),
+            List::None => Values::of(None, &[]),
+            List::One(frame) => Values::of(Some(Current::one(frame)), &[]),
+            List::Runs(runs) => Values::of(None, runs),
         }
     }
 
@@ -128,9 +128,9 @@ impl FromIterator<Frame> for Frames {
 
 impl<'f> IntoIterator for &'f Frames {
     type Item = Reply<'f>;
-    type IntoIter = Iter<'f>;
+    type IntoIter = Values<'f>;
 
-    fn into_iter(self) -> Iter<'f> {
+    fn into_iter(self) -> Values<'f> {
         self.iter()
     }
 }
@@ -165,7 +165,7 @@ impl Run {
 
 /// The values of [`Frames`].
 #[derive(Clone, Debug)]
-pub struct Iter<'f> {
+pub struct Values<'f> {
     current: Option<Current<'f>>,
     runs: slice::Iter<'f, Run>,
 }
@@ -180,7 +180,7 @@ struct Current<'f> {
     ends: slice::Iter<'f, u32>,
 }
 
-impl<'f> Iter<'f> {
+impl<'f> Values<'f> {
     fn of(current: Option<Current<'f>>, runs: &'f [Run]) -> Self {
         Self {
             current,
@@ -189,7 +189,7 @@ impl<'f> Iter<'f> {
     }
 }
 
-impl<'f> Iterator for Iter<'f> {
+impl<'f> Iterator for Values<'f> {
     type Item = Reply<'f>;
 
     #[inline]

@@ -22,7 +22,7 @@ mod scan;
 pub use encode::Writer;
 pub use frame::{Elements, Frame, Kind, NestedPushes, Reply};
 pub(crate) use frames::Run;
-pub use frames::{Frames, Iter};
+pub use frames::{Frames, Values};
 pub(crate) use output::Mark;
 pub use output::Output;
 pub(crate) use scan::OK;
