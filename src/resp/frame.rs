@@ -55,7 +55,8 @@ impl Frame {
 
     /// One of several frames, by itself.
     pub(super) fn part(&self, part: Range<usize>) -> Self {
-        Self::new(self.bytes.slice(part), self.shared)
+        let shared = self.shared || self.is_small(part.len());
+        Self::new(self.bytes.slice(part), shared)
     }
 
     /// A frame of bytes from elsewhere, with nothing behind it.
@@ -115,14 +116,18 @@ impl Frame {
         &self.bytes
     }
 
+    /// Whether that many bytes are too few to keep all of these.
+    fn is_small(&self, length: usize) -> bool {
+        length < self.bytes.len() / 4
+    }
+
     /// The part `from..to` of this frame as `Bytes`, under the rule above.
     #[inline]
     fn take(&self, from: usize, to: usize) -> Bytes {
         if from >= to || to > self.bytes.len() {
             return Bytes::new();
         }
-        let is_small_part = self.several && to - from < self.bytes.len() / 4;
-        if !self.shared && !is_small_part {
+        if !self.shared && !(self.several && self.is_small(to - from)) {
             return self.bytes.slice(from..to);
         }
         // The first byte tells enough, and looking behind attributes would take a pass over them for
