@@ -260,14 +260,32 @@ fn has_digits(text: &[u8]) -> bool {
 }
 
 impl Decode for Bytes {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         reply
             .take_bytes()
             .ok_or_else(|| DecodeError::expected("a string", reply))
     }
+
+    /// Without a view of each element, which would cost more than all the rest.
+    fn decode_list(reply: Reply<'_>) -> Result<Vec<Self>, DecodeError> {
+        let mut elements = elements(reply)?;
+        let mut list = Vec::with_capacity(elements.len());
+        loop {
+            if let Some(bytes) = elements.take_short_string() {
+                list.push(bytes);
+            } else if let Some(element) = elements.next() {
+                let bytes = Self::decode(element);
+                list.push(bytes.map_err(|error| error.in_element(list.len()))?);
+            } else {
+                return Ok(list);
+            }
+        }
+    }
 }
 
 impl Decode for String {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         text(reply).map(str::to_owned)
     }

@@ -117,6 +117,7 @@ impl Frame {
     }
 
     /// Whether that many bytes are too few to keep all of these.
+    #[inline]
     fn is_small(&self, length: usize) -> bool {
         length < self.bytes.len() / 4
     }
@@ -274,12 +275,14 @@ impl<'f> Reply<'f> {
     }
 
     /// The RESP type of this value.
+    #[inline]
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.header.kind
     }
 
     /// Whether this is a null of RESP2 or RESP3.
+    #[inline]
     #[must_use]
     pub fn is_nil(&self) -> bool {
         self.kind() == Kind::Null
@@ -293,6 +296,7 @@ impl<'f> Reply<'f> {
     }
 
     /// The text of a string, double or big number; of a verbatim string, what follows its format.
+    #[inline]
     #[must_use]
     pub fn bytes(&self) -> Option<&'f [u8]> {
         let header = &self.header;
@@ -300,6 +304,7 @@ impl<'f> Reply<'f> {
     }
 
     /// What [`Reply::bytes`] returns, to keep: see [`Frame`] about what is copied.
+    #[inline]
     #[must_use]
     pub fn take_bytes(&self) -> Option<Bytes> {
         let header = &self.header;
@@ -346,6 +351,7 @@ impl<'f> Reply<'f> {
     }
 
     /// The elements of an array, set or push; of a map, each key followed by its value.
+    #[inline]
     #[must_use]
     pub fn elements(&self) -> Option<Elements<'f>> {
         let header = &self.header;
@@ -404,6 +410,7 @@ impl<'f> Reply<'f> {
         self.frame.bytes.get(self.at..end).unwrap_or_default()
     }
 
+    #[inline]
     fn payload(&self) -> &'f [u8] {
         self.frame
             .bytes
@@ -468,6 +475,21 @@ impl<'f> Iterator for Elements<'f> {
 impl ExactSizeIterator for Elements<'_> {}
 
 impl<'f> Elements<'f> {
+    /// Takes the next element if it is a string whose length has few digits; otherwise it is still
+    /// the next one.
+    #[inline]
+    pub(crate) fn take_short_string(&mut self) -> Option<Bytes> {
+        let bytes = &self.frame.bytes;
+        if self.entered || self.remaining == 0 || bytes.get(self.position) != Some(&b'$') {
+            return None;
+        }
+        let (length, body) = short_length(bytes, self.position + 1)?;
+        let end = body + length;
+        self.remaining -= 1;
+        self.position = end + 2;
+        Some(self.frame.take(body, end))
+    }
+
     /// The next element, whatever it is and whatever lies in front of it.
     fn advance(&mut self) -> Reply<'f> {
         let bytes = &self.frame.bytes;
@@ -634,6 +656,7 @@ impl Header {
     }
 
     /// How many values follow that belong to this one.
+    #[inline]
     pub(crate) fn children(&self) -> usize {
         let count = usize::try_from(self.number).unwrap_or_default();
         if self.kind == Kind::Map {
@@ -643,6 +666,7 @@ impl Header {
         }
     }
 
+    #[inline]
     pub(crate) fn is_text(&self) -> bool {
         matches!(
             self.kind,
