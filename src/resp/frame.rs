@@ -128,7 +128,8 @@ impl Frame {
         if from >= to || to > self.bytes.len() {
             return Bytes::new();
         }
-        if !self.shared && !(self.several && self.is_small(to - from)) {
+        let is_copied = self.shared || (self.several && self.is_small(to - from));
+        if !is_copied {
             return self.bytes.slice(from..to);
         }
         // The first byte tells enough, and looking behind attributes would take a pass over them for
