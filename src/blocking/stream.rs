@@ -3,6 +3,7 @@
 use std::{
     io::{self, IoSlice},
     net::TcpStream,
+    ops::RangeInclusive,
     time::{Duration, Instant},
 };
 
@@ -28,8 +29,8 @@ pub(super) trait Transport: io::Read + io::Write + Send {
 /// A connected socket.
 pub(super) struct Stream {
     transport: Box<dyn Transport>,
-    /// What the read time-out of the socket is set to.
-    read_timeout: Option<Duration>,
+    /// For which times left the read time-out of the socket is right; `None` while it has none.
+    read_timeout: Option<RangeInclusive<Duration>>,
     waiting: bool,
 }
 
@@ -99,22 +100,31 @@ impl Stream {
         self.transport.is_quiet()
     }
 
-    /// Sets how long a read waits, unless it is about that already.
+    /// Sets how long a read waits, unless that is about right already.
+    ///
+    /// It is less than what is left, since systems wake up an eighth too late; the caller then looks
+    /// at the clock and waits for the rest.
     fn wait_for(&mut self, rest: Option<Duration>) -> io::Result<()> {
-        let near = match (self.read_timeout, rest) {
+        let is_right = match (&self.read_timeout, rest) {
             (None, None) => true,
-            // A little longer is good enough, and spares a call to the system for each command.
-            (Some(set), Some(rest)) => set >= rest && set - rest <= rest / 64,
+            // Which spares a call to the system for each command.
+            (Some(right), Some(rest)) => right.contains(&rest),
             _ => false,
         };
-        if !near {
-            // The next one for the same time may come a moment sooner.
-            let set = rest.map(|rest| rest.saturating_add(rest / 128));
-            self.transport.set_read_timeout(set)?;
-            self.read_timeout = set;
+        if !is_right {
+            let right = rest.map(right_for);
+            let timeout = right.as_ref().map(|right| *right.start());
+            self.transport.set_read_timeout(timeout)?;
+            self.read_timeout = right;
         }
         Ok(())
     }
+}
+
+/// A read time-out for when so much time is left, and up to how much it is of use as well.
+fn right_for(rest: Duration) -> RangeInclusive<Duration> {
+    let timeout = (rest - rest / 8).max(SHORTEST_WAIT);
+    timeout..=rest.saturating_add(rest / 8)
 }
 
 impl Transport for TcpStream {
@@ -145,3 +155,26 @@ fn waits(error: &io::Error) -> bool {
 
 /// How long a write waits for room before it is time to read.
 const WRITE_WAIT: Duration = Duration::from_millis(2);
+
+/// The shortest read time-out; what is left of a time may be less than a system can wait for.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_that_ends_an_eighth_late_is_not_late() {
+        for rest in [1, 9, 100, 2000, 60_000].map(Duration::from_millis) {
+            let right = right_for(rest);
+            assert!(
+                *right.start() * 9 / 8 <= rest.max(SHORTEST_WAIT * 9 / 8),
+                "{right:?}"
+            );
+            // The calls behind this one have as much time, and a little less when they look.
+            assert!(right.contains(&rest) && right.contains(&(rest - rest / 16)));
+        }
+        assert!(!right_for(Duration::from_secs(2)).contains(&Duration::from_secs(1)));
+        assert!(!right_for(Duration::from_secs(1)).contains(&Duration::from_secs(2)));
+    }
+}
