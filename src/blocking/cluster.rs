@@ -38,7 +38,7 @@ use super::{
 use crate::{
     cluster::{
         self, Chance, DEDICATED, Direct, Directory, Done, Encoded, Next, NodeAddress, NodeId,
-        Parcel, Question, Request, Router, Sorted, Table, Wish, by_node, gone,
+        Parcel, Question, Request, Router, Sorted, Table, Wish, by_node, gone, replaced,
     },
     command::{Exchange, Patience, Place},
     config::{Address, Config},
@@ -386,8 +386,11 @@ impl Cluster {
         // Closing is not done under the lock, and neither is waking.
         drop(directory);
         drop(old);
-        for server in drained.reconnect.iter().chain(&drained.failed) {
+        for server in &drained.reconnect {
             server.disconnect();
+        }
+        for server in &drained.failed {
+            server.fail(&replaced());
         }
         for server in servers.iter().chain(&drained.forgotten) {
             server.wake_all();

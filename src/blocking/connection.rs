@@ -281,11 +281,9 @@ impl Connection {
     }
 
     fn lost(&mut self, error: io::Error) -> Error {
-        self.end(Error::io(
-            ErrorKind::Connection,
-            "reading or writing failed",
-            error,
-        ))
+        let ended = self.stream.ended().cloned();
+        let failed = || Error::io(ErrorKind::Connection, "reading or writing failed", error);
+        self.end(ended.unwrap_or_else(failed))
     }
 
     /// Closes the connection; the error tells whether anything of the exchange was written.

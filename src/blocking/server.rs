@@ -2,14 +2,16 @@
 //! a time.
 
 use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
+    mem,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
 use super::{
     connection::Connection,
-    dial::{dial, dial_within},
+    dial::{Dialled, dial, dial_within},
+    stream::Line,
 };
 use crate::{
     cluster::no_connection,
@@ -27,6 +29,8 @@ pub(super) struct Server {
     /// Where it is reached, which of a node the config does not say.
     address: Address,
     pool: Mutex<Books>,
+    /// What the connections run on, and perhaps those that are closed.
+    lines: Mutex<Vec<Weak<Line>>>,
 }
 
 /// A connection is large, and is moved a few times for each call.
@@ -66,6 +70,7 @@ impl Server {
     pub(super) fn at(config: Arc<Config>, address: Address) -> Self {
         Self {
             pool: Mutex::new(Pool::new(config.pool)),
+            lines: Mutex::default(),
             config,
             address,
         }
@@ -215,7 +220,7 @@ impl Server {
             return None;
         }
         let dialled = dial_within(&self.config, &self.address, allowed);
-        Some(dialled.map(Connection::new))
+        Some(dialled.map(|dialled| self.adopt(dialled)))
     }
 
     /// Lets all who wait for a connection see whether their wait is over.
@@ -229,6 +234,24 @@ impl Server {
         let closed = self.pool().clear();
         // Closing is not done under the lock.
         drop(closed);
+    }
+
+    /// Ends all connections, those that are used included; calls that are under way get the error.
+    pub(super) fn fail(&self, why: &Error) {
+        self.disconnect();
+        let lines = mem::take(&mut *lock(&self.lines));
+        for line in lines.iter().filter_map(Weak::upgrade) {
+            line.end(why.clone());
+        }
+    }
+
+    /// Takes a connection into use, and remembers how to end it.
+    fn adopt(&self, dialled: Dialled) -> Connection {
+        let mut lines = lock(&self.lines);
+        lines.retain(|line| line.strong_count() > 0);
+        lines.push(dialled.stream.line());
+        drop(lines);
+        Connection::new(dialled)
     }
 
     /// Asks the pool for a connection, perhaps instead of a dead one.
@@ -305,7 +328,7 @@ impl Server {
     }
 
     fn pool(&self) -> MutexGuard<'_, Books> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.pool)
     }
 }
 
@@ -366,7 +389,7 @@ impl Lent {
         let server = Arc::clone(&self.server);
         match dialled {
             Ok(dialled) => {
-                self.connection = Some(Box::new(Connection::new(dialled)));
+                self.connection = Some(Box::new(server.adopt(dialled)));
                 if let Some(lease) = &mut self.lease {
                     wake(server.pool().connected(lease, self.since));
                 }
@@ -434,6 +457,10 @@ impl Drop for Lent {
         drop(close);
         wake(woken);
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn wake(woken: impl IntoIterator<Item = Arc<Condvar>>) {

@@ -1,18 +1,25 @@
 //! The byte stream of a connection, whatever it runs on, and how long to wait for it.
 
 use std::{
-    io::{self, IoSlice},
-    net::TcpStream,
+    io::{self, IoSlice, Read, Write},
+    net::{Shutdown, TcpStream},
     ops::RangeInclusive,
+    sync::{Arc, OnceLock, Weak},
     time::{Duration, Instant},
 };
 
 use socket2::SockRef;
 
-use crate::socket;
+use crate::{error::Error, socket};
 
 /// What a [`Stream`] can run on: std's sockets have all of it.
-pub(super) trait Transport: io::Read + io::Write + Send {
+pub(super) trait Transport: Send + Sync {
+    fn read(&self, bytes: &mut [u8]) -> io::Result<usize>;
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+
     /// How long a read waits.
     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
 
@@ -24,14 +31,33 @@ pub(super) trait Transport: io::Read + io::Write + Send {
 
     /// Whether the peer has neither sent anything that was not read nor closed.
     fn is_quiet(&self) -> bool;
+
+    /// Ends both directions, also for who reads or writes at the moment.
+    fn shut_down(&self) -> io::Result<()>;
 }
 
 /// A connected socket.
 pub(super) struct Stream {
-    transport: Box<dyn Transport>,
+    line: Arc<Line>,
     /// For which times left the read time-out of the socket is right; `None` while it has none.
     read_timeout: Option<RangeInclusive<Duration>>,
     waiting: bool,
+}
+
+/// What a [`Stream`] runs on, which others may end while it is used.
+pub(super) struct Line {
+    transport: Box<dyn Transport>,
+    ended: OnceLock<Error>,
+}
+
+impl Line {
+    /// Ends the stream, so that whoever uses it learns at once why.
+    pub(super) fn end(&self, why: Error) {
+        if self.ended.set(why).is_ok() {
+            // It can only fail where there is nothing to end any more.
+            let _ = self.transport.shut_down();
+        }
+    }
 }
 
 impl Stream {
@@ -40,10 +66,23 @@ impl Stream {
         transport.set_read_timeout(None)?;
         transport.set_write_timeout(Some(WRITE_WAIT))?;
         Ok(Self {
-            transport: Box::new(transport),
+            line: Arc::new(Line {
+                transport: Box::new(transport),
+                ended: OnceLock::new(),
+            }),
             read_timeout: None,
             waiting: true,
         })
+    }
+
+    /// For whoever may have to end it.
+    pub(super) fn line(&self) -> Weak<Line> {
+        Arc::downgrade(&self.line)
+    }
+
+    /// Why it was ended, if somebody else has done that.
+    pub(super) fn ended(&self) -> Option<&Error> {
+        self.line.ended.get()
     }
 
     /// Reads what has come, and waits for it until `deadline`.
@@ -62,7 +101,7 @@ impl Stream {
                 }
                 self.wait_for(rest)?;
             }
-            match self.transport.read(bytes) {
+            match self.line.transport.read(bytes) {
                 Err(error) if waits(&error) && !self.waiting => return Ok(None),
                 Err(error) if waits(&error) || error.kind() == io::ErrorKind::Interrupted => {}
                 result => return result.map(Some),
@@ -76,8 +115,8 @@ impl Stream {
     pub(super) fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         loop {
             let written = match slices {
-                [bytes] => self.transport.write(bytes),
-                slices => self.transport.write_vectored(slices),
+                [bytes] => self.line.transport.write(bytes),
+                slices => self.line.transport.write_vectored(slices),
             };
             match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -90,14 +129,14 @@ impl Stream {
 
     /// Says whether a read waits.
     pub(super) fn set_waiting(&mut self, waiting: bool) -> io::Result<()> {
-        self.transport.set_nonblocking(!waiting)?;
+        self.line.transport.set_nonblocking(!waiting)?;
         self.waiting = waiting;
         Ok(())
     }
 
     /// Whether the peer has neither sent anything that was not read nor closed.
     pub(super) fn is_quiet(&self) -> bool {
-        self.transport.is_quiet()
+        self.line.transport.is_quiet()
     }
 
     /// Sets how long a read waits, unless that is about right already.
@@ -114,7 +153,7 @@ impl Stream {
         if !is_right {
             let right = rest.map(right_for);
             let timeout = right.as_ref().map(|right| *right.start());
-            self.transport.set_read_timeout(timeout)?;
+            self.line.transport.set_read_timeout(timeout)?;
             self.read_timeout = right;
         }
         Ok(())
@@ -128,6 +167,18 @@ fn right_for(rest: Duration) -> RangeInclusive<Duration> {
 }
 
 impl Transport for TcpStream {
+    fn read(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        (&mut &*self).read(bytes)
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        (&mut &*self).write(bytes)
+    }
+
+    fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&mut &*self).write_vectored(slices)
+    }
+
     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.set_read_timeout(timeout)
     }
@@ -142,6 +193,10 @@ impl Transport for TcpStream {
 
     fn is_quiet(&self) -> bool {
         socket::is_quiet(&SockRef::from(self))
+    }
+
+    fn shut_down(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Both)
     }
 }
 
@@ -176,5 +231,21 @@ mod tests {
         }
         assert!(!right_for(Duration::from_secs(2)).contains(&Duration::from_secs(1)));
         assert!(!right_for(Duration::from_secs(1)).contains(&Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn who_reads_learns_that_somebody_else_has_ended_the_stream() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut stream = Stream::new(socket).unwrap();
+        let line = stream.line();
+        let reader = std::thread::spawn(move || {
+            let read = stream.read(&mut [0; 8], None).unwrap();
+            (read, stream.ended().map(Error::to_string))
+        });
+        let why = Error::argument("for a test");
+        line.upgrade().unwrap().end(why.clone());
+        assert_eq!(reader.join().unwrap(), (Some(0), Some(why.to_string())));
+        assert!(line.upgrade().is_none());
     }
 }
