@@ -223,6 +223,11 @@ impl Server {
         Some(dialled.map(|dialled| self.adopt(dialled)))
     }
 
+    /// Why there is no connection, while nobody may try to make one.
+    pub(super) fn failure(&self) -> Option<Error> {
+        self.pool().failure(Instant::now()).cloned()
+    }
+
     /// Lets all who wait for a connection see whether their wait is over.
     pub(super) fn wake_all(&self) {
         let waiters = self.pool().waiters();
