@@ -911,6 +911,25 @@ fn who_waits_for_a_connection_to_a_frozen_node_goes_to_its_successor() {
 }
 
 #[test]
+fn who_calls_a_dead_node_learns_that_it_cannot_be_reached() {
+    let (cluster, client) = own(Variant::Valkey91, "?response_timeout=100ms");
+    let key = key_in_slot(0);
+    client.set(&key, "1").send().unwrap();
+    let primary = cluster.primary_of(0).unwrap();
+    let replica = cluster.replicas_of(&primary).unwrap().remove(0);
+    let outages = [&replica, &primary].map(|node| cluster.kill(node).unwrap());
+    for _ in 0..30 {
+        let error = client.incr(&key).send().unwrap_err();
+        // And not that no connection was free.
+        assert!(
+            matches!(error.kind(), ErrorKind::Connect | ErrorKind::Connection),
+            "{error}"
+        );
+    }
+    drop(outages);
+}
+
+#[test]
 fn calls_do_not_wait_for_a_silent_node_that_was_replaced() {
     for variant in VARIANTS {
         let (cluster, client) = own(variant, "?response_timeout=60s&topology_refresh=300ms");

@@ -146,12 +146,7 @@ impl Measure {
 }
 
 /// Sends a command on a connection of the pool, or on another one if all of them are in use.
-///
-/// Nobody waits for the next attempt to reach a node that cannot be reached: others can be asked.
 fn send(server: &Arc<Server>, command: impl Command) -> Result<Frame> {
-    if let Some(failure) = server.failure() {
-        return Err(failure);
-    }
     let now = Instant::now();
     let deadline = now.checked_add(PATIENCE);
     let (exchange, limit) = (Single(command), Limit::Whole(deadline));

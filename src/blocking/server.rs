@@ -160,10 +160,10 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// There is none in time, or an attempt to make one has failed.
+    /// There is none in time, or an attempt to make one has failed, be it a moment ago.
     pub(super) fn lend_within(self: &Arc<Self>, wait: Wait<'_>) -> Result<Option<Lent>> {
         let mut now = wait.since;
-        let mut asked = self.ask(None, now);
+        let mut asked = self.ask_or_fail(None, now);
         let mut waited = false;
         loop {
             let turn = match asked {
@@ -187,7 +187,7 @@ impl Server {
                         return Ok(Some(lent));
                     }
                     waited = true;
-                    self.ask(lent.lease.take(), now)
+                    self.ask_or_fail(lent.lease.take(), now)
                 }
                 Turn::Connect(mut lease) => {
                     let mut pool = self.pool();
@@ -221,11 +221,6 @@ impl Server {
         }
         let dialled = dial_within(&self.config, &self.address, allowed);
         Some(dialled.map(|dialled| self.adopt(dialled)))
-    }
-
-    /// Why there is no connection, while nobody may try to make one.
-    pub(super) fn failure(&self) -> Option<Error> {
-        self.pool().failure(Instant::now()).cloned()
     }
 
     /// Lets all who wait for a connection see whether their wait is over.
@@ -269,6 +264,24 @@ impl Server {
             None => pool.ask(now, Arc::default),
             Some(lease) => pool.ask_again(lease, now, Arc::default),
         })
+    }
+
+    /// The same, but nobody waits until another attempt to connect is allowed: there may be other
+    /// ways, and whoever decides about them has to know.
+    fn ask_or_fail(
+        self: &Arc<Self>,
+        dead: Option<Lease>,
+        now: Instant,
+    ) -> Asked<Box<Connection>, Arc<Condvar>> {
+        let asked = self.ask(dead, now);
+        if let Asked::Wait(ticket, _) = &asked {
+            let mut pool = self.pool();
+            if let Some(failure) = pool.failure(now).cloned() {
+                let turn = pool.leave(*ticket, now);
+                return Asked::Turn(turn.unwrap_or(Turn::Failed(failure)));
+            }
+        }
+        asked
     }
 
     /// Asks the pool for something, and does what it wants done.
