@@ -324,11 +324,19 @@ impl<'p> Answer<'p> {
             && let Some(event) = state.poll_event()?
         {
             match event {
-                Event::Reply { frame, last, .. } => {
+                Event::Reply {
+                    waiter: (),
+                    frame,
+                    last,
+                } => {
                     self.frames.push(frame);
                     self.chunks -= usize::from(last);
                 }
-                Event::Replies { run, last, .. } => {
+                Event::Replies {
+                    waiter: (),
+                    run,
+                    last,
+                } => {
                     self.frames.push_run(run);
                     self.chunks -= usize::from(last);
                 }
