@@ -525,9 +525,14 @@ impl<C, W: Clone> Pool<C, W> {
         Some(lease)
     }
 
+    /// Whether there may be idle connections that are to be closed.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.next_expiry.is_some_and(|expiry| expiry <= now)
+    }
+
     /// Takes out the idle connections that are to be closed.
     pub(crate) fn sweep(&mut self, now: Instant) -> Vec<C> {
-        if self.next_expiry.is_none_or(|expiry| expiry > now) {
+        if !self.is_due(now) {
             return Vec::new();
         }
         let timeout = self.options.idle_timeout;

@@ -145,7 +145,7 @@ impl Cluster {
             is_over: &|| self.changes() != changes,
         };
         let came = match server.lend_within(wait) {
-            Ok(lent) => lent?.call(exchange, now, Limit::Whole(deadline)),
+            Ok(lent) => lent?.call(exchange, Limit::Whole(deadline)),
             Err(error) => Err(error),
         };
         let course = Course {
@@ -526,11 +526,7 @@ impl Cluster {
         };
         let parcel = Parcel { requests, patience };
         match server.lend_within(wait) {
-            Ok(lent) => {
-                let mut lent = lent?;
-                let since = lent.since();
-                Some(lent.call(&parcel, since, limit).map(Frames::into_vec))
-            }
+            Ok(lent) => Some(lent?.call(&parcel, limit).map(Frames::into_vec)),
             Err(error) => Some(Err(error)),
         }
     }

@@ -98,10 +98,7 @@ impl Server {
         let limit = Limit::Each(self.config.response_timeout);
         let mut retried = false;
         loop {
-            let mut lent = self.lend()?;
-            let now = lent.since;
-            let result = lent.call(exchange, now, limit);
-            drop(lent);
+            let result = self.lend()?.call(exchange, limit);
             match result {
                 Ok(frames) => return exchange.finish(&frames),
                 Err(error) if !retried && is_retried(&error) => retried = true,
@@ -287,7 +284,7 @@ impl Server {
     /// Asks the pool for something, and does what it wants done.
     fn with_pool<T>(self: &Arc<Self>, now: Instant, ask: impl FnOnce(&mut Books) -> T) -> T {
         let mut pool = self.pool();
-        let closed = pool.sweep(now);
+        let closed = pool.is_due(now).then(|| pool.sweep(now));
         let asked = ask(&mut pool);
         let lacking = pool.fill(now);
         drop(pool);
@@ -369,25 +366,17 @@ impl Lent {
         &self.server
     }
 
-    /// When it was lent.
-    pub(super) fn since(&self) -> Instant {
-        self.since
-    }
-
     pub(super) fn connection(&mut self) -> Result<&mut Connection> {
         self.connection
             .as_deref_mut()
             .ok_or_else(|| Error::new(ErrorKind::Connection, "the connection is gone"))
     }
 
-    /// Sends an exchange that asks for no pushes, and waits for all frames that answer it.
-    pub(super) fn call<E: Exchange>(
-        &mut self,
-        exchange: &E,
-        now: Instant,
-        limit: Limit,
-    ) -> Result<Frames> {
-        self.connection()?.call(exchange, now, limit, None)
+    /// Sends an exchange that asks for no pushes as soon as the connection is lent, and waits for all
+    /// frames that answer it.
+    pub(super) fn call<E: Exchange>(mut self, exchange: &E, limit: Limit) -> Result<Frames> {
+        let since = self.since;
+        self.connection()?.call(exchange, since, limit, None)
     }
 
     /// Closes the connection, so that it will not go back.
