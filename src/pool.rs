@@ -330,6 +330,12 @@ impl<C, W: Clone> Pool<C, W> {
         self.failing.is_some() || self.for_line > 0
     }
 
+    /// Why there is no connection, while no attempt to make one is allowed.
+    pub(crate) fn failure(&self, now: Instant) -> Option<&Error> {
+        let failing = self.failing.as_ref()?;
+        (self.open == 0 && failing.retry_at > now).then_some(&failing.error)
+    }
+
     /// Whether no connection is free and none may be made.
     pub(crate) fn is_used_up(&self) -> bool {
         self.idle.is_empty() && self.open >= self.options.max
@@ -519,9 +525,14 @@ impl<C, W: Clone> Pool<C, W> {
         Some(lease)
     }
 
+    /// Whether there may be idle connections that are to be closed.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.next_expiry.is_some_and(|expiry| expiry <= now)
+    }
+
     /// Takes out the idle connections that are to be closed.
     pub(crate) fn sweep(&mut self, now: Instant) -> Vec<C> {
-        if self.next_expiry.is_none_or(|expiry| expiry > now) {
+        if !self.is_due(now) {
             return Vec::new();
         }
         let timeout = self.options.idle_timeout;
@@ -967,8 +978,11 @@ mod tests {
             let failed = script.look(waiting, 0);
             assert!(matches!(failed, Some(Turn::Failed(_))), "{failed:?}");
         }
-        let pause = script.pool.failing.as_ref().unwrap().retry_at - script.start;
+        let retry_at = script.pool.failing.as_ref().unwrap().retry_at;
+        let pause = retry_at - script.start;
         assert!(pause <= Duration::from_millis(50), "{pause:?}");
+        assert!(script.pool.failure(script.start).is_some());
+        assert!(script.pool.failure(retry_at).is_none(), "somebody may try");
 
         let (d, e) = (script.wait('d'), script.wait('e'));
         let Some(Turn::Connect(mut probe)) = script.look(d, 1) else {

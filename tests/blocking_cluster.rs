@@ -911,6 +911,59 @@ fn who_waits_for_a_connection_to_a_frozen_node_goes_to_its_successor() {
 }
 
 #[test]
+fn who_calls_a_dead_node_learns_that_it_cannot_be_reached() {
+    let (cluster, client) = own(Variant::Valkey91, "?response_timeout=100ms");
+    let key = key_in_slot(0);
+    client.set(&key, "1").send().unwrap();
+    let primary = cluster.primary_of(0).unwrap();
+    let replica = cluster.replicas_of(&primary).unwrap().remove(0);
+    let outages = [&replica, &primary].map(|node| cluster.kill(node).unwrap());
+    for _ in 0..30 {
+        let error = client.incr(&key).send().unwrap_err();
+        // And not that no connection was free.
+        assert!(
+            matches!(error.kind(), ErrorKind::Connect | ErrorKind::Connection),
+            "{error}"
+        );
+    }
+    drop(outages);
+}
+
+#[test]
+fn calls_do_not_wait_for_a_silent_node_that_was_replaced() {
+    for variant in VARIANTS {
+        let (cluster, client) = own(variant, "?response_timeout=60s&topology_refresh=300ms");
+        let key = key_in_slot(0);
+        client.set(&key, "1").send().unwrap();
+        // A connection for each of them, since a silent node makes none.
+        drop([(); 3].map(|()| client.dedicated_for(&key).unwrap()));
+        let primary = cluster.primary_of(0).unwrap();
+        let dedicated = client.dedicated_for(&key).unwrap();
+        let outage = cluster.pause(&primary).unwrap();
+        // The one may be done again, the others not; all would have a minute, and the last for ever.
+        let read = thread::spawn({
+            let (client, key) = (client.clone(), key.clone());
+            move || client.get(key).send()
+        });
+        let written = thread::spawn({
+            let (client, key) = (client.clone(), key.clone());
+            move || client.incr(key).send()
+        });
+        let message = dedicated.next_push(None);
+        assert!(cluster.primary_of(0).unwrap().id() != primary.id());
+        let read = read.join().unwrap().unwrap();
+        assert_eq!(read, Some(bytes("1")), "{variant}");
+        let error = written.join().unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
+        assert!(error.may_have_executed());
+        assert!(error.to_string().contains("has replaced it"), "{error}");
+        assert_eq!(message.unwrap_err().kind(), ErrorKind::Connection);
+        cluster.resume(&primary).unwrap();
+        drop(outage);
+    }
+}
+
+#[test]
 fn each_node_answers_for_itself_though_one_is_dead_and_one_is_frozen() {
     let (cluster, client) = own(Variant::Valkey91, "?response_timeout=1s&connect_timeout=1s");
     let answers = client.each_node().send(cmd::ping()).unwrap();

@@ -21,7 +21,7 @@ use crate::{
     command::Exchange,
     config::Config,
     error::{Error, ErrorKind, Outcome, Phase, Result},
-    protocol::{Event, Flush, Gate, Greeting, Queue, Sent, Ticket, Turn},
+    protocol::{Flush, Gate, Greeting, Queue, Sent, Ticket, Turn, Whose},
     resp::{Frame, Frames, Run},
 };
 
@@ -384,16 +384,11 @@ impl Core {
             ..
         } = &mut *state;
         for frame in frames {
-            match queue.accept(frame)? {
-                Event::Reply {
-                    waiter,
-                    frame,
-                    last,
-                } => wakers.extend(waiting.reply(waiter, frame, last)),
-                Event::Replies { waiter, run, last } => {
-                    wakers.extend(waiting.replies(waiter, run, last));
+            match queue.accept(&frame)? {
+                Whose::Reply { waiter, last } => {
+                    wakers.extend(waiting.reply(waiter, frame, last));
                 }
-                Event::Push(frame) if self.keeps_pushes => {
+                Whose::Push if self.keeps_pushes => {
                     pushed = true;
                     pushes.bytes = pushes.bytes.saturating_add(frame.as_bytes().len());
                     pushes.frames.push_back(frame);
@@ -405,7 +400,7 @@ impl Core {
                         ));
                     }
                 }
-                Event::Push(_) | Event::Swallowed => {}
+                Whose::Push | Whose::Swallowed => {}
             }
         }
         wakers.extend(state.admit());
@@ -434,7 +429,7 @@ impl Core {
             drop(state);
             return self.deliver(run.frames(), wakers, outlook).map(drop);
         }
-        if let Event::Replies { waiter, run, last } = state.queue.accept_run(run)? {
+        if let Whose::Reply { waiter, last } = state.queue.accept_run(run.len())? {
             wakers.extend(state.waiting.replies(waiter, run, last));
         }
         wakers.extend(state.admit());

@@ -38,7 +38,7 @@ use super::{
 use crate::{
     cluster::{
         self, Chance, DEDICATED, Direct, Directory, Done, Encoded, Next, NodeAddress, NodeId,
-        Parcel, Question, Request, Router, Sorted, Table, Wish, by_node, gone,
+        Parcel, Question, Request, Router, Sorted, Table, Wish, by_node, gone, replaced,
     },
     command::{Exchange, Patience, Place},
     config::{Address, Config},
@@ -145,7 +145,7 @@ impl Cluster {
             is_over: &|| self.changes() != changes,
         };
         let came = match server.lend_within(wait) {
-            Ok(lent) => lent?.call(exchange, now, Limit::Whole(deadline)),
+            Ok(lent) => lent?.call(exchange, Limit::Whole(deadline)),
             Err(error) => Err(error),
         };
         let course = Course {
@@ -386,8 +386,11 @@ impl Cluster {
         // Closing is not done under the lock, and neither is waking.
         drop(directory);
         drop(old);
-        for server in drained.reconnect.iter().chain(&drained.failed) {
+        for server in &drained.reconnect {
             server.disconnect();
+        }
+        for server in &drained.failed {
+            server.fail(&replaced());
         }
         for server in servers.iter().chain(&drained.forgotten) {
             server.wake_all();
@@ -523,11 +526,7 @@ impl Cluster {
         };
         let parcel = Parcel { requests, patience };
         match server.lend_within(wait) {
-            Ok(lent) => {
-                let mut lent = lent?;
-                let since = lent.since();
-                Some(lent.call(&parcel, since, limit).map(Frames::into_vec))
-            }
+            Ok(lent) => Some(lent?.call(&parcel, limit).map(Frames::into_vec)),
             Err(error) => Some(Err(error)),
         }
     }

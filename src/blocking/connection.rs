@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, IoSlice},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{dial::Dialled, stream::Stream};
@@ -32,6 +32,8 @@ pub(super) struct Answer<'p> {
     /// How many requests were sent, if that is not all.
     next: Option<usize>,
     limit: Limit,
+    /// How long that is until the deadline, as long as nothing was waited for since it was known.
+    rest: Option<Duration>,
     /// When the chunk that was sent last must have been written.
     write_by: Option<Instant>,
     /// When all chunks that were sent must have been answered.
@@ -58,8 +60,8 @@ impl Connection {
 
     /// Sends an exchange and waits for all frames that answer it.
     ///
-    /// The time is counted from `now`; the limit is what the server may take in addition to the
-    /// patience of the exchange.
+    /// The time is counted from `now`, which must be the time; the limit is what the server may take
+    /// in addition to the patience of the exchange.
     pub(super) fn call<'p, E: Exchange>(
         &mut self,
         exchange: &E,
@@ -69,6 +71,7 @@ impl Connection {
     ) -> Result<Frames> {
         let mut answer = Answer::new(limit, pushes);
         self.begin(exchange, now, &mut answer)?;
+        answer.rest = limit.with(exchange.patience()).rest(now);
         self.complete(exchange, &mut answer)?;
         Ok(answer.into_frames())
     }
@@ -86,7 +89,10 @@ impl Connection {
         let patience = exchange.patience();
         answer.blocking = patience != Patience::None;
         answer.write_by = answer.limit.deadline(|| now);
-        answer.deadline = answer.limit.with(patience).deadline(|| now);
+        answer.deadline = match patience {
+            Patience::None => answer.write_by,
+            _ => answer.limit.with(patience).deadline(|| now),
+        };
         self.send(exchange, 0, answer)
     }
 
@@ -98,6 +104,7 @@ impl Connection {
     ) -> Result<()> {
         self.write(answer)?;
         while let Some(first) = answer.next {
+            answer.rest = None;
             // The server shall not have to keep many replies.
             self.read_available(answer)?;
             answer.deadline = answer.limit.deadline(Instant::now);
@@ -143,7 +150,7 @@ impl Connection {
                     return Ok(Some(frame));
                 }
             }
-            if self.fill(deadline)?.is_none() {
+            if self.fill(deadline, None)?.is_none() {
                 return Ok(None);
             }
         }
@@ -200,6 +207,7 @@ impl Connection {
     /// Writes everything, and reads what comes meanwhile whenever not everything fits.
     fn write(&mut self, answer: &mut Answer<'_>) -> Result<()> {
         while !self.output.is_empty() {
+            answer.rest = None;
             self.read_available(answer)?;
             if answer.write_by.is_some_and(|end| end <= Instant::now()) {
                 return Err(self.end(Error::new(
@@ -222,9 +230,8 @@ impl Connection {
 
     /// Reads until the answer is complete, or until then; says whether it is.
     fn read_until(&mut self, end: Option<Instant>, answer: &mut Answer<'_>) -> Result<bool> {
-        self.drain(answer)?;
         while answer.chunks > 0 {
-            if self.fill(end)?.is_some() {
+            if self.fill(end, answer.rest.take())?.is_some() {
                 self.drain(answer)?;
                 continue;
             }
@@ -240,7 +247,7 @@ impl Connection {
         self.stream
             .set_waiting(false)
             .map_err(|error| self.lost(error))?;
-        while self.fill(None)?.is_some() {
+        while self.fill(None, None)?.is_some() {
             self.drain(answer)?;
         }
         self.stream
@@ -256,11 +263,11 @@ impl Connection {
     }
 
     /// Reads once; `None` says that the deadline has come, or that nothing has if it must not wait.
-    fn fill(&mut self, deadline: Option<Instant>) -> Result<Option<()>> {
+    fn fill(&mut self, deadline: Option<Instant>, rest: Option<Duration>) -> Result<Option<()>> {
         let Self { stream, state, .. } = self;
         let mut in_time = true;
         let read = state.receiver().fill(|bytes| {
-            let length = stream.read(bytes, deadline)?;
+            let length = stream.read(bytes, deadline, rest)?;
             in_time = length.is_some();
             Ok(length.unwrap_or(0))
         });
@@ -281,11 +288,9 @@ impl Connection {
     }
 
     fn lost(&mut self, error: io::Error) -> Error {
-        self.end(Error::io(
-            ErrorKind::Connection,
-            "reading or writing failed",
-            error,
-        ))
+        let ended = self.stream.ended().cloned();
+        let failed = || Error::io(ErrorKind::Connection, "reading or writing failed", error);
+        self.end(ended.unwrap_or_else(failed))
     }
 
     /// Closes the connection; the error tells whether anything of the exchange was written.
@@ -307,6 +312,7 @@ impl<'p> Answer<'p> {
             chunks: 0,
             next: None,
             limit,
+            rest: None,
             write_by: None,
             deadline: None,
             blocking: false,
@@ -326,11 +332,19 @@ impl<'p> Answer<'p> {
             && let Some(event) = state.poll_event()?
         {
             match event {
-                Event::Reply { frame, last, .. } => {
+                Event::Reply {
+                    waiter: (),
+                    frame,
+                    last,
+                } => {
                     self.frames.push(frame);
                     self.chunks -= usize::from(last);
                 }
-                Event::Replies { run, last, .. } => {
+                Event::Replies {
+                    waiter: (),
+                    run,
+                    last,
+                } => {
                     self.frames.push_run(run);
                     self.chunks -= usize::from(last);
                 }

@@ -162,7 +162,7 @@ fn greet(config: &Config, mut stream: Stream, budget: &Budget) -> Result<Dialled
         }
         let mut in_time = true;
         let read = receiver.fill(|bytes| {
-            let length = stream.read(bytes, budget.end)?;
+            let length = stream.read(bytes, budget.end, None)?;
             in_time = length.is_some();
             Ok(length.unwrap_or(0))
         });

@@ -91,11 +91,7 @@ fn call_each<E: Exchange>(
         return write_and_read(lent, &chosen, limit);
     }
     // Nobody may keep a connection to one node while waiting for one to another.
-    let call = |server: &Arc<Server>| {
-        let mut lent = server.lend()?;
-        let since = lent.since();
-        lent.call(&chosen, since, limit)
-    };
+    let call = |server: &Arc<Server>| server.lend()?.call(&chosen, limit);
     let tasks = servers
         .iter()
         .map(|server| Box::new(move || call(server)) as Task<'_, _>);

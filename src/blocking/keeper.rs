@@ -151,15 +151,15 @@ fn send(server: &Arc<Server>, command: impl Command) -> Result<Frame> {
     let deadline = now.checked_add(PATIENCE);
     let (exchange, limit) = (Single(command), Limit::Whole(deadline));
     let frames = match server.spare(PATIENCE) {
-        Some(spare) => spare?.call(&exchange, now, limit, None)?,
+        Some(spare) => spare?.call(&exchange, Instant::now(), limit, None)?,
         None => {
             let wait = Wait {
                 since: now,
                 deadline,
                 is_over: &|| false,
             };
-            let mut lent = server.lend_within(wait)?.ok_or_else(late)?;
-            lent.call(&exchange, now, limit)?
+            let lent = server.lend_within(wait)?.ok_or_else(late)?;
+            lent.call(&exchange, limit)?
         }
     };
     frames.into_vec().pop().ok_or_else(late)

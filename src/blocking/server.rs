@@ -2,14 +2,16 @@
 //! a time.
 
 use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
+    mem,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
 use super::{
     connection::Connection,
-    dial::{dial, dial_within},
+    dial::{Dialled, dial, dial_within},
+    stream::Line,
 };
 use crate::{
     cluster::no_connection,
@@ -27,6 +29,8 @@ pub(super) struct Server {
     /// Where it is reached, which of a node the config does not say.
     address: Address,
     pool: Mutex<Books>,
+    /// What the connections run on, and perhaps those that are closed.
+    lines: Mutex<Vec<Weak<Line>>>,
 }
 
 /// A connection is large, and is moved a few times for each call.
@@ -66,6 +70,7 @@ impl Server {
     pub(super) fn at(config: Arc<Config>, address: Address) -> Self {
         Self {
             pool: Mutex::new(Pool::new(config.pool)),
+            lines: Mutex::default(),
             config,
             address,
         }
@@ -93,10 +98,7 @@ impl Server {
         let limit = Limit::Each(self.config.response_timeout);
         let mut retried = false;
         loop {
-            let mut lent = self.lend()?;
-            let now = lent.since;
-            let result = lent.call(exchange, now, limit);
-            drop(lent);
+            let result = self.lend()?.call(exchange, limit);
             match result {
                 Ok(frames) => return exchange.finish(&frames),
                 Err(error) if !retried && is_retried(&error) => retried = true,
@@ -155,10 +157,10 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// There is none in time, or an attempt to make one has failed.
+    /// There is none in time, or an attempt to make one has failed, be it a moment ago.
     pub(super) fn lend_within(self: &Arc<Self>, wait: Wait<'_>) -> Result<Option<Lent>> {
         let mut now = wait.since;
-        let mut asked = self.ask(None, now);
+        let mut asked = self.ask_or_fail(None, now);
         let mut waited = false;
         loop {
             let turn = match asked {
@@ -182,7 +184,7 @@ impl Server {
                         return Ok(Some(lent));
                     }
                     waited = true;
-                    self.ask(lent.lease.take(), now)
+                    self.ask_or_fail(lent.lease.take(), now)
                 }
                 Turn::Connect(mut lease) => {
                     let mut pool = self.pool();
@@ -215,7 +217,7 @@ impl Server {
             return None;
         }
         let dialled = dial_within(&self.config, &self.address, allowed);
-        Some(dialled.map(Connection::new))
+        Some(dialled.map(|dialled| self.adopt(dialled)))
     }
 
     /// Lets all who wait for a connection see whether their wait is over.
@@ -231,6 +233,24 @@ impl Server {
         drop(closed);
     }
 
+    /// Ends all connections, those that are used included; calls that are under way get the error.
+    pub(super) fn fail(&self, why: &Error) {
+        self.disconnect();
+        let lines = mem::take(&mut *lock(&self.lines));
+        for line in lines.iter().filter_map(Weak::upgrade) {
+            line.end(why.clone());
+        }
+    }
+
+    /// Takes a connection into use, and remembers how to end it.
+    fn adopt(&self, dialled: Dialled) -> Connection {
+        let mut lines = lock(&self.lines);
+        lines.retain(|line| line.strong_count() > 0);
+        lines.push(dialled.stream.line());
+        drop(lines);
+        Connection::new(dialled)
+    }
+
     /// Asks the pool for a connection, perhaps instead of a dead one.
     fn ask(
         self: &Arc<Self>,
@@ -243,10 +263,28 @@ impl Server {
         })
     }
 
+    /// The same, but nobody waits until another attempt to connect is allowed: there may be other
+    /// ways, and whoever decides about them has to know.
+    fn ask_or_fail(
+        self: &Arc<Self>,
+        dead: Option<Lease>,
+        now: Instant,
+    ) -> Asked<Box<Connection>, Arc<Condvar>> {
+        let asked = self.ask(dead, now);
+        if let Asked::Wait(ticket, _) = &asked {
+            let mut pool = self.pool();
+            if let Some(failure) = pool.failure(now).cloned() {
+                let turn = pool.leave(*ticket, now);
+                return Asked::Turn(turn.unwrap_or(Turn::Failed(failure)));
+            }
+        }
+        asked
+    }
+
     /// Asks the pool for something, and does what it wants done.
     fn with_pool<T>(self: &Arc<Self>, now: Instant, ask: impl FnOnce(&mut Books) -> T) -> T {
         let mut pool = self.pool();
-        let closed = pool.sweep(now);
+        let closed = pool.is_due(now).then(|| pool.sweep(now));
         let asked = ask(&mut pool);
         let lacking = pool.fill(now);
         drop(pool);
@@ -305,7 +343,7 @@ impl Server {
     }
 
     fn pool(&self) -> MutexGuard<'_, Books> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.pool)
     }
 }
 
@@ -328,25 +366,17 @@ impl Lent {
         &self.server
     }
 
-    /// When it was lent.
-    pub(super) fn since(&self) -> Instant {
-        self.since
-    }
-
     pub(super) fn connection(&mut self) -> Result<&mut Connection> {
         self.connection
             .as_deref_mut()
             .ok_or_else(|| Error::new(ErrorKind::Connection, "the connection is gone"))
     }
 
-    /// Sends an exchange that asks for no pushes, and waits for all frames that answer it.
-    pub(super) fn call<E: Exchange>(
-        &mut self,
-        exchange: &E,
-        now: Instant,
-        limit: Limit,
-    ) -> Result<Frames> {
-        self.connection()?.call(exchange, now, limit, None)
+    /// Sends an exchange that asks for no pushes as soon as the connection is lent, and waits for all
+    /// frames that answer it.
+    pub(super) fn call<E: Exchange>(mut self, exchange: &E, limit: Limit) -> Result<Frames> {
+        let since = self.since;
+        self.connection()?.call(exchange, since, limit, None)
     }
 
     /// Closes the connection, so that it will not go back.
@@ -366,7 +396,7 @@ impl Lent {
         let server = Arc::clone(&self.server);
         match dialled {
             Ok(dialled) => {
-                self.connection = Some(Box::new(Connection::new(dialled)));
+                self.connection = Some(Box::new(server.adopt(dialled)));
                 if let Some(lease) = &mut self.lease {
                     wake(server.pool().connected(lease, self.since));
                 }
@@ -434,6 +464,10 @@ impl Drop for Lent {
         drop(close);
         wake(woken);
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn wake(woken: impl IntoIterator<Item = Arc<Condvar>>) {

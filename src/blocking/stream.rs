@@ -1,17 +1,25 @@
 //! The byte stream of a connection, whatever it runs on, and how long to wait for it.
 
 use std::{
-    io::{self, IoSlice},
-    net::TcpStream,
+    io::{self, IoSlice, Read, Write},
+    net::{Shutdown, TcpStream},
+    ops::RangeInclusive,
+    sync::{Arc, OnceLock, Weak},
     time::{Duration, Instant},
 };
 
 use socket2::SockRef;
 
-use crate::socket;
+use crate::{error::Error, socket};
 
 /// What a [`Stream`] can run on: std's sockets have all of it.
-pub(super) trait Transport: io::Read + io::Write + Send {
+pub(super) trait Transport: Send + Sync {
+    fn read(&self, bytes: &mut [u8]) -> io::Result<usize>;
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+
     /// How long a read waits.
     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()>;
 
@@ -23,14 +31,33 @@ pub(super) trait Transport: io::Read + io::Write + Send {
 
     /// Whether the peer has neither sent anything that was not read nor closed.
     fn is_quiet(&self) -> bool;
+
+    /// Ends both directions, also for who reads or writes at the moment.
+    fn shut_down(&self) -> io::Result<()>;
 }
 
 /// A connected socket.
 pub(super) struct Stream {
-    transport: Box<dyn Transport>,
-    /// What the read time-out of the socket is set to.
-    read_timeout: Option<Duration>,
+    line: Arc<Line>,
+    /// For which times left the read time-out of the socket is right; `None` while it has none.
+    read_timeout: Option<RangeInclusive<Duration>>,
     waiting: bool,
+}
+
+/// What a [`Stream`] runs on, which others may end while it is used.
+pub(super) struct Line {
+    transport: Box<dyn Transport>,
+    ended: OnceLock<Error>,
+}
+
+impl Line {
+    /// Ends the stream, so that whoever uses it learns at once why.
+    pub(super) fn end(&self, why: Error) {
+        if self.ended.set(why).is_ok() {
+            // It can only fail where there is nothing to end any more.
+            let _ = self.transport.shut_down();
+        }
+    }
 }
 
 impl Stream {
@@ -39,32 +66,49 @@ impl Stream {
         transport.set_read_timeout(None)?;
         transport.set_write_timeout(Some(WRITE_WAIT))?;
         Ok(Self {
-            transport: Box::new(transport),
+            line: Arc::new(Line {
+                transport: Box::new(transport),
+                ended: OnceLock::new(),
+            }),
             read_timeout: None,
             waiting: true,
         })
     }
 
+    /// For whoever may have to end it.
+    pub(super) fn line(&self) -> Weak<Line> {
+        Arc::downgrade(&self.line)
+    }
+
+    /// Why it was ended, if somebody else has done that.
+    pub(super) fn ended(&self) -> Option<&Error> {
+        self.line.ended.get()
+    }
+
     /// Reads what has come, and waits for it until `deadline`.
     ///
-    /// `None` says that the deadline has come, or that nothing is there if it must not wait.
+    /// `rest` is how long that is, if it is known, which spares a look at the clock. `None` says that
+    /// the deadline has come, or that nothing is there if it must not wait.
     pub(super) fn read(
         &mut self,
         bytes: &mut [u8],
         deadline: Option<Instant>,
+        mut rest: Option<Duration>,
     ) -> io::Result<Option<usize>> {
         loop {
             if self.waiting {
-                let rest = deadline.map(|end| end.saturating_duration_since(Instant::now()));
+                let left = |end: Instant| end.saturating_duration_since(Instant::now());
+                let rest = rest.take().or_else(|| deadline.map(left));
                 if rest.is_some_and(|rest| rest.is_zero()) {
                     return Ok(None);
                 }
                 self.wait_for(rest)?;
             }
-            match self.transport.read(bytes) {
+            match self.line.transport.read(bytes) {
+                Ok(length) => return Ok(Some(length)),
                 Err(error) if waits(&error) && !self.waiting => return Ok(None),
                 Err(error) if waits(&error) || error.kind() == io::ErrorKind::Interrupted => {}
-                result => return result.map(Some),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -75,49 +119,71 @@ impl Stream {
     pub(super) fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         loop {
             let written = match slices {
-                [bytes] => self.transport.write(bytes),
-                slices => self.transport.write_vectored(slices),
+                [bytes] => self.line.transport.write(bytes),
+                slices => self.line.transport.write_vectored(slices),
             };
             match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => return Ok(written),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if waits(&error) => return Ok(0),
-                result => return result,
+                Err(error) => return Err(error),
             }
         }
     }
 
     /// Says whether a read waits.
     pub(super) fn set_waiting(&mut self, waiting: bool) -> io::Result<()> {
-        self.transport.set_nonblocking(!waiting)?;
+        self.line.transport.set_nonblocking(!waiting)?;
         self.waiting = waiting;
         Ok(())
     }
 
     /// Whether the peer has neither sent anything that was not read nor closed.
     pub(super) fn is_quiet(&self) -> bool {
-        self.transport.is_quiet()
+        self.line.transport.is_quiet()
     }
 
-    /// Sets how long a read waits, unless it is about that already.
+    /// Sets how long a read waits, unless that is about right already.
+    ///
+    /// It is less than what is left, since systems wake up an eighth too late; the caller then looks
+    /// at the clock and waits for the rest.
     fn wait_for(&mut self, rest: Option<Duration>) -> io::Result<()> {
-        let near = match (self.read_timeout, rest) {
+        let is_right = match (&self.read_timeout, rest) {
             (None, None) => true,
-            // A little longer is good enough, and spares a call to the system for each command.
-            (Some(set), Some(rest)) => set >= rest && set - rest <= rest / 64,
+            // Which spares a call to the system for each command.
+            (Some(right), Some(rest)) => right.contains(&rest),
             _ => false,
         };
-        if !near {
-            // The next one for the same time may come a moment sooner.
-            let set = rest.map(|rest| rest.saturating_add(rest / 128));
-            self.transport.set_read_timeout(set)?;
-            self.read_timeout = set;
+        if !is_right {
+            let right = rest.map(right_for);
+            let timeout = right.as_ref().map(|right| *right.start());
+            self.line.transport.set_read_timeout(timeout)?;
+            self.read_timeout = right;
         }
         Ok(())
     }
 }
 
+/// A read time-out for when so much time is left, and up to how much it is of use as well.
+fn right_for(rest: Duration) -> RangeInclusive<Duration> {
+    let timeout = (rest - rest / 8).max(SHORTEST_WAIT);
+    timeout..=rest.saturating_add(rest / 8)
+}
+
 impl Transport for TcpStream {
+    fn read(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        (&mut &*self).read(bytes)
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        (&mut &*self).write(bytes)
+    }
+
+    fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&mut &*self).write_vectored(slices)
+    }
+
     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.set_read_timeout(timeout)
     }
@@ -133,6 +199,10 @@ impl Transport for TcpStream {
     fn is_quiet(&self) -> bool {
         socket::is_quiet(&SockRef::from(self))
     }
+
+    fn shut_down(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Both)
+    }
 }
 
 /// Whether a time-out of the socket, or that it must not wait, ended the call.
@@ -145,3 +215,44 @@ fn waits(error: &io::Error) -> bool {
 
 /// How long a write waits for room before it is time to read.
 const WRITE_WAIT: Duration = Duration::from_millis(2);
+
+/// The shortest read time-out; what is left of a time may be less than a system can wait for.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_that_ends_an_eighth_late_is_in_time() {
+        for rest in [9, 100, 2000, 60_000].map(Duration::from_millis) {
+            let right = right_for(rest);
+            assert!(*right.start() * 9 / 8 <= rest, "{right:?}");
+            // The calls behind this one have as much time, less what they have used of it.
+            assert!(right.contains(&rest) && right.contains(&(rest - rest / 16)));
+            assert!(!right.contains(&(rest / 2)) && !right.contains(&(rest * 2)));
+        }
+        let shortest = right_for(Duration::from_nanos(1));
+        assert_eq!(
+            *shortest.start(),
+            SHORTEST_WAIT,
+            "none at all would be for ever"
+        );
+    }
+
+    #[test]
+    fn who_reads_learns_that_somebody_else_has_ended_the_stream() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut stream = Stream::new(socket).unwrap();
+        let line = stream.line();
+        let reader = std::thread::spawn(move || {
+            let read = stream.read(&mut [0; 8], None, None).unwrap();
+            (read, stream.ended().map(Error::to_string))
+        });
+        let why = Error::argument("for a test");
+        line.upgrade().unwrap().end(why.clone());
+        assert_eq!(reader.join().unwrap(), (Some(0), Some(why.to_string())));
+        assert!(line.upgrade().is_none());
+    }
+}

@@ -1,6 +1,12 @@
 //! Unix sockets.
 
-use std::{io, os::unix::net::UnixStream, path::Path, time::Duration};
+use std::{
+    io::{self, IoSlice, Read, Write},
+    net::Shutdown,
+    os::unix::net::UnixStream,
+    path::Path,
+    time::Duration,
+};
 
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
@@ -15,6 +21,18 @@ pub(super) fn connect(path: &Path, timeout: Duration) -> io::Result<Stream> {
 }
 
 impl Transport for UnixStream {
+    fn read(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        (&mut &*self).read(bytes)
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        (&mut &*self).write(bytes)
+    }
+
+    fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&mut &*self).write_vectored(slices)
+    }
+
     fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
         self.set_read_timeout(timeout)
     }
@@ -29,5 +47,9 @@ impl Transport for UnixStream {
 
     fn is_quiet(&self) -> bool {
         socket::is_quiet(&SockRef::from(self))
+    }
+
+    fn shut_down(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Both)
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use super::{Event, Queue, Receiver, Sent};
+use super::{Queue, Receiver, Sent, Whose};
 use crate::{
     command::{Exchange, ServerVersion},
     error::{Error, Outcome, Result},
-    resp::Output,
+    resp::{Frame, Output, Run},
 };
 
 /// One connection after its handshake: a [`Queue`] and a [`Receiver`] together.
@@ -17,6 +17,33 @@ use crate::{
 pub(crate) struct Connection<W> {
     queue: Queue<W>,
     receiver: Receiver,
+}
+
+/// What a frame turned out to be.
+#[derive(Debug)]
+pub(crate) enum Event<W> {
+    /// A reply; after the last one the waiter is forgotten.
+    Reply {
+        /// Who waits for it.
+        waiter: W,
+        /// The reply.
+        frame: Frame,
+        /// Whether it is the last one.
+        last: bool,
+    },
+    /// Several replies; after the last one the waiter is forgotten.
+    Replies {
+        /// Who waits for them.
+        waiter: W,
+        /// The replies.
+        run: Run,
+        /// Whether the last one is among them.
+        last: bool,
+    },
+    /// A message that no command asked for.
+    Push(Frame),
+    /// Replies that nobody waits for, or one of several confirmations.
+    Swallowed,
 }
 
 impl<W: Copy + PartialEq> Connection<W> {
@@ -64,17 +91,29 @@ impl<W: Copy + PartialEq> Connection<W> {
     /// # Errors
     ///
     /// The bytes are no RESP, or nobody waits for a reply: the connection must be closed.
+    #[inline]
     pub(crate) fn poll_event(&mut self) -> Result<Option<Event<W>>> {
         let most = self.queue.run();
         if most > 1
             && let Some(run) = self.receiver.run(most)
         {
-            return self.queue.accept_run(run).map(Some);
+            return Ok(Some(match self.queue.accept_run(run.len())? {
+                Whose::Reply { waiter, last } => Event::Replies { waiter, run, last },
+                Whose::Push | Whose::Swallowed => Event::Swallowed,
+            }));
         }
-        match self.receiver.frame()? {
-            Some(frame) => self.queue.accept(frame).map(Some),
-            None => Ok(None),
-        }
+        let Some(frame) = self.receiver.frame()? else {
+            return Ok(None);
+        };
+        Ok(Some(match self.queue.accept(&frame)? {
+            Whose::Reply { waiter, last } => Event::Reply {
+                waiter,
+                frame,
+                last,
+            },
+            Whose::Push => Event::Push(frame),
+            Whose::Swallowed => Event::Swallowed,
+        }))
     }
 
     /// Answers those whose deadline has come with an error.
@@ -104,7 +143,7 @@ mod tests {
         command::{Awaited, Patience, Place, View, Written},
         error::{ErrorKind, Phase},
         protocol::Ticket,
-        resp::{Frame, Frames, Limits},
+        resp::{Frames, Limits},
     };
 
     /// Sends its text as it is.

@@ -22,6 +22,14 @@ impl Limit {
         }
     }
 
+    /// How long a chunk that is sent now may take.
+    pub(crate) fn rest(self, now: Instant) -> Option<Duration> {
+        match self {
+            Self::Each(allowed) => allowed,
+            Self::Whole(deadline) => deadline.map(|end| end.saturating_duration_since(now)),
+        }
+    }
+
     /// When a chunk that is sent now must be answered.
     pub(crate) fn deadline(self, now: impl FnOnce() -> Instant) -> Option<Instant> {
         match self {

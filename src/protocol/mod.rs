@@ -34,10 +34,10 @@ mod limit;
 mod queue;
 mod receiver;
 
-pub(crate) use connection::Connection;
+pub(crate) use connection::{Connection, Event};
 pub(crate) use flush::{Flush, Turn};
 pub(crate) use gate::Gate;
 pub(crate) use handshake::{Greeting, Handshake, Identity, Progress};
 pub(crate) use limit::Limit;
-pub(crate) use queue::{Event, Queue, Sent, Ticket};
+pub(crate) use queue::{Queue, Sent, Ticket, Whose};
 pub(crate) use receiver::Receiver;

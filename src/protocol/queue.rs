@@ -5,7 +5,7 @@ use std::{collections::VecDeque, mem, ops::RangeInclusive, time::Instant};
 use crate::{
     command::{Awaited, Exchange, ServerVersion, Written},
     error::{Error, ErrorKind, Outcome, Phase, Result},
-    resp::{Frame, Kind, Mark, Output, Reply, Run},
+    resp::{Frame, Kind, Mark, Output, Reply},
 };
 
 /// The output buffer of a connection and its slots, in the order of sending.
@@ -74,30 +74,14 @@ struct Subscriptions {
     shard_channels: i64,
 }
 
-/// What a frame turned out to be.
-#[derive(Debug)]
-pub(crate) enum Event<W> {
-    /// A reply; after the last one the waiter is forgotten.
-    Reply {
-        /// Who waits for it.
-        waiter: W,
-        /// The reply.
-        frame: Frame,
-        /// Whether it is the last one.
-        last: bool,
-    },
-    /// Several replies; after the last one the waiter is forgotten.
-    Replies {
-        /// Who waits for them.
-        waiter: W,
-        /// The replies.
-        run: Run,
-        /// Whether the last one is among them.
-        last: bool,
-    },
-    /// A message that no command asked for.
-    Push(Frame),
-    /// Replies that nobody waits for, or one of several confirmations.
+/// Whose a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose<W> {
+    /// A reply to whoever waits for it; after the last one the waiter is forgotten.
+    Reply { waiter: W, last: bool },
+    /// Nobody has asked for it.
+    Push,
+    /// A reply that nobody waits for any more, or one of several confirmations.
     Swallowed,
 }
 
@@ -219,19 +203,20 @@ impl<W: Copy + PartialEq> Queue<W> {
             .map_or(0, |slot| self.accepted().saturating_sub(slot.start))
     }
 
-    /// Finds out what a frame is and whom it answers.
+    /// Finds out whose a frame is.
     ///
     /// # Errors
     ///
     /// Nobody waits for a reply: the connection must be closed.
-    pub(crate) fn accept(&mut self, frame: Frame) -> Result<Event<W>> {
+    #[inline]
+    pub(crate) fn accept(&mut self, frame: &Frame) -> Result<Whose<W>> {
         let confirms = match self.slots.front().map(|slot| &slot.awaited) {
             Some(Awaited::Confirmations(_, name)) => Some(*name),
             _ => None,
         };
         // On the ordinary way the first byte is enough, and looking further is left to the caller.
         match (frame.as_bytes().first(), confirms) {
-            (Some(b'>'), None) => return Ok(Event::Push(frame)),
+            (Some(b'>'), None) => return Ok(Whose::Push),
             (Some(b'|'), _) | (Some(b'>' | b'*'), Some(_)) => {}
             (Some(b'*'), None) if self.subscriptions.any() => {}
             (Some(b'+'), _) if self.monitoring || frame.as_bytes() == b"+RESET\r\n" => {}
@@ -247,12 +232,12 @@ impl<W: Copy + PartialEq> Queue<W> {
             }
             self.subscriptions.update(reply);
         } else if kind == Kind::Push {
-            return Ok(Event::Push(frame));
+            return Ok(Whose::Push);
         } else if kind == Kind::Array && self.subscriptions.any() && is_message(reply) {
             return Ok(self.push(frame));
         } else if kind == Kind::SimpleString {
             if self.monitoring && starts_with_digit(reply) {
-                return Ok(Event::Push(frame));
+                return Ok(Whose::Push);
             }
             if reply.bytes() == Some(b"RESET") {
                 self.subscriptions = Subscriptions::default();
@@ -277,33 +262,34 @@ impl<W: Copy + PartialEq> Queue<W> {
         }
     }
 
-    /// Gives frames to the slot at the front, at most as many as [`Queue::run`] allows.
+    /// Gives so many frames to the slot at the front, at most as many as [`Queue::run`] allows.
     ///
     /// # Errors
     ///
     /// There are more: the connection must be closed.
-    pub(crate) fn accept_run(&mut self, run: Run) -> Result<Event<W>> {
+    pub(crate) fn accept_run(&mut self, count: usize) -> Result<Whose<W>> {
         let allowed = self.run();
-        let Some(slot) = self.slots.front_mut().filter(|_| run.len() <= allowed) else {
+        let Some(slot) = self.slots.front_mut().filter(|_| count <= allowed) else {
             return Err(Error::new(
                 ErrorKind::Protocol,
-                format!("expected {allowed} replies at most, got {}", run.len()),
+                format!("expected {allowed} replies at most, got {count}"),
             ));
         };
-        slot.missing -= run.len();
+        slot.missing -= count;
         let last = slot.missing == 0;
         let waiter = slot.waiter;
         if last {
             self.slots.pop_front();
         }
         Ok(match waiter {
-            Some(waiter) => Event::Replies { waiter, run, last },
-            None => Event::Swallowed,
+            Some(waiter) => Whose::Reply { waiter, last },
+            None => Whose::Swallowed,
         })
     }
 
     /// Gives a frame to the slot at the front.
-    fn answer(&mut self, frame: Frame) -> Result<Event<W>> {
+    #[inline]
+    fn answer(&mut self, frame: &Frame) -> Result<Whose<W>> {
         let Some(slot) = self.slots.front_mut() else {
             return Err(Error::new(
                 ErrorKind::Protocol,
@@ -327,20 +313,16 @@ impl<W: Copy + PartialEq> Queue<W> {
             self.slots.pop_front();
         }
         Ok(match waiter {
-            Some(waiter) if !held_back => Event::Reply {
-                waiter,
-                frame,
-                last,
-            },
-            _ => Event::Swallowed,
+            Some(waiter) if !held_back => Whose::Reply { waiter, last },
+            _ => Whose::Swallowed,
         })
     }
 
-    fn push(&mut self, frame: Frame) -> Event<W> {
+    fn push(&mut self, frame: &Frame) -> Whose<W> {
         if frame.reply().kind() == Kind::Array {
             self.subscriptions.update(frame.reply());
         }
-        Event::Push(frame)
+        Whose::Push
     }
 
     /// When [`Queue::handle_timeout`] should be called, if nothing else happens before.

@@ -141,8 +141,8 @@ impl Receiver {
         if let Some(frame) = self.found.pop_front() {
             return Ok(Some(frame));
         }
-        if let Some(broken) = self.broken.take() {
-            return Err(broken);
+        if self.broken.is_some() {
+            return self.broken.take().map_or(Ok(None), Err);
         }
         let Some(length) = self.scanner.scan(&self.buffer)? else {
             return Ok(None);

@@ -150,7 +150,9 @@ impl Output {
         if self.buffer.capacity() > LARGEST_KEPT {
             self.buffer = BytesMut::new();
         }
-        self.inserts = Inserts::default();
+        if !self.inserts.list.is_empty() {
+            self.inserts = Inserts::default();
+        }
         self.written = 0;
     }
 

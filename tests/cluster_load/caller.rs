@@ -3,9 +3,15 @@
 //! The load is written once, as tasks that wait for one call after the other. A client that blocks
 //! takes part with a thread for each task and calls that are done when they are polled first.
 
+use std::{
+    pin::pin,
+    task::{Context, Poll, Waker},
+    thread,
+};
+
 use bytes::Bytes;
 use respec::{
-    Client, Result, cmd,
+    Client, Result, blocking, cmd,
     command::{Command, Detached},
     commands::{
         list::Rpush,
@@ -15,42 +21,107 @@ use respec::{
 use tokio::runtime::{Builder, Runtime};
 
 /// A kind of client, and where its tasks run.
-pub(crate) trait Side {
-    /// What the reports call it.
-    const NAME: &'static str;
+pub(crate) enum Side {
+    /// The async client, with its tasks on a runtime of its own.
+    Async(Runtime),
+    /// The blocking client, with a thread for each task.
+    Blocking,
+}
 
-    type Caller: Caller;
-
-    fn connect(&self, url: &str) -> Self::Caller;
-
-    /// Runs a task beside all others.
-    fn spawn<T: Send + 'static>(
-        &self,
-        task: impl Future<Output = T> + Send + 'static,
-    ) -> Running<T>;
+/// A client that is shared by all tasks.
+#[derive(Clone)]
+pub(crate) enum Caller {
+    Async(Client),
+    Blocking(blocking::Client),
 }
 
 /// A task that runs; called, it waits for the end and what comes of it.
 pub(crate) type Running<T> = Box<dyn FnOnce() -> T + Send>;
 
-/// A client that is shared by all tasks.
-pub(crate) trait Caller: Clone + Send + Sync + 'static {
+impl Side {
+    /// One of each kind.
+    pub(crate) fn all() -> [Self; 2] {
+        let mut runtime = Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
+        [Self::Async(runtime), Self::Blocking]
+    }
+
+    /// What the reports call it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Async(_) => "async",
+            Self::Blocking => "blocking",
+        }
+    }
+
+    pub(crate) fn connect(&self, url: &str) -> Caller {
+        match self {
+            Self::Async(runtime) => Caller::Async(runtime.block_on(Client::connect(url)).unwrap()),
+            Self::Blocking => Caller::Blocking(blocking::Client::connect(url).unwrap()),
+        }
+    }
+
+    /// Runs a task beside all others.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Running<T> {
+        match self {
+            Self::Async(runtime) => {
+                let (task, runtime) = (runtime.spawn(task), runtime.handle().clone());
+                Box::new(move || runtime.block_on(task).unwrap())
+            }
+            Self::Blocking => {
+                let thread = thread::spawn(move || done(task));
+                Box::new(move || thread.join().unwrap())
+            }
+        }
+    }
+}
+
+impl Caller {
     /// One command.
-    fn call<C>(&self, command: C) -> impl Future<Output = Result<C::Reply>> + Send
+    pub(crate) async fn call<C>(&self, command: C) -> Result<C::Reply>
     where
         C: Command<Via = Detached> + Send + Sync,
-        C::Reply: Send;
+        C::Reply: Send,
+    {
+        match self {
+            Self::Async(client) => client.send(command).await,
+            Self::Blocking(client) => client.send(command),
+        }
+    }
 
     /// Several commands, each with its own reply or error.
-    fn pipeline(&self, commands: Mixed<'_>) -> impl Future<Output = Result<MixedResults>> + Send;
+    pub(crate) async fn pipeline(&self, commands: Mixed<'_>) -> Result<MixedResults> {
+        let commands = commands.commands();
+        match self {
+            Self::Async(client) => client.pipeline(commands).results().await,
+            Self::Blocking(client) => client.pipeline(commands).results().send(),
+        }
+    }
 
     /// `INCR` and `RPUSH` in one transaction.
-    fn transaction(
+    pub(crate) async fn transaction(
         &self,
         counter: &[u8],
         list: &[u8],
         element: &str,
-    ) -> impl Future<Output = Result<(i64, u64)>> + Send;
+    ) -> Result<(i64, u64)> {
+        let both = (cmd::incr(counter), cmd::rpush(list, element));
+        match self {
+            Self::Async(client) => client.transaction(both).await,
+            Self::Blocking(client) => client.transaction(both).send(),
+        }
+    }
+}
+
+/// What comes of a task whose calls block.
+fn done<T>(task: impl Future<Output = T>) -> T {
+    match pin!(task).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("expected calls that are done when they return"),
+    }
 }
 
 /// The arguments of a pipeline of `GET`, `SET`, `INCR` and `RPUSH`.
@@ -73,50 +144,3 @@ impl<'a> Mixed<'a> {
 
 /// What a [`Mixed`] pipeline answers.
 pub(crate) type MixedResults = (Result<Option<Bytes>>, Result<()>, Result<i64>, Result<u64>);
-
-/// The async client, with its tasks on a runtime of its own.
-pub(crate) struct Async(Runtime);
-
-impl Async {
-    pub(crate) fn new() -> Self {
-        let mut builder = Builder::new_multi_thread();
-        Self(builder.worker_threads(2).enable_all().build().unwrap())
-    }
-}
-
-impl Side for Async {
-    const NAME: &'static str = "async";
-
-    type Caller = Client;
-
-    fn connect(&self, url: &str) -> Client {
-        self.0.block_on(Client::connect(url)).unwrap()
-    }
-
-    fn spawn<T: Send + 'static>(
-        &self,
-        task: impl Future<Output = T> + Send + 'static,
-    ) -> Running<T> {
-        let (task, runtime) = (self.0.spawn(task), self.0.handle().clone());
-        Box::new(move || runtime.block_on(task).unwrap())
-    }
-}
-
-impl Caller for Client {
-    async fn call<C>(&self, command: C) -> Result<C::Reply>
-    where
-        C: Command<Via = Detached> + Send + Sync,
-        C::Reply: Send,
-    {
-        self.send(command).await
-    }
-
-    async fn pipeline(&self, commands: Mixed<'_>) -> Result<MixedResults> {
-        self.pipeline(commands.commands()).results().await
-    }
-
-    async fn transaction(&self, counter: &[u8], list: &[u8], element: &str) -> Result<(i64, u64)> {
-        let both = (cmd::incr(counter), cmd::rpush(list, element));
-        self.transaction(both).await
-    }
-}

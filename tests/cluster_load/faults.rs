@@ -24,36 +24,41 @@ pub(crate) struct Counts {
     pub(crate) silences: usize,
     pub(crate) moves: usize,
     pub(crate) cuts: usize,
-    /// How many commands are done at least, in all runs together.
+    /// How many commands are done at least, by all clients in all runs together.
     pub(crate) operations: u64,
 }
 
-/// A cluster and a kind of client, for one run after the other.
-struct Stage<'s, S> {
-    side: &'s S,
+/// A cluster and the kinds of clients, for one run after the other.
+struct Stage<'s> {
+    sides: &'s [Side],
     cluster: Cluster,
     runs: u32,
     takeovers: Takeovers,
 }
 
-/// All faults, one kind after the other.
-pub(crate) fn run<S: Side>(side: &S, variant: Variant, counts: &Counts) -> Vec<Row> {
-    let mut stage = Stage::new(side, variant, SHORT);
-    let mut rows = vec![
-        stage.kills(counts.kills),
-        stage.failovers(counts.failovers),
-        stage.silences(counts.silences),
-        stage.cuts(counts.cuts),
-    ];
+/// One client in a run, beside others.
+struct Trial<'s> {
+    load: Load<'s>,
+    recoveries: Vec<Recovery>,
+    others: Vec<Others>,
+}
+
+/// All faults, one kind after the other, each for all clients at once.
+pub(crate) fn run(sides: &[Side], variant: Variant, counts: &Counts) -> Vec<Row> {
+    let mut stage = Stage::new(sides, variant, SHORT);
+    let mut rows = stage.kills(counts.kills);
+    rows.extend(stage.failovers(counts.failovers));
+    rows.extend(stage.silences(counts.silences));
+    rows.extend(stage.cuts(counts.cuts));
     drop(stage);
     let done: u64 = rows.iter().map(|row| row.verdict.operations).sum();
-    let mut stage = Stage::new(side, variant, LONG);
-    rows.push(stage.moves(counts.moves, counts.operations.saturating_sub(done)));
+    let mut stage = Stage::new(sides, variant, LONG);
+    rows.extend(stage.moves(counts.moves, counts.operations.saturating_sub(done)));
     rows
 }
 
-impl<'s, S: Side> Stage<'s, S> {
-    fn new(side: &'s S, variant: Variant, node_timeout: Duration) -> Self {
+impl<'s> Stage<'s> {
+    fn new(sides: &'s [Side], variant: Variant, node_timeout: Duration) -> Self {
         let cluster = Cluster::builder(variant)
             // One shard's trouble is not that of the others.
             .require_full_coverage(false)
@@ -61,7 +66,7 @@ impl<'s, S: Side> Stage<'s, S> {
             .start()
             .unwrap();
         Self {
-            side,
+            sides,
             takeovers: Takeovers::new(&cluster),
             cluster,
             runs: 0,
@@ -69,143 +74,157 @@ impl<'s, S: Side> Stage<'s, S> {
     }
 
     /// F13: primaries are killed, each is replaced by its replica, and comes back as one.
-    fn kills(&mut self, count: usize) -> Row {
+    fn kills(&mut self, count: usize) -> Vec<Row> {
         let begun = Instant::now();
-        let mut load = self.load(some_slots());
-        let mut recoveries = Vec::new();
+        let mut trials = self.trials(&some_slots());
         for slot in slots_of_victims().take(count) {
             let primary = self.cluster.primary_of(slot).unwrap();
             let replica = self.replica_of(slot);
-            let (prober, witnesses) = self.watch(slot, &mut load);
+            let (prober, witnesses) = self.watch(slot, &mut trials);
             let outage = self.cluster.kill(&primary).unwrap();
             let accepted = prober.first_after(outage.down, PATIENCE).unwrap();
-            recoveries.push(recovery(&outage, &accepted, witnesses));
+            for (trial, witnesses) in trials.iter_mut().zip(witnesses) {
+                trial.recovered(&outage, &accepted, witnesses);
+            }
             self.cluster.restart(&primary).unwrap();
-            load.books().outage(&outage);
-            self.look(&load, Some((slot, &replica)));
+            note(&trials, &outage);
+            self.look(&trials, Some((slot, &replica)));
         }
-        self.row(Fault::Kill, count, begun, load, recoveries)
+        self.rows(Fault::Kill, count, begun, trials)
     }
 
     /// F14: replicas take over, and primaries agree.
-    fn failovers(&mut self, count: usize) -> Row {
+    fn failovers(&mut self, count: usize) -> Vec<Row> {
         let begun = Instant::now();
-        let mut load = self.load(some_slots());
-        let mut recoveries = Vec::new();
+        let mut trials = self.trials(&some_slots());
         for (slot, turn) in slots_of_victims().zip(0..).take(count) {
             thread::sleep((begun + turn * ELECTION).saturating_duration_since(Instant::now()));
             let replica = self.replica_of(slot);
-            let (prober, witnesses) = self.watch(slot, &mut load);
+            let (prober, witnesses) = self.watch(slot, &mut trials);
             let start = Instant::now();
             self.cluster.fail_over(&replica).unwrap();
             let servers = prober.longest_gap_since(start);
             let end = Instant::now();
-            let waits = witnesses.longest_waits(start, |write| write.begun >= end);
-            recoveries.push(Recovery::of_waits(servers, &waits));
-            self.look(&load, Some((slot, &replica)));
+            for (trial, witnesses) in trials.iter_mut().zip(witnesses) {
+                let waits = witnesses.longest_waits(start, |write| write.begun >= end);
+                trial.recoveries.push(Recovery::of_waits(servers, &waits));
+            }
+            self.look(&trials, Some((slot, &replica)));
         }
-        self.row(Fault::Failover, count, begun, load, recoveries)
+        self.rows(Fault::Failover, count, begun, trials)
     }
 
     /// F18: a primary is silent for longer than the others want to believe in it, then goes on.
-    fn silences(&mut self, count: usize) -> Row {
+    fn silences(&mut self, count: usize) -> Vec<Row> {
         let begun = Instant::now();
-        let mut load = self.load(some_slots());
-        let control = self.side.connect(&url(&self.cluster, LIMIT));
-        let mut recoveries = Vec::new();
-        let mut others = Vec::new();
+        let mut trials = self.trials(&some_slots());
+        let controls = self.sides.iter();
+        let controls: Vec<_> = controls
+            .map(|side| side.connect(&url(&self.cluster, LIMIT)))
+            .collect();
         for slot in slots_of_victims().take(count) {
             let primary = self.cluster.primary_of(slot).unwrap();
             let replica = self.replica_of(slot);
-            let (prober, witnesses) = self.watch(slot, &mut load);
+            let (prober, witnesses) = self.watch(slot, &mut trials);
             let slots = slots_of_others(slot);
-            let meters = [load.caller(), &control].map(|it| Meter::start(self.side, it, slots));
+            let meters = trials.iter().zip(&controls).map(|(trial, control)| {
+                let callers = [trial.load.caller(), control];
+                callers.map(|caller| Meter::start(trial.load.side(), caller, slots))
+            });
+            let meters: Vec<_> = meters.collect();
+            let measure = || meters.iter().map(|both| both.each_ref().map(Meter::take));
             thread::sleep(CALM);
-            let calm = meters.each_ref().map(Meter::take);
+            let calm: Vec<_> = measure().collect();
             let outage = self.cluster.pause(&primary).unwrap();
             let accepted = prober.first_after(outage.down, PATIENCE).unwrap();
             self.cluster.wait_for_takeover(&primary).unwrap();
-            let silent = meters.each_ref().map(Meter::take);
-            meters.into_iter().for_each(Meter::finish);
-            recoveries.push(recovery(&outage, &accepted, witnesses));
+            let silent: Vec<_> = measure().collect();
+            meters.into_iter().flatten().for_each(Meter::finish);
+            for (trial, witnesses) in trials.iter_mut().zip(witnesses) {
+                trial.recovered(&outage, &accepted, witnesses);
+            }
             self.cluster.resume(&primary).unwrap();
             self.cluster.wait_until_stable().unwrap();
-            load.books().outage(&outage.ends());
-            self.look(&load, Some((slot, &replica)));
-            others.push(Others { calm, silent });
+            note(&trials, &outage.ends());
+            self.look(&trials, Some((slot, &replica)));
+            for (trial, (calm, silent)) in trials.iter_mut().zip(calm.into_iter().zip(silent)) {
+                trial.others.push(Others { calm, silent });
+            }
         }
-        let mut row = self.row(Fault::Silence, count, begun, load, recoveries);
-        row.others = others;
-        row
+        self.rows(Fault::Silence, count, begun, trials)
     }
 
     /// F1: a primary closes all connections, and with them drops replies of what it has done.
-    fn cuts(&mut self, count: usize) -> Row {
+    fn cuts(&mut self, count: usize) -> Vec<Row> {
         let begun = Instant::now();
-        let load = self.load(some_slots());
+        let trials = self.trials(&some_slots());
         for slot in slots_of_victims().take(count) {
             let primary = self.cluster.primary_of(slot).unwrap();
-            load.let_work(BETWEEN_CUTS, CALM);
+            let_work(&trials, BETWEEN_CUTS, CALM);
             let reply = primary
                 .command(&[b"CLIENT", b"KILL", b"TYPE", b"normal"])
                 .unwrap();
             assert!(reply.starts_with(b":"), "expected how many were closed");
         }
-        self.row(Fault::Cut, count, begun, load, Vec::new())
+        self.rows(Fault::Cut, count, begun, trials)
     }
 
     /// F15: slots move one by one, with their keys, and go on until so many commands are done.
-    fn moves(&mut self, count: usize, operations: u64) -> Row {
+    fn moves(&mut self, count: usize, operations: u64) -> Vec<Row> {
         let begun = Instant::now();
         let slots = slots_to_move();
-        let load = self.load(slots.clone());
+        let trials = self.trials(&slots);
+        let done = || -> u64 { trials.iter().map(|it| it.load.books().operations()).sum() };
         let before = self.errors_of_nodes();
         let mut moved = 0;
         for slot in slots.into_iter().cycle() {
-            if moved >= count && load.books().operations() >= operations {
+            if moved >= count && done() >= operations {
                 break;
             }
-            load.prefer(slot);
+            trials.iter().for_each(|trial| trial.load.prefer(slot));
             moved += 1;
             if moved % 5 == 0 && self.cluster.variant() == Variant::Valkey91 {
                 // The servers' own way, without `ASK`.
                 let target = self.next_primary(slot);
                 self.cluster.migrate_slots(slot..=slot, &target).unwrap();
             } else {
-                self.move_slot(slot, &load);
+                self.move_slot(slot, &trials);
             }
         }
         let redirected = self.errors_of_nodes().map(|(name, count)| {
             let (_, known) = before.iter().find(|(other, _)| *other == name).unwrap();
             (name, count - known)
         });
-        let mut row = self.row(Fault::Moves, moved, begun, load, Vec::new());
-        row.redirected = redirected.to_vec();
-        row
+        let mut rows = self.rows(Fault::Moves, moved, begun, trials);
+        for row in &mut rows {
+            row.redirected = redirected.to_vec();
+        }
+        rows
     }
 
     /// Looks whether servers have replaced a primary that nobody has asked them to.
-    fn look(&mut self, load: &Load<'_, S>, asked: Option<(u16, &Node)>) {
+    fn look(&mut self, trials: &[Trial<'_>], asked: Option<(u16, &Node)>) {
         for outage in self.takeovers.look(&self.cluster, asked) {
-            load.books().outage(&outage);
+            note(trials, &outage);
         }
     }
 
-    /// Watches a slot, without the client and with it.
-    fn watch(&mut self, slot: u16, load: &mut Load<'_, S>) -> (Prober, Witnesses) {
-        self.look(load, None);
+    /// Watches a slot, without the clients and with each of them.
+    fn watch(&mut self, slot: u16, trials: &mut [Trial<'_>]) -> (Prober, Vec<Witnesses>) {
+        self.look(trials, None);
         let prober = self.cluster.prober(slot);
         prober.first_after(Instant::now(), PATIENCE).unwrap();
-        (prober, load.witnesses(slot))
+        let witnesses = trials.iter_mut().map(|trial| trial.load.witnesses(slot));
+        (prober, witnesses.collect())
     }
 
-    /// Moves a slot in small steps, between which the load meets it.
-    fn move_slot(&self, slot: u16, load: &Load<'_, S>) {
+    /// Moves a slot in small steps, between which the loads meet it.
+    fn move_slot(&self, slot: u16, trials: &[Trial<'_>]) {
         let target = self.next_primary(slot);
         let step = self.cluster.slot_move(slot, &target).unwrap();
         step.open().unwrap();
         while step.move_keys(KEYS_AT_ONCE).unwrap() > 0 {
-            load.let_work(BETWEEN_STEPS, STEP);
+            let_work(trials, BETWEEN_STEPS, STEP);
         }
         step.assign().unwrap();
     }
@@ -240,40 +259,78 @@ impl<'s, S: Side> Stage<'s, S> {
         self.cluster.replicas_of(&primary).unwrap().remove(0)
     }
 
-    fn load(&mut self, slots: Vec<u16>) -> Load<'s, S> {
-        self.runs += 1;
+    /// Each kind of client with a load of its own.
+    fn trials(&mut self, slots: &[u16]) -> Vec<Trial<'s>> {
         self.takeovers = Takeovers::new(&self.cluster);
-        let plan = Plan {
-            run: self.runs,
-            slots,
-            limit: LIMIT,
-        };
-        Load::start(self.side, &self.cluster, &plan)
+        let trials = self.sides.iter().map(|side| {
+            self.runs += 1;
+            let plan = Plan {
+                run: self.runs,
+                slots: slots.to_vec(),
+                limit: LIMIT,
+            };
+            Trial {
+                load: Load::start(side, &self.cluster, &plan),
+                recoveries: Vec::new(),
+                others: Vec::new(),
+            }
+        });
+        trials.collect()
     }
 
-    fn row(
+    fn rows(
         &mut self,
         fault: Fault,
         runs: usize,
         begun: Instant,
-        load: Load<'_, S>,
-        recoveries: Vec<Recovery>,
-    ) -> Row {
+        trials: Vec<Trial<'_>>,
+    ) -> Vec<Row> {
         if fault != Fault::Moves {
-            self.look(&load, None);
+            self.look(&trials, None);
         }
-        Row {
+        let rows = trials.into_iter().map(|trial| Row {
             takeovers: self.takeovers.found,
             server: self.cluster.variant(),
-            client: S::NAME,
+            client: trial.load.side().name(),
             fault,
             runs,
-            verdict: load.finish(&self.cluster),
-            recoveries,
-            others: Vec::new(),
+            verdict: trial.load.finish(&self.cluster),
+            recoveries: trial.recoveries,
+            others: trial.others,
             redirected: Vec::new(),
             took: begun.elapsed(),
-        }
+        });
+        rows.collect()
+    }
+}
+
+impl Trial<'_> {
+    /// Takes note how long the servers and then the client needed after an outage.
+    fn recovered(&mut self, outage: &Outage, accepted: &Accepted, witnesses: Witnesses) {
+        // A reply of the old primary may still have been on its way.
+        let writes =
+            witnesses.finish(|write| write.begun >= outage.down || write.done >= accepted.received);
+        let beyond = |write: &Write| write.done.saturating_duration_since(accepted.received);
+        let servers = accepted.received - outage.down;
+        self.recoveries
+            .push(Recovery::new(servers, writes.iter().map(beyond)));
+    }
+}
+
+/// Tells all books of an outage.
+fn note(trials: &[Trial<'_>], outage: &Outage) {
+    for trial in trials {
+        trial.load.books().outage(outage);
+    }
+}
+
+/// Waits until each load has done so many more commands, or for as long as may be.
+fn let_work(trials: &[Trial<'_>], commands: u64, at_most: Duration) {
+    let end = Instant::now() + at_most;
+    let enough = |trial: &Trial<'_>| trial.load.books().operations() + commands;
+    let enough: Vec<_> = trials.iter().map(enough).collect();
+    for (trial, enough) in trials.iter().zip(enough) {
+        trial.load.wait_for(enough, end);
     }
 }
 
@@ -324,15 +381,6 @@ impl Takeovers {
         self.found += outages.len();
         outages
     }
-}
-
-/// How long the servers and then the client needed after an outage.
-fn recovery(outage: &Outage, accepted: &Accepted, witnesses: Witnesses) -> Recovery {
-    // A reply of the old primary may still have been on its way.
-    let writes =
-        witnesses.finish(|write| write.begun >= outage.down || write.done >= accepted.received);
-    let beyond = |write: &Write| write.done.saturating_duration_since(accepted.received);
-    Recovery::new(accepted.received - outage.down, writes.iter().map(beyond))
 }
 
 /// Four in each shard.

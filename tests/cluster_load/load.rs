@@ -13,15 +13,15 @@ use respec_testkit::Cluster;
 
 use crate::{
     books::{Books, Verdict},
-    caller::{Running, Side},
+    caller::{Caller, Running, Side},
     witness::Witnesses,
     worker::Worker,
 };
 
 /// A client under load.
-pub(crate) struct Load<'s, S: Side> {
-    side: &'s S,
-    caller: S::Caller,
+pub(crate) struct Load<'s> {
+    side: &'s Side,
+    caller: Caller,
     books: Arc<Books>,
     slots: Vec<u16>,
     stop: Arc<AtomicBool>,
@@ -45,9 +45,9 @@ pub(crate) struct Plan {
     pub(crate) limit: Duration,
 }
 
-impl<'s, S: Side> Load<'s, S> {
+impl<'s> Load<'s> {
     /// Writes all keys once, and begins.
-    pub(crate) fn start(side: &'s S, cluster: &Cluster, plan: &Plan) -> Self {
+    pub(crate) fn start(side: &'s Side, cluster: &Cluster, plan: &Plan) -> Self {
         let caller = side.connect(&url(cluster, plan.limit));
         let books = Arc::new(Books::new(plan.run, &plan.slots, plan.limit));
         let stop = Arc::new(AtomicBool::new(false));
@@ -86,11 +86,15 @@ impl<'s, S: Side> Load<'s, S> {
         }
     }
 
+    pub(crate) fn side(&self) -> &Side {
+        self.side
+    }
+
     pub(crate) fn books(&self) -> &Books {
         &self.books
     }
 
-    pub(crate) fn caller(&self) -> &S::Caller {
+    pub(crate) fn caller(&self) -> &Caller {
         &self.caller
     }
 
@@ -108,12 +112,11 @@ impl<'s, S: Side> Load<'s, S> {
         self.favourite.store(self.index_of(slot), Ordering::Relaxed);
     }
 
-    /// Waits until so many more commands have been done, or for as long as may be.
+    /// Waits until so many commands have been done in all, or until then.
     ///
     /// It may be that nobody gets anything done before something else happens.
-    pub(crate) fn let_work(&self, commands: u64, at_most: Duration) {
-        let (enough, end) = (self.books.operations() + commands, Instant::now() + at_most);
-        while self.books.operations() < enough && Instant::now() < end {
+    pub(crate) fn wait_for(&self, commands: u64, end: Instant) {
+        while self.books.operations() < commands && Instant::now() < end {
             thread::sleep(POLL_INTERVAL);
         }
     }

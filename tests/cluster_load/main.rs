@@ -1,16 +1,16 @@
 //! The cluster clients under load while nodes are killed, replaced and silent, connections break, and
 //! slots move.
 //!
-//! For each server a cluster of three primaries with a replica each, and for each fault tasks that
-//! read, write, count and append, alone, in pipelines, in transactions and with keys of several
-//! slots. Oracles that know nothing of the client judge in the end: whether every reply was the
+//! For each server a cluster of three primaries with a replica each, and for each fault both clients
+//! side by side, each with tasks that read, write, count and append, alone, in pipelines, in
+//! transactions and with keys of several slots. Oracles that know nothing of the client judge in the end: whether every reply was the
 //! call's own, whether every call ended in time, and whether what was done is what callers were told.
 //! What the servers themselves lose when a primary dies is counted apart.
 //!
 //! The table of what came of it is printed with `--nocapture`. With `CLUSTER_LOAD_LONG=1` much more
 //! goes wrong, which takes minutes for each server.
 
-#![cfg(all(feature = "async", feature = "core"))]
+#![cfg(all(feature = "async", feature = "blocking", feature = "core"))]
 
 mod books;
 mod caller;
@@ -27,27 +27,27 @@ use std::{
     time::Duration,
 };
 
-use caller::{Async, Side};
+use caller::Side;
 use faults::Counts;
 use report::{Fault, Row, Table};
 use respec_testkit::Variant;
 
 #[test]
-fn the_async_client_on_redis70() {
-    check(&Async::new(), Variant::Redis70);
+fn clients_on_redis70() {
+    check(Variant::Redis70);
 }
 
 #[test]
-fn the_async_client_on_redis82() {
-    check(&Async::new(), Variant::Redis82);
+fn clients_on_redis82() {
+    check(Variant::Redis82);
 }
 
 #[test]
-fn the_async_client_on_valkey91() {
-    check(&Async::new(), Variant::Valkey91);
+fn clients_on_valkey91() {
+    check(Variant::Valkey91);
 }
 
-fn check<S: Side>(side: &S, variant: Variant) {
+fn check(variant: Variant) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let counts = if env::var_os("CLUSTER_LOAD_LONG").is_some() {
@@ -55,14 +55,14 @@ fn check<S: Side>(side: &S, variant: Variant) {
     } else {
         SHORT
     };
-    let rows = faults::run(side, variant, &counts);
+    let rows = faults::run(&Side::all(), variant, &counts);
     println!("{}", Table(&rows));
     rows.iter().for_each(judge);
 }
 
-/// Whether the client has kept its promises.
+/// Whether a client has kept its promises.
 fn judge(row: &Row) {
-    let (verdict, what) = (&row.verdict, format!("{}, {}", row.server, row.fault));
+    let (verdict, what) = (&row.verdict, row.title());
     let details = format!(
         "{what}:\n{}\n{}\n{}\n{}",
         verdict.tags, verdict.log, verdict.counters, verdict.ledger
@@ -115,7 +115,7 @@ const LONG: Counts = Counts {
     silences: 10,
     moves: 2000,
     cuts: 2000,
-    operations: 2_000_000,
+    operations: 4_000_000,
 };
 
 /// After this time beyond the servers' own every caller is served again, however busy the machine.

@@ -32,7 +32,7 @@ pub(crate) struct Measured {
 }
 
 impl Meter {
-    pub(crate) fn start<S: Side>(side: &S, caller: &S::Caller, slots: [u16; 2]) -> Self {
+    pub(crate) fn start(side: &Side, caller: &Caller, slots: [u16; 2]) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::new(Mutex::new(Vec::new()));
         let tasks = slots.map(|slot| {

@@ -16,7 +16,7 @@ pub(crate) enum Fault {
     Cut,
 }
 
-/// What came of all runs with one fault on one kind of server.
+/// What came of all runs of one client with one fault on one kind of server.
 pub(crate) struct Row {
     pub(crate) server: Variant,
     pub(crate) client: &'static str,
@@ -28,7 +28,7 @@ pub(crate) struct Row {
     pub(crate) recoveries: Vec<Recovery>,
     /// Where it was measured, how it went for the shards that nothing was wrong with.
     pub(crate) others: Vec<Others>,
-    /// Error replies of the nodes that the client had to follow, by code.
+    /// Error replies of the nodes that all clients together had to follow, by code.
     pub(crate) redirected: Vec<(&'static str, u64)>,
     pub(crate) took: Duration,
 }
@@ -70,16 +70,22 @@ impl Recovery {
 }
 
 impl Others {
-    /// What part of the rate is left that it had in calm, by what part the other client has left.
+    /// What part of the rate is left that it had in calm.
     ///
-    /// Whatever the machine does meanwhile, it does to both.
+    /// Whatever the machine takes meanwhile, it takes from both.
     pub(crate) fn rate_kept(&self) -> f64 {
-        let ratio = |[client, control]: &[Measured; 2]| client.rate / control.rate;
-        ratio(&self.silent) / ratio(&self.calm)
+        let both = self.silent.iter().zip(&self.calm);
+        let kept: Vec<_> = both.map(|(silent, calm)| silent.rate / calm.rate).collect();
+        kept[0] / kept[1].min(1.0)
     }
 }
 
 impl Row {
+    /// Where it was, with which client, and what was wrong.
+    pub(crate) fn title(&self) -> String {
+        format!("{}, {}, {}", self.server.name(), self.client, self.fault)
+    }
+
     /// The middle and the longest of some times.
     fn times(&self, time: impl Fn(&Recovery) -> Duration) -> String {
         let mut times: Vec<_> = self.recoveries.iter().map(time).collect();
@@ -123,19 +129,19 @@ impl Row {
 
     /// What the table has no place for.
     fn details(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (server, fault) = (self.server.name(), self.fault);
+        let title = self.title();
         for ((name, executed), count) in &self.verdict.tally.errors {
             let certainty = if *executed { "may have run" } else { "not run" };
-            writeln!(f, "{server}, {fault}: {count} × {name}, {certainty}")?;
+            writeln!(f, "{title}: {count} × {name}, {certainty}")?;
         }
         for (name, count) in &self.redirected {
-            writeln!(f, "{server}, {fault}: {count} × {name} followed")?;
+            writeln!(f, "{title}: {count} × {name} followed by all clients")?;
         }
         for others in &self.others {
             let [client, control] = &others.silent;
             writeln!(
                 f,
-                "{server}, {fault}: other shards kept {:.0} % of their rate; p99 {:.1?}, and {:.1?} of the control",
+                "{title}: other shards kept {:.0} % of their rate; p99 {:.1?}, and {:.1?} of the control",
                 others.rate_kept() * 100.0,
                 client.p99,
                 control.p99

@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     books::Books,
-    caller::{Running, Side},
+    caller::{Caller, Running, Side},
     worker::count,
 };
 
@@ -35,9 +35,9 @@ pub(crate) struct Write {
 
 impl Witnesses {
     /// Begins to count in the slot with an index, and waits until each of the writers has.
-    pub(crate) fn start<S: Side>(
-        side: &S,
-        caller: &S::Caller,
+    pub(crate) fn start(
+        side: &Side,
+        caller: &Caller,
         books: &Arc<Books>,
         at: usize,
         writers: Range<u32>,

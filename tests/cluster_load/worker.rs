@@ -16,9 +16,9 @@ use crate::{
 };
 
 /// A task that does one thing after the other, mostly with keys of its own.
-pub(crate) struct Worker<C> {
+pub(crate) struct Worker {
     number: u32,
-    caller: C,
+    caller: Caller,
     books: Arc<Books>,
     /// Two in each slot, which only this worker writes.
     keys: Vec<[OwnKey; 2]>,
@@ -37,10 +37,10 @@ struct OwnKey {
     acknowledged: u64,
 }
 
-impl<C: Caller> Worker<C> {
+impl Worker {
     pub(crate) fn new(
         number: u32,
-        caller: C,
+        caller: Caller,
         books: Arc<Books>,
         favourite: Arc<AtomicUsize>,
         plan: &Plan,
@@ -270,12 +270,7 @@ impl<C: Caller> Worker<C> {
 }
 
 /// Counts once.
-pub(crate) async fn count<C: Caller>(
-    caller: &C,
-    books: &Books,
-    at: usize,
-    writer: u32,
-) -> Result<i64> {
+pub(crate) async fn count(caller: &Caller, books: &Books, at: usize, writer: u32) -> Result<i64> {
     let operation = books.count(at, writer);
     let call = books.begin("INCR");
     let result = caller.call(cmd::incr(books.counter(at))).await;
