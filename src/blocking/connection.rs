@@ -32,7 +32,7 @@ pub(super) struct Answer<'p> {
     /// How many requests were sent, if that is not all.
     next: Option<usize>,
     limit: Limit,
-    /// How long that is until the deadline, as long as nothing was waited for since it was known.
+    /// How long it is until the deadline, as long as nothing was waited for since that was known.
     rest: Option<Duration>,
     /// When the chunk that was sent last must have been written.
     write_by: Option<Instant>,
