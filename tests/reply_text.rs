@@ -417,3 +417,47 @@ fn types_and_truth_of_json_in_both_forms() {
         OneOrMany::Many(vec![Some(false), None, Some(true)])
     );
 }
+
+#[cfg(feature = "search")]
+#[test]
+fn clean_ups_of_indexes_are_counted() {
+    use respec::reply::{DecodeError, IndexInfo};
+
+    let strings = ["index_name"].map(|name| format!("+{name}\r\n+idx\r\n"));
+    let lists = ["index_options", "attributes"].map(|name| format!("+{name}\r\n*0\r\n"));
+    let definition = "+index_definition\r\n%3\r\n+key_type\r\n+HASH\r\n+prefixes\r\n*0\r\n+default_score\r\n,1\r\n";
+    let numbers = [
+        "num_docs",
+        "max_doc_id",
+        "num_terms",
+        "num_records",
+        "inverted_sz_mb",
+        "total_inverted_index_blocks",
+        "offset_vectors_sz_mb",
+        "doc_table_size_mb",
+        "sortable_values_size_mb",
+        "key_table_size_mb",
+        "records_per_doc_avg",
+        "bytes_per_record_avg",
+        "offsets_per_term_avg",
+        "offset_bits_per_record_avg",
+        "hash_indexing_failures",
+        "indexing",
+        "percent_indexed",
+    ]
+    .map(|name| format!("+{name}\r\n:1\r\n"));
+    let fields = [
+        strings.concat(),
+        lists.concat(),
+        definition.to_owned(),
+        numbers.concat(),
+    ]
+    .concat();
+    let index = |cleaning: &str| -> Result<IndexInfo, DecodeError> {
+        let text = format!("%22\r\n{fields}+cleaning\r\n:{cleaning}\r\n");
+        IndexInfo::decode(frame(text).reply())
+    };
+    assert_eq!(index("0").unwrap().cleaning, Some(0));
+    // An `FT.DROPINDEX` after another one is waited for, too.
+    assert_eq!(index("2").unwrap().cleaning, Some(2));
+}
