@@ -9,7 +9,6 @@ use std::{
 
 use tokio::{
     io::AsyncReadExt,
-    runtime::{Handle, RuntimeFlavor},
     time::{self, Sleep},
 };
 
@@ -43,8 +42,6 @@ pub(super) struct Driver {
     timer: Pin<Box<Sleep>>,
     timer_at: Option<Instant>,
     outlook: Outlook,
-    /// Whether the tasks that it wakes may run beside it.
-    has_neighbours: bool,
     /// The connection has ended and all who waited know.
     ended: bool,
 }
@@ -67,7 +64,6 @@ impl Driver {
             timer: Box::pin(time::sleep(Duration::ZERO)),
             timer_at: None,
             outlook: Outlook::default(),
-            has_neighbours: Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread,
             ended: false,
         }
     }
@@ -151,7 +147,7 @@ impl Driver {
             return delivered.map(|()| Handed::Little);
         }
         let mut broken = None;
-        let wave = self.wave();
+        let wave = wave(self.outlook.owed);
         while self.frames.len() < wave {
             match self.receiver.frame() {
                 Ok(Some(frame)) => self.frames.push(frame),
@@ -179,21 +175,6 @@ impl Driver {
             Handed::Little
         };
         broken.map_or(Ok(handed), Err)
-    }
-
-    /// How many replies are handed out before the callers among them have a turn.
-    ///
-    /// Where everything runs on one thread, four waves share what is owed, so that the server has work
-    /// while replies are handed out; smaller ones than this would cost more calls to the system than
-    /// they gain. Elsewhere each wave wakes a worker that may have slept, which costs more than that,
-    /// so that one wave is all that has come.
-    fn wave(&self) -> usize {
-        let owed = self.outlook.owed;
-        if self.has_neighbours {
-            owed.clamp(16, 256)
-        } else {
-            (owed / 4).clamp(16, 64)
-        }
     }
 
     /// Waits for the next deadline; ready when those whose time has run out were answered.
@@ -252,4 +233,12 @@ impl Drop for Driver {
 
 fn now() -> Instant {
     time::Instant::now().into_std()
+}
+
+/// How many replies are handed out before the callers among them have a turn, when `owed` are owed.
+///
+/// Four waves share what is under way, so that the server has work while replies are handed out;
+/// smaller ones than this would cost more calls to the system than they gain.
+fn wave(owed: usize) -> usize {
+    (owed / 4).clamp(16, 64)
 }
