@@ -480,11 +480,10 @@ impl<'f> Elements<'f> {
     /// the next one.
     #[inline]
     pub(crate) fn take_short_string(&mut self) -> Option<Bytes> {
-        let bytes = &self.frame.bytes;
-        if self.entered || self.remaining == 0 || bytes.get(self.position) != Some(&b'$') {
+        if self.entered || self.remaining == 0 {
             return None;
         }
-        let (length, body) = short_length(bytes, self.position + 1)?;
+        let (length, body) = short_string(&self.frame.bytes, self.position)?;
         let end = body + length;
         self.remaining -= 1;
         self.position = end + 2;
@@ -642,10 +641,7 @@ impl Header {
     /// Reads the header at `at` if it is that of a string whose length has few digits.
     #[inline]
     fn short_string(bytes: &[u8], at: usize) -> Option<Self> {
-        if *bytes.get(at)? != b'$' {
-            return None;
-        }
-        let (length, body) = short_length(bytes, at + 1)?;
+        let (length, body) = short_string(bytes, at)?;
         Some(Self {
             kind: Kind::BulkString,
             attribute: false,
@@ -786,11 +782,16 @@ fn skip_uncounted(bytes: &[u8], at: usize) -> usize {
     position
 }
 
-/// The length of one to three digits on the line at `at`, and where the next line begins.
+/// The length of the string whose header is at `at`, and where its payload begins, if the length has
+/// one to three digits.
 ///
 /// That is what most strings have, and reading it digit by digit costs more than all the rest.
 #[inline]
-pub(super) fn short_length(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
+pub(super) fn short_string(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
+    if *bytes.get(at)? != b'$' {
+        return None;
+    }
+    let at = at + 1;
     let line = bytes.get(at..)?.first_chunk::<5>()?;
     let digit = |byte: u8| Some(usize::from(byte.wrapping_sub(b'0'))).filter(|digit| *digit < 10);
     let [a, b, c, d, e] = *line;

@@ -4,7 +4,7 @@ use std::{error, fmt};
 
 use memchr::memchr;
 
-use super::frame::short_length;
+use super::frame::short_string;
 use crate::error::{Error, ErrorKind};
 
 /// How much a peer may send before a frame is refused.
@@ -217,10 +217,7 @@ impl Scanner {
     /// Where the string at `position` ends, if its length has few digits and all of it is there.
     #[inline]
     fn short_string(&self, buffer: &[u8]) -> Option<usize> {
-        if *buffer.get(self.position)? != b'$' {
-            return None;
-        }
-        let (length, body) = short_length(buffer, self.position + 1)?;
+        let (length, body) = short_string(buffer, self.position)?;
         let payload_end = body + length;
         let ends = buffer.get(payload_end..payload_end + 2)? == b"\r\n";
         (ends && length <= self.limits.bulk).then_some(payload_end + 2)
