@@ -11,13 +11,13 @@ use super::{
     server::Server,
 };
 use crate::{
-    cluster::{NodeAddress, key_slot},
+    cluster::{NodeAddress, key_slot, unknown_node},
     command::{
         Asynchronous, AsynchronousExchange, Batch, Command, Commands, Exchange, Pipeline, Single,
         Transaction,
     },
     config::{Address, Config},
-    error::{Error, ErrorKind, Result},
+    error::Result,
     pool::PoolStats,
     reply::{ScanPage, Scanned},
 };
@@ -50,7 +50,7 @@ use crate::{
 /// pool is next used, and the [`pool_min`](Config::pool_min) that it lacks then are made anew.
 ///
 /// A call whose connection is lost fails, unless not a byte of it was written: then it is sent once
-/// more. [`Error::may_have_executed`] tells what is not known.
+/// more. [`Error::may_have_executed`](crate::Error::may_have_executed) tells what is not known.
 ///
 /// # Clusters
 ///
@@ -189,7 +189,7 @@ impl Client {
     /// It is not known which nodes there are.
     pub async fn nodes(&self) -> Result<Vec<NodeAddress>> {
         match &self.target {
-            Target::Server(server) => Ok(vec![Each::address(server)]),
+            Target::Server(server) => Ok(vec![NodeAddress::of(server.address())]),
             Target::Cluster(cluster) => {
                 cluster.connect().await?;
                 let nodes = cluster.nodes(true).into_iter();
@@ -210,19 +210,14 @@ impl Client {
     pub async fn node(&self, address: &NodeAddress) -> Result<Self> {
         let server = match &self.target {
             Target::Server(server) => {
-                Some(Arc::clone(server)).filter(|it| Each::address(it) == *address)
+                Some(Arc::clone(server)).filter(|it| NodeAddress::of(it.address()) == *address)
             }
             Target::Cluster(cluster) => {
                 cluster.connect().await?;
                 cluster.node(address)
             }
         };
-        let server = server.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Refused,
-                "expected the address of a node that is known: nodes() has them",
-            )
-        })?;
+        let server = server.ok_or_else(unknown_node)?;
         Ok(Self {
             target: Target::Server(server),
         })

@@ -6,12 +6,10 @@ use super::{
     client::{Client, Target},
     cluster::all,
     pending::{Carrier, Pending},
-    server::Server,
 };
 use crate::{
     cluster::NodeAddress,
     command::{Command, Single},
-    config::Address,
     error::Result,
 };
 
@@ -48,7 +46,7 @@ impl<'c> Each<'c> {
                     .map(|(_, address, server)| (address, server))
                     .collect()
             }
-            Target::Server(server) => vec![(Self::address(server), Arc::clone(server))],
+            Target::Server(server) => vec![(NodeAddress::of(server.address()), Arc::clone(server))],
         };
         let calls = nodes
             .iter()
@@ -56,13 +54,5 @@ impl<'c> Each<'c> {
         let replies = all(calls.collect()).await;
         let addresses = nodes.into_iter().map(|(address, _)| address);
         Ok(addresses.zip(replies).collect())
-    }
-
-    /// The address of a server that is no node of a cluster, or nobody knows.
-    pub(super) fn address(server: &Server) -> NodeAddress {
-        match server.address() {
-            Address::Tcp { host, port } => NodeAddress::new(host.as_str(), *port),
-            other => NodeAddress::new(other.to_string(), 0),
-        }
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     cluster::{Step, Sweep, gone},
-    command::{Command, Routing, Single},
+    command::{Command, Single},
     error::Result,
     reply::{ScanPage, Scanned},
 };
@@ -95,18 +95,13 @@ where
     }
 
     fn beginning(&mut self) -> Position {
-        match self.client.target() {
-            // Without a key it is a matter of each node.
-            Target::Cluster(cluster) if (self.page)(0).info().routing == Routing::OneNode => {
-                let config = cluster.config();
-                let patience = config.response_timeout.unwrap_or(config.connect_timeout);
-                Position::Everywhere(Box::new(Everywhere {
-                    cluster: Arc::clone(cluster),
-                    sweep: Sweep::new(patience),
-                }))
-            }
-            _ => Position::At(0),
+        if let Target::Cluster(cluster) = self.client.target()
+            && let Some(sweep) = Sweep::of((self.page)(0).info(), cluster.config())
+        {
+            let cluster = Arc::clone(cluster);
+            return Position::Everywhere(Box::new(Everywhere { cluster, sweep }));
         }
+        Position::At(0)
     }
 }
 

@@ -19,10 +19,10 @@ use super::{
     transit::{Link, exchange},
 };
 use crate::{
-    cluster::{NodeId, Question, ReadFrom},
+    cluster::{MEASURE_EVERY, NodeId, Question, ReadFrom, late},
     command::{Bare, Command, Single},
     commands::info,
-    error::{Error, ErrorKind, Phase, Result},
+    error::Result,
     protocol::Limit,
     resp::Frame,
 };
@@ -132,18 +132,11 @@ async fn send(server: &Arc<Server>, command: impl Command) -> Result<Frame> {
         let connection = server.connected().await?;
         let limit = Limit::Each(Some(PATIENCE));
         let frames = exchange(Link::Shared(connection), &Single(command), limit).await?;
-        frames.into_vec().pop().ok_or_else(late)
+        frames.into_vec().pop().ok_or_else(|| late(PATIENCE))
     };
     timeout(PATIENCE, answered)
         .await
-        .unwrap_or_else(|_| Err(late()))
-}
-
-fn late() -> Error {
-    Error::new(
-        ErrorKind::Timeout(Phase::Reply),
-        format!("the node has not answered within {PATIENCE:?}"),
-    )
+        .unwrap_or_else(|_| Err(late(PATIENCE)))
 }
 
 fn now() -> Instant {
@@ -152,6 +145,3 @@ fn now() -> Instant {
 
 /// How long a node may take to answer; another one is asked then.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// How often the nodes are measured, where that matters.
-const MEASURE_EVERY: Duration = Duration::from_secs(2);

@@ -4,13 +4,13 @@ use std::{fmt, sync::Arc};
 
 use super::{cluster::Cluster, dedicated::Dedicated, each::Each, iterate::Iterate, server::Server};
 use crate::{
-    cluster::{NodeAddress, key_slot},
+    cluster::{NodeAddress, key_slot, unknown_node},
     command::{
         Batch, Command, Commands, Exchange, Pipeline, Single, Synchronous, SynchronousExchange,
         Transaction,
     },
     config::{Address, Config},
-    error::{Error, ErrorKind, Result},
+    error::Result,
     pool::PoolStats,
     reply::{ScanPage, Scanned},
 };
@@ -24,7 +24,7 @@ use crate::{
 /// A connection that has failed, has kept a caller waiting for too long, or holds anything that
 /// nobody asked for is closed and never used again. A connection that was closed while it was idle
 /// is replaced before anything is sent. A call whose connection turns out to be lost is sent once
-/// more on another one, but only if not a byte of it was written; [`Error::may_have_executed`] tells
+/// more on another one, but only if not a byte of it was written; [`Error::may_have_executed`](crate::Error::may_have_executed) tells
 /// what is not known.
 ///
 /// While the server cannot be reached, one call at a time tries to connect, with pauses of up to a
@@ -123,7 +123,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Every [`ErrorKind`].
+    /// Every [`ErrorKind`](crate::ErrorKind).
     pub fn send<C: Command>(&self, command: C) -> Result<C::Reply> {
         self.execute(command)
     }
@@ -176,7 +176,7 @@ impl Client {
     /// It is not known which nodes there are.
     pub fn nodes(&self) -> Result<Vec<NodeAddress>> {
         match &self.target {
-            Target::Server(server) => Ok(vec![Each::address(server)]),
+            Target::Server(server) => Ok(vec![NodeAddress::of(server.address())]),
             Target::Cluster(cluster) => {
                 cluster.connect()?;
                 let nodes = cluster.nodes(true).into_iter();
@@ -197,19 +197,14 @@ impl Client {
     pub fn node(&self, address: &NodeAddress) -> Result<Self> {
         let server = match &self.target {
             Target::Server(server) => {
-                Some(Arc::clone(server)).filter(|it| Each::address(it) == *address)
+                Some(Arc::clone(server)).filter(|it| NodeAddress::of(it.address()) == *address)
             }
             Target::Cluster(cluster) => {
                 cluster.connect()?;
                 cluster.node(address)
             }
         };
-        let server = server.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Refused,
-                "expected the address of a node that is known: nodes() has them",
-            )
-        })?;
+        let server = server.ok_or_else(unknown_node)?;
         Ok(Self {
             target: Target::Server(server),
         })

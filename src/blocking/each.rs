@@ -11,7 +11,6 @@ use super::{
 use crate::{
     cluster::{Chosen, Encoded, NodeAddress},
     command::{Command, Exchange, Place, Single},
-    config::Address,
     error::{Error, Result},
     protocol::Limit,
     resp::Frames,
@@ -45,7 +44,7 @@ impl<'c> Each<'c> {
             Target::Cluster(cluster) => cluster,
             Target::Server(server) => {
                 let reply = server.call(&exchange).map_err(named);
-                return Ok(vec![(Self::address(server), reply)]);
+                return Ok(vec![(NodeAddress::of(server.address()), reply)]);
             }
         };
         cluster.connect()?;
@@ -60,14 +59,6 @@ impl<'c> Each<'c> {
             .map(|frames| exchange.finish(&frames?))
             .map(|reply| reply.map_err(named));
         Ok(addresses.into_iter().zip(replies).collect())
-    }
-
-    /// The address of a server that is no node of a cluster, or nobody knows.
-    pub(super) fn address(server: &Server) -> NodeAddress {
-        match server.address() {
-            Address::Tcp { host, port } => NodeAddress::new(host.as_str(), *port),
-            other => NodeAddress::new(other.to_string(), 0),
-        }
     }
 }
 

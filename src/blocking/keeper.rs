@@ -3,7 +3,7 @@
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use super::{
@@ -11,10 +11,10 @@ use super::{
     server::{Server, Wait},
 };
 use crate::{
-    cluster::{PATIENCE, Question, ReadFrom},
+    cluster::{MEASURE_EVERY, PATIENCE, Question, ReadFrom, late},
     command::{Bare, Command, Single},
     commands::info,
-    error::{Error, ErrorKind, Phase, Result},
+    error::{Error, ErrorKind, Result},
     protocol::Limit,
     resp::Frame,
 };
@@ -158,19 +158,9 @@ fn send(server: &Arc<Server>, command: impl Command) -> Result<Frame> {
                 deadline,
                 is_over: &|| false,
             };
-            let lent = server.lend_within(wait)?.ok_or_else(late)?;
+            let lent = server.lend_within(wait)?.ok_or_else(|| late(PATIENCE))?;
             lent.call(&exchange, limit)?
         }
     };
-    frames.into_vec().pop().ok_or_else(late)
+    frames.into_vec().pop().ok_or_else(|| late(PATIENCE))
 }
-
-fn late() -> Error {
-    Error::new(
-        ErrorKind::Timeout(Phase::Reply),
-        format!("the node has not answered within {PATIENCE:?}"),
-    )
-}
-
-/// How often each node is measured, where that matters.
-const MEASURE_EVERY: Duration = Duration::from_secs(2);

@@ -187,6 +187,14 @@ impl<S> fmt::Debug for Directory<S> {
     }
 }
 
+/// The error of who names a node that is not known.
+pub(crate) fn unknown_node() -> Error {
+    Error::new(
+        ErrorKind::Refused,
+        "expected the address of a node that is known: nodes() has them",
+    )
+}
+
 /// The error of a call to a node whose slots others have taken over.
 pub(crate) fn replaced() -> Error {
     Error::new(

@@ -42,9 +42,10 @@ mod topology;
 
 pub(crate) use chance::Chance;
 pub(crate) use delivery::{DEDICATED, Sorted, by_node, deadline, no_connection};
-pub(crate) use directory::{Directory, Question, gone, replaced};
+pub(crate) use directory::{Directory, Question, gone, replaced, unknown_node};
 pub(crate) use node::NodeId;
-pub(crate) use refresh::PATIENCE;
+pub(crate) use read_from::MEASURE_EVERY;
+pub(crate) use refresh::{PATIENCE, late};
 pub(crate) use request::{Chosen, Direct, Done, Encoded, Parcel, Request};
 pub(crate) use route::Wish;
 pub(crate) use router::{Call, Next, Options, Router};

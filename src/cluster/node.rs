@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    config::Address,
+    error::{Error, ErrorKind, Result},
+};
 
 /// Where a node of a cluster listens: a name or an IP address, and a port.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,6 +40,16 @@ impl NodeAddress {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+}
+
+impl NodeAddress {
+    /// The address of a server that is no node of a cluster; a path stands for a host without a port.
+    pub(crate) fn of(address: &Address) -> Self {
+        match address {
+            Address::Tcp { host, port } => Self::new(host.as_str(), *port),
+            other => Self::new(other.to_string(), 0),
+        }
     }
 }
 

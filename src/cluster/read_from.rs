@@ -1,6 +1,9 @@
 //! Which node of a shard a read goes to.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     node::{NodeId, Nodes},
@@ -100,6 +103,9 @@ pub(super) fn pick<T: Copy>(from: &[T], random: u64) -> Option<T> {
         .and_then(|at| from.get(at))
         .copied()
 }
+
+/// How often the nodes are measured, where that matters.
+pub(crate) const MEASURE_EVERY: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {

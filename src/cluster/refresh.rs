@@ -15,7 +15,10 @@
 use std::time::{Duration, Instant};
 
 use super::node::NodeId;
-use crate::back_off::scaled;
+use crate::{
+    back_off::scaled,
+    error::{Error, ErrorKind, Phase},
+};
 
 /// When the topology is asked for.
 #[derive(Debug)]
@@ -222,6 +225,14 @@ const WATCH_EVERY: Duration = Duration::from_millis(250);
 
 /// The longest time between two rounds in which nobody answers.
 const SLOWEST: Duration = Duration::from_secs(1);
+
+/// The error of a node that has not answered a question of the client's own in time.
+pub(crate) fn late(patience: Duration) -> Error {
+    Error::new(
+        ErrorKind::Timeout(Phase::Reply),
+        format!("the node has not answered within {patience:?}"),
+    )
+}
 
 /// How long a node may take to answer before another one is asked.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(500);

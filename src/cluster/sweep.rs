@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use super::{coverage::Coverage, node::NodeId, redirect::is_answer};
 use crate::{
+    command::{Info, Routing},
+    config::Config,
     error::{Error, Result},
     reply::Scanned,
 };
@@ -43,8 +45,14 @@ pub(crate) enum Step {
 }
 
 impl Sweep {
+    /// The scan that a command begins, unless its key says where that goes.
+    pub(crate) fn of(command: &Info, config: &Config) -> Option<Self> {
+        let patience = config.response_timeout.unwrap_or(config.connect_timeout);
+        (command.routing == Routing::OneNode).then(|| Self::new(patience))
+    }
+
     /// A scan that has seen nothing, and gives up after that much time with nothing but trouble.
-    pub(crate) fn new(patience: Duration) -> Self {
+    fn new(patience: Duration) -> Self {
         Self {
             coverage: Coverage::new(),
             pass: None,
