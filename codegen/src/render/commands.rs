@@ -98,7 +98,7 @@ fn tuple(parts: &[String]) -> String {
 /// pub struct Set<'a, X = Detached, S = (Open, Open, Open)> {
 ///     via: X,
 ///     key: Arg<'a>,
-///     state: PhantomData<S>,
+///     state: PhantomData<fn() -> S>,
 /// }
 /// ```
 fn structure(out: &mut Text, command: &CommandModel, shape: &Shape, spec: &Spec) {
@@ -134,7 +134,7 @@ fn structure(out: &mut Text, command: &CommandModel, shape: &Shape, spec: &Spec)
             out.line(&format!("{}: {ty},", item.name));
         }
         if shape.slots > 0 {
-            out.line("state: PhantomData<S>,");
+            out.line("state: PhantomData<fn() -> S>,");
         }
     });
     out.line("");
@@ -675,13 +675,10 @@ fn behaviour(out: &mut Text, command: &CommandModel, shape: &Shape) {
         },
     );
     out.line("");
-    let head = format!(
-        "impl<{}> IntoFuture for {applied}",
-        generics("X: Asynchronous")
-    );
-    out.braces(&head, |out| {
+    let head = format!("impl<{}> IntoFuture", generics("X: Asynchronous<Self>"));
+    out.implementation(&head, &applied, |out| {
         out.line("type Output = Result<<Self as command::Command>::Reply>;");
-        out.line("type IntoFuture = X::Pending<Self>;");
+        out.line("type IntoFuture = X::Pending;");
         out.line("");
         out.function(
             "fn into_future",

@@ -60,6 +60,20 @@ impl Text {
         self.line("}");
     }
 
+    /// `head for name {`, broken in front of `for` where it is too long.
+    pub(super) fn implementation(&mut self, head: &str, name: &str, body: impl FnOnce(&mut Self)) {
+        let flat = format!("{head} for {name}");
+        if self.fits(&format!("{flat} {{")) {
+            self.braces(&flat, body);
+            return;
+        }
+        self.line(head);
+        self.line(&format!("    for {name}"));
+        self.line("{");
+        self.deeper(body);
+        self.line("}");
+    }
+
     /// What `body` writes, one step deeper.
     pub(super) fn deeper(&mut self, body: impl FnOnce(&mut Self)) {
         self.depth += 1;
