@@ -115,7 +115,7 @@ pub struct AddressMap(Mapping);
 enum Mapping {
     #[default]
     Identity,
-    Table(Arc<HashMap<NodeAddress, NodeAddress>>),
+    SlotTable(Arc<HashMap<NodeAddress, NodeAddress>>),
     Function(Arc<Function>),
 }
 
@@ -125,7 +125,7 @@ impl AddressMap {
     /// Reaches an address of the table at the one next to it, and any other as it is announced.
     #[must_use]
     pub fn table(pairs: impl IntoIterator<Item = (NodeAddress, NodeAddress)>) -> Self {
-        Self(Mapping::Table(Arc::new(pairs.into_iter().collect())))
+        Self(Mapping::SlotTable(Arc::new(pairs.into_iter().collect())))
     }
 
     /// Reaches an announced address where the function says; a node without an answer is not used.
@@ -137,10 +137,10 @@ impl AddressMap {
     }
 
     /// Where an announced address is reached, if it may be.
-    pub(super) fn apply(&self, announced: NodeAddress) -> Option<NodeAddress> {
+    pub(crate) fn apply(&self, announced: NodeAddress) -> Option<NodeAddress> {
         match &self.0 {
             Mapping::Identity => Some(announced),
-            Mapping::Table(table) => Some(table.get(&announced).cloned().unwrap_or(announced)),
+            Mapping::SlotTable(table) => Some(table.get(&announced).cloned().unwrap_or(announced)),
             Mapping::Function(function) => function(&announced),
         }
     }
@@ -150,7 +150,7 @@ impl fmt::Debug for AddressMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.0 {
             Mapping::Identity => "as announced",
-            Mapping::Table(_) => "by a table",
+            Mapping::SlotTable(_) => "by a table",
             Mapping::Function(_) => "by a function",
         })
     }
@@ -163,7 +163,7 @@ impl PartialEq for AddressMap {
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (Mapping::Identity, Mapping::Identity) => true,
-            (Mapping::Table(one), Mapping::Table(other)) => one == other,
+            (Mapping::SlotTable(one), Mapping::SlotTable(other)) => one == other,
             (Mapping::Function(one), Mapping::Function(other)) => Arc::ptr_eq(one, other),
             _ => false,
         }
@@ -188,7 +188,7 @@ pub(crate) struct Node {
     /// When it last failed, unless it has answered since.
     pub(crate) failed: Option<Instant>,
     /// When it last said that it does not serve what it was asked for.
-    pub(crate) unsettled: Option<Instant>,
+    pub(crate) stale: Option<Instant>,
 }
 
 /// All nodes that may be sent to, by id and by address.
@@ -217,7 +217,7 @@ impl Nodes {
                 zone: None,
                 latency: None,
                 failed: None,
-                unsettled: None,
+                stale: None,
             },
         );
         id
@@ -252,7 +252,7 @@ impl Nodes {
     }
 
     /// Whether a node failed so lately that another one should be tried before.
-    pub(crate) fn is_doubtful(&self, id: NodeId, now: Instant) -> bool {
+    pub(crate) fn is_suspect(&self, id: NodeId, now: Instant) -> bool {
         self.get(id)
             .and_then(|node| node.failed)
             .is_some_and(|failed| now.saturating_duration_since(failed) < DOUBT)
@@ -263,9 +263,9 @@ impl Nodes {
     /// One that was a primary a moment ago may hear an old message from its successor, and take it
     /// for its own replica while it is one of it. Redis 8 then never comes back from
     /// `CLUSTER SHARDS`: it follows that circle for ever.
-    pub(crate) fn is_unsettled(&self, id: NodeId, now: Instant) -> bool {
+    pub(crate) fn is_stale(&self, id: NodeId, now: Instant) -> bool {
         self.get(id)
-            .and_then(|node| node.unsettled)
+            .and_then(|node| node.stale)
             .is_some_and(|since| now.saturating_duration_since(since) < UNSETTLED)
     }
 

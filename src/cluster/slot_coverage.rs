@@ -12,7 +12,7 @@ use super::{
 
 /// The slots that were seen, and the pass that is under way.
 #[derive(Debug)]
-pub(crate) struct Coverage {
+pub(crate) struct SlotCoverage {
     /// The node that a slot was seen at last.
     seen: Vec<Option<NodeId>>,
     pass: Option<Pass>,
@@ -26,7 +26,7 @@ struct Pass {
     holds: Vec<bool>,
 }
 
-impl Coverage {
+impl SlotCoverage {
     /// Nothing seen.
     pub(crate) fn new() -> Self {
         Self {
@@ -86,7 +86,7 @@ mod tests {
 
     /// Two nodes, and who has the slots of `foo` and `bar`; the first has all others.
     struct Script {
-        coverage: Coverage,
+        slot_coverage: SlotCoverage,
         ids: [NodeId; 2],
         owners: Vec<Option<NodeId>>,
     }
@@ -96,7 +96,7 @@ mod tests {
             let mut nodes = Nodes::default();
             let ids = [1, 2].map(|port| nodes.at(&NodeAddress::new("h", port)));
             let mut script = Self {
-                coverage: Coverage::new(),
+                slot_coverage: SlotCoverage::new(),
                 ids,
                 owners: vec![Some(ids[0]); usize::from(SLOTS)],
             };
@@ -109,16 +109,16 @@ mod tests {
         }
 
         fn begin(&mut self) -> Option<usize> {
-            let node = self.coverage.begin(&self.owners)?;
+            let node = self.slot_coverage.begin(&self.owners)?;
             self.ids.iter().position(|id| *id == node)
         }
 
         fn check(&mut self) {
-            self.coverage.check(&self.owners);
+            self.slot_coverage.check(&self.owners);
         }
 
         fn end(&mut self) {
-            self.coverage.end(&self.owners);
+            self.slot_coverage.end(&self.owners);
         }
     }
 
@@ -126,10 +126,10 @@ mod tests {
     fn every_node_has_one_pass_where_nothing_moves() {
         let mut script = Script::new();
         assert_eq!(script.begin(), Some(0));
-        assert!(script.coverage.is_new(b"foo"));
+        assert!(script.slot_coverage.is_new(b"foo"));
         script.end();
         assert_eq!(script.begin(), Some(1));
-        assert!(script.coverage.is_new(b"bar"));
+        assert!(script.slot_coverage.is_new(b"bar"));
         script.end();
         assert_eq!(script.begin(), None);
     }
@@ -143,8 +143,8 @@ mod tests {
         script.give("bar", 0);
         script.end();
         assert_eq!(script.begin(), Some(0));
-        assert!(script.coverage.is_new(b"bar"));
-        assert!(!script.coverage.is_new(b"foo"));
+        assert!(script.slot_coverage.is_new(b"bar"));
+        assert!(!script.slot_coverage.is_new(b"foo"));
         script.end();
         assert_eq!(script.begin(), None);
     }
@@ -181,7 +181,7 @@ mod tests {
     fn a_pass_that_was_abandoned_begins_anew() {
         let mut script = Script::new();
         assert_eq!(script.begin(), Some(0));
-        script.coverage.abandon();
+        script.slot_coverage.abandon();
         assert_eq!(script.begin(), Some(0));
         script.end();
         script.owners.fill(None);
