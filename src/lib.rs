@@ -38,6 +38,11 @@ pub mod command;
 pub mod commands;
 mod config;
 mod error;
+#[allow(
+    dead_code,
+    reason = "nobody listens yet, so that nothing reads what the machines tell"
+)]
+mod events;
 #[cfg(any(feature = "async", feature = "blocking"))]
 #[cfg_attr(
     not(feature = "blocking"),
