@@ -16,7 +16,7 @@ use std::{
 };
 
 use crate::{
-    config::Address,
+    address::Address,
     error::{Error, Phase},
 };
 
