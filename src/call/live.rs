@@ -63,7 +63,7 @@ fn lonely(variant: Variant) -> Server {
         .modules(false)
         .config("cluster-enabled", "yes")
         .config("cluster-port", bus_port.to_string())
-        .config("cluster-require-full-slot_coverage", "no")
+        .config("cluster-require-full-coverage", "no")
         .start()
         .unwrap();
     let mut connection = Connection::new(server.addr());

@@ -40,8 +40,12 @@ pub(crate) use server_map::{ServerMap, TopologyQuery, gone, replaced, unknown_no
 pub(crate) use slot_table::SlotTable;
 #[cfg(test)]
 pub(crate) use state::Event;
-pub(crate) use state::{ClusterState, Options, Target};
+#[cfg(test)]
+pub(crate) use state::Options;
+pub(crate) use state::{ClusterState, Target};
 
-pub use node::{AddressMap, NodeAddress};
-pub use read_from::ReadFrom;
+pub use crate::{
+    address::{AddressMap, NodeAddress},
+    config::ReadFrom,
+};
 pub use slot::{SLOTS, key_slot};

@@ -23,7 +23,7 @@ use crate::{
 /// Knows which page of which node comes next.
 #[derive(Debug)]
 pub(crate) struct ClusterScan {
-    slot_coverage: SlotCoverage,
+    coverage: SlotCoverage,
     /// The node of the pass that is under way, and the cursor there.
     pass: Option<(NodeId, u64)>,
     /// The topology was asked for since a pass came to its end.
@@ -55,7 +55,7 @@ impl ClusterScan {
     /// A scan that has seen nothing, and gives up after that much time with nothing but trouble.
     fn new(patience: Duration) -> Self {
         Self {
-            slot_coverage: SlotCoverage::new(),
+            coverage: SlotCoverage::new(),
             pass: None,
             fresh: false,
             failing: None,
@@ -71,7 +71,7 @@ impl ClusterScan {
         if self.failing.is_some() && !self.fresh {
             return ScanStep::Refresh;
         }
-        match self.slot_coverage.begin(&owners()) {
+        match self.coverage.begin(&owners()) {
             Some(node) => {
                 self.pass = Some((node, 0));
                 ScanStep::Page(node, 0)
@@ -94,14 +94,14 @@ impl ClusterScan {
         owners: &[Option<NodeId>],
     ) {
         self.failing = None;
-        items.retain(|item| item.key().is_none_or(|key| self.slot_coverage.is_new(key)));
+        items.retain(|item| item.key().is_none_or(|key| self.coverage.is_new(key)));
         if cursor == 0 {
             self.pass = None;
             self.fresh = false;
-            self.slot_coverage.end(owners);
+            self.coverage.end(owners);
         } else {
             self.pass = self.pass.map(|(node, _)| (node, cursor));
-            self.slot_coverage.check(owners);
+            self.coverage.check(owners);
         }
     }
 
@@ -114,7 +114,7 @@ impl ClusterScan {
         // Its successor knows nothing of the cursor.
         self.pass = None;
         self.fresh = false;
-        self.slot_coverage.abandon();
+        self.coverage.abandon();
         let passing = error.is_connection()
             || error.is_timeout()
             || error

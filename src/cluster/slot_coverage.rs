@@ -86,7 +86,7 @@ mod tests {
 
     /// Two nodes, and who has the slots of `foo` and `bar`; the first has all others.
     struct Script {
-        slot_coverage: SlotCoverage,
+        coverage: SlotCoverage,
         ids: [NodeId; 2],
         owners: Vec<Option<NodeId>>,
     }
@@ -96,7 +96,7 @@ mod tests {
             let mut nodes = Nodes::default();
             let ids = [1, 2].map(|port| nodes.at(&NodeAddress::new("h", port)));
             let mut script = Self {
-                slot_coverage: SlotCoverage::new(),
+                coverage: SlotCoverage::new(),
                 ids,
                 owners: vec![Some(ids[0]); usize::from(SLOTS)],
             };
@@ -109,16 +109,16 @@ mod tests {
         }
 
         fn begin(&mut self) -> Option<usize> {
-            let node = self.slot_coverage.begin(&self.owners)?;
+            let node = self.coverage.begin(&self.owners)?;
             self.ids.iter().position(|id| *id == node)
         }
 
         fn check(&mut self) {
-            self.slot_coverage.check(&self.owners);
+            self.coverage.check(&self.owners);
         }
 
         fn end(&mut self) {
-            self.slot_coverage.end(&self.owners);
+            self.coverage.end(&self.owners);
         }
     }
 
@@ -126,10 +126,10 @@ mod tests {
     fn every_node_has_one_pass_where_nothing_moves() {
         let mut script = Script::new();
         assert_eq!(script.begin(), Some(0));
-        assert!(script.slot_coverage.is_new(b"foo"));
+        assert!(script.coverage.is_new(b"foo"));
         script.end();
         assert_eq!(script.begin(), Some(1));
-        assert!(script.slot_coverage.is_new(b"bar"));
+        assert!(script.coverage.is_new(b"bar"));
         script.end();
         assert_eq!(script.begin(), None);
     }
@@ -143,8 +143,8 @@ mod tests {
         script.give("bar", 0);
         script.end();
         assert_eq!(script.begin(), Some(0));
-        assert!(script.slot_coverage.is_new(b"bar"));
-        assert!(!script.slot_coverage.is_new(b"foo"));
+        assert!(script.coverage.is_new(b"bar"));
+        assert!(!script.coverage.is_new(b"foo"));
         script.end();
         assert_eq!(script.begin(), None);
     }
@@ -181,7 +181,7 @@ mod tests {
     fn a_pass_that_was_abandoned_begins_anew() {
         let mut script = Script::new();
         assert_eq!(script.begin(), Some(0));
-        script.slot_coverage.abandon();
+        script.coverage.abandon();
         assert_eq!(script.begin(), Some(0));
         script.end();
         script.owners.fill(None);

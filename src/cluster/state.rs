@@ -12,11 +12,14 @@ use super::{
     announcement::Announcement,
     node::{AddressMap, Node, NodeAddress, NodeId, Nodes},
     query::Query,
-    read_from::{ReadFrom, pick},
+    read_from::pick,
     refresh::{QueryId, Refresh},
     topology::Topology,
 };
-use crate::error::{Error, ErrorKind, Phase};
+use crate::{
+    config::{ClusterOptions, ReadFrom},
+    error::{Error, ErrorKind, Phase},
+};
 
 /// Knows the cluster.
 #[derive(Debug)]
@@ -51,6 +54,18 @@ pub(crate) struct Options {
     pub(crate) map: AddressMap,
     /// How often the topology is asked for without a reason.
     pub(crate) refresh: Option<Duration>,
+}
+
+impl Options {
+    /// What has to be known of the settings of a client.
+    pub(crate) fn of(config: &ClusterOptions) -> Self {
+        Self {
+            read_from: config.read_from.clone(),
+            tls: false,
+            map: config.address_map.clone(),
+            refresh: config.topology_refresh,
+        }
+    }
 }
 
 impl Default for Options {
