@@ -71,7 +71,7 @@ impl<S: Clone> Directory<S> {
             // A router without seeds says that it has no node.
             Address::Tcp { .. } | Address::Unix(_) => Vec::new(),
         };
-        let options: Options = config.cluster.for_router();
+        let options = Options::of(&config.cluster);
         Self {
             router: Router::new(seeds, options, now),
             servers: HashMap::new(),

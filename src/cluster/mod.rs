@@ -48,10 +48,12 @@ pub(crate) use read_from::MEASURE_EVERY;
 pub(crate) use refresh::{PATIENCE, late};
 pub(crate) use request::{Chosen, Direct, Done, Encoded, Parcel, Request};
 pub(crate) use route::Wish;
-pub(crate) use router::{Call, Next, Options, Router};
+pub(crate) use router::{Call, Next, Router};
 pub(crate) use sweep::{Step, Sweep};
 pub(crate) use table::Table;
 
-pub use node::{AddressMap, NodeAddress};
-pub use read_from::ReadFrom;
+pub use crate::{
+    address::{AddressMap, NodeAddress},
+    config::ReadFrom,
+};
 pub use slot::{SLOTS, key_slot};

@@ -5,11 +5,11 @@ use std::{ops::Range, time::Instant};
 use super::{
     fan_out::{Part, split, words},
     node::NodeId,
-    read_from::ReadFrom,
     slot::{SLOTS, key_slot},
 };
 use crate::{
     command::{Info, Join, Routing},
+    config::ReadFrom,
     error::{Error, ErrorKind, Result},
 };
 

@@ -30,7 +30,7 @@ use bytes::Bytes;
 
 use super::{
     node::{AddressMap, Node, NodeAddress, NodeId, Nodes},
-    read_from::{ReadFrom, pick},
+    read_from::pick,
     redirect::{Meaning, Trouble},
     refresh::{Ask, Poll, Refresh},
     route::{Route, Wish},
@@ -40,6 +40,7 @@ use crate::{
     back_off,
     command::{Bare, Info, Join, Retry},
     commands::info,
+    config::{ClusterOptions, ReadFrom},
     error::{Error, ErrorKind, Outcome, Phase, Result},
     resp::Reply,
 };
@@ -77,6 +78,18 @@ pub(crate) struct Options {
     pub(crate) map: AddressMap,
     /// How often the topology is asked for without a reason.
     pub(crate) refresh: Option<Duration>,
+}
+
+impl Options {
+    /// What a router has to know of the settings of a client.
+    pub(crate) fn of(config: &ClusterOptions) -> Self {
+        Self {
+            read_from: config.read_from.clone(),
+            tls: false,
+            map: config.address_map.clone(),
+            refresh: config.topology_refresh,
+        }
+    }
 }
 
 impl Default for Options {
