@@ -19,6 +19,7 @@
     clippy::unwrap_used
 )]
 
+mod address;
 #[cfg(feature = "async")]
 pub mod aio;
 #[cfg_attr(
@@ -28,6 +29,7 @@ pub mod aio;
 mod back_off;
 #[cfg(feature = "blocking")]
 pub mod blocking;
+mod call;
 #[cfg_attr(
     not(all(feature = "async", feature = "blocking")),
     allow(dead_code, unused_imports, reason = "each driver uses a part of it")
@@ -38,6 +40,11 @@ pub mod command;
 pub mod commands;
 mod config;
 mod error;
+#[allow(
+    dead_code,
+    reason = "nobody listens yet, so that nothing reads what the machines tell"
+)]
+mod events;
 #[cfg(any(feature = "async", feature = "blocking"))]
 #[cfg_attr(
     not(feature = "blocking"),
@@ -56,9 +63,10 @@ mod secret;
 #[cfg(any(feature = "async", feature = "blocking"))]
 mod socket;
 
+pub use address::Address;
 #[cfg(feature = "async")]
 pub use aio::Client;
-pub use config::{Address, ClusterOptions, Config, PoolOptions, Protocol, TcpOptions};
+pub use config::{ClusterOptions, Config, PoolOptions, Protocol, TcpOptions};
 pub use error::{Error, ErrorKind, Phase, Result};
 #[cfg(any(feature = "async", feature = "blocking"))]
 pub use pool::PoolStats;

@@ -1,46 +1,14 @@
 //! Which node of a shard a read goes to.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::{
     node::{NodeId, Nodes},
     topology::Shard,
 };
-
-/// Which node of a shard runs commands that only read.
-///
-/// It holds for commands that read the values of keys. Everything else goes to primaries. A replica
-/// may be behind its primary, so that a caller may not see what it has just written.
-///
-/// Where no node of the kind that is preferred can be reached, the others are tried.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ReadFrom {
-    /// The primary.
-    #[default]
-    Primary,
-    /// A replica, or the primary where there is none.
-    PreferReplica,
-    /// The primary or a replica, by chance.
-    Any,
-    /// Whichever answers fastest.
-    Nearest,
-    /// One in this availability zone, a replica first; elsewhere a replica as well.
-    Zone(Arc<str>),
-}
+use crate::config::ReadFrom;
 
 impl ReadFrom {
-    /// Whether only primaries are asked.
-    ///
-    /// Where this is `false`, connections must begin with `READONLY`, which replicas want to hear
-    /// once and which means nothing to a primary.
-    pub(crate) fn is_primary(&self) -> bool {
-        *self == Self::Primary
-    }
-
     /// The node of a shard that a read goes to.
     ///
     /// Nodes that failed lately are left out while there are others, and so is the one to `avoid`.
@@ -53,7 +21,7 @@ impl ReadFrom {
         random: u64,
     ) -> NodeId {
         let primary = shard.primary;
-        let is_good = |id: &NodeId| Some(*id) != avoid && !nodes.is_doubtful(*id, now);
+        let is_good = |id: &NodeId| Some(*id) != avoid && !nodes.is_suspect(*id, now);
         let good: Vec<NodeId> = shard.replicas.iter().copied().filter(is_good).collect();
         let good_primary = Some(primary).filter(is_good);
         let chosen = match self {
@@ -96,7 +64,7 @@ impl ReadFrom {
 }
 
 /// One of several by chance.
-pub(super) fn pick<T: Copy>(from: &[T], random: u64) -> Option<T> {
+pub(crate) fn pick<T: Copy>(from: &[T], random: u64) -> Option<T> {
     let count = u64::try_from(from.len()).ok().filter(|count| *count > 0)?;
     usize::try_from(random % count)
         .ok()

@@ -4,6 +4,7 @@
 //! as a URL whose password is masked. Everything that a URL can say stands in [`url`]; nothing here
 //! resolves a name or opens a socket.
 
+mod read_from;
 mod url;
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
@@ -11,11 +12,14 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
-    cluster::{self, AddressMap, NodeAddress, ReadFrom},
+    address::{AddressMap, NodeAddress},
     error::{Error, ErrorKind, Result},
     resp::Limits,
     secret::Secret,
 };
+
+pub(crate) use crate::address::Address;
+pub use read_from::ReadFrom;
 
 /// The settings of a client.
 ///
@@ -117,23 +121,6 @@ pub struct Config {
     pub pool: PoolOptions,
     /// What holds for a cluster.
     pub cluster: ClusterOptions,
-}
-
-/// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Address {
-    /// A TCP port.
-    Tcp {
-        /// A name or an IP address, an IPv6 address without brackets.
-        host: String,
-        /// The port.
-        port: u16,
-    },
-    /// A Unix socket.
-    Unix(PathBuf),
-    /// Some nodes of a cluster; the others become known from any of them that answers.
-    Cluster(Vec<NodeAddress>),
 }
 
 /// A version of RESP.
@@ -557,32 +544,6 @@ impl<'de> Deserialize<'de> for Config {
     }
 }
 
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
-            Self::Unix(path) => write!(f, "{}", path.display()),
-            Self::Cluster(nodes) => {
-                for (at, node) in nodes.iter().enumerate() {
-                    let separator = if at > 0 { "," } else { "" };
-                    write!(f, "{separator}{node}")?;
-                }
-                Ok(())
-            }
-        }
-    }
-}
-
-impl From<&NodeAddress> for Address {
-    fn from(node: &NodeAddress) -> Self {
-        Self::Tcp {
-            host: node.host().to_owned(),
-            port: node.port(),
-        }
-    }
-}
-
 impl Default for TcpOptions {
     fn default() -> Self {
         Self {
@@ -601,22 +562,6 @@ impl Default for PoolOptions {
             idle_timeout: Some(Duration::from_secs(300)),
             lifetime: Some(Duration::from_secs(1800)),
             wait: Duration::from_secs(5),
-        }
-    }
-}
-
-impl ClusterOptions {
-    /// What the router of a cluster has to know of these settings.
-    #[cfg_attr(
-        not(feature = "async"),
-        allow(dead_code, reason = "only the async driver uses the router yet")
-    )]
-    pub(crate) fn for_router(&self) -> cluster::Options {
-        cluster::Options {
-            read_from: self.read_from.clone(),
-            tls: false,
-            map: self.address_map.clone(),
-            refresh: self.topology_refresh,
         }
     }
 }
