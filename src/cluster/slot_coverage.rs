@@ -12,7 +12,7 @@ use super::{
 
 /// The slots that were seen, and the pass that is under way.
 #[derive(Debug)]
-pub(crate) struct Coverage {
+pub(crate) struct SlotCoverage {
     /// The node that a slot was seen at last.
     seen: Vec<Option<NodeId>>,
     pass: Option<Pass>,
@@ -26,7 +26,7 @@ struct Pass {
     holds: Vec<bool>,
 }
 
-impl Coverage {
+impl SlotCoverage {
     /// Nothing seen.
     pub(crate) fn new() -> Self {
         Self {
@@ -86,7 +86,7 @@ mod tests {
 
     /// Two nodes, and who has the slots of `foo` and `bar`; the first has all others.
     struct Script {
-        coverage: Coverage,
+        coverage: SlotCoverage,
         ids: [NodeId; 2],
         owners: Vec<Option<NodeId>>,
     }
@@ -96,7 +96,7 @@ mod tests {
             let mut nodes = Nodes::default();
             let ids = [1, 2].map(|port| nodes.at(&NodeAddress::new("h", port)));
             let mut script = Self {
-                coverage: Coverage::new(),
+                coverage: SlotCoverage::new(),
                 ids,
                 owners: vec![Some(ids[0]); usize::from(SLOTS)],
             };

@@ -6,10 +6,10 @@ use super::{node::NodeId, slot::SLOTS};
 
 /// The node of each slot, with what a driver has of it.
 ///
-/// It is made anew when the router has learnt something, so that an ordinary call finds its node
-/// without asking the router.
+/// It is made anew when the state has learnt something, so that an ordinary call finds its node
+/// without asking the state.
 #[derive(Debug)]
-pub(crate) struct Table<S> {
+pub(crate) struct SlotTable<S> {
     /// The version of what it was made from.
     version: u64,
     /// Counted from 1; 0 for none.
@@ -17,7 +17,7 @@ pub(crate) struct Table<S> {
     primaries: Vec<(NodeId, S)>,
 }
 
-impl<S> Table<S> {
+impl<S> SlotTable<S> {
     /// A table without nodes.
     pub(crate) fn empty() -> Self {
         Self {
@@ -98,7 +98,7 @@ mod tests {
         let mut nodes = Nodes::default();
         let [a, b] = [1, 2].map(|port| nodes.at(&NodeAddress::new("h", port)));
         let owners = [Some(a), Some(a), None, Some(b), Some(a)];
-        let table = Table::new(7, &owners, |id| Some(if id == a { "a" } else { "b" }));
+        let table = SlotTable::new(7, &owners, |id| Some(if id == a { "a" } else { "b" }));
         let at = |slot| table.find(Some(slot), || 0).map(|found| found.1);
         let found: Vec<_> = (0..6).map(at).collect();
         assert_eq!(
@@ -116,15 +116,15 @@ mod tests {
             ]
         );
         assert_eq!(table.version(), 7);
-        assert_eq!(Table::<()>::empty().find(None, || 1), None);
-        assert_eq!(Table::<()>::empty().find(Some(1), || 1), None);
+        assert_eq!(SlotTable::<()>::empty().find(None, || 1), None);
+        assert_eq!(SlotTable::<()>::empty().find(Some(1), || 1), None);
     }
 
     #[test]
     fn a_node_that_nobody_knows_has_no_slot() {
         let mut nodes = Nodes::default();
         let [a, b] = [1, 2].map(|port| nodes.at(&NodeAddress::new("h", port)));
-        let table = Table::new(1, &[Some(a), Some(b)], |id| (id == b).then_some(()));
+        let table = SlotTable::new(1, &[Some(a), Some(b)], |id| (id == b).then_some(()));
         assert_eq!(table.find(Some(0), || 0), None);
         assert_eq!(table.find(Some(1), || 0), Some(&(b, ())));
     }

@@ -19,7 +19,7 @@ use super::{
     transit::{Link, exchange},
 };
 use crate::{
-    cluster::{MEASURE_EVERY, NodeId, Question, ReadFrom, late},
+    cluster::{MEASURE_EVERY, NodeId, ReadFrom, TopologyQuery, late},
     command::{Bare, Command, Single},
     commands::info,
     error::Result,
@@ -31,14 +31,14 @@ use crate::{
 ///
 /// It ends with the cluster, or with its runtime; then the next one who needs it starts it anew.
 #[derive(Default)]
-pub(super) struct Keeper {
+pub(super) struct Refresher {
     runs: Arc<AtomicBool>,
 }
 
 /// Tells that the task has ended, however it did.
 struct Running(Arc<AtomicBool>);
 
-impl Keeper {
+impl Refresher {
     /// Starts the task on the caller's runtime, unless it runs.
     ///
     /// # Errors
@@ -63,7 +63,7 @@ impl Drop for Running {
     }
 }
 
-/// Does what the router wants done, until the cluster is gone.
+/// Does what the state wants done, until the cluster is gone.
 async fn run(cluster: Weak<Cluster>, woken: Arc<Notify>, _running: Running) {
     let mut measure = Instant::now();
     loop {
@@ -93,15 +93,15 @@ async fn run(cluster: Weak<Cluster>, woken: Arc<Notify>, _running: Running) {
 }
 
 /// Asks a node for the topology.
-async fn ask(cluster: Weak<Cluster>, question: Question<Arc<Server>>) {
+async fn ask(cluster: Weak<Cluster>, question: TopologyQuery<Arc<Server>>) {
     let answer = send(&question.server, question.query.command()).await;
     let Some(cluster) = cluster.upgrade() else {
         return;
     };
     let ask = question.ask;
-    cluster.route_with(|router, now, random| match answer {
-        Ok(frame) => router.topology(ask, frame.reply(), now, random),
-        Err(error) => router.topology_failed(ask, error, now),
+    cluster.route_with(|state, now, random| match answer {
+        Ok(frame) => state.topology(ask, frame.reply(), now, random),
+        Err(error) => state.topology_failed(ask, error, now),
     });
     cluster.was_asked();
 }
@@ -122,7 +122,7 @@ async fn measure(cluster: Weak<Cluster>, id: NodeId, server: Arc<Server>) {
     let answer = send(&server, Bare(&info::PING)).await;
     let took = now().saturating_duration_since(start);
     if let (Ok(_), Some(cluster)) = (answer, cluster.upgrade()) {
-        cluster.route_with(|router, _, _| router.measured(id, took));
+        cluster.route_with(|state, _, _| state.measured(id, took));
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     server::{Server, Wait},
 };
 use crate::{
-    cluster::{MEASURE_EVERY, PATIENCE, Question, ReadFrom, late},
+    cluster::{MEASURE_EVERY, PATIENCE, ReadFrom, TopologyQuery, late},
     command::{Bare, Command, Single},
     commands::info,
     error::{Error, ErrorKind, Result},
@@ -21,11 +21,11 @@ use crate::{
 
 /// Knows the thread, which ends with the cluster.
 #[derive(Default)]
-pub(super) struct Keeper {
+pub(super) struct Refresher {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl Keeper {
+impl Refresher {
     /// Starts the thread, unless it runs.
     ///
     /// # Errors
@@ -60,13 +60,13 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for Refresher {
     fn drop(&mut self) {
         self.wake();
     }
 }
 
-/// Does what the router wants done, until the cluster is gone.
+/// Does what the state wants done, until the cluster is gone.
 fn run(weak: &Weak<Cluster>) {
     let mut measure = Measure {
         next: Instant::now(),
@@ -98,15 +98,15 @@ fn run(weak: &Weak<Cluster>) {
 }
 
 /// Asks a node for the topology.
-fn ask(cluster: &Weak<Cluster>, question: Question<Arc<Server>>) {
+fn ask(cluster: &Weak<Cluster>, question: TopologyQuery<Arc<Server>>) {
     let answer = send(&question.server, question.query.command());
     let Some(cluster) = cluster.upgrade() else {
         return;
     };
     let ask = question.ask;
-    cluster.route_with(|router, now, random| match answer {
-        Ok(frame) => router.topology(ask, frame.reply(), now, random),
-        Err(error) => router.topology_failed(ask, error, now),
+    cluster.route_with(|state, now, random| match answer {
+        Ok(frame) => state.topology(ask, frame.reply(), now, random),
+        Err(error) => state.topology_failed(ask, error, now),
     });
     cluster.was_asked();
 }
@@ -138,7 +138,7 @@ impl Measure {
             let answer = send(&server, Bare(&info::PING));
             let took = start.elapsed();
             if let (Ok(_), Some(cluster)) = (answer, weak.upgrade()) {
-                cluster.route_with(|router, _, _| router.measured(id, took));
+                cluster.route_with(|state, _, _| state.measured(id, took));
             }
         }
         self.next

@@ -1,48 +1,16 @@
 //! Which nodes a command asks for: its facts, its keys, and what the caller wants.
 
-use std::{ops::Range, time::Instant};
+use std::ops::Range;
 
 use super::{
-    fan_out::{Part, split, words},
-    node::NodeId,
-    slot::{SLOTS, key_slot},
+    options::CallOptions,
+    split::{Part, split, words},
 };
 use crate::{
+    cluster::{NodeId, SLOTS, key_slot},
     command::{Info, Join, Routing},
-    config::ReadFrom,
     error::{Error, ErrorKind, Result},
 };
-
-/// What a caller wants of one call.
-#[derive(Clone, Debug)]
-pub(crate) struct Wish {
-    /// The node that it names, whatever the command asks for.
-    pub(crate) node: Option<NodeId>,
-    /// Which node of a shard runs what only reads, if it is not as for all calls.
-    pub(crate) read_from: Option<ReadFrom>,
-    /// Whether a command may be sent in parts, which is not atomic.
-    pub(crate) parts: bool,
-    /// Whether a map with the answer of each node is an answer.
-    pub(crate) per_node: bool,
-    /// Whether a second run does no harm, although the facts of the command do not promise that.
-    pub(crate) idempotent: bool,
-    /// When the call ends, come what may.
-    pub(crate) deadline: Option<Instant>,
-}
-
-impl Wish {
-    /// What is promised without being asked for.
-    pub(crate) fn until(deadline: Option<Instant>) -> Self {
-        Self {
-            node: None,
-            read_from: None,
-            parts: true,
-            per_node: false,
-            idempotent: false,
-            deadline,
-        }
-    }
-}
 
 /// The nodes that a command asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,14 +39,14 @@ impl Route {
         info: &Info,
         command: &[u8],
         keys: &[Range<usize>],
-        wish: &Wish,
+        options: &CallOptions,
     ) -> Result<Self> {
-        if let Some(node) = wish.node {
+        if let Some(node) = options.node {
             return Ok(Self::Node(node));
         }
         let refused = |message| Error::new(ErrorKind::Refused, message).with_command(info.name);
         let joined = |join: Join| {
-            if join == Join::PerNode && !wish.per_node {
+            if join == Join::PerNode && !options.per_node {
                 return Err(refused(
                     "in a cluster each node answers for itself: name one, or ask for the answer of every node",
                 ));
@@ -96,7 +64,7 @@ impl Route {
             Routing::Parts { join, unless } => match common_slot(command, keys) {
                 Slots::None => Ok(Self::AnyNode),
                 Slots::One(slot) => Ok(Self::Slot(slot)),
-                Slots::Several if wish.parts => {
+                Slots::Several if options.parts => {
                     Ok(Self::Parts(split(info, command, unless)?, joined(join)?))
                 }
                 Slots::Several => Err(refused(
@@ -154,7 +122,7 @@ mod tests {
     use crate::resp::Writer;
 
     /// The route of a command in which a word behind `@` is a key.
-    fn route(words: &str, wish: &Wish) -> Result<Route> {
+    fn route(words: &str, options: &CallOptions) -> Result<Route> {
         let words: Vec<_> = words.split(' ').collect();
         let info = (1..=2)
             .rev()
@@ -171,16 +139,16 @@ mod tests {
             }
         })
         .unwrap();
-        Route::of(info, &command, &keys, wish)
+        Route::of(info, &command, &keys, options)
     }
 
-    fn wish() -> Wish {
-        Wish::until(None)
+    fn options() -> CallOptions {
+        CallOptions::until(None)
     }
 
     #[track_caller]
-    fn refused(words: &str, wish: &Wish, message: &str) {
-        let error = route(words, wish).unwrap_err();
+    fn refused(words: &str, options: &CallOptions, message: &str) {
+        let error = route(words, options).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Refused);
         assert!(!error.may_have_executed());
         let text = error.to_string();
@@ -191,16 +159,19 @@ mod tests {
     #[test]
     fn keys_decide() {
         let foo = key_slot(b"foo");
-        assert_eq!(route("GET @foo", &wish()).unwrap(), Route::Slot(foo));
-        assert_eq!(route("SPUBLISH @foo x", &wish()).unwrap(), Route::Slot(foo));
+        assert_eq!(route("GET @foo", &options()).unwrap(), Route::Slot(foo));
         assert_eq!(
-            route("SINTER @foo @{foo}1", &wish()).unwrap(),
+            route("SPUBLISH @foo x", &options()).unwrap(),
             Route::Slot(foo)
         );
-        assert_eq!(route("EVAL return 0", &wish()).unwrap(), Route::AnyNode);
+        assert_eq!(
+            route("SINTER @foo @{foo}1", &options()).unwrap(),
+            Route::Slot(foo)
+        );
+        assert_eq!(route("EVAL return 0", &options()).unwrap(), Route::AnyNode);
         refused(
             "SINTER @secret1 @secret2",
-            &wish(),
+            &options(),
             "SINTER: refused: in a cluster all its keys",
         );
     }
@@ -209,10 +180,10 @@ mod tests {
     fn what_may_be_split_is_split_if_it_must_be() {
         let foo = key_slot(b"foo");
         assert_eq!(
-            route("DEL @foo @{foo}1", &wish()).unwrap(),
+            route("DEL @foo @{foo}1", &options()).unwrap(),
             Route::Slot(foo)
         );
-        let Route::Parts(parts, join) = route("DEL @foo @bar @foo", &wish()).unwrap() else {
+        let Route::Parts(parts, join) = route("DEL @foo @bar @foo", &options()).unwrap() else {
             panic!("expected parts");
         };
         assert_eq!(join, Join::Sum);
@@ -222,9 +193,9 @@ mod tests {
 
     #[test]
     fn an_option_or_a_condition_forbids_parts() {
-        let whole = Wish {
+        let whole = CallOptions {
             parts: false,
-            ..wish()
+            ..options()
         };
         refused(
             "DEL @secret1 @secret2",
@@ -233,7 +204,7 @@ mod tests {
         );
         refused(
             "MSETEX 2 @secret1 a @secret2 b NX",
-            &wish(),
+            &options(),
             "MSETEX: refused: with NX",
         );
         let foo = key_slot(b"foo");
@@ -253,17 +224,16 @@ mod tests {
             ("CLUSTER COUNTKEYSINSLOT 16384", Route::AnyNode),
             ("CLUSTER GETKEYSINSLOT x 1", Route::AnyNode),
         ] {
-            assert_eq!(route(words, &wish()).unwrap(), expected, "{words}");
+            assert_eq!(route(words, &options()).unwrap(), expected, "{words}");
         }
     }
 
     #[test]
     fn what_is_about_one_node_wants_it_named() {
-        let id =
-            crate::cluster::node::Nodes::default().at(&crate::cluster::NodeAddress::new("h", 1));
-        let named = Wish {
+        let id = crate::cluster::Nodes::default().at(&crate::cluster::NodeAddress::new("h", 1));
+        let named = CallOptions {
             node: Some(id),
-            ..wish()
+            ..options()
         };
         for words in [
             "SCAN 0",
@@ -276,12 +246,12 @@ mod tests {
         }
         refused(
             "SCAN 0",
-            &wish(),
+            &options(),
             "SCAN: refused: in a cluster it is about one node",
         );
         refused(
             "WAIT 1 0",
-            &wish(),
+            &options(),
             "WAIT: refused: it is about one connection",
         );
     }
@@ -290,12 +260,12 @@ mod tests {
     fn an_answer_of_each_node_wants_to_be_asked_for() {
         refused(
             "INFO",
-            &wish(),
+            &options(),
             "INFO: refused: in a cluster each node answers for itself",
         );
-        let each = Wish {
+        let each = CallOptions {
             per_node: true,
-            ..wish()
+            ..options()
         };
         let all = Route::AllPrimaries(Join::PerNode);
         assert_eq!(route("INFO", &each).unwrap(), all);
@@ -304,7 +274,7 @@ mod tests {
     #[test]
     fn every_command_of_the_spec_has_a_route_or_a_reason() {
         for info in Info::all() {
-            match Route::of(info, b"", &[], &wish()) {
+            match Route::of(info, b"", &[], &options()) {
                 Ok(_) => {}
                 Err(error) => {
                     assert_eq!(error.kind(), ErrorKind::Refused, "{error}");

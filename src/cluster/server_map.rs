@@ -1,4 +1,4 @@
-//! The router together with what a driver has of each node.
+//! The state together with what a driver has of each node.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -9,25 +9,25 @@ use std::{
 use super::{
     chance::Chance,
     node::{NodeAddress, NodeId},
-    refresh::Ask,
-    request::{Answers, Done},
-    router::{Event, Options, Query, Router},
+    query::Query,
+    refresh::QueryId,
     slot::SLOTS,
-    table::Table,
+    slot_table::SlotTable,
+    state::{ClusterState, Event, Options},
 };
 use crate::{
     config::{Address, Config},
     error::{Error, ErrorKind},
 };
 
-/// The router, and a driver's server for each node that was wanted.
+/// The state, and a driver's server for each node that was wanted.
 ///
-/// A driver keeps it behind a mutex, and after everything that it lets the router do calls
-/// [`Directory::drain`].
-pub(crate) struct Directory<S> {
-    pub(crate) router: Router,
+/// A driver keeps it behind a mutex, and after everything that it lets the state do calls
+/// [`ServerMap::drain`].
+pub(crate) struct ServerMap<S> {
+    pub(crate) state: ClusterState,
     servers: HashMap<NodeId, S>,
-    questions: VecDeque<Question<S>>,
+    questions: VecDeque<TopologyQuery<S>>,
     /// When the questions are looked at next.
     looks: Option<Instant>,
     make: Box<Make<S>>,
@@ -35,15 +35,15 @@ pub(crate) struct Directory<S> {
 
 type Make<S> = dyn Fn(&NodeAddress) -> S + Send;
 
-/// The question of the router about the topology, and whom to ask.
+/// The question of the state about the topology, and whom to ask.
 #[derive(Debug)]
-pub(crate) struct Question<S> {
-    pub(crate) ask: Ask,
+pub(crate) struct TopologyQuery<S> {
+    pub(crate) ask: QueryId,
     pub(crate) query: Query,
     pub(crate) server: S,
 }
 
-/// What a driver has to do after the router has decided something; none of it under a lock.
+/// What a driver has to do after the state has decided something; none of it under a lock.
 #[derive(Debug)]
 #[must_use = "connections are to be closed, and callers to be woken"]
 pub(crate) struct Drained<S> {
@@ -59,7 +59,7 @@ pub(crate) struct Drained<S> {
     pub(crate) asks: bool,
 }
 
-impl<S: Clone> Directory<S> {
+impl<S: Clone> ServerMap<S> {
     /// A directory of the cluster of a config; `make` makes the server of an address, without IO.
     pub(crate) fn new(
         config: &Config,
@@ -68,12 +68,12 @@ impl<S: Clone> Directory<S> {
     ) -> Self {
         let seeds = match &config.address {
             Address::Cluster(seeds) => seeds.clone(),
-            // A router without seeds says that it has no node.
+            // A state without seeds says that it has no node.
             Address::Tcp { .. } | Address::Unix(_) => Vec::new(),
         };
         let options = Options::of(&config.cluster);
         Self {
-            router: Router::new(seeds, options, now),
+            state: ClusterState::new(seeds, options, now),
             servers: HashMap::new(),
             questions: VecDeque::new(),
             looks: Some(now),
@@ -86,7 +86,7 @@ impl<S: Clone> Directory<S> {
         if let Some(server) = self.servers.get(&id) {
             return Some(server.clone());
         }
-        let node = self.router.node(id)?;
+        let node = self.state.node(id)?;
         let server = (self.make)(&node.address);
         self.servers.insert(id, server.clone());
         Some(server)
@@ -100,13 +100,13 @@ impl<S: Clone> Directory<S> {
     /// The primaries, or all nodes, with their addresses.
     pub(crate) fn nodes(&mut self, replicas: bool) -> Vec<(NodeId, NodeAddress, S)> {
         let ids: Vec<_> = if replicas {
-            self.router.known_nodes().collect()
+            self.state.known_nodes().collect()
         } else {
-            self.router.primaries().collect()
+            self.state.primaries().collect()
         };
         let known = ids.into_iter().filter_map(|id| {
             let server = self.server(id)?;
-            let address = self.router.node(id)?.address.clone();
+            let address = self.state.node(id)?.address.clone();
             Some((id, address, server))
         });
         known.collect()
@@ -114,28 +114,26 @@ impl<S: Clone> Directory<S> {
 
     /// The server at an address, if it is known.
     pub(crate) fn find(&mut self, address: &NodeAddress) -> Option<S> {
-        let id = self.router.find(address)?;
+        let id = self.state.find(address)?;
         self.server(id)
     }
 
     /// The node that serves each slot, as far as that is known.
     pub(crate) fn owners(&self) -> Vec<Option<NodeId>> {
-        (0..SLOTS)
-            .map(|slot| self.router.primary_of(slot))
-            .collect()
+        (0..SLOTS).map(|slot| self.state.primary_of(slot)).collect()
     }
 
-    /// A new table, if the router knows better than the one of this version.
-    pub(crate) fn table(&mut self, known: u64) -> Option<Table<S>> {
-        let version = self.router.version();
+    /// A new table, if the state knows better than the one of this version.
+    pub(crate) fn table(&mut self, known: u64) -> Option<SlotTable<S>> {
+        let version = self.state.version();
         if version == known {
             return None;
         }
         let owners = self.owners();
-        Some(Table::new(version, &owners, |id| self.server(id)))
+        Some(SlotTable::new(version, &owners, |id| self.server(id)))
     }
 
-    /// What the router wants done.
+    /// What the state wants done.
     pub(crate) fn drain(&mut self, now: Instant, chance: &Chance) -> Drained<S> {
         let mut drained = Drained {
             forgotten: Vec::new(),
@@ -144,11 +142,13 @@ impl<S: Clone> Directory<S> {
             changed: false,
             asks: false,
         };
-        while let Some(event) = self.router.poll_event(now, chance.next()) {
+        while let Some(event) = self.state.poll_event(now, chance.next()) {
             match event {
                 Event::Ask(ask, id, query) => match self.server(id) {
-                    Some(server) => self.questions.push_back(Question { ask, query, server }),
-                    None => self.router.topology_failed(ask, gone(), now),
+                    Some(server) => self
+                        .questions
+                        .push_back(TopologyQuery { ask, query, server }),
+                    None => self.state.topology_failed(ask, gone(), now),
                 },
                 Event::Reconnect(id) => drained.reconnect.extend(self.servers.get(&id).cloned()),
                 Event::Failed(id) => drained.failed.extend(self.servers.get(&id).cloned()),
@@ -156,7 +156,7 @@ impl<S: Clone> Directory<S> {
                 Event::Changed => drained.changed = true,
             }
         }
-        let again = self.router.poll_timeout(now);
+        let again = self.state.poll_timeout(now);
         let sooner = again.is_some_and(|again| self.looks.is_none_or(|looks| again < looks));
         drained.asks = sooner || !self.questions.is_empty();
         drained
@@ -164,25 +164,19 @@ impl<S: Clone> Directory<S> {
 
     /// The questions that are to be asked, each of them once, and when to look again if nothing
     /// happens before.
-    pub(crate) fn questions(&mut self, now: Instant) -> (VecDeque<Question<S>>, Option<Instant>) {
-        self.looks = self.router.poll_timeout(now);
+    pub(crate) fn questions(
+        &mut self,
+        now: Instant,
+    ) -> (VecDeque<TopologyQuery<S>>, Option<Instant>) {
+        self.looks = self.state.poll_timeout(now);
         (mem::take(&mut self.questions), self.looks)
-    }
-
-    /// Puts what came of requests to their answers.
-    pub(crate) fn put(&self, answers: &mut Answers, done: Vec<Done>) {
-        for (request, frames) in done {
-            let node = self.router.node(request.call.node());
-            let from = node.map(|node| node.address.clone());
-            answers.put(&request, from, frames);
-        }
     }
 }
 
-impl<S> fmt::Debug for Directory<S> {
+impl<S> fmt::Debug for ServerMap<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Directory")
-            .field("router", &self.router)
+        f.debug_struct("ServerMap")
+            .field("state", &self.state)
             .finish_non_exhaustive()
     }
 }
@@ -219,7 +213,7 @@ mod tests {
     fn whoever_asks_is_told_to_look_only_when_that_is_of_use() {
         let (start, chance) = (Instant::now(), Chance::new(1));
         let config = Config::cluster([NodeAddress::new("a", 1)]);
-        let mut directory = Directory::new(&config, start, NodeAddress::port);
+        let mut directory = ServerMap::new(&config, start, NodeAddress::port);
         assert!(directory.drain(start, &chance).asks, "a question");
         let (mut questions, again) = directory.questions(start);
         let question = questions.pop_front().unwrap();
@@ -229,7 +223,7 @@ mod tests {
 
         let error = Error::new(ErrorKind::Connect, "refused");
         let now = start + Duration::from_millis(1);
-        directory.router.topology_failed(question.ask, error, now);
+        directory.state.topology_failed(question.ask, error, now);
         assert!(directory.drain(now, &chance).asks, "the next round is near");
         let (questions, again) = directory.questions(now);
         assert!(questions.is_empty() && again.is_some_and(|again| again < start + PATIENCE));

@@ -3,11 +3,10 @@
 //! Only the first word counts, since the texts behind it differ from server to server; of a redirect
 //! also the slot and the address.
 
-use super::{
-    node::{AddressMap, NodeAddress},
-    slot::SLOTS,
+use crate::{
+    cluster::{AddressMap, NodeAddress, SLOTS},
+    resp::Reply,
 };
-use crate::resp::Reply;
 
 /// What an error reply asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

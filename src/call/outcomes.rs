@@ -3,11 +3,11 @@
 use std::{collections::HashMap, time::Instant, vec};
 
 use super::{
-    chance::Chance,
+    attempt::Next,
     request::{Done, Request},
-    router::{Next, Router},
 };
 use crate::{
+    cluster::{Chance, ClusterState},
     command::Info,
     error::{Error, ErrorKind, Phase, Result},
     resp::Frame,
@@ -31,18 +31,18 @@ pub(crate) fn by_node(requests: Vec<Request>) -> Vec<Vec<Request>> {
 
 /// What becomes of requests.
 #[derive(Debug, Default)]
-pub(crate) struct Sorted {
+pub(crate) struct Outcomes {
     /// They are answered, or have failed.
     pub(crate) done: Vec<Done>,
     /// They go on at once, wherever they belong now.
     pub(crate) moved: Vec<Request>,
-    /// They wait for [`Sorted::until`], or until the topology has changed.
+    /// They wait for [`Outcomes::until`], or until the topology has changed.
     pub(crate) waiting: Vec<Request>,
     /// Until when, if any of them waits.
     pub(crate) until: Option<Instant>,
 }
 
-impl Sorted {
+impl Outcomes {
     /// Requests that go on at once.
     pub(crate) fn moved(requests: Vec<Request>) -> Self {
         Self {
@@ -71,7 +71,7 @@ impl Sorted {
     pub(crate) fn answered(
         requests: Vec<Request>,
         came: Result<Vec<Frame>>,
-        router: &mut Router,
+        state: &mut ClusterState,
         extended: Option<Option<Instant>>,
         now: Instant,
         random: u64,
@@ -85,8 +85,8 @@ impl Sorted {
             }
             let mut frames = came.next(request.awaited());
             let next = match &mut frames {
-                Ok(frames) => request.received(router, frames, now, random.next()),
-                Err(error) => router.lost(&mut request.call, error.clone(), now, random.next()),
+                Ok(frames) => request.received(state, frames, now, random.next()),
+                Err(error) => request.call.lost(state, error.clone(), now, random.next()),
             };
             match next {
                 Next::Answer => sorted.done.push((request, frames)),
@@ -104,14 +104,14 @@ impl Sorted {
     /// Finds out where requests go that have waited; none of them waits any more.
     pub(crate) fn resumed(
         requests: Vec<Request>,
-        router: &mut Router,
+        state: &mut ClusterState,
         now: Instant,
         random: u64,
     ) -> Self {
         let random = Chance::new(random);
         let mut sorted = Self::default();
         for mut request in requests {
-            match router.resume(&mut request.call, now, random.next()) {
+            match request.call.resume(state, now, random.next()) {
                 Next::GiveUp(error) => sorted.done.push((request, Err(error))),
                 Next::Send | Next::Wait(_) | Next::Answer => sorted.moved.push(request),
             }

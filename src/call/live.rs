@@ -9,12 +9,9 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use respec_testkit::{Server, Variant};
 
-use super::{
-    node::NodeAddress,
-    route::Wish,
-    router::{Event, Next, Options, Plan, Query, Router},
-};
+use super::{attempt::Next, options::CallOptions, plan::Plan};
 use crate::{
+    cluster::{ClusterState, Event, NodeAddress, Options, Query},
     command::Info,
     resp::{Frame, Limits, Scanner, Writer},
 };
@@ -103,24 +100,24 @@ fn a_router_finds_its_way_on_real_servers() {
     }
 }
 
-/// Makes a router of the node's answer and sends a few commands where it says.
+/// Makes a state of the node's answer and sends a few commands where it says.
 fn route(connection: &mut Connection, address: SocketAddr, query: Query) {
     let now = Instant::now();
     let seed = NodeAddress::new("127.0.0.1", address.port());
-    let mut router = Router::new(vec![seed.clone()], Options::default(), now);
-    router.ask_by(query);
-    let Some(Event::Ask(ask, _, asked)) = router.poll_event(now, 0) else {
+    let mut state = ClusterState::new(vec![seed.clone()], Options::default(), now);
+    state.ask_by(query);
+    let Some(Event::Ask(ask, _, asked)) = state.poll_event(now, 0) else {
         panic!("expected a question");
     };
     assert_eq!(asked, query);
     let frame = connection.ask(query.info().name);
-    router.topology(ask, frame.reply(), now, 0);
-    assert!(router.is_ready(), "{:?}", router.unknown());
-    let nodes: Vec<_> = router.known_nodes().collect();
+    state.topology(ask, frame.reply(), now, 0);
+    assert!(state.is_ready(), "{:?}", state.unknown());
+    let nodes: Vec<_> = state.known_nodes().collect();
     assert_eq!(nodes.len(), 1);
-    assert_eq!(router.node(nodes[0]).unwrap().address, seed);
+    assert_eq!(state.node(nodes[0]).unwrap().address, seed);
 
-    let wish = Wish::until(Some(now + Duration::from_secs(5)));
+    let options = CallOptions::until(Some(now + Duration::from_secs(5)));
     let mut send = |words: &str| {
         let info = Info::of(words.split(' ').next().unwrap()).unwrap();
         let mut command = BytesMut::new();
@@ -134,16 +131,17 @@ fn route(connection: &mut Connection, address: SocketAddr, query: Query) {
             }
         })
         .unwrap();
-        let Plan::One(mut call) = router.plan(info, &command, &keys, &wish, now, 0).unwrap() else {
+        let Plan::One(mut call) = state.plan(info, &command, &keys, &options, now, 0).unwrap()
+        else {
             panic!("expected one node");
         };
         assert_eq!(call.node(), nodes[0]);
         let frame = connection.ask(&words.replace('@', ""));
         match frame.reply().as_error() {
             None => "a reply".to_owned(),
-            Some(error) => match router.refused(&mut call, error, now, 0) {
+            Some(error) => match call.refused(&mut state, error, now, 0) {
                 Next::Answer => "an answer".to_owned(),
-                Next::Wait(_) => call.expired().code().unwrap_or_default().to_owned(),
+                Next::Wait(_) => call.into_trouble().code().unwrap_or_default().to_owned(),
                 other => panic!("{other:?}"),
             },
         }

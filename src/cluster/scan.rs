@@ -11,8 +11,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{coverage::Coverage, node::NodeId, redirect::is_answer};
+use super::{node::NodeId, slot_coverage::SlotCoverage};
 use crate::{
+    call::is_answer,
     command::{Info, Routing},
     config::Config,
     error::{Error, Result},
@@ -21,8 +22,8 @@ use crate::{
 
 /// Knows which page of which node comes next.
 #[derive(Debug)]
-pub(crate) struct Sweep {
-    coverage: Coverage,
+pub(crate) struct ClusterScan {
+    coverage: SlotCoverage,
     /// The node of the pass that is under way, and the cursor there.
     pass: Option<(NodeId, u64)>,
     /// The topology was asked for since a pass came to its end.
@@ -35,16 +36,16 @@ pub(crate) struct Sweep {
 
 /// What a driver does next for a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// Ask this node for the page behind a cursor.
+pub(crate) enum ScanStep {
+    /// QueryId this node for the page behind a cursor.
     Page(NodeId, u64),
-    /// Ask for the topology, and call [`Sweep::learnt`].
+    /// QueryId for the topology, and call [`ClusterScan::learnt`].
     Refresh,
     /// Nothing: every slot was seen where it is now.
     End,
 }
 
-impl Sweep {
+impl ClusterScan {
     /// The scan that a command begins, unless its key says where that goes.
     pub(crate) fn of(command: &Info, config: &Config) -> Option<Self> {
         let patience = config.response_timeout.unwrap_or(config.connect_timeout);
@@ -54,7 +55,7 @@ impl Sweep {
     /// A scan that has seen nothing, and gives up after that much time with nothing but trouble.
     fn new(patience: Duration) -> Self {
         Self {
-            coverage: Coverage::new(),
+            coverage: SlotCoverage::new(),
             pass: None,
             fresh: false,
             failing: None,
@@ -63,20 +64,20 @@ impl Sweep {
     }
 
     /// What comes next; `owners` has the nodes of all slots.
-    pub(crate) fn next(&mut self, owners: impl FnOnce() -> Vec<Option<NodeId>>) -> Step {
+    pub(crate) fn next(&mut self, owners: impl FnOnce() -> Vec<Option<NodeId>>) -> ScanStep {
         if let Some((node, cursor)) = self.pass {
-            return Step::Page(node, cursor);
+            return ScanStep::Page(node, cursor);
         }
         if self.failing.is_some() && !self.fresh {
-            return Step::Refresh;
+            return ScanStep::Refresh;
         }
         match self.coverage.begin(&owners()) {
             Some(node) => {
                 self.pass = Some((node, 0));
-                Step::Page(node, 0)
+                ScanStep::Page(node, 0)
             }
-            None if self.fresh => Step::End,
-            None => Step::Refresh,
+            None if self.fresh => ScanStep::End,
+            None => ScanStep::Refresh,
         }
     }
 
@@ -145,7 +146,7 @@ mod tests {
 
     /// A scan of two nodes, each of which has half of the slots.
     struct Script {
-        sweep: Sweep,
+        sweep: ClusterScan,
         ids: [NodeId; 2],
         owners: Vec<Option<NodeId>>,
         start: Instant,
@@ -157,14 +158,14 @@ mod tests {
             let ids = [1, 2].map(|port| nodes.at(&NodeAddress::new("h", port)));
             let owner = |slot| Some(ids[usize::from(slot >= SLOTS / 2)]);
             Self {
-                sweep: Sweep::new(Duration::from_secs(1)),
+                sweep: ClusterScan::new(Duration::from_secs(1)),
                 ids,
                 owners: (0..SLOTS).map(owner).collect(),
                 start: Instant::now(),
             }
         }
 
-        fn next(&mut self) -> Step {
+        fn next(&mut self) -> ScanStep {
             self.sweep.next(|| self.owners.clone())
         }
 
@@ -186,15 +187,15 @@ mod tests {
     fn the_end_comes_after_all_nodes_and_a_look_at_the_topology() {
         let mut script = Script::new();
         let [one, other] = script.ids;
-        assert_eq!(script.next(), Step::Page(one, 0));
+        assert_eq!(script.next(), ScanStep::Page(one, 0));
         assert_eq!(script.page(7, &["bar"]), ["bar"]);
-        assert_eq!(script.next(), Step::Page(one, 7));
+        assert_eq!(script.next(), ScanStep::Page(one, 7));
         script.page(0, &[]);
-        assert_eq!(script.next(), Step::Page(other, 0));
+        assert_eq!(script.next(), ScanStep::Page(other, 0));
         assert_eq!(script.page(0, &["foo"]), ["foo"]);
-        assert_eq!(script.next(), Step::Refresh);
+        assert_eq!(script.next(), ScanStep::Refresh);
         script.sweep.learnt();
-        assert_eq!(script.next(), Step::End);
+        assert_eq!(script.next(), ScanStep::End);
     }
 
     #[test]
@@ -207,16 +208,16 @@ mod tests {
         script.page(0, &["foo"]);
         // `foo` lies in the upper half.
         script.owners.fill(Some(one));
-        assert_eq!(script.next(), Step::Page(one, 0));
+        assert_eq!(script.next(), ScanStep::Page(one, 0));
         assert_eq!(
             script.page(0, &["bar", "foo"]),
             ["foo"],
             "bar was seen there"
         );
-        assert_eq!(script.next(), Step::Refresh);
+        assert_eq!(script.next(), ScanStep::Refresh);
         script.sweep.learnt();
         script.owners.fill(Some(other));
-        assert_eq!(script.next(), Step::Page(other, 0));
+        assert_eq!(script.next(), ScanStep::Page(other, 0));
     }
 
     #[test]
@@ -226,16 +227,16 @@ mod tests {
         script.next();
         script.page(9, &[]);
         script.fail(ErrorKind::Connection, 0).unwrap();
-        assert_eq!(script.next(), Step::Refresh);
+        assert_eq!(script.next(), ScanStep::Refresh);
         script.sweep.learnt();
-        assert_eq!(script.next(), Step::Page(one, 0));
+        assert_eq!(script.next(), ScanStep::Page(one, 0));
         script.fail(ErrorKind::Connect, 999).unwrap();
-        assert_eq!(script.next(), Step::Refresh);
+        assert_eq!(script.next(), ScanStep::Refresh);
         script.sweep.learnt();
-        assert_eq!(script.next(), Step::Page(one, 0));
+        assert_eq!(script.next(), ScanStep::Page(one, 0));
         assert!(script.fail(ErrorKind::Connect, 1000).is_err());
         // Asked again, it has as much patience as at first.
-        assert_eq!(script.next(), Step::Page(one, 0));
+        assert_eq!(script.next(), ScanStep::Page(one, 0));
         script.fail(ErrorKind::Connect, 1500).unwrap();
     }
 
