@@ -160,8 +160,14 @@ items! {
     &[u8], &&[u8], Vec<u8>, &Vec<u8>, Box<[u8]>, bytes::Bytes, &bytes::Bytes, std::borrow::Cow<'_, [u8]>,
     i8, i16, i32, i64, isize, u16, u32, u64, usize, f32, f64,
     &i8, &i16, &i32, &i64, &isize, &u16, &u32, &u64, &usize, &f32, &f64,
-    Arg<'_>, &Arg<'_>,
+    Arg<'_>, &Arg<'_>, char, &char, i128, &i128, u128, &u128,
+    &std::borrow::Cow<'_, str>, &std::borrow::Cow<'_, [u8]>, &Box<str>, &Box<[u8]>,
+    std::sync::Arc<str>, &std::sync::Arc<str>, std::sync::Arc<[u8]>, &std::sync::Arc<[u8]>,
+    std::rc::Rc<str>, &std::rc::Rc<str>, std::rc::Rc<[u8]>, &std::rc::Rc<[u8]>,
 }
+
+#[cfg(feature = "uuid")]
+items! { uuid::Uuid, &uuid::Uuid }
 
 impl<const N: usize> Item for [u8; N] {}
 impl<const N: usize> Item for &[u8; N] {}

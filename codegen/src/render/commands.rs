@@ -420,7 +420,10 @@ impl Setters<'_> {
         let states: Vec<_> = (0..self.shape.slots)
             .map(|slot| {
                 if self.option.slot == Some(slot) {
-                    given.map_or(quote!(Open), given_as)
+                    match given {
+                        Some(number) => given_as(number),
+                        None => not_given(slot, &mut letters),
+                    }
                 } else if self.option.after == Some(slot) {
                     quote!(Given)
                 } else {
@@ -441,6 +444,14 @@ fn given_as(number: u8) -> TokenStream {
             quote!(Given<#number>)
         }
     }
+}
+
+/// The type parameter of a slot that must be open, with the bound that says so: where it is not, the
+/// compiler tells what is the matter in place of a method that does not exist.
+fn not_given(slot: usize, letters: &mut Vec<TokenStream>) -> TokenStream {
+    let letter = ident(LETTERS.get(slot).unwrap_or(&"S"));
+    letters.push(quote!(#letter: NotGiven));
+    quote!(#letter)
 }
 
 /// The type parameter of a slot.
