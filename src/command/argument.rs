@@ -3,6 +3,7 @@
 use std::{
     borrow::Cow,
     fmt,
+    marker::PhantomData,
     rc::Rc,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -541,20 +542,24 @@ impl<'a> From<&'a Box<[u8]>> for Arg<'a> {
 /// Refuses `bool`, with the reason: the bound is never met.
 impl<'a> From<bool> for Arg<'a>
 where
-    bool: Truth<'a>,
+    TruthValue<'a>: Sendable,
 {
     fn from(flag: bool) -> Self {
         i64::from(flag).into()
     }
 }
 
-/// Says how servers write a truth value, of which there is no one way.
+/// A truth value, for which there is no word.
+#[derive(Debug)]
+pub struct TruthValue<'a>(PhantomData<&'a ()>);
+
+/// What servers have words for.
 #[diagnostic::on_unimplemented(
     message = "a `bool` is no argument, since servers have no truth values: some programs write 1 and 0, others `true` and `false`",
     label = "expected text, bytes or a number",
     note = "write `i64::from(flag)` for 1 or 0, or `flag.to_string()` for `true` or `false`"
 )]
-pub trait Truth<'a> {}
+pub trait Sendable {}
 
 #[cfg(feature = "uuid")]
 impl From<uuid::Uuid> for Arg<'_> {

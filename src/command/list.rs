@@ -81,7 +81,9 @@ impl<'a, T> IntoIterator for &'a List<T> {
 /// `M` is [`One`] or [`Many`] and is always inferred. A byte string, whatever its type, is one value.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither one `{T}` nor a list of them",
-    label = "this argument of the command takes one value, or an array, slice, `Vec` or iterator"
+    label = "this argument of the command takes one value, or an array, slice, `Vec` or iterator",
+    note = "what belongs together is a tuple, and several of them are a list: `(\"field\", \"value\")` or `[(\"field\", \"value\"), (\"other\", \"value\")]`",
+    note = "a `bool` is no value, since servers have none: write `i64::from(flag)` or `flag.to_string()`"
 )]
 pub trait IntoList<T, M> {
     /// The values in order.

@@ -57,15 +57,17 @@ use crate::{
 /// # Futures
 ///
 /// A command that is bound to an async client can be awaited, but is no future by itself: it becomes
-/// one by `into_future()`, which is what `join!`, `select!`, `tokio::time::timeout` and a list of
-/// futures take. What a task shall run has to own its client:
+/// one by `into_future()`, which is what a list of futures takes. `join!` and `timeout` of tokio do
+/// that themselves. What a task shall run has to own its client:
 ///
 /// ```
 /// # async fn example(client: respec::Client) -> respec::Result<()> {
 /// use respec::prelude::*;
 ///
-/// let (hits, name) = tokio::join!(client.incr("hits").into_future(), client.get("name").into_future());
-/// # let _ = (hits, name);
+/// let both = [client.incr("hits").into_future(), client.incr("visits").into_future()];
+/// for hits in both {
+///     println!("{}", hits.await?);
+/// }
 ///
 /// let own = client.clone();
 /// let task = tokio::spawn(async move { own.incr("hits").await });

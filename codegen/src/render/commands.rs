@@ -284,7 +284,10 @@ impl Setters<'_> {
 
     /// ```text
     /// /// `IFEQ ifeq-value`
-    /// pub fn ifeq(self, ifeq_value: impl Into<Arg<'a>>) -> Set<'a, X, (Given, B, C)> {
+    /// pub fn ifeq(self, ifeq_value: impl Into<Arg<'a>>) -> Set<'a, X, (Given, B, C)>
+    /// where
+    ///     A: NotGiven,
+    /// {
     ///     let mut next = self.enter();
     ///     next.condition = Some(SetCondition::Ifeq(ifeq_value.into()));
     ///     next
@@ -317,7 +320,10 @@ impl Setters<'_> {
     /// pub fn condition(
     ///     self,
     ///     condition: impl Into<Option<SetCondition<'a>>>,
-    /// ) -> Set<'a, X, (Given, B, C)> {
+    /// ) -> Set<'a, X, (Given, B, C)>
+    /// where
+    ///     A: NotGiven,
+    /// {
     ///     let mut next = self.enter();
     ///     next.condition = condition.into();
     ///     next
@@ -357,7 +363,10 @@ impl Setters<'_> {
 
     /// ```text
     /// /// `NX`
-    /// pub fn nx(self) -> Set<'a, X, (Given, B, C)> {
+    /// pub fn nx(self) -> Set<'a, X, (Given, B, C)>
+    /// where
+    ///     A: NotGiven,
+    /// {
     ///     let mut next = self.enter();
     ///     next.condition = Some(SetCondition::Nx);
     ///     next
@@ -395,9 +404,15 @@ impl Setters<'_> {
         }
         let (states, _) = self.states(Some(state));
         let result = self.shape.with_state(&states);
+        // As a bound of the method, so that the compiler tells what is the matter, and not that the
+        // method does not exist.
+        let slot = self.option.slot.map(|slot| letter(slot, &mut Vec::new()));
         quote! {
             #docs
-            pub fn #setter #generics(self #(, #parameters)*) -> #result {
+            pub fn #setter #generics(self #(, #parameters)*) -> #result
+            where
+                #slot: NotGiven,
+            {
                 let mut next = self.enter();
                 next.#field = #value;
                 next
@@ -422,7 +437,7 @@ impl Setters<'_> {
                 if self.option.slot == Some(slot) {
                     match given {
                         Some(number) => given_as(number),
-                        None => not_given(slot, &mut letters),
+                        None => letter(slot, &mut letters),
                     }
                 } else if self.option.after == Some(slot) {
                     quote!(Given)
@@ -444,14 +459,6 @@ fn given_as(number: u8) -> TokenStream {
             quote!(Given<#number>)
         }
     }
-}
-
-/// The type parameter of a slot that must be open, with the bound that says so: where it is not, the
-/// compiler tells what is the matter in place of a method that does not exist.
-fn not_given(slot: usize, letters: &mut Vec<TokenStream>) -> TokenStream {
-    let letter = ident(LETTERS.get(slot).unwrap_or(&"S"));
-    letters.push(quote!(#letter: NotGiven));
-    quote!(#letter)
 }
 
 /// The type parameter of a slot.
