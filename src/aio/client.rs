@@ -7,6 +7,7 @@ use super::{
     dedicated::Dedicated,
     each::Each,
     iterate::Iterate,
+    nodes::Nodes,
     pending::{Carrier, Pending},
     server::Server,
 };
@@ -285,7 +286,7 @@ impl Client {
     async fn lend(&self, slot: Option<u16>) -> Result<Dedicated> {
         let (config, lent) = match &self.target {
             Target::Server(server) => (server.config(), server.lend().await?),
-            Target::Cluster(cluster) => (cluster.config(), cluster.lend(slot).await?),
+            Target::Cluster(cluster) => (cluster.config(), Nodes::Many(cluster).lend(slot).await?),
         };
         Ok(Dedicated::new(Arc::clone(config), lent))
     }

@@ -30,6 +30,7 @@ mod dial;
 mod driver;
 mod each;
 mod iterate;
+mod nodes;
 mod pending;
 mod pool;
 mod refresher;

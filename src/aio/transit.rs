@@ -97,6 +97,11 @@ impl Transit {
         Ok(Self { state, limit })
     }
 
+    /// Sets how long the chunks that follow may take.
+    pub(super) fn renew(&mut self, limit: Limit) {
+        self.limit = limit;
+    }
+
     /// Whether chunks of the exchange follow, which take polling.
     pub(super) fn has_more_to_send(&self) -> bool {
         matches!(&self.state, State::Waiting(call) if call.next.is_some())

@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{cluster::Cluster, dedicated::Dedicated, each::Each, iterate::Iterate, server::Server};
+use super::{
+    cluster::Cluster, dedicated::Dedicated, each::Each, iterate::Iterate, nodes::Nodes,
+    server::Server,
+};
 use crate::{
     cluster::{NodeAddress, key_slot, unknown_node},
     command::{
@@ -271,7 +274,7 @@ impl Client {
     fn lend(&self, slot: Option<u16>) -> Result<Dedicated> {
         let lent = match &self.target {
             Target::Server(server) => server.lend()?,
-            Target::Cluster(cluster) => cluster.lend(slot)?,
+            Target::Cluster(cluster) => Nodes::Many(cluster).lend(slot)?,
         };
         Ok(Dedicated::new(lent))
     }
@@ -287,11 +290,13 @@ impl Synchronous for &Client {
 
 impl SynchronousExchange for &Client {
     fn exchange<E: Exchange>(self, exchange: E) -> Result<E::Output> {
-        match &self.target {
-            Target::Server(server) => server.call(&exchange),
-            Target::Cluster(cluster) => cluster.call(&exchange),
-        }
-        .map_err(|error| error.with_command(exchange.name()))
+        let nodes = match &self.target {
+            Target::Server(server) => Nodes::One(server),
+            Target::Cluster(cluster) => Nodes::Many(cluster),
+        };
+        nodes
+            .call(&exchange)
+            .map_err(|error| error.with_command(exchange.name()))
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     client::{Client, Target},
     cluster::{Task, all},
     connection::Answer,
+    nodes::Nodes,
     server::{Lent, Server},
 };
 use crate::{
@@ -44,7 +45,7 @@ impl<'c> Each<'c> {
         let cluster = match self.client.target() {
             Target::Cluster(cluster) => cluster,
             Target::Server(server) => {
-                let reply = server.call(&exchange).map_err(named);
+                let reply = Nodes::One(server).call(&exchange).map_err(named);
                 return Ok(vec![(NodeAddress::of(server.address()), reply)]);
             }
         };

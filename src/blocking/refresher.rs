@@ -104,7 +104,7 @@ fn ask(cluster: &Weak<Cluster>, question: TopologyQuery<Arc<Server>>) {
         return;
     };
     let ask = question.ask;
-    cluster.route_with(|state, now, random| match answer {
+    cluster.decide(|state, now, random| match answer {
         Ok(frame) => state.topology(ask, frame.reply(), now, random),
         Err(error) => state.topology_failed(ask, error, now),
     });
@@ -138,7 +138,7 @@ impl Measure {
             let answer = send(&server, Bare(&info::PING));
             let took = start.elapsed();
             if let (Ok(_), Some(cluster)) = (answer, weak.upgrade()) {
-                cluster.route_with(|state, _, _| state.measured(id, took));
+                cluster.decide(|state, _, _| state.measured(id, took));
             }
         }
         self.next

@@ -1,14 +1,11 @@
 //! The way of an ordinary call, which needs no more than its keys.
 
-use std::time::Instant;
-
 use super::{
-    attempt::{Attempt, Next},
-    options::CallOptions,
-    redirect::{self, deciding_error},
+    attempt::target,
+    redirect::{deciding_error, is_answer_of},
 };
 use crate::{
-    cluster::{ClusterState, NodeId, key_slot},
+    cluster::{NodeId, Scope, Target, key_slot},
     command::{Exchange, Info, Routing},
     error::{Error, ErrorKind, Result},
     resp::{Frames, Writer},
@@ -21,6 +18,8 @@ pub(crate) struct DirectCall {
     pub(crate) info: &'static Info,
     /// The slot of all its keys; any primary will do where it has none.
     pub(crate) slot: Option<u16>,
+    /// What the nodes are that it may go to.
+    scope: Scope,
 }
 
 impl DirectCall {
@@ -68,42 +67,43 @@ impl DirectCall {
             Common::One(slot) => Some(slot),
             Common::Several => return Ok(None),
         };
-        Ok(Some(Self { info, slot }))
+        Ok(Some(Self::to_slot(info, slot)))
+    }
+
+    /// What goes to the node of a slot in a cluster, or to any.
+    pub(super) fn to_slot(info: &'static Info, slot: Option<u16>) -> Self {
+        Self {
+            info,
+            slot,
+            scope: Scope::Cluster,
+        }
+    }
+
+    /// What goes to the only server, whatever its keys.
+    pub(crate) fn to_only(scope: Scope) -> Self {
+        Self {
+            info: Info::UNKNOWN,
+            slot: None,
+            scope,
+        }
     }
 
     /// Whether frames are the answer, and no error about the place where it was sent.
-    pub(crate) fn is_answer(frames: &Frames) -> bool {
-        deciding_error(frames).is_none_or(redirect::is_answer)
+    ///
+    /// `exchange` is what was sent.
+    pub(crate) fn is_answer<E: Exchange>(&self, frames: &Frames, exchange: &E) -> bool {
+        let is_answer = |error| is_answer_of(error, self.scope);
+        if self.scope == Scope::Cluster || exchange.is_atomic() {
+            return deciding_error(frames).is_none_or(is_answer);
+        }
+        frames.iter().all(|it| it.as_error().is_none_or(is_answer))
     }
 
-    /// Decides about what came from the node that it was sent to, and was no answer.
-    ///
-    /// Returns the call to go on with, and until when it waits before that.
-    ///
-    /// # Errors
-    ///
-    /// The call has failed.
-    pub(crate) fn judge(
-        &self,
-        came: &Result<Frames>,
-        state: &mut ClusterState,
-        options: &CallOptions,
-        node: NodeId,
-        now: Instant,
-        random: u64,
-    ) -> Result<(Attempt, Option<Instant>)> {
-        let mut call = state.attempt_sent(self.info, self.slot, options, node);
-        let refusal = came.as_ref().ok().and_then(deciding_error);
-        let refusal = refusal.unwrap_or_default();
-        let next = match came {
-            Ok(_) => call.refused(state, refusal, now, random),
-            Err(error) => call.lost(state, error.clone(), now, random),
-        };
-        match next {
-            Next::Send => Ok((call, None)),
-            Next::Wait(until) => Ok((call, Some(until))),
-            Next::GiveUp(error) => Err(error),
-            Next::Answer => Err(Error::server(refusal)),
+    /// Where it goes.
+    pub(super) fn target(&self, node: NodeId) -> Target {
+        match self.scope {
+            Scope::Cluster => target(self.slot),
+            Scope::Server | Scope::Node => Target::Node(node),
         }
     }
 }

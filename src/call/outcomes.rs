@@ -43,28 +43,6 @@ pub(crate) struct Outcomes {
 }
 
 impl Outcomes {
-    /// Requests that go on at once.
-    pub(crate) fn moved(requests: Vec<Request>) -> Self {
-        Self {
-            moved: requests,
-            ..Self::default()
-        }
-    }
-
-    /// Requests that wait until then.
-    pub(crate) fn waiting(requests: Vec<Request>, until: Instant) -> Self {
-        Self {
-            waiting: requests,
-            until: Some(until),
-            ..Self::default()
-        }
-    }
-
-    /// Whether nothing goes on.
-    pub(crate) fn is_done(&self) -> bool {
-        self.moved.is_empty() && self.waiting.is_empty()
-    }
-
     /// Decides about requests that were sent together, to which these frames came.
     ///
     /// `extended` is the new deadline of requests that the server may have held back for long.
@@ -151,7 +129,7 @@ pub(crate) fn no_connection() -> Error {
 }
 
 /// What is known of a connection that a caller wants: it will do anything.
-pub(crate) static DEDICATED: Info = Info {
+pub(super) static DEDICATED: Info = Info {
     name: "dedicated connection",
     ..*Info::UNKNOWN
 };

@@ -10,7 +10,7 @@ use super::{
     route::Route,
 };
 use crate::{
-    cluster::{ClusterState, NodeId, ReadFrom, Target},
+    cluster::{ClusterState, ReadFrom, Target},
     command::{Info, Join},
     error::Result,
 };
@@ -49,25 +49,6 @@ impl ClusterState {
         random: u64,
     ) -> Result<Attempt> {
         self.call(info, target(slot), options, now, random)
-    }
-
-    /// The call of what a driver has already sent, as to a slot or to any node, to `node`.
-    ///
-    /// This is for one that knows [`ClusterState::primary_of`] every slot and does not ask each time.
-    pub(crate) fn attempt_sent(
-        &self,
-        info: &'static Info,
-        slot: Option<u16>,
-        options: &CallOptions,
-        node: NodeId,
-    ) -> Attempt {
-        Attempt::new(
-            info,
-            target(slot),
-            self.read_from_of(info, options),
-            options,
-            node,
-        )
     }
 
     /// Decides where an encoded command goes whose keys lie at these places of it.
@@ -132,7 +113,11 @@ impl ClusterState {
         Ok(Attempt::new(info, target, read_from, options, node))
     }
 
-    fn read_from_of<'r>(&'r self, info: &Info, options: &'r CallOptions) -> &'r ReadFrom {
+    pub(super) fn read_from_of<'r>(
+        &'r self,
+        info: &Info,
+        options: &'r CallOptions,
+    ) -> &'r ReadFrom {
         match &options.read_from {
             _ if !info.replicas => &ReadFrom::Primary,
             Some(wanted) => wanted,
