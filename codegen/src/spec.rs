@@ -121,8 +121,14 @@ pub struct Route {
 pub enum Nodes {
     /// Whichever primary.
     AnyNode,
+    /// A primary, and the same one for all that a client says there.
+    SameNode,
+    /// A primary that the first argument decides about, as if it were a key.
+    NodeOfArgument,
     /// The one that the caller names; no other could be right.
     OneNode,
+    /// One after the other, since a cursor belongs to one of them.
+    NodeByNode,
     /// Every node, replicas included.
     AllNodes,
     /// Every primary.

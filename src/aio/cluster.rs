@@ -72,7 +72,7 @@ impl Cluster {
         };
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
-            directory: Mutex::new(ServerMap::new(&config, now(), make)),
+            directory: Mutex::new(ServerMap::new(&config, now(), make).at_home(chance.next())),
             config,
             table: RwLock::new(SlotTable::empty()),
             chance,
@@ -96,12 +96,12 @@ impl Cluster {
             let call =
                 directory
                     .state
-                    .attempt_at(direct.info, direct.slot, &options, now(), random);
+                    .attempt_at(direct.info, direct.target, &options, now(), random);
             let id = call.ok()?.node();
             return Some((id, directory.server(id)?.current()?));
         }
         let table = self.table();
-        let (id, server) = table.find(direct.slot, || self.chance.next())?;
+        let (id, server) = table.find(direct.target, || self.chance.next())?;
         Some((*id, server.current()?))
     }
 

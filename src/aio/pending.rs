@@ -14,7 +14,7 @@ use super::{
     cluster::{BoxFuture, Cluster, within},
     dedicated::Dedicated,
     nodes::Nodes,
-    server::Server,
+    server::{Server, runtime},
     transit::{Link, Transit},
 };
 use crate::{
@@ -110,6 +110,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     begun: now(),
                 };
                 if self.is_blocking() {
+                    runtime()?;
                     let end = course.deadline();
                     let lent = async move {
                         let lent = within(end, server.lend()).await;
@@ -121,6 +122,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
                 match server.current() {
                     Some(connection) => self.send(Link::Shared(connection), course, cx),
                     None => {
+                        runtime()?;
                         let end = course.deadline();
                         let connected = async move {
                             let connected = within(end, server.connected()).await;
@@ -200,6 +202,15 @@ impl<'a, E: Exchange> Pending<'a, E> {
         Ok(())
     }
 
+    /// Whether there is nothing to send.
+    ///
+    /// On a connection of the caller's own an empty transaction tells whether a watched key has
+    /// changed, and ends the watch.
+    fn is_nothing(&self) -> bool {
+        let may_watch = matches!(self.carrier, Carrier::Dedicated(_)) && self.exchange.is_atomic();
+        self.exchange.is_empty() && !may_watch
+    }
+
     fn is_blocking(&self) -> bool {
         self.exchange.patience() != Patience::None
     }
@@ -207,10 +218,12 @@ impl<'a, E: Exchange> Pending<'a, E> {
     fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Result<E::Output>> {
         loop {
             match &mut self.state {
-                State::Start if self.exchange.is_empty() => {
-                    return Poll::Ready(self.exchange.finish(&Frames::new()));
+                State::Start => {
+                    if self.is_nothing() {
+                        return Poll::Ready(self.exchange.finish(&Frames::new()));
+                    }
+                    self.start(cx)?;
                 }
-                State::Start => self.start(cx)?,
                 State::Connecting(connecting, course) => {
                     let course = *course;
                     match ready!(connecting.as_mut().poll(cx)) {

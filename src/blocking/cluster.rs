@@ -67,12 +67,14 @@ impl Cluster {
                 Arc::new(Server::node(Arc::clone(&config), Address::from(address)))
             }
         };
+        let chance = Chance::new(RandomState::new().hash_one(()));
+        let servers = ServerMap::new(&config, Instant::now(), make).at_home(chance.next());
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
-            directory: Mutex::new(ServerMap::new(&config, Instant::now(), make)),
+            directory: Mutex::new(servers),
             config,
             table: RwLock::new(SlotTable::empty()),
-            chance: Chance::new(RandomState::new().hash_one(())),
+            chance,
             changes: AtomicU64::new(0),
             news: Condvar::new(),
             refresher: Refresher::default(),
@@ -90,12 +92,12 @@ impl Cluster {
             let (options, now, random) =
                 (CallOptions::until(None), Instant::now(), self.chance.next());
             let state = &directory.state;
-            let call = state.attempt_at(direct.info, direct.slot, &options, now, random);
+            let call = state.attempt_at(direct.info, direct.target, &options, now, random);
             let id = call.ok()?.node();
             return Some((id, directory.server(id)?));
         }
         let table = self.table();
-        table.find(direct.slot, || self.chance.next()).cloned()
+        table.find(direct.target, || self.chance.next()).cloned()
     }
 
     /// Waits until the topology is known.

@@ -109,7 +109,8 @@ impl Dedicated {
 
     fn call<E: Exchange>(&self, exchange: &E) -> Result<E::Output> {
         exchange.check(Place::Dedicated)?;
-        if exchange.is_empty() {
+        // An empty transaction tells whether a watched key has changed, and ends the watch.
+        if exchange.is_empty() && !exchange.is_atomic() {
             return exchange.finish(&Frames::new());
         }
         let frames = self.state()?.call(exchange)?;

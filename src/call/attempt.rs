@@ -127,6 +127,12 @@ impl Attempt {
         self.redirects = 0;
     }
 
+    /// Why it fails, if it has to because a later command was executed before it.
+    pub(super) fn overtaken(&self, by: &Self) -> Option<Error> {
+        let is_harmed = !self.repeatable && self.target == by.target;
+        self.trouble.clone().filter(|_| is_harmed)
+    }
+
     /// How long it may still take.
     fn left(&self, now: Instant) -> Duration {
         self.deadline.map_or(Duration::MAX, |deadline| {
@@ -248,13 +254,18 @@ impl Attempt {
             state.watch_until(now + WATCH);
         }
         let error = error.with_command(self.name);
-        // Who is turned away by a cluster may be let in by another node.
-        let retried = retried && (state.scope() == Scope::Cluster || !is_final_refusal(&error));
+        // In a cluster there are other nodes. The only server is not waited for, unless the call had
+        // reached it before, or the server itself asks for patience.
+        let retried = retried
+            && (state.scope() == Scope::Cluster
+                || is_passing(&error)
+                || (self.trouble.is_some() && !is_refusal(&error))
+                || !is_about_connecting(&error));
         if error.is_timeout() {
             self.tell_timeout(state, &error, now);
         }
         if !retried || (error.may_have_executed() && !self.repeatable) {
-            return Next::GiveUp(error);
+            return Next::GiveUp(self.most_telling(error));
         }
         self.avoid = Some(self.node);
         self.wait(state, error, now, random)
@@ -383,18 +394,31 @@ impl Attempt {
             left = LONGEST_TROUBLE.saturating_sub(now.saturating_duration_since(since));
         }
         if left < SHORTEST_WAIT {
-            // That its time is up says less than what it was spent on.
-            let timed_out = trouble.is_timeout();
-            return Next::GiveUp(earlier.filter(|_| timed_out).unwrap_or(trouble));
+            self.trouble = earlier;
+            return Next::GiveUp(self.most_telling(trouble));
         }
         self.seen.clear();
-        self.trouble = Some(trouble);
+        self.trouble = earlier;
+        self.trouble = Some(self.most_telling(trouble));
         let until = now + back_off::wait(self.tries, left, random).max(pause.min(left));
         self.tries = self.tries.saturating_add(1);
         if !self.stays {
             state.await_until(until);
         }
         Next::Wait(until)
+    }
+
+    /// The error that says most of a call that was in trouble before: that its time is up, or that
+    /// there is no connection by now, says less than what has led to that.
+    fn most_telling(&mut self, error: Error) -> Error {
+        let earlier = self.trouble.take();
+        let is_late = error.is_timeout() && !error.may_have_executed();
+        match earlier {
+            Some(earlier) if earlier.may_have_executed() && is_about_connecting(&error) => earlier,
+            Some(earlier) if is_late => earlier,
+            Some(earlier) if earlier.may_have_executed() && error.is_timeout() => earlier,
+            _ => error,
+        }
     }
 
     fn tell_timeout(&self, state: &ClusterState, error: &Error, now: Instant) {
@@ -434,24 +458,27 @@ impl Attempt {
     }
 }
 
-/// Whether the server has turned the client away for a reason that will not pass.
-fn is_final_refusal(error: &Error) -> bool {
-    if error.kind() != ErrorKind::Connect {
-        return false;
-    }
+/// Whether it says that there is no connection.
+fn is_about_connecting(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Connect | ErrorKind::Timeout(Phase::Connect)
+    )
+}
+
+/// Whether the server turns everybody away for a reason that will pass.
+fn is_passing(error: &Error) -> bool {
     let source = error::Error::source(error);
-    let is_passing = |code: &Error| {
-        let text = code.server_message().unwrap_or_default();
-        !is_answer_of(text.as_bytes(), Scope::Server) || code.code() == Some("BUSY")
-    };
-    source.is_none_or(|source| match source.downcast_ref::<Error>() {
-        Some(code) => !is_passing(code),
-        None => false,
+    let said = source.and_then(|source| source.downcast_ref::<Error>());
+    said.and_then(Error::server_message).is_some_and(|text| {
+        is_about_connecting(error) && !is_answer_of(text.as_bytes(), Scope::Server)
     })
 }
 
-pub(super) fn target(slot: Option<u16>) -> Target {
-    slot.map_or(Target::AnyNode, Target::Slot)
+/// Whether the server has turned the client away, which it will not change its mind about soon.
+fn is_refusal(error: &Error) -> bool {
+    let source = error::Error::source(error);
+    error.kind() == ErrorKind::Connect && !source.is_some_and(|it| it.is::<std::io::Error>())
 }
 
 /// For how long after a node has not answered in time the cluster is watched for its replacement.

@@ -1,9 +1,6 @@
 //! The way of an ordinary call, which needs no more than its keys.
 
-use super::{
-    attempt::target,
-    redirect::{deciding_error, is_answer_of},
-};
+use super::redirect::{deciding_error, is_answer_of};
 use crate::{
     cluster::{NodeId, Scope, Target, key_slot},
     command::{Exchange, Info, Routing},
@@ -16,8 +13,8 @@ use crate::{
 pub(crate) struct DirectCall {
     /// The facts of the command.
     pub(crate) info: &'static Info,
-    /// The slot of all its keys; any primary will do where it has none.
-    pub(crate) slot: Option<u16>,
+    /// Where its keys, or what stands for them, lead.
+    pub(crate) target: Target,
     /// What the nodes are that it may go to.
     scope: Scope,
 }
@@ -31,6 +28,8 @@ impl DirectCall {
     pub(crate) fn of<E: Exchange>(exchange: &E) -> Result<Option<Self>> {
         let atomic = exchange.is_atomic();
         let mut slot = Common::None;
+        // Where it goes if it has no key.
+        let mut keyless = Target::AnyNode;
         let mut single = None;
         let mut commands = 0;
         exchange.each_command(&mut |info, write| {
@@ -39,19 +38,25 @@ impl DirectCall {
                 return Ok(());
             }
             single = Some(info);
-            if !matches!(
-                info.routing,
-                Routing::Keys | Routing::Parts { .. } | Routing::AnyNode
-            ) {
-                slot = Common::Several;
-                return if atomic {
-                    Err(not_atomic(info))
-                } else {
-                    Ok(())
-                };
+            let named = |error: Error| error.with_command(info.name);
+            match info.routing {
+                Routing::AnyNode => {}
+                Routing::Keys | Routing::Parts { .. } | Routing::SameNode => {
+                    if keyless == Target::AnyNode {
+                        keyless = Target::SameNode;
+                    }
+                }
+                Routing::NodeOfArgument => {
+                    let mut word = |word: &[u8]| keyless = Target::Slot(key_slot(word));
+                    return Writer::view_word(info.words, &mut word, write).map_err(named);
+                }
+                _ if atomic => return Err(not_atomic(info)),
+                _ => {
+                    slot = Common::Several;
+                    return Ok(());
+                }
             }
-            Writer::view_keys(&mut |key| slot.add(key_slot(key)), write)
-                .map_err(|error| error.with_command(info.name))?;
+            Writer::view_keys(&mut |key| slot.add(key_slot(key)), write).map_err(named)?;
             match slot {
                 Common::Several if atomic => Err(apart(info)),
                 _ => Ok(()),
@@ -62,19 +67,19 @@ impl DirectCall {
             Some(info) if commands == 1 => info,
             _ => return Ok(None),
         };
-        let slot = match slot {
-            Common::None => None,
-            Common::One(slot) => Some(slot),
+        let target = match slot {
+            Common::None => keyless,
+            Common::One(slot) => Target::Slot(slot),
             Common::Several => return Ok(None),
         };
-        Ok(Some(Self::to_slot(info, slot)))
+        Ok(Some(Self::to(info, target)))
     }
 
-    /// What goes to the node of a slot in a cluster, or to any.
-    pub(super) fn to_slot(info: &'static Info, slot: Option<u16>) -> Self {
+    /// What goes there in a cluster.
+    pub(super) fn to(info: &'static Info, target: Target) -> Self {
         Self {
             info,
-            slot,
+            target,
             scope: Scope::Cluster,
         }
     }
@@ -83,7 +88,7 @@ impl DirectCall {
     pub(crate) fn to_only(scope: Scope) -> Self {
         Self {
             info: Info::UNKNOWN,
-            slot: None,
+            target: Target::AnyNode,
             scope,
         }
     }
@@ -100,9 +105,9 @@ impl DirectCall {
     }
 
     /// Where it goes.
-    pub(super) fn target(&self, node: NodeId) -> Target {
+    pub(super) fn target_at(&self, node: NodeId) -> Target {
         match self.scope {
-            Scope::Cluster => target(self.slot),
+            Scope::Cluster => self.target,
             Scope::Server | Scope::Node => Target::Node(node),
         }
     }

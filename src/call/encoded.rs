@@ -16,7 +16,7 @@ use super::{
     request::Request,
 };
 use crate::{
-    cluster::{ClusterState, NodeId},
+    cluster::{ClusterState, NodeId, Target},
     command::{Awaited, Exchange, Info, Patience},
     error::{Error, ErrorKind, Result},
     resp::{Output, Writer},
@@ -129,8 +129,8 @@ impl Encoded {
         let mut answers = Answers::default();
         for piece in &self.commands {
             let bytes = self.bytes.slice(piece.range.clone());
-            if let Some(DirectCall { info, slot, .. }) = piece.direct {
-                let call = state.attempt_at(info, slot, options, now, random())?;
+            if let Some(DirectCall { info, target, .. }) = piece.direct {
+                let call = state.attempt_at(info, target, options, now, random())?;
                 requests.push(answers.request(piece, bytes, Vec::new(), call));
                 answers.end(piece, None);
                 continue;
@@ -163,6 +163,7 @@ impl Encoded {
 
     /// Nothing at all, for the node of a slot or for any.
     pub(super) fn nothing(slot: Option<u16>) -> Self {
+        let target = slot.map_or(Target::AnyNode, Target::Slot);
         Self {
             bytes: Bytes::new(),
             commands: vec![Piece {
@@ -170,7 +171,7 @@ impl Encoded {
                 range: 0..0,
                 keys: 0..0,
                 frames: 0,
-                direct: Some(DirectCall::to_slot(&DEDICATED, slot)),
+                direct: Some(DirectCall::to(&DEDICATED, target)),
             }],
             keys: Vec::new(),
         }
@@ -188,7 +189,7 @@ impl Encoded {
         let mut requests = Vec::with_capacity(self.commands.len());
         for piece in &self.commands {
             let bytes = self.bytes.slice(piece.range.clone());
-            let target = direct.target(node);
+            let target = direct.target_at(node);
             let read_from = state.read_from_of(piece.info, options);
             let attempt = Attempt::new(piece.info, target, read_from, options, node);
             requests.push(answers.request(piece, bytes, Vec::new(), attempt));
@@ -260,11 +261,14 @@ mod tests {
     fn keys_in_one_slot_are_enough() {
         let slot = |text| {
             let direct = DirectCall::of(&Single(words(text))).unwrap();
-            direct.map(|direct| direct.slot)
+            direct.map(|direct| direct.target)
         };
-        assert_eq!(slot("GET foo"), Some(Some(FOO)));
-        assert_eq!(slot("MSET {foo}1 x {foo}2 y"), Some(Some(FOO)));
-        assert_eq!(slot("PUBLISH c m"), Some(None));
+        assert_eq!(slot("GET foo"), Some(Target::Slot(FOO)));
+        assert_eq!(slot("MSET {foo}1 x {foo}2 y"), Some(Target::Slot(FOO)));
+        assert_eq!(slot("PUBLISH foo m"), Some(Target::Slot(FOO)));
+        assert_eq!(slot("EVAL x 0"), Some(Target::SameNode));
+        assert_eq!(slot("TIME"), Some(Target::SameNode));
+        assert_eq!(slot("ECHO x"), Some(Target::AnyNode));
         assert_eq!(slot("MGET foo bar"), None);
         assert_eq!(slot("DBSIZE"), None);
         assert_eq!(slot("SCAN 0"), None);
@@ -283,9 +287,11 @@ mod tests {
     #[test]
     fn a_transaction_is_a_matter_of_one_slot() {
         let direct = DirectCall::of(&atomic(&["SET {foo}1 x", "INCR foo"])).unwrap();
-        assert_eq!(direct.unwrap().slot, Some(FOO));
-        let direct = DirectCall::of(&atomic(&["PUBLISH c m"])).unwrap();
-        assert_eq!(direct.unwrap().slot, None);
+        assert_eq!(direct.unwrap().target, Target::Slot(FOO));
+        let direct = DirectCall::of(&atomic(&["PUBLISH foo m"])).unwrap();
+        assert_eq!(direct.unwrap().target, Target::Slot(FOO));
+        let direct = DirectCall::of(&atomic(&["INCR bar", "PUBLISH foo m"])).unwrap();
+        assert_eq!(direct.unwrap().target, Target::Slot(BAR));
         for (texts, message) in [
             (
                 &["INCR foo", "INCR secret"][..],

@@ -36,7 +36,7 @@ use super::{
 use crate::{
     cluster::{Chance, ClusterState, NodeId},
     command::Patience,
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     protocol::Limit,
     resp::{Frame, Frames},
 };
@@ -319,8 +319,21 @@ impl Call {
         if let Step::Failed(error) = self.step {
             return Err(error);
         }
+        if state.only().is_some()
+            && let Some(error) = self.common_failure()
+        {
+            return Err(error);
+        }
         self.answers.put_all(state, self.done);
         Ok(self.answers.finish(random))
+    }
+
+    /// Why nothing at all was answered by the only server.
+    fn common_failure(&self) -> Option<Error> {
+        let mut errors = self.done.iter().map(|(_, frames)| frames.as_ref().err());
+        let first = errors.next()??;
+        let fails = |error: Option<&Error>| error.is_some_and(|it| it.kind() == first.kind());
+        (first.kind() != ErrorKind::Server && errors.all(fails)).then(|| first.clone())
     }
 
     /// Why there is no connection of the caller's own.

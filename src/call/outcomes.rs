@@ -1,6 +1,6 @@
 //! Requests on their way: those for one node together, and what becomes of each of them.
 
-use std::{collections::HashMap, time::Instant, vec};
+use std::{collections::HashMap, mem, time::Instant, vec};
 
 use super::{
     attempt::Next,
@@ -67,7 +67,12 @@ impl Outcomes {
                 Err(error) => request.call.lost(state, error.clone(), now, random.next()),
             };
             match next {
-                Next::Answer => sorted.done.push((request, frames)),
+                Next::Answer => {
+                    if frames.is_ok() {
+                        sorted.fail_overtaken(&request);
+                    }
+                    sorted.done.push((request, frames));
+                }
                 Next::GiveUp(error) => sorted.done.push((request, Err(error))),
                 Next::Send => sorted.moved.push(request),
                 Next::Wait(at) => {
@@ -76,7 +81,22 @@ impl Outcomes {
                 }
             }
         }
+        if sorted.waiting.is_empty() {
+            sorted.until = None;
+        }
         sorted
+    }
+
+    /// Ends writes that were not executed once a later command to the same place was: to send them
+    /// again would change the order in which the caller has said them.
+    fn fail_overtaken(&mut self, by: &Request) {
+        let waiting = mem::take(&mut self.waiting).into_iter();
+        for request in waiting {
+            match request.call.overtaken(&by.call) {
+                Some(error) => self.done.push((request, Err(error))),
+                None => self.waiting.push(request),
+            }
+        }
     }
 
     /// Finds out where requests go that have waited; none of them waits any more.

@@ -4,11 +4,7 @@ use std::{ops::Range, time::Instant};
 
 use bytes::Bytes;
 
-use super::{
-    attempt::{Attempt, target},
-    options::CallOptions,
-    route::Route,
-};
+use super::{attempt::Attempt, options::CallOptions, route::Route};
 use crate::{
     cluster::{ClusterState, ReadFrom, Target},
     command::{Info, Join},
@@ -43,12 +39,12 @@ impl ClusterState {
     pub(crate) fn attempt_at(
         &self,
         info: &'static Info,
-        slot: Option<u16>,
+        target: Target,
         options: &CallOptions,
         now: Instant,
         random: u64,
     ) -> Result<Attempt> {
-        self.call(info, target(slot), options, now, random)
+        self.call(info, target, options, now, random)
     }
 
     /// Decides where an encoded command goes whose keys lie at these places of it.
@@ -76,6 +72,7 @@ impl ClusterState {
         Ok(match Route::of(info, command, keys, options)? {
             Route::Slot(slot) => Plan::One(one(Target::Slot(slot))?),
             Route::AnyNode => Plan::One(one(Target::AnyNode)?),
+            Route::SameNode => Plan::One(one(Target::SameNode)?),
             Route::Node(node) => Plan::One(one(Target::Node(node))?),
             Route::Parts(parts, join) => {
                 let branches = parts.into_iter().map(|part| {

@@ -39,6 +39,8 @@ pub(crate) enum Scope {
 #[derive(Debug)]
 pub(crate) struct ClusterState {
     pub(super) scope: Scope,
+    /// The slot whose primary runs what one node of its own choice has to run.
+    pub(super) home: u16,
     /// When the connections to the only server were last given up.
     pub(super) left: Option<Instant>,
     /// Where what becomes of calls and of the topology is told.
@@ -99,12 +101,14 @@ impl Default for Options {
 }
 
 /// Where something is to run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     /// At a node that serves a slot.
     Slot(u16),
     /// At any primary.
     AnyNode,
+    /// At a primary, and the same one for all that a client says there.
+    SameNode,
     /// At this one and no other.
     Node(NodeId),
 }
@@ -144,6 +148,7 @@ impl ClusterState {
         }
         Self {
             scope: Scope::Cluster,
+            home: 0,
             left: None,
             observer: Events::default(),
             refresh: Refresh::new(options.refresh, now),
@@ -346,6 +351,10 @@ impl ClusterState {
                 None => self.any_node(avoid, now, random),
             },
             Target::AnyNode => self.any_node(avoid, now, random),
+            Target::SameNode => {
+                let home = self.primary_of(self.home);
+                home.or_else(|| self.any_node(avoid, now, random))
+            }
         }
     }
 

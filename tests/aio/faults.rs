@@ -323,6 +323,11 @@ fn read_some(socket: &mut TcpStream) {
     assert!(socket.read(&mut buffer).unwrap() > 0);
 }
 
+/// The same server for a client that does not go on for long once it is gone.
+fn brief(url: &str) -> String {
+    format!("{url}?response_timeout=200ms")
+}
+
 #[tokio::test]
 async fn replies_that_were_complete_count_and_the_others_do_not() {
     let url = hostile(|mut socket| {
@@ -330,7 +335,7 @@ async fn replies_that_were_complete_count_and_the_others_do_not() {
         socket.write_all(b"+one\r\n$5\r\ntw").unwrap();
         socket.shutdown(Shutdown::Both).unwrap();
     });
-    let client = Client::connect(&url).await.unwrap();
+    let client = Client::connect(&brief(&url)).await.unwrap();
     let (one, two) = tokio::join!(client.send(words("GET 1")), client.send(words("GET 2")));
     assert_eq!(one.unwrap(), "one");
     let error = two.unwrap_err();
@@ -352,7 +357,7 @@ async fn a_connection_that_ends_at_any_byte_keeps_what_was_complete() {
             socket.write_all(&train[..length]).unwrap();
             socket.shutdown(Shutdown::Both).unwrap();
         });
-        let client = Client::connect(&url).await.unwrap();
+        let client = Client::connect(&brief(&url)).await.unwrap();
         // Each is 24 bytes on the wire.
         let get = |n: usize| client.send(words(&format!("GET key:{n}")));
         let (one, two, three, four, five) = tokio::join!(get(1), get(2), get(3), get(4), get(5));
@@ -475,7 +480,7 @@ async fn bytes_that_are_no_resp_end_the_connection() {
         socket.write_all(b"+one\r\n?what\r\n").unwrap();
         let _ = socket.read(&mut [0; 16]);
     });
-    let client = Client::connect(&url).await.unwrap();
+    let client = Client::connect(&brief(&url)).await.unwrap();
     let (one, two) = tokio::join!(client.send(words("GET 1")), client.send(words("GET 2")));
     assert_eq!(one.unwrap(), "one");
     let error = two.unwrap_err();

@@ -58,7 +58,8 @@ impl Command for CutsWhenWritten<'_> {
     }
 
     fn info(&self) -> &'static Info {
-        Info::of("ECHO").unwrap()
+        // As far as anybody knows it writes.
+        Info::of("APPEND").unwrap()
     }
 
     fn write(&self, to: &mut Writer<'_>) {
@@ -81,7 +82,7 @@ impl Command for CutsWhenWritten<'_> {
 }
 
 #[test]
-fn what_was_not_sent_is_sent_once_more_and_nothing_else_is() {
+fn what_was_not_sent_is_sent_again_and_nothing_else_is() {
     let proxy = Proxy::start(server().addr());
     let client = Client::from_config(Config::tcp("127.0.0.1", proxy.port()));
     let run = |end, cuts| {
@@ -98,14 +99,12 @@ fn what_was_not_sent_is_sent_once_more_and_nothing_else_is() {
     // Writing to a connection that was reset fails before a byte is sent.
     let (result, written) = run(End::Reset, 1);
     assert_eq!((result.unwrap().as_str(), written), ("here", 2));
-    let (result, written) = run(End::Reset, 2);
-    let error = result.unwrap_err();
-    assert_eq!((error.kind(), written), (ErrorKind::Connection, 2));
-    assert!(!error.may_have_executed());
+    let (result, _) = run(End::Reset, 2);
+    assert_eq!(result.unwrap(), "here");
     // Writing to one that was closed succeeds, and nobody knows who got it.
-    let (result, written) = run(End::Closed, 1);
+    let (result, _) = run(End::Closed, 1);
     let error = result.unwrap_err();
-    assert_eq!((error.kind(), written), (ErrorKind::Connection, 1));
+    assert_eq!(error.kind(), ErrorKind::Connection);
     assert!(error.may_have_executed());
     assert_eq!(client.send(words("ECHO on")).unwrap(), "on");
 }
@@ -113,7 +112,8 @@ fn what_was_not_sent_is_sent_once_more_and_nothing_else_is() {
 #[test]
 fn a_reply_that_is_cut_at_any_byte_is_no_reply() {
     let proxy = Proxy::start(server().addr());
-    let client = Client::from_config(Config::tcp("127.0.0.1", proxy.port()).pool_max(1));
+    let config = Config::tcp("127.0.0.1", proxy.port()).pool_max(1);
+    let client = Client::from_config(config.response_timeout(Duration::from_millis(300)));
     let whole = "$5\r\nhello\r\n:1\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n".len();
     client.send(words("DEL cut:l")).unwrap();
     client.send(words("RPUSH cut:l a b")).unwrap();

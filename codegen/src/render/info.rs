@@ -310,7 +310,10 @@ fn routing(command: &Command) -> TokenStream {
     let join = join(joined);
     match nodes {
         Nodes::AnyNode => quote!(Routing::AnyNode),
+        Nodes::SameNode => quote!(Routing::SameNode),
+        Nodes::NodeOfArgument => quote!(Routing::NodeOfArgument),
         Nodes::OneNode => quote!(Routing::OneNode),
+        Nodes::NodeByNode => quote!(Routing::NodeByNode),
         Nodes::Slot => quote!(Routing::Slot),
         Nodes::AllNodes => quote!(Routing::AllNodes(#join)),
         Nodes::AllPrimaries => quote!(Routing::AllPrimaries(#join)),
