@@ -26,9 +26,11 @@ use crate::{
 ///
 /// A connection that has failed, has kept a caller waiting for too long, or holds anything that
 /// nobody asked for is closed and never used again. A connection that was closed while it was idle
-/// is replaced before anything is sent. A call whose connection turns out to be lost is sent once
-/// more on another one, but only if not a byte of it was written; [`Error::may_have_executed`](crate::Error::may_have_executed) tells
-/// what is not known.
+/// is replaced before anything is sent. A call whose connection turns out to be lost is sent
+/// again on another one within [`response_timeout`](Config::response_timeout), if not a byte of it was
+/// written or if it does no harm when it runs twice; so is one that the server says it could not
+/// execute for now, as while it loads its data or after it was made a replica.
+/// [`Error::may_have_executed`](crate::Error::may_have_executed) tells what is not known.
 ///
 /// While the server cannot be reached, one call at a time tries to connect, with pauses of up to a
 /// second by chance between two attempts, and of one to one and a half where the server refuses;

@@ -79,7 +79,7 @@ struct Scripted {
 type Script = dyn Fn(&str, usize) -> Option<String> + Send + Sync;
 
 impl Scripted {
-    /// Answers all commands but those of the handshake by `script`; without an answer the connection
+    /// Answers all commands but those that a handshake may have by `script`; without an answer the connection
     /// ends.
     fn start(script: impl Fn(&str, usize) -> Option<String> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -117,7 +117,7 @@ fn serve(socket: &TcpStream, script: &Script, calls: &AtomicUsize) {
     while let Some(words) = command(&mut input) {
         let name = words[0].to_uppercase();
         let answer = match &*name {
-            "CLIENT" | "SELECT" | "HELLO" | "AUTH" => Some("+OK\r\n".to_owned()),
+            "CLIENT" | "SELECT" | "HELLO" | "AUTH" | "PING" => Some("+OK\r\n".to_owned()),
             _ => script(&name, calls.fetch_add(1, Ordering::SeqCst)),
         };
         let Some(answer) = answer else { return };
@@ -473,6 +473,50 @@ fn k03_k05_what_cannot_be_joined_names_what_to_do_instead() {
                 assert_eq!(error.kind(), ErrorKind::Refused, "{words:?}");
                 assert!(error.to_string().contains(way), "{error}");
             }
+        }
+    }
+}
+
+#[test]
+fn k04_a_transaction_that_could_not_be_queued_was_not_executed() {
+    for variant in Variant::ALL {
+        let server = Server::builder(variant).modules(false).start().unwrap();
+        for caller in callers(&server.url()) {
+            let commands = || vec![cmd::raw("INCR").arg("k04"), cmd::raw("INCR")];
+            let error = match &caller {
+                Caller::Async(runtime, client) => {
+                    let transaction = client.transaction(commands());
+                    runtime.block_on(transaction.into_future()).unwrap_err()
+                }
+                Caller::Blocking(client) => client.transaction(commands()).send().unwrap_err(),
+            };
+            assert_eq!(error.kind(), ErrorKind::Server, "{variant}");
+            assert!(
+                !error.may_have_executed(),
+                "{variant} {}: {error}",
+                caller.name()
+            );
+            assert_eq!(caller.send(&["EXISTS", "k04"]).unwrap(), Value::Integer(0));
+            // One that fails while it runs undoes nothing.
+            caller.send(&["SET", "k04:text", "x"]).unwrap();
+            let commands = || {
+                vec![
+                    cmd::raw("INCR").arg("k04:n"),
+                    cmd::raw("INCR").arg("k04:text"),
+                ]
+            };
+            let error = match &caller {
+                Caller::Async(runtime, client) => {
+                    let transaction = client.transaction(commands());
+                    runtime.block_on(transaction.into_future()).unwrap_err()
+                }
+                Caller::Blocking(client) => client.transaction(commands()).send().unwrap_err(),
+            };
+            assert!(
+                error.may_have_executed(),
+                "{variant} {}: {error}",
+                caller.name()
+            );
         }
     }
 }
