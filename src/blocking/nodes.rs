@@ -38,7 +38,7 @@ pub(super) enum Nodes<'a> {
 struct Under {
     part: Call,
     lent: Lent,
-    answer: Result<Answer<'static>>,
+    answer: Result<Answer>,
 }
 
 impl<'a> Nodes<'a> {
@@ -284,7 +284,7 @@ impl<'a> Nodes<'a> {
             return Err(part);
         };
         part.connected();
-        let mut answer = Answer::new(part.limit(), None);
+        let mut answer = Answer::new(part.limit());
         let begun = lent
             .connection()
             .and_then(|it| it.begin(&part.batch(), now, &mut answer));

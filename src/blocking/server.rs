@@ -17,11 +17,11 @@ use super::{
 use crate::{
     call::{DirectCall, no_connection},
     cluster::{Chance, ClusterState, NodeId, Scope},
-    command::Exchange,
+    command::{Exchange, Place},
     config::{Address, Config},
     error::{Error, ErrorKind, Result},
     pool::{Asked, Defect, Lease, Pool, PoolStats, Ticket, Turn},
-    protocol::Limit,
+    protocol::{Limit, Settings},
     resp::Frames,
 };
 
@@ -270,7 +270,7 @@ impl Server {
         lines.retain(|line| line.strong_count() > 0);
         lines.push(dialled.stream.line());
         drop(lines);
-        Connection::new(dialled)
+        Connection::new(dialled, Settings::pooled(&self.config, &self.address))
     }
 
     /// Asks the pool for a connection, perhaps instead of a dead one.
@@ -403,7 +403,8 @@ impl Lent {
     /// frames that answer it.
     pub(super) fn call<E: Exchange>(mut self, exchange: &E, limit: Limit) -> Result<Frames> {
         let since = self.since;
-        self.connection()?.call(exchange, since, limit, None)
+        self.connection()?
+            .call(exchange, since, limit, Place::Shared)
     }
 
     /// Closes the connection, so that it will not go back.
