@@ -249,6 +249,9 @@ impl Word for ReplyCount {
 impl Word for Nodes {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("any_node", Self::AnyNode),
+        ("same_node", Self::SameNode),
+        ("node_of_argument", Self::NodeOfArgument),
+        ("node_by_node", Self::NodeByNode),
         ("one_node", Self::OneNode),
         ("all_nodes", Self::AllNodes),
         ("all_primaries", Self::AllPrimaries),
