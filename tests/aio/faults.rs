@@ -578,7 +578,9 @@ async fn with_a_missing_reply(config: Config) -> (usize, bool) {
     let (mut wrong, mut found) = (0, false);
     for number in 0..2_000 {
         let tag = format!("{number}");
-        match client.send(args(&["ECHO", &tag])).await {
+        // A script is not sent again, so that the error is seen.
+        let echo = args(&["EVAL", "return ARGV[1]", "0", &tag]);
+        match client.send(echo).await {
             Ok(reply) => {
                 wrong += usize::from(reply != tag);
                 assert!(!found || reply == tag, "nothing wrong comes behind that");
