@@ -35,13 +35,13 @@ mod pool;
 mod refresher;
 mod server;
 mod stream;
+mod sweep;
 mod transit;
 #[cfg(unix)]
 mod unix;
 #[cfg(not(unix))]
 #[path = "no_unix.rs"]
 mod unix;
-mod waiting;
 
 pub use client::Client;
 pub use dedicated::Dedicated;

@@ -18,6 +18,7 @@ use crate::{
     config::{Address, Config},
     error::{Error, ErrorKind, Result},
     pool::PoolStats,
+    protocol::Settings,
 };
 
 /// A server with the connection that all share, and those that are lent.
@@ -129,8 +130,8 @@ impl Server {
         let server = Arc::downgrade(self);
         runtime()?.spawn(async move {
             let dialled = dial(&config, &address).await;
-            let connected =
-                dialled.map(|dialled| Arc::new(Connection::start(dialled, &config, false)));
+            let settings = Settings::shared(&config, &address);
+            let connected = dialled.map(|dialled| Arc::new(Connection::start(dialled, settings)));
             Self::settle(&server, &connected, failed);
             // Nobody may be left who wants to know.
             let _ = outcome.send(Some(connected));

@@ -80,7 +80,7 @@ struct Course {
 struct Journey {
     requests: Vec<Request>,
     lent: Lent,
-    answer: Result<Answer<'static>>,
+    answer: Result<Answer>,
 }
 
 /// Something that can be done beside other things.
@@ -500,10 +500,10 @@ impl Cluster {
     }
 
     /// Writes requests to their node, if a connection is free at once.
-    fn begin(&self, requests: &[Request], now: Instant) -> Option<(Lent, Result<Answer<'static>>)> {
+    fn begin(&self, requests: &[Request], now: Instant) -> Option<(Lent, Result<Answer>)> {
         let server = self.server_of(requests.first()?.call.node())?;
         let mut lent = server.lend_idle(now)?;
-        let mut answer = Answer::new(Limit::Whole(call::deadline(requests)), None);
+        let mut answer = Answer::new(Limit::Whole(call::deadline(requests)));
         let begun = lent
             .connection()
             .and_then(|it| it.begin(&NodeBatch::of(requests), now, &mut answer));

@@ -99,14 +99,14 @@ fn write_and_read(
     exchange: &PinnedRequest<'_>,
     limit: Limit,
 ) -> Vec<Result<Frames>> {
-    let begin = |mut lent: Lent| -> Result<(Lent, Answer<'static>)> {
-        let mut answer = Answer::new(limit, None);
+    let begin = |mut lent: Lent| -> Result<(Lent, Answer)> {
+        let mut answer = Answer::new(limit);
         lent.connection()?
             .begin(exchange, Instant::now(), &mut answer)?;
         Ok((lent, answer))
     };
     let begun: Vec<_> = lent.into_iter().map(begin).collect();
-    let complete = |begun: Result<(Lent, Answer<'static>)>| {
+    let complete = |begun: Result<(Lent, Answer)>| {
         let (mut lent, mut answer) = begun?;
         lent.connection()?.complete(exchange, &mut answer)?;
         Ok(answer.into_frames())

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     cluster::{MEASURE_EVERY, PATIENCE, ReadFrom, TopologyQuery, late},
-    command::{Bare, Command, Single},
+    command::{Bare, Command, Place, Single},
     commands::info,
     error::{Error, ErrorKind, Result},
     protocol::Limit,
@@ -151,7 +151,7 @@ fn send(server: &Arc<Server>, command: impl Command) -> Result<Frame> {
     let deadline = now.checked_add(PATIENCE);
     let (exchange, limit) = (Single(command), Limit::Whole(deadline));
     let frames = match server.spare(PATIENCE) {
-        Some(spare) => spare?.call(&exchange, Instant::now(), limit, None)?,
+        Some(spare) => spare?.call(&exchange, Instant::now(), limit, Place::Shared)?,
         None => {
             let wait = Wait {
                 since: now,

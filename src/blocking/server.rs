@@ -19,7 +19,7 @@ use crate::{
     config::{Address, Config},
     error::{Error, ErrorKind, Result},
     pool::{Asked, Defect, Lease, Pool, PoolStats, Ticket, Turn},
-    protocol::Limit,
+    protocol::{Limit, Settings},
     resp::Frames,
 };
 
@@ -248,7 +248,7 @@ impl Server {
         lines.retain(|line| line.strong_count() > 0);
         lines.push(dialled.stream.line());
         drop(lines);
-        Connection::new(dialled)
+        Connection::new(dialled, Settings::pooled(&self.config, &self.address))
     }
 
     /// Asks the pool for a connection, perhaps instead of a dead one.
@@ -376,7 +376,8 @@ impl Lent {
     /// frames that answer it.
     pub(super) fn call<E: Exchange>(mut self, exchange: &E, limit: Limit) -> Result<Frames> {
         let since = self.since;
-        self.connection()?.call(exchange, since, limit, None)
+        self.connection()?
+            .call(exchange, since, limit, Place::Shared)
     }
 
     /// Closes the connection, so that it will not go back.
