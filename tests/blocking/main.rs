@@ -6,12 +6,12 @@ mod batch;
 mod client;
 mod cluster;
 mod cluster_slot;
+mod cut;
 mod dedicated;
 mod faults;
 mod pool;
 #[path = "../support/pool.rs"]
 mod pool_support;
-mod proxy;
 mod support;
 mod typed;
 #[path = "../support/words.rs"]
