@@ -4,6 +4,7 @@ pub mod corrections;
 pub mod coverage;
 pub mod diff;
 pub mod error;
+pub mod errors;
 pub mod layout;
 pub mod load;
 pub mod merge;

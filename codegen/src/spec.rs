@@ -15,6 +15,8 @@ pub enum Skip {
     Container,
     /// It is meant for servers, replicas or their tests.
     Internal,
+    /// It is internal, and there are words with which it is not answered.
+    Silent,
     /// It has no documentation, and often no grammar.
     Undocumented,
 }
@@ -78,12 +80,21 @@ pub struct Command {
     /// Whether a lost reply may be answered by sending the command again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
+    /// Options with which a second run harms nobody, although it may without them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub safe_with: Vec<String>,
     /// What the command does to the connection that carries it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<ConnectionUse>,
     /// How long the server may hold the reply back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocking: Option<Blocking>,
+    /// It has to overtake what others wait for, since it may be what ends their wait.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub urgent: bool,
+    /// It runs code of users, which may answer with any error after any part of its work.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub runs_script: bool,
     /// How many frames answer the command; absent for exactly one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replies: Option<ReplyCount>,
@@ -96,9 +107,22 @@ pub struct Command {
     /// Which nodes of a cluster run the command, where its keys and tips do not tell or are wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<Route>,
+    /// Whether a client may keep what the command answers until a key of it is invalidated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cacheable: Option<Caching>,
     /// Whether a replica may run the command, where the flag `readonly` is not the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<bool>,
+}
+
+/// Whether a client may keep what a command answers until a key of it is invalidated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Caching {
+    /// It may, unless one of these words was given.
+    Unless(Vec<String>),
+    /// It may not, for this reason.
+    Not(String),
 }
 
 /// Which nodes of a cluster run a command, and how their answers become one.
@@ -278,9 +302,10 @@ pub enum Unit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Retry {
-    /// The command changes nothing, or the same once more: state and reply are the same.
+    /// A second run harms nobody, whatever others did in between: it changes nothing.
     Safe,
-    /// The state is the same after a second run, the reply may differ.
+    /// A second run leaves what the first one left, so that it undoes what others wrote in between;
+    /// and it may answer differently.
     State,
     /// A second run may change the state again.
     No,
@@ -321,6 +346,8 @@ pub struct Blocking {
 pub enum ReplyCount {
     /// None at all.
     None,
+    /// One if it fails; if it succeeds, the connection ends instead.
+    End,
     /// One push for each channel or pattern named, or one if none is.
     PerArgument,
     /// One reply, then pushes without an end.

@@ -9,10 +9,11 @@ use crate::{
     model::{
         feature,
         routing::{Routing, on_replicas},
+        waits::{self, Place},
     },
     spec::{
-        Argument, BeginSearch, Blocking, Command, ConnectionUse, FindKeys, Join, KeySpec, Nodes,
-        Provider, ReplyCount, Retry, Unit,
+        Argument, BeginSearch, Caching, Command, ConnectionUse, FindKeys, Join, KeySpec, Nodes,
+        Provider, ReplyCount, Retry, Skip, Unit,
     },
 };
 
@@ -40,6 +41,8 @@ pub(super) fn constant(name: &str) -> String {
 pub(super) fn file(spec: &Spec, root: Root) -> TokenStream {
     let root = format_ident!("{}", root.path());
     let constants = spec.commands.keys().map(|name| ident(&constant(name)));
+    let internal = internal(spec);
+    let runs_script = runs_script(spec);
     let newest = newest(spec);
     let items = spec
         .commands
@@ -51,9 +54,48 @@ pub(super) fn file(spec: &Spec, root: Root) -> TokenStream {
         /// The facts of every command, sorted by name.
         pub static ALL: &[&Info] = &[#(&#constants),*];
 
+        #internal
+
+        #runs_script
+
         #newest
 
         #(#items)*
+    }
+}
+
+/// ```text
+/// /// The names of internal commands, sorted, each with whether it is always answered.
+/// pub static INTERNAL: &[(&str, bool)] = &[("PFDEBUG", true), ("REPLCONF", false)];
+/// ```
+fn internal(spec: &Spec) -> TokenStream {
+    let names = spec
+        .skipped
+        .iter()
+        .filter_map(|(name, reason)| match reason {
+            Skip::Internal => Some(quote!((#name, true))),
+            Skip::Silent => Some(quote!((#name, false))),
+            Skip::Container | Skip::Undocumented => None,
+        });
+    quote! {
+        /// The names of internal commands, sorted, each with whether it is always answered.
+        pub static INTERNAL: &[(&str, bool)] = &[#(#names),*];
+    }
+}
+
+/// ```text
+/// /// The names of the commands that run code of users.
+/// pub static RUNS_SCRIPT: &[&str] = &["EVAL", "FCALL"];
+/// ```
+fn runs_script(spec: &Spec) -> TokenStream {
+    let names = spec
+        .commands
+        .iter()
+        .filter(|(_, command)| command.runs_script)
+        .map(|(name, _)| name);
+    quote! {
+        /// The names of the commands that run code of users.
+        pub static RUNS_SCRIPT: &[&str] = &[#(#names),*];
     }
 }
 
@@ -152,15 +194,20 @@ fn item(name: &str, command: &Command) -> TokenStream {
     let response_policy = policy(command, "response_policy", "ResponsePolicy");
     let routing = routing(command);
     let replicas = on_replicas(command);
-    let blocking = blocking(command.blocking.as_ref());
+    let blocking = blocking(name, command);
     let connection = connection(command);
     let retry = retry(command);
     let replies = match command.replies {
         Some(ReplyCount::None) => quote!(None),
+        Some(ReplyCount::End) => quote!(End),
         Some(ReplyCount::PerArgument) => quote!(PerArgument),
         Some(ReplyCount::Stream) => quote!(Stream),
         None => quote!(One),
     };
+    let safe_with = &command.safe_with;
+    let caching = caching(command);
+    let urgent = command.urgent;
+    let runs_script = command.runs_script;
     quote! {
         #docs
         pub static #constant: Info = Info {
@@ -183,7 +230,11 @@ fn item(name: &str, command: &Command) -> TokenStream {
             blocking: #blocking,
             connection: #connection,
             retry: Retry::#retry,
+            safe_with: &[#(#safe_with),*],
             replies: Replies::#replies,
+            caching: #caching,
+            urgent: #urgent,
+            runs_script: #runs_script,
         };
     }
 }
@@ -197,25 +248,57 @@ fn deprecated(command: &Command) -> TokenStream {
     quote!(Some(Deprecated { since: #since, replaced_by: #replaced_by }))
 }
 
-/// `Some(Blocking { timeout: "timeout", unit: Unit::Seconds, only_if_given: false })`
-fn blocking(blocking: Option<&Blocking>) -> TokenStream {
-    let Some(Blocking {
-        timeout,
-        unit,
-        only_if_given,
-    }) = blocking
-    else {
+/// `Some(Blocking { timeout: "timeout", unit: Unit::Seconds, only_if_given: false, place: … })`
+fn blocking(name: &str, command: &Command) -> TokenStream {
+    let Some(blocking) = &command.blocking else {
         return quote!(None);
     };
-    let unit = match unit {
+    let timeout = &blocking.timeout;
+    let unit = match blocking.unit {
         Unit::Milliseconds => quote!(Milliseconds),
         Unit::Seconds | Unit::None => quote!(Seconds),
     };
+    let only_if_given = blocking.only_if_given;
+    let place = place(waits::place(name, command, timeout));
     quote!(Some(Blocking {
         timeout: #timeout,
         unit: Unit::#unit,
-        only_if_given: #only_if_given
+        only_if_given: #only_if_given,
+        place: #place
     }))
+}
+
+/// `WordPlace::At(-1)`
+fn place(place: Option<Place>) -> TokenStream {
+    match place {
+        None => quote!(WordPlace::Unknown),
+        Some(Place::At(at)) => {
+            let at = Literal::i64_unsuffixed(at);
+            quote!(WordPlace::At(#at))
+        }
+        Some(Place::After {
+            keyword,
+            from,
+            skip,
+        }) => {
+            let from = Literal::usize_unsuffixed(from);
+            let skip = skip.iter().map(|(option, values)| {
+                let values = Literal::u8_unsuffixed(*values);
+                quote!((#option, #values))
+            });
+            quote!(WordPlace::After { keyword: #keyword, from: #from, skip: &[#(#skip),*] })
+        }
+    }
+}
+
+/// `Caching::Unless(&["LATEST"])`
+fn caching(command: &Command) -> TokenStream {
+    match &command.cacheable {
+        Some(Caching::Unless(words)) => quote!(Caching::Unless(&[#(#words),*])),
+        Some(Caching::Not(reason)) => quote!(Caching::Not(#reason)),
+        None if command.key_specs.is_empty() => quote!(Caching::Not("it has no key")),
+        None => quote!(Caching::Not("it does more than read")),
+    }
 }
 
 /// `Some(ConnectionUse::State)`
