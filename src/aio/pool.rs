@@ -20,6 +20,7 @@ use crate::{
     config::{Address, Config},
     error::{Error, ErrorKind, Result},
     pool::{Asked, Defect, Lease, Pool, PoolStats, Ticket, Turn},
+    protocol::Settings,
 };
 
 /// The connections of a client that are lent to one caller at a time.
@@ -210,7 +211,8 @@ impl Lent {
         let lender = Arc::clone(&self.lender);
         match dial(&config, &lender.address).await {
             Ok(dialled) => {
-                self.connection = Some(Arc::new(Connection::start(dialled, &config, true)));
+                let settings = Settings::lent(&config, &lender.address);
+                self.connection = Some(Arc::new(Connection::start(dialled, settings)));
                 if let Some(lease) = &mut self.lease {
                     wake(lender.books().connected(lease, now()));
                 }

@@ -1,6 +1,7 @@
 //! One server as all clones of a client see it.
 
 use std::{
+    hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
@@ -14,10 +15,12 @@ use super::{
 };
 use crate::{
     back_off,
-    cluster::Chance,
+    call::DirectCall,
+    cluster::{Chance, ClusterState, NodeId, Scope},
     config::{Address, Config},
     error::{Error, ErrorKind, Result},
     pool::PoolStats,
+    protocol::Settings,
 };
 
 /// A server with the connection that all share, and those that are lent.
@@ -29,7 +32,12 @@ pub(super) struct Server {
     /// The connections for blocking commands and for dedicated use.
     lender: Arc<Lender>,
     /// Where attempts keep their distance, since callers try again by themselves.
-    pace: Option<Arc<Chance>>,
+    pace: Arc<Chance>,
+    /// What is known of it, a topology of one.
+    state: Mutex<ClusterState>,
+    /// Its name there.
+    id: NodeId,
+    scope: Scope,
 }
 
 /// The shared connection.
@@ -52,16 +60,21 @@ impl Server {
     /// The one server of a client.
     pub(super) fn new(config: Arc<Config>) -> Self {
         let address = config.address.clone();
-        Self::at(config, address, None)
+        let chance = Arc::new(Chance::new(RandomState::new().hash_one(())));
+        Self::at(config, address, chance, Scope::Server)
     }
 
     /// A node of a cluster.
     pub(super) fn node(config: Arc<Config>, address: Address, pace: Arc<Chance>) -> Self {
-        Self::at(config, address, Some(pace))
+        Self::at(config, address, pace, Scope::Node)
     }
 
-    fn at(config: Arc<Config>, address: Address, pace: Option<Arc<Chance>>) -> Self {
+    fn at(config: Arc<Config>, address: Address, pace: Arc<Chance>, scope: Scope) -> Self {
+        let (state, id) = ClusterState::one(&address, scope, now());
         Self {
+            state: Mutex::new(state),
+            id,
+            scope,
             lender: Arc::new(Lender::new(Arc::clone(&config), address.clone())),
             config,
             address,
@@ -129,8 +142,8 @@ impl Server {
         let server = Arc::downgrade(self);
         runtime()?.spawn(async move {
             let dialled = dial(&config, &address).await;
-            let connected =
-                dialled.map(|dialled| Arc::new(Connection::start(dialled, &config, false)));
+            let settings = Settings::shared(&config, &address);
+            let connected = dialled.map(|dialled| Arc::new(Connection::start(dialled, settings)));
             Self::settle(&server, &connected, failed);
             // Nobody may be left who wants to know.
             let _ = outcome.send(Some(connected));
@@ -144,13 +157,12 @@ impl Server {
         let Some(server) = server.upgrade() else {
             return;
         };
-        let link = match (connected, &server.pace) {
-            (Ok(connection), _) => Link::Connected(Arc::clone(connection)),
-            (Err(_), None) => Link::None,
-            (Err(error), Some(chance)) => Link::Failed {
+        let link = match connected {
+            Ok(connection) => Link::Connected(Arc::clone(connection)),
+            Err(error) => Link::Failed {
                 attempts: failed.saturating_add(1),
                 error: error.clone(),
-                until: now() + back_off::wait(failed, Duration::MAX, chance.next()),
+                until: now() + back_off::wait(failed, Duration::MAX, server.pace.next()),
             },
         };
         *lock(&server.link) = link;
@@ -166,6 +178,23 @@ impl Server {
                 None
             }
         }
+    }
+
+    /// The way of a call to it.
+    pub(super) fn direct(&self) -> (DirectCall, NodeId) {
+        (DirectCall::to_only(self.scope), self.id)
+    }
+
+    /// Lets what is known of it decide, and does at once what that wants done.
+    pub(super) fn decide<T>(&self, ask: impl FnOnce(&mut ClusterState, Instant, u64) -> T) -> T {
+        let mut state = lock(&self.state);
+        let answer = ask(&mut state, now(), self.pace.next());
+        let leaves = state.takes_leave();
+        drop(state);
+        if leaves {
+            drop(self.disconnect());
+        }
+        answer
     }
 
     /// Makes the connections to be lent that are kept however long they are idle.

@@ -66,6 +66,10 @@ pub use read_from::ReadFrom;
 /// | `pool_lifetime` | age at which a connection is closed, up to a tenth less, or `none` | `1800s` |
 /// | `pool_wait` | time to wait for a connection, or `none` for not at all | `5s` |
 /// | `max_unanswered` | requests on a shared connection beyond which callers wait | `64mb` |
+/// | `max_unread` | messages that nobody reads beyond which a connection is closed | `64mb` |
+/// | `heartbeat` | how often a shared connection with something unanswered is probed, or `none` | `1s` |
+/// | `silence_timeout` | how long such a connection may receive nothing before it is given up | `10s` |
+/// | `integrity` | `heartbeat` or `batch`; see [`Integrity`] | `heartbeat` |
 /// | `max_frame` | longest reply | `1gb` |
 /// | `max_bulk` | longest string in a reply | `512mb` |
 /// | `max_depth` | deepest nesting of a reply | 128 |
@@ -113,6 +117,19 @@ pub struct Config {
     /// Callers beyond wait for their turn, which is a part of the time for their response. A request
     /// that is larger by itself is sent when there is room for any.
     pub max_unanswered: usize,
+    /// How many bytes of messages that no command asked for are kept until they are read; a connection
+    /// that has received more is closed.
+    pub max_unread: usize,
+    /// How often a shared connection of the async client is probed while something is unanswered.
+    ///
+    /// The probe is `PING` with eight bytes that the server has to send back: what it answers shows
+    /// that it lives, and that replies are still in order.
+    pub heartbeat: Option<Duration>,
+    /// How long a shared connection of the async client may receive nothing, although it is probed,
+    /// before it is given up for another; of no use without `heartbeat`.
+    pub silence_timeout: Duration,
+    /// When replies are known to be in order.
+    pub integrity: Integrity,
     /// How much a server may send in one reply.
     pub limits: Limits,
     /// How sockets are set up.
@@ -131,6 +148,21 @@ pub enum Protocol {
     Resp3,
     /// RESP2.
     Resp2,
+}
+
+/// When replies are known to be in order, so that nobody gets the reply of another call.
+///
+/// A server whose module sends one reply too many, or none, has every later reply taken for another's.
+/// That shows when a probe is answered by something else than what it asked for; the connection is
+/// closed then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Integrity {
+    /// Within one `heartbeat`; until then calls may have got wrong replies. It costs nothing.
+    #[default]
+    Heartbeat,
+    /// Before any reply is handed out: behind what is written together goes a probe, whose answer all
+    /// replies in front of it wait for. That is one more short command for each write.
+    Batch,
 }
 
 /// How TCP sockets are set up.
@@ -200,6 +232,10 @@ impl Config {
             connect_timeout: Duration::from_secs(5),
             response_timeout: Some(Duration::from_secs(5)),
             max_unanswered: 64 << 20,
+            max_unread: 64 << 20,
+            heartbeat: Some(Duration::from_secs(1)),
+            silence_timeout: Duration::from_secs(10),
+            integrity: Integrity::default(),
             limits: Limits::default(),
             tcp: TcpOptions::default(),
             pool: PoolOptions::default(),
@@ -313,6 +349,36 @@ impl Config {
     #[must_use]
     pub fn max_unanswered(mut self, bytes: usize) -> Self {
         self.max_unanswered = bytes.max(1);
+        self
+    }
+
+    /// Sets how many bytes of messages are kept until they are read, at least one.
+    #[must_use]
+    pub fn max_unread(mut self, bytes: usize) -> Self {
+        self.max_unread = bytes.max(1);
+        self
+    }
+
+    /// Sets how often shared connections are probed while something is unanswered, none or zero being
+    /// never.
+    #[must_use]
+    pub fn heartbeat(mut self, every: impl Into<Option<Duration>>) -> Self {
+        self.heartbeat = some_time(every);
+        self
+    }
+
+    /// Sets how long a shared connection may receive nothing, although it is probed, before it is given
+    /// up.
+    #[must_use]
+    pub fn silence_timeout(mut self, timeout: Duration) -> Self {
+        self.silence_timeout = timeout;
+        self
+    }
+
+    /// Sets when replies are known to be in order.
+    #[must_use]
+    pub fn integrity(mut self, integrity: Integrity) -> Self {
+        self.integrity = integrity;
         self
     }
 
@@ -455,6 +521,7 @@ impl Config {
         }
         let optional = [
             ("response_timeout", self.response_timeout),
+            ("heartbeat", self.heartbeat),
             ("tcp_keepalive", self.tcp.keepalive),
             ("tcp_user_timeout", self.tcp.user_timeout),
             ("pool_idle_timeout", self.pool.idle_timeout),
@@ -472,6 +539,12 @@ impl Config {
             return Err(invalid(
                 "read_from: expected an availability zone, got none",
             ));
+        }
+        if self.max_unread == 0 {
+            return Err(invalid("max_unread: expected 1 or more, got 0"));
+        }
+        if self.silence_timeout.is_zero() {
+            return Err(invalid("silence_timeout: expected a time above zero"));
         }
         if self.pool.max == 0 {
             return Err(invalid("pool_max: expected 1 or more, got 0"));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::{collection::vec, option, prelude::*};
 use respec::{
-    Address, Config, ErrorKind, Protocol,
+    Address, Config, ErrorKind, Integrity, Protocol,
     cluster::{AddressMap, NodeAddress, ReadFrom},
     resp::Limits,
 };
@@ -92,6 +92,7 @@ fn every_option() {
         "redis://h?protocol=resp2&client_name=worker%2B1&version_check=true&connect_timeout=1m&response_timeout=none\
          &tcp_nodelay=false&tcp_keepalive=0&tcp_user_timeout=1500ms&pool_min=2&pool_max=3\
          &pool_idle_timeout=0s&pool_lifetime=2h&pool_wait=250us&max_unanswered=1mb\
+         &max_unread=2mb&heartbeat=250ms&silence_timeout=4s&integrity=batch\
          &max_frame=2gb&max_bulk=1000&max_depth=7",
     )
     .unwrap();
@@ -110,6 +111,10 @@ fn every_option() {
         .pool_lifetime(Duration::from_secs(7200))
         .pool_wait(Duration::from_micros(250))
         .max_unanswered(1 << 20)
+        .max_unread(2 << 20)
+        .heartbeat(Duration::from_millis(250))
+        .silence_timeout(Duration::from_secs(4))
+        .integrity(Integrity::Batch)
         .limits(
             Limits::default()
                 .with_frame(2 << 30)
