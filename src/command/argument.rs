@@ -11,6 +11,7 @@ use std::{
 
 use bytes::Bytes;
 
+use super::Unit;
 use crate::{error::Error, resp::Writer};
 
 /// One argument: bytes that are borrowed or owned, or a number.
@@ -107,6 +108,22 @@ impl<'a> Arg<'a> {
             Repr::Integer(number) => u64::try_from(number).ok().map(Duration::from_millis),
             Repr::Unsigned(number) => Some(Duration::from_millis(number)),
             _ => None,
+        }
+    }
+}
+
+impl Arg<'_> {
+    /// The argument as a time in this unit, where a server can read it as one.
+    pub(super) fn time(&self, unit: Unit) -> Option<Duration> {
+        match (unit, self.as_bytes()) {
+            (Unit::Milliseconds, Some(bytes)) => Some(Duration::from_millis(
+                str::from_utf8(bytes).ok()?.parse().ok()?,
+            )),
+            (Unit::Seconds, Some(bytes)) => {
+                Duration::try_from_secs_f64(str::from_utf8(bytes).ok()?.parse().ok()?).ok()
+            }
+            (Unit::Milliseconds, None) => self.as_milliseconds(),
+            (Unit::Seconds, None) => self.as_seconds(),
         }
     }
 }

@@ -29,8 +29,9 @@ pub use client::{
 pub use decoded::Decoded;
 pub use erased::Erased;
 pub use info::{
-    BeginSearch, Blocking, ConnectionUse, Deprecated, FindKeys, Flags, Info, Join, KeyAccess,
-    KeySpec, Provider, Replies, RequestPolicy, ResponsePolicy, Retry, Routing, Unit,
+    BeginSearch, Blocking, Caching, ConnectionUse, Deprecated, FindKeys, Flags, Info, Join,
+    KeyAccess, KeySpec, Provider, Replies, RequestPolicy, ResponsePolicy, Retry, Routing, Unit,
+    WordPlace,
 };
 pub use keys::Key;
 pub use list::{DoubleArg, IntegerArg, IntoList, Item, List, Many, One};

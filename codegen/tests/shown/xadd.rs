@@ -265,7 +265,7 @@ pub trait XaddReply {
 }
 
 impl<A, B, C, D> XaddReply for (A, B, C, D, Open) {
-    type Reply = Bytes;
+    type Reply = String;
 
     fn read(reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
         Decode::decode(reply)
@@ -273,7 +273,7 @@ impl<A, B, C, D> XaddReply for (A, B, C, D, Open) {
 }
 
 impl<A, B, C, D> XaddReply for (A, B, C, D, Given) {
-    type Reply = Option<Bytes>;
+    type Reply = Option<String>;
 
     fn read(reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
         Decode::decode(reply)
