@@ -65,7 +65,7 @@ mod socket;
 pub use address::Address;
 #[cfg(feature = "async")]
 pub use aio::Client;
-pub use config::{ClusterOptions, Config, PoolOptions, Protocol, TcpOptions};
+pub use config::{Config, Protocol, Settings};
 pub use error::{Error, ErrorKind, Phase, Result};
 #[cfg(any(feature = "async", feature = "blocking"))]
 pub use pool::PoolStats;

@@ -4,12 +4,12 @@ use std::{io, mem::MaybeUninit, time::Duration};
 
 use socket2::{SockRef, TcpKeepalive};
 
-use crate::config::TcpOptions;
+use crate::config::{Config, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES};
 
 /// Applies the options of a config to a connected socket.
-pub(crate) fn set_up(socket: SockRef<'_>, options: &TcpOptions) -> io::Result<()> {
-    socket.set_tcp_nodelay(options.nodelay)?;
-    if let Some(idle) = options.keepalive {
+pub(crate) fn set_up(socket: SockRef<'_>, config: &Config) -> io::Result<()> {
+    socket.set_tcp_nodelay(config.tcp.nodelay)?;
+    if let Some(idle) = config.tcp.keepalive {
         // Linux counts in seconds from 1 to 32767 and refuses anything else.
         let seconds = idle
             .as_secs()
@@ -17,12 +17,12 @@ pub(crate) fn set_up(socket: SockRef<'_>, options: &TcpOptions) -> io::Result<()
         let keepalive = TcpKeepalive::new()
             .with_time(Duration::from_secs(seconds.clamp(1, 32767)))
             .with_interval(KEEPALIVE_INTERVAL)
-            .with_retries(KEEPALIVE_RETRIES);
+            .with_retries(KEEPALIVE_PROBES);
         socket.set_tcp_keepalive(&keepalive)?;
     }
     // And this one in milliseconds up to 31 bits, where 0 would be the default of the system.
-    let user_timeout = options
-        .user_timeout
+    let user_timeout = config
+        .user_timeout()
         .map(|timeout| timeout.clamp(Duration::from_millis(1), Duration::from_millis(0x7fff_ffff)));
     set_user_timeout(&socket, user_timeout)
 }
@@ -75,9 +75,6 @@ fn set_user_timeout(_: &SockRef<'_>, _: Option<Duration>) -> io::Result<()> {
     Ok(())
 }
 
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
-const KEEPALIVE_RETRIES: u32 = 3;
-
 #[cfg(test)]
 mod tests {
     use std::net::{TcpListener, TcpStream};
@@ -114,12 +111,8 @@ mod tests {
             Duration::from_millis(1500),
             Duration::MAX,
         ] {
-            let options = TcpOptions {
-                nodelay: true,
-                keepalive: Some(time),
-                user_timeout: Some(time),
-            };
-            set_up(SockRef::from(&stream), &options).unwrap();
+            let config = Config::default().tcp_keepalive(time).tcp_user_timeout(time);
+            set_up(SockRef::from(&stream), &config).unwrap();
         }
         assert!(stream.nodelay().unwrap());
         assert!(SockRef::from(&stream).keepalive().unwrap());

@@ -48,7 +48,7 @@ async fn open(config: &Config, to: &Address) -> Result<Stream> {
     match to {
         Address::Tcp { host, port } => {
             let stream = reach(host, *port, config.connect_timeout).await?;
-            socket::set_up(SockRef::from(&stream), &config.tcp).map_err(|error| {
+            socket::set_up(SockRef::from(&stream), config).map_err(|error| {
                 Error::io(ErrorKind::Connect, "cannot set up the socket", error)
             })?;
             Ok(Stream::Tcp(stream))

@@ -88,7 +88,7 @@ fn open(config: &Config, to: &Address, budget: &Budget) -> Result<Stream> {
     match to {
         Address::Tcp { host, port } => {
             let stream = reach(host, *port, budget)?;
-            socket::set_up(SockRef::from(&stream), &config.tcp)
+            socket::set_up(SockRef::from(&stream), config)
                 .and_then(|()| Stream::new(stream))
                 .map_err(|error| budget.failure("cannot set up the socket", error))
         }
