@@ -29,6 +29,7 @@ pub mod aio;
 mod back_off;
 #[cfg(feature = "blocking")]
 pub mod blocking;
+mod call;
 #[cfg_attr(
     not(all(feature = "async", feature = "blocking")),
     allow(dead_code, unused_imports, reason = "each driver uses a part of it")

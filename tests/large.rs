@@ -2,6 +2,7 @@
 //!
 //! One test, since it reads how much memory the whole process has used.
 
+#[path = "support/words.rs"]
 mod words;
 
 use std::fs;

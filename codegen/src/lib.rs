@@ -4,6 +4,7 @@ pub mod corrections;
 pub mod coverage;
 pub mod diff;
 pub mod error;
+pub mod layout;
 pub mod load;
 pub mod merge;
 pub mod model;
@@ -33,7 +34,7 @@ pub fn generate(dir: &Path, root: render::Root) -> Result<Generated, Error> {
     let names = names::Names::load(dir)?;
     let model = model::Model::build(&spec, &names)?;
     Ok(Generated {
-        files: render::render(&model, &spec, root),
+        files: render::render(&model, &spec, root)?,
     })
 }
 

@@ -74,7 +74,7 @@ fn run(words: &[String]) -> Result<String, Failure> {
         "show" => {
             let name = options.rest().join(" ").to_uppercase();
             let (spec, model) = build(&options.spec)?;
-            if let Some(text) = render::command(&name, &model, &spec) {
+            if let Some(text) = render::command(&name, &model, &spec)? {
                 return Ok(text);
             }
             Err(

@@ -2,7 +2,8 @@
 //!
 //! [`Model::build`] lowers the grammar of each command into *fields* (what the struct keeps),
 //! *parameters* (what its constructor takes), *options* (what its setters take), *slots* (its
-//! type-state) and *steps* (how it is written). `render` turns that into text and decides nothing.
+//! type-state) and *steps* (how it is written). There is no Rust in it: names are plain words, and
+//! places, conditions and types are values. `render` turns that into code and decides nothing.
 
 mod lower;
 mod naming;
@@ -210,8 +211,8 @@ pub enum OptKind {
         setter: String,
         /// What it takes.
         parameters: Vec<Parameter>,
-        /// One more setter for each token of a leading enum: name, variant path, syntax.
-        by_token: Vec<(String, String, String)>,
+        /// One more setter for each token of a leading enum.
+        by_token: Vec<TokenSetter>,
     },
     /// Takes one of several alternatives.
     Choice {
@@ -226,6 +227,19 @@ pub enum OptKind {
         /// The alternatives.
         alternatives: Vec<Alternative>,
     },
+}
+
+/// A setter that stands for one token of a leading enum, and takes the values behind it.
+#[derive(Clone, Debug)]
+pub struct TokenSetter {
+    /// The setter's name.
+    pub setter: String,
+    /// The enum.
+    pub name: String,
+    /// Its variant.
+    pub variant: String,
+    /// The token's syntax.
+    pub syntax: String,
 }
 
 /// One alternative of a choice as a setter of its own.
@@ -261,25 +275,43 @@ pub struct Slot {
 pub enum Step {
     /// Constant words.
     Words(Vec<String>),
-    /// A value, by the expression that yields a reference or a place.
-    Value(String, Ty),
+    /// A value.
+    Value(Place, Ty),
     /// A constant if a flag is set.
     Flag(String, Vec<String>),
     /// How many of these flags are set.
     Count(Vec<String>),
     /// What follows if a field is there; binds its parts.
     Optional(String, Vec<String>, Vec<Step>),
-    /// Steps that are written only where a boolean field is set.
-    When(String, Vec<Step>),
+    /// Steps that are written only where a condition holds.
+    When(Condition, Vec<Step>),
     /// A list.
     List(ListStep),
+}
+
+/// Where a value is kept while it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a field of what is written.
+    Field(String),
+    /// In a variable that a pattern has bound.
+    Bound(String),
+}
+
+/// What decides at run time whether something is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// The flag of this name is set.
+    Set(String),
+    /// The option of this name was not given.
+    Absent(String),
 }
 
 /// How a list is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListStep {
-    /// The expression of the list.
-    pub list: String,
+    /// The list.
+    pub list: Place,
     /// Type of its elements.
     pub item: Ty,
     /// Words before the first.
@@ -355,7 +387,7 @@ pub struct BlockModel {
     pub syntax: String,
     /// Required values, in order.
     pub required: Vec<(String, Ty)>,
-    /// Optional values: name and type, `None` for a flag.
+    /// Optional values: name, type (`None` for a flag) and syntax.
     pub optional: Vec<(String, Option<Ty>, String)>,
     /// How it is written.
     pub steps: Vec<Step>,

@@ -1,28 +1,37 @@
-//! The model as Rust text. Nothing is decided here: a change of names, types or grouping belongs
-//! into `model`.
+//! The model as Rust. Nothing is decided here: a change of names, types or grouping belongs into
+//! `model`.
 //!
-//! Every function shows in its docs the Rust that it writes. The text is laid out as rustfmt would
-//! lay it out, which a test checks, because people read it in editors and on the docs pages; it is
-//! written directly, so that a build needs neither a parser nor a formatter of Rust.
+//! Every function is a template: its body is the Rust that it emits, and its docs show an example.
+//! [`layout`](crate::layout) makes text of it, which people read in editors and on the docs pages.
 
+mod arguments;
 mod commands;
 mod docs;
+mod imports;
 mod info;
 mod needs;
+mod steps;
 mod structs;
-mod text;
+mod tokens;
 mod types;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, thread};
 
 use heck::{ToSnakeCase, ToUpperCamelCase};
+use proc_macro2::TokenStream;
+use quote::quote;
 
 use crate::{
+    error::Error,
+    layout,
     load::Spec,
-    model::{Group, Model},
+    model::{CommandModel, Group, Model},
 };
 
-use text::Text;
+use imports::{Imports, Used};
+use tokens::doc;
+
+pub use tokens::ident;
 
 /// Where generated code finds the client that it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,162 +53,245 @@ impl Root {
 
 /// The files of generated code by name: one for each group, `shared.rs`, `structs.rs` and `info.rs`;
 /// for a user's crate also `mod.rs`, which includes them all.
-#[must_use]
-pub fn render(model: &Model, spec: &Spec, root: Root) -> BTreeMap<String, String> {
-    let mut files = BTreeMap::new();
-    files.insert("info.rs".to_owned(), info::file(spec, root));
-    files.insert("shared.rs".to_owned(), types::shared(model, root));
-    files.insert("structs.rs".to_owned(), structs::file(spec, root));
-    for (name, group) in &model.groups {
-        files.insert(
-            format!("{}.rs", name.to_snake_case()),
-            group_file(name, group, model, spec, root),
-        );
-    }
+///
+/// # Errors
+///
+/// Where a name of the spec leads to code that is no Rust; the error names the file.
+pub fn render(model: &Model, spec: &Spec, root: Root) -> Result<BTreeMap<String, String>, Error> {
+    let mut files = vec![File::Info, File::Structs, File::Shared];
+    files.extend(
+        model
+            .groups
+            .iter()
+            .map(|(name, group)| File::Group(name, group)),
+    );
     if root == Root::User {
-        files.insert("mod.rs".to_owned(), user_modules(model));
+        files.push(File::Modules);
     }
-    files
+    // The largest first, so that no thread is left with one in the end.
+    files.sort_by_key(|file| std::cmp::Reverse(file.weight(spec)));
+    let threads = thread::available_parallelism().map_or(1, |count| count.get());
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|first| {
+                let mine = files.iter().skip(first).step_by(threads);
+                let render = move |file: &File<'_>| {
+                    let name = file.name();
+                    let text = layout::text(file.code(model, spec, root))
+                        .map_err(|reason| Error::new(&name, reason))?;
+                    Ok((name, text))
+                };
+                scope.spawn(move || mine.map(render).collect::<Result<Vec<_>, Error>>())
+            })
+            .collect();
+        let mut all = BTreeMap::new();
+        for worker in workers {
+            match worker.join() {
+                Ok(files) => all.extend(files?),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        Ok(all)
+    })
+}
+
+/// A file of generated code.
+enum File<'m> {
+    /// The facts of every command.
+    Info,
+    /// The replies that are structs.
+    Structs,
+    /// The arguments that several groups use.
+    Shared,
+    /// A group of commands.
+    Group(&'m str, &'m Group),
+    /// The modules of a user's crate.
+    Modules,
+}
+
+impl File<'_> {
+    fn name(&self) -> String {
+        match self {
+            Self::Info => "info.rs".to_owned(),
+            Self::Structs => "structs.rs".to_owned(),
+            Self::Shared => "shared.rs".to_owned(),
+            Self::Group(name, _) => format!("{}.rs", name.to_snake_case()),
+            Self::Modules => "mod.rs".to_owned(),
+        }
+    }
+
+    /// How long it takes to write, roughly, in commands of a group.
+    fn weight(&self, spec: &Spec) -> usize {
+        match self {
+            Self::Info => spec.commands.len() / 5,
+            Self::Structs => spec.structs.len() / 5,
+            Self::Group(_, group) => group.commands.len(),
+            Self::Shared | Self::Modules => 1,
+        }
+    }
+
+    fn code(&self, model: &Model, spec: &Spec, root: Root) -> TokenStream {
+        match self {
+            Self::Info => info::file(spec, root),
+            Self::Structs => structs::file(spec, root),
+            Self::Shared => {
+                let body = arguments::all(&model.shared, &model.needy, |_| true);
+                let used = Used::in_code(&body);
+                let imports = Imports::new(root, &used).render();
+                quote!(#imports #body)
+            }
+            Self::Group(name, group) => group_file(name, group, model, spec, root),
+            Self::Modules => user_modules(model),
+        }
+    }
 }
 
 /// ```text
+/// /// The facts of every command as constants.
+/// pub mod info {
+///     include!("info.rs");
+/// }
+///
 /// /// The acme commands.
 /// pub mod acme {
 ///     include!("acme.rs");
 /// }
 /// ```
-fn user_modules(model: &Model) -> String {
-    let mut out = Text::default();
-    let mut module = |name: &str, doc: &str, first: Option<&str>| {
-        out.doc(doc);
-        out.braces(&format!("pub mod {name}"), |out| {
-            if let Some(first) = first {
-                out.line(first);
+fn user_modules(model: &Model) -> TokenStream {
+    let groups = model.groups.keys().map(|name| {
+        let docs = doc(&format!("The {} commands.", name.replace('-', " ")));
+        let module = name.to_snake_case();
+        let file = format!("{module}.rs");
+        let module = ident(&module);
+        quote! {
+            #docs
+            pub mod #module {
+                include!(#file);
             }
-            let file = if name == "reply" { "structs" } else { name };
-            out.line(&format!("include!(\"{file}.rs\");"));
-        });
+        }
+    });
+    quote! {
+        /// The facts of every command as constants.
+        pub mod info {
+            include!("info.rs");
+        }
+
+        /// Enums and blocks of arguments that several groups use.
+        pub mod shared {
+            include!("shared.rs");
+        }
+
+        /// Replies, with the structs of these commands.
+        pub mod reply {
+            pub use respec::reply::*;
+            include!("structs.rs");
+        }
+
+        #(#groups)*
+    }
+}
+
+/// The Rust of one command with the types that it uses, as it stands in the file of its group; none
+/// where the command is not generated.
+///
+/// # Errors
+///
+/// Where a name of the spec leads to code that is no Rust.
+pub fn command(name: &str, model: &Model, spec: &Spec) -> Result<Option<String>, Error> {
+    for (group_name, group) in &model.groups {
+        let commands: Vec<_> = group
+            .commands
+            .iter()
+            .filter(|command| command.name == name)
+            .collect();
+        if commands.is_empty() {
+            continue;
+        }
+        let types = [&group.types, &model.shared]
+            .map(|types| arguments::all(types, &model.needy, |users| users.contains(name)));
+        let code = group_code(group_name, &commands, &types, spec, Root::Client);
+        let text =
+            layout::text(code).map_err(|reason| Error::new("commands", reason).in_command(name))?;
+        return Ok(Some(text));
+    }
+    Ok(None)
+}
+
+fn group_file(name: &str, group: &Group, model: &Model, spec: &Spec, root: Root) -> TokenStream {
+    let commands: Vec<_> = group.commands.iter().collect();
+    let types = arguments::all(&group.types, &model.needy, |_| true);
+    let body = group_code(name, &commands, &[types], spec, root);
+    let shared = model.shared.enums.keys().chain(model.shared.blocks.keys());
+    let shared: Vec<_> = shared.map(String::as_str).collect();
+    let home = match root {
+        Root::Client => "crate::commands::shared",
+        Root::User => "super::shared",
     };
-    module("info", "The facts of every command as constants.", None);
-    module(
-        "shared",
-        "Enums and blocks of arguments that several groups use.",
-        None,
-    );
-    module(
-        "reply",
-        "Replies, with the structs of these commands.",
-        Some("pub use respec::reply::*;"),
-    );
-    for name in model.groups.keys() {
-        let words = name.replace('-', " ");
-        module(
-            &name.to_snake_case(),
-            &format!("The {words} commands."),
-            None,
-        );
-    }
-    out.finish()
+    let used = Used::in_code(&body);
+    let imports = Imports::new(root, &used).and(home, &shared).render();
+    quote!(#imports #body)
 }
 
-/// The Rust of one command with the types that only it uses, as [`render`] writes it.
-#[must_use]
-pub fn command(name: &str, model: &Model, spec: &Spec) -> Option<String> {
-    let group = model
-        .groups
-        .values()
-        .find(|group| group.commands.iter().any(|c| c.name == name))?;
-    let mut out = Text::default();
-    for command in group.commands.iter().filter(|command| command.name == name) {
-        commands::command(&mut out, command, spec);
-    }
-    for types in [&group.types, &model.shared] {
-        for item in types
-            .enums
-            .values()
-            .filter(|item| item.commands.contains(name))
-        {
-            types::enumeration(&mut out, item, &model.needy);
-        }
-        for item in types
-            .blocks
-            .values()
-            .filter(|item| item.commands.contains(name))
-        {
-            types::block(&mut out, item, &model.needy);
-        }
-    }
-    for command in group.commands.iter().filter(|command| command.name == name) {
-        commands::method(&mut out, command, spec);
-        commands::constructor(&mut out, command, spec);
-    }
-    Some(out.finish())
-}
-
-fn group_file(name: &str, group: &Group, model: &Model, spec: &Spec, root: Root) -> String {
-    let mut out = Text::default();
-    for command in &group.commands {
-        commands::command(&mut out, command, spec);
-    }
-    for item in group.types.enums.values() {
-        types::enumeration(&mut out, item, &model.needy);
-    }
-    for item in group.types.blocks.values() {
-        types::block(&mut out, item, &model.needy);
-    }
-    let (dedicated, shared): (Vec<_>, Vec<_>) = group
-        .commands
+/// ```text
+/// pub struct Get<'a, X = Detached> { … }
+///
+/// /// The string commands as methods; every client has them.
+/// pub trait StringCommands: Commands { … }
+///
+/// /// The string commands as values that belong to no client yet.
+/// pub mod cmd { … }
+/// ```
+fn group_code(
+    name: &str,
+    commands: &[&CommandModel],
+    types: &[TokenStream],
+    spec: &Spec,
+    root: Root,
+) -> TokenStream {
+    let structs = commands
+        .iter()
+        .map(|command| commands::command(command, spec));
+    let (dedicated, shared): (Vec<_>, Vec<_>) = commands
         .iter()
         .partition(|command| spec.commands[&command.name].connection.is_some());
     let title = name.to_upper_camel_case();
     let words = name.replace('-', " ");
-    if !shared.is_empty() {
-        out.doc(&format!(
-            "The {words} commands as methods; every client has them."
-        ));
-        commands::methods(
-            &mut out,
-            &format!("{title}Commands"),
-            "Commands",
-            &shared,
-            spec,
-        );
-    }
-    if !dedicated.is_empty() {
-        out.doc(&format!(
+    let shared = commands::methods(
+        &format!("The {words} commands as methods; every client has them."),
+        &format!("{title}Commands"),
+        "Commands",
+        &shared,
+        spec,
+    );
+    let dedicated = commands::methods(
+        &format!(
             "The {words} commands that belong to one connection, as methods of a connection that \
              one caller owns."
-        ));
-        let name = format!("Dedicated{title}Commands");
-        commands::methods(&mut out, &name, "DedicatedCommands", &dedicated, spec);
-    }
-    out.doc(&format!(
+        ),
+        &format!("Dedicated{title}Commands"),
+        "DedicatedCommands",
+        &dedicated,
+        spec,
+    );
+    let docs = doc(&format!(
         "The {words} commands as values that belong to no client yet."
     ));
-    out.line("pub mod cmd {");
-    let mut inner = Text::indented(1);
-    for command in &group.commands {
-        commands::constructor(&mut inner, command, spec);
-    }
-    let inner = inner.finish();
-    let inner = inner.trim_end_matches('\n');
-    let mut head = text::Imports::new(root, inner).render(1, &["super::*"]);
-    head.push('\n');
-    out.raw(&head);
-    out.raw(inner);
-    out.raw("\n}\n");
-    let body = out.finish();
-    let locals: Vec<_> = model
-        .shared
-        .enums
-        .keys()
-        .chain(model.shared.blocks.keys())
-        .map(String::as_str)
+    let constructors: TokenStream = commands
+        .iter()
+        .map(|command| commands::constructor(command, spec))
         .collect();
-    let mut file = text::Imports::new(root, &body)
-        .with_shared(&locals)
-        .render(0, &[]);
-    file.push('\n');
-    file.push_str(&body);
-    file
+    let used = Used::in_code(&constructors);
+    let imports = Imports::new(root, &used).and("super", &["*"]).render();
+    quote! {
+        #(#structs)*
+        #(#types)*
+        #shared
+        #dedicated
+
+        #docs
+        pub mod cmd {
+            #imports
+            #constructors
+        }
+    }
 }

@@ -12,7 +12,7 @@ mod values;
 
 use heck::ToSnakeCase;
 
-use crate::model::{CommandModel, Model};
+use crate::model::Model;
 
 pub use lot::Lot;
 pub use values::{Values, glob};
@@ -38,7 +38,7 @@ pub fn render(model: &Model, values: &Values, lot: &Lot) -> String {
     for (group_name, group) in &model.groups {
         for command in &group.commands {
             let calls = calls::of(command, group_name, model, values, lot);
-            let name = format!("{}_{}", group_name.to_snake_case(), plain(command));
+            let name = format!("{}_{}", group_name.to_snake_case(), command.method);
             out.push_str(&function(&name, &calls.ordered));
             all.push(name.clone());
             if !calls.drawn.is_empty() {
@@ -51,10 +51,6 @@ pub fn render(model: &Model, values: &Values, lot: &Lot) -> String {
     out.push_str(&list("COMMANDS", &all));
     out.push_str(&list("DRAWN", &drawn));
     out
-}
-
-fn plain(command: &CommandModel) -> &str {
-    command.method.trim_start_matches("r#")
 }
 
 /// ```text

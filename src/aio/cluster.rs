@@ -1,16 +1,16 @@
 //! The nodes of a cluster, and how calls reach them.
 //!
 //! ```text
-//!  an ordinary call:   keys ──▶ slot ──▶ Table ──▶ the node's connection ──▶ the reply
+//!  an ordinary call:   keys ──▶ slot ──▶ SlotTable ──▶ the node's connection ──▶ the reply
 //!                                                                              │ MOVED, lost …
 //!  everything else:    Encoded ──▶ Requests ──▶ one group for each node ◀──────┘
 //!                                                  ▲        │
 //!                                                  │        ▼ send, wait for the frames
-//!                                                  └── the router: there, or later ──▶ Answers
+//!                                                  └── the state: there, or later ──▶ Answers
 //! ```
 //!
-//! The router decides and is asked under a mutex, which is never held across a wait. An ordinary
-//! call does not need it: it finds its node in the [`Table`], which is made anew when the router
+//! The state decides and is asked under a mutex, which is never held across a wait. An ordinary
+//! call does not need it: it finds its node in the [`SlotTable`], which is made anew when the state
 //! has learnt something. Every node has one connection that all share, made when it is wanted, and
 //! one attempt to make it at a time; groups for different nodes never wait for each other.
 
@@ -32,15 +32,18 @@ use tokio::{
 
 use super::{
     connection::Connection,
-    keeper::Keeper,
     pool::Lent,
+    refresher::Refresher,
     server::Server,
     transit::{Link, exchange},
 };
 use crate::{
+    call::{
+        self, Attempt, CallOptions, DEDICATED, DirectCall, Done, Encoded, Next, NodeBatch,
+        Outcomes, Request, by_node, no_connection,
+    },
     cluster::{
-        self, Call, Chance, DEDICATED, Direct, Directory, Done, Encoded, Next, NodeAddress, NodeId,
-        Parcel, Question, Request, Router, Sorted, Table, Wish, by_node, gone, no_connection,
+        Chance, ClusterState, NodeAddress, NodeId, ServerMap, SlotTable, TopologyQuery, gone,
         replaced,
     },
     command::Patience,
@@ -53,24 +56,24 @@ use crate::{
 
 /// A cluster as all clones of a client see it.
 pub(super) struct Cluster {
-    /// Itself, for the keeper.
+    /// Itself, for the refresher.
     me: Weak<Self>,
     config: Arc<Config>,
-    directory: Mutex<Directory<Arc<Server>>>,
-    table: RwLock<Table<Arc<Server>>>,
+    directory: Mutex<ServerMap<Arc<Server>>>,
+    table: RwLock<SlotTable<Arc<Server>>>,
     chance: Arc<Chance>,
     /// Shows that calls which wait should look again.
     changed: watch::Sender<()>,
     /// Shows that a node has answered about the topology, or has not.
     asked: watch::Sender<()>,
-    /// Wakes the keeper.
+    /// Wakes the refresher.
     woken: Arc<Notify>,
-    keeper: Keeper,
+    refresher: Refresher,
 }
 
 /// What becomes of a call that was sent.
 pub(super) struct Verdict {
-    call: Call,
+    call: Attempt,
     /// Not before that time, or a change.
     wait: Option<(Instant, watch::Receiver<()>)>,
 }
@@ -96,14 +99,14 @@ impl Cluster {
         };
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
-            directory: Mutex::new(Directory::new(&config, now(), make)),
+            directory: Mutex::new(ServerMap::new(&config, now(), make)),
             config,
-            table: RwLock::new(Table::empty()),
+            table: RwLock::new(SlotTable::empty()),
             chance,
             changed: watch::Sender::new(()),
             asked: watch::Sender::new(()),
             woken: Arc::new(Notify::new()),
-            keeper: Keeper::default(),
+            refresher: Refresher::default(),
         })
     }
 
@@ -112,14 +115,15 @@ impl Cluster {
     }
 
     /// The node that a call goes to whose keys tell it, and its connection if there is one.
-    pub(super) fn connection(&self, direct: &Direct) -> Option<(NodeId, Arc<Connection>)> {
+    pub(super) fn connection(&self, direct: &DirectCall) -> Option<(NodeId, Arc<Connection>)> {
         if direct.info.replicas && !self.config.cluster.read_from.is_primary() {
             let mut directory = self.lock();
-            let wish = Wish::until(None);
+            let options = CallOptions::until(None);
             let random = self.chance.next();
-            let call = directory
-                .router
-                .call_to(direct.info, direct.slot, &wish, now(), random);
+            let call =
+                directory
+                    .state
+                    .attempt_at(direct.info, direct.slot, &options, now(), random);
             let id = call.ok()?.node();
             return Some((id, directory.server(id)?.current()?));
         }
@@ -135,15 +139,16 @@ impl Cluster {
     /// The call has failed.
     pub(super) fn judge(
         &self,
-        direct: &Direct,
+        direct: &DirectCall,
         node: NodeId,
         deadline: Option<Instant>,
         came: &Result<Frames>,
     ) -> Result<Verdict> {
-        let wish = self.wish(deadline);
+        let options = self.options(deadline);
         let changed = self.changed.subscribe();
-        let judged = self
-            .route_with(|router, now, random| direct.judge(came, router, &wish, node, now, random));
+        let judged = self.route_with(|state, now, random| {
+            direct.judge(came, state, &options, node, now, random)
+        });
         let (call, until) = judged?;
         let wait = until.map(|until| (until, changed));
         Ok(Verdict { call, wait })
@@ -166,7 +171,7 @@ impl Cluster {
                     self.deliver_later(requests, until, changed, patience).await
                 }
             };
-            self.lock().put(&mut answers, done);
+            answers.put_all(&self.lock().state, done);
         }
         Ok(answers.finish(self.chance.next()))
     }
@@ -183,13 +188,13 @@ impl Cluster {
         deadline: Option<Instant>,
     ) -> Result<Vec<Result<Frame>>> {
         self.ready(deadline).await?;
-        let wish = self.wish(deadline);
+        let options = self.options(deadline);
         let (requests, mut answers) = {
             let directory = self.lock();
-            encoded.plan(&directory.router, &wish, now(), || self.chance.next())?
+            encoded.plan(&directory.state, &options, now(), || self.chance.next())?
         };
         let done = self.deliver(requests, patience).await;
-        self.lock().put(&mut answers, done);
+        answers.put_all(&self.lock().state, done);
         Ok(answers.finish(self.chance.next()))
     }
 
@@ -209,28 +214,28 @@ impl Cluster {
     /// As [`Cluster::ready`].
     pub(super) async fn connect(&self) -> Result<()> {
         let deadline = now().checked_add(self.config.connect_timeout);
-        self.known(deadline, Router::is_at_a_loss).await
+        self.known(deadline, ClusterState::is_at_a_loss).await
     }
 
     async fn known(
         &self,
         deadline: Option<Instant>,
-        gives_up: impl Fn(&Router) -> bool,
+        gives_up: impl Fn(&ClusterState) -> bool,
     ) -> Result<()> {
         self.keep()?;
         loop {
             let mut asked = self.asked.subscribe();
             {
                 let directory = self.lock();
-                if directory.router.is_ready() {
+                if directory.state.is_ready() {
                     return Ok(());
                 }
-                if gives_up(&directory.router) {
-                    return Err(directory.router.unknown());
+                if gives_up(&directory.state) {
+                    return Err(directory.state.unknown());
                 }
             }
             if within(deadline, asked.changed()).await.is_none() {
-                return Err(self.lock().router.unknown());
+                return Err(self.lock().state.unknown());
             }
         }
     }
@@ -238,17 +243,17 @@ impl Cluster {
     /// Waits until a node was asked for the topology once more.
     pub(super) async fn refresh(&self, deadline: Option<Instant>) -> Result<()> {
         self.ready(deadline).await?;
-        let before = self.route_with(|router, _, _| {
-            router.want_topology();
-            router.answers()
+        let before = self.route_with(|state, _, _| {
+            state.want_topology();
+            state.answers()
         });
         loop {
             let mut asked = self.asked.subscribe();
-            if self.lock().router.answers() > before {
+            if self.lock().state.answers() > before {
                 return Ok(());
             }
             if within(deadline, asked.changed()).await.is_none() {
-                return Err(self.lock().router.unknown());
+                return Err(self.lock().state.unknown());
             }
         }
     }
@@ -285,9 +290,9 @@ impl Cluster {
         let allowed = self.config.response_timeout;
         let deadline = allowed.and_then(|allowed| now().checked_add(allowed));
         self.ready(deadline).await?;
-        let wish = self.wish(deadline);
-        let mut call = self.route_with(|router, now, random| {
-            router.call_to(&DEDICATED, slot, &wish, now, random)
+        let options = self.options(deadline);
+        let mut call = self.route_with(|state, now, random| {
+            state.attempt_at(&DEDICATED, slot, &options, now, random)
         })?;
         loop {
             let server = self.lock().server(call.node());
@@ -301,10 +306,10 @@ impl Cluster {
             };
             let mut changed = self.changed.subscribe();
             let mut next =
-                self.route_with(|router, now, random| router.lost(&mut call, error, now, random));
+                self.route_with(|state, now, random| call.lost(state, error, now, random));
             if let Next::Wait(until) = next {
                 let _ = timeout_at(until.into(), changed.changed()).await;
-                next = self.route_with(|router, now, random| router.resume(&mut call, now, random));
+                next = self.route_with(|state, now, random| call.resume(state, now, random));
             }
             if let Next::GiveUp(error) = next {
                 return Err(error);
@@ -312,11 +317,14 @@ impl Cluster {
         }
     }
 
-    /// Asks the router, and does at once what it wants done.
-    pub(super) fn route_with<T>(&self, ask: impl FnOnce(&mut Router, Instant, u64) -> T) -> T {
+    /// Asks the state, and does at once what it wants done.
+    pub(super) fn route_with<T>(
+        &self,
+        ask: impl FnOnce(&mut ClusterState, Instant, u64) -> T,
+    ) -> T {
         let mut directory = self.lock();
         let now = now();
-        let answer = ask(&mut directory.router, now, self.chance.next());
+        let answer = ask(&mut directory.state, now, self.chance.next());
         if self.settle(directory, now) {
             self.woken.notify_one();
         }
@@ -328,16 +336,16 @@ impl Cluster {
         self.asked.send_replace(());
     }
 
-    /// What the keeper has to do, and when to look again if nothing happens before.
-    pub(super) fn work(&self) -> (VecDeque<Question<Arc<Server>>>, Option<Instant>) {
+    /// What the refresher has to do, and when to look again if nothing happens before.
+    pub(super) fn work(&self) -> (VecDeque<TopologyQuery<Arc<Server>>>, Option<Instant>) {
         let now = now();
         self.settle(self.lock(), now);
         self.lock().questions(now)
     }
 
-    /// Does what the router wants done, but for its questions; says whether the keeper should look
+    /// Does what the state wants done, but for its questions; says whether the refresher should look
     /// at these.
-    fn settle(&self, mut directory: MutexGuard<'_, Directory<Arc<Server>>>, now: Instant) -> bool {
+    fn settle(&self, mut directory: MutexGuard<'_, ServerMap<Arc<Server>>>, now: Instant) -> bool {
         let drained = directory.drain(now, &self.chance);
         let known = self.table().version();
         let old = directory.table(known).map(|table| {
@@ -382,7 +390,7 @@ impl Cluster {
         patience: Patience,
     ) -> Vec<Done> {
         let _ = timeout_at(until.into(), changed.changed()).await;
-        let Sorted {
+        let Outcomes {
             mut done, moved, ..
         } = self.resume(requests);
         if !moved.is_empty() {
@@ -392,8 +400,8 @@ impl Cluster {
     }
 
     /// Finds out where requests go that have waited.
-    fn resume(&self, requests: Vec<Request>) -> Sorted {
-        self.route_with(|router, now, random| Sorted::resumed(requests, router, now, random))
+    fn resume(&self, requests: Vec<Request>) -> Outcomes {
+        self.route_with(|state, now, random| Outcomes::resumed(requests, state, now, random))
     }
 
     /// Sends requests that are for one node, together and in order, and follows them.
@@ -416,10 +424,10 @@ impl Cluster {
             };
             let limit = self.config.response_timeout;
             let changed = self.changed.subscribe();
-            let sorted = self.route_with(|router, now, random| {
+            let sorted = self.route_with(|state, now, random| {
                 let extended = (patience != Patience::None)
                     .then(|| limit.and_then(|limit| now.checked_add(limit)));
-                Sorted::answered(requests, frames, router, extended, now, random)
+                Outcomes::answered(requests, frames, state, extended, now, random)
             });
             done.extend(sorted.done);
             let Some(until) = sorted.until else {
@@ -438,7 +446,7 @@ impl Cluster {
 
     /// Sends requests to a node and waits for their frames.
     async fn send(&self, node: NodeId, requests: &[Request], patience: Patience) -> Came {
-        let deadline = cluster::deadline(requests);
+        let deadline = call::deadline(requests);
         let Some(server) = self.lock().server(node) else {
             return Came::Frames(Err(gone()));
         };
@@ -465,8 +473,8 @@ impl Cluster {
             let allowed = patience.within(self.config.response_timeout);
             (Link::Lent(lent), Limit::Each(allowed))
         };
-        let parcel = Parcel { requests, patience };
-        Came::Frames(exchange(link, &parcel, limit).await.map(Frames::into_vec))
+        let batch = NodeBatch { requests, patience };
+        Came::Frames(exchange(link, &batch, limit).await.map(Frames::into_vec))
     }
 
     /// The shared connection to a node; `None` says that the topology has changed before.
@@ -493,25 +501,25 @@ impl Cluster {
             .unwrap_or_else(|| Some(Err(no_connection())))
     }
 
-    fn wish(&self, deadline: Option<Instant>) -> Wish {
-        Wish {
+    fn options(&self, deadline: Option<Instant>) -> CallOptions {
+        CallOptions {
             parts: self.config.cluster.split,
-            ..Wish::until(deadline)
+            ..CallOptions::until(deadline)
         }
     }
 
     /// Sees to it that somebody asks for the topology.
     fn keep(&self) -> Result<()> {
         self.config.check()?;
-        self.keeper.keep(&self.me, &self.woken)
+        self.refresher.keep(&self.me, &self.woken)
     }
 
-    fn table(&self) -> RwLockReadGuard<'_, Table<Arc<Server>>> {
+    fn table(&self) -> RwLockReadGuard<'_, SlotTable<Arc<Server>>> {
         self.table.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A panic while the mutex was held would be one in the router, which is whole after each step.
-    fn lock(&self) -> MutexGuard<'_, Directory<Arc<Server>>> {
+    /// A panic while the mutex was held would be one in the state, which is whole after each step.
+    fn lock(&self) -> MutexGuard<'_, ServerMap<Arc<Server>>> {
         self.directory
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

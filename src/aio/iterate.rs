@@ -10,7 +10,7 @@ use super::{
     pending::{Carrier, Pending},
 };
 use crate::{
-    cluster::{Step, Sweep, gone},
+    cluster::{ClusterScan, ScanStep, gone},
     command::{Command, Single},
     error::Result,
     reply::{ScanPage, Scanned},
@@ -38,7 +38,7 @@ enum Position {
 /// A scan over all nodes of a cluster.
 struct Everywhere {
     cluster: Arc<Cluster>,
-    sweep: Sweep,
+    sweep: ClusterScan,
 }
 
 impl<'c, F, C, T> Iterate<'c, F, T>
@@ -96,7 +96,7 @@ where
 
     fn beginning(&mut self) -> Position {
         if let Target::Cluster(cluster) = self.client.target()
-            && let Some(sweep) = Sweep::of((self.page)(0).info(), cluster.config())
+            && let Some(sweep) = ClusterScan::of((self.page)(0).info(), cluster.config())
         {
             let cluster = Arc::clone(cluster);
             return Position::Everywhere(Box::new(Everywhere { cluster, sweep }));
@@ -116,13 +116,13 @@ impl Everywhere {
         loop {
             cluster.ready(sweep.deadline(now())).await?;
             let found = match sweep.next(|| cluster.owners()) {
-                Step::End => return Ok(None),
-                Step::Refresh => {
+                ScanStep::End => return Ok(None),
+                ScanStep::Refresh => {
                     cluster.refresh(sweep.deadline(now())).await?;
                     sweep.learnt();
                     continue;
                 }
-                Step::Page(node, cursor) => match cluster.server_of(node) {
+                ScanStep::Page(node, cursor) => match cluster.server_of(node) {
                     Some(server) => {
                         Pending::new(Carrier::Server(&server), Single(page(cursor))).await
                     }

@@ -17,7 +17,8 @@ use super::{
     transit::{Link, Transit},
 };
 use crate::{
-    cluster::{Direct, Encoded, NodeId},
+    call::{DirectCall, Encoded},
+    cluster::NodeId,
     command::{Exchange, Patience, Place},
     config::Config,
     error::{Error, ErrorKind, Result},
@@ -66,7 +67,7 @@ type Routed<'a> = Pin<Box<dyn Future<Output = Result<Vec<Result<Frame>>>> + Send
 #[derive(Clone, Copy)]
 struct Course<'a> {
     cluster: &'a Arc<Cluster>,
-    direct: Direct,
+    direct: DirectCall,
     node: NodeId,
     deadline: Option<Instant>,
 }
@@ -130,7 +131,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
         let allowed = cluster.config().response_timeout;
         let deadline = allowed.and_then(|allowed| now().checked_add(allowed));
         if !self.is_blocking()
-            && let Some(direct) = Direct::of(&self.exchange)?
+            && let Some(direct) = DirectCall::of(&self.exchange)?
             && let Some((node, connection)) = cluster.connection(&direct)
         {
             let course = Course {
@@ -155,7 +156,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
     /// Finds out what to do with what came from the node of a cluster; `Some` if it is the answer.
     fn arrive(&mut self, course: Course<'a>, came: Result<Frames>) -> Result<Option<Frames>> {
         if let Ok(frames) = &came
-            && Direct::is_answer(frames)
+            && DirectCall::is_answer(frames)
         {
             return came.map(Some);
         }

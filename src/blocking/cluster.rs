@@ -1,17 +1,17 @@
 //! The nodes of a cluster, and how calls reach them.
 //!
 //! ```text
-//!  an ordinary call:   keys ──▶ slot ──▶ Table ──▶ the node's pool ──▶ a connection ──▶ the reply
+//!  an ordinary call:   keys ──▶ slot ──▶ SlotTable ──▶ the node's pool ──▶ a connection ──▶ the reply
 //!                                                                          │ MOVED, lost …
 //!  everything else:    Encoded ──▶ Requests ──▶ one group for each node ◀──┘
 //!                                                  ▲        │
 //!                                                  │        ▼ send, wait for the frames
-//!                                                  └── the router: there, or later ──▶ Answers
+//!                                                  └── the state: there, or later ──▶ Answers
 //! ```
 //!
-//! The router decides and is asked under a mutex, which is never held across IO or a wait for
-//! anything else. An ordinary call does not need it: it finds its node in the [`Table`], which is made
-//! anew when the router has learnt something.
+//! The state decides and is asked under a mutex, which is never held across IO or a wait for
+//! anything else. An ordinary call does not need it: it finds its node in the [`SlotTable`], which is made
+//! anew when the state has learnt something.
 //!
 //! Groups for several nodes are written one after the other and then read one after the other, all
 //! by the caller. Only a group whose node lets it wait, or sends it elsewhere, gets a thread to follow
@@ -32,13 +32,17 @@ use std::{
 
 use super::{
     connection::Answer,
-    keeper::Keeper,
+    refresher::Refresher,
     server::{Lent, Server, Wait},
 };
 use crate::{
+    call::{
+        self, CallOptions, DEDICATED, DirectCall, Done, Encoded, Next, NodeBatch, Outcomes,
+        Request, by_node,
+    },
     cluster::{
-        self, Chance, DEDICATED, Direct, Directory, Done, Encoded, Next, NodeAddress, NodeId,
-        Parcel, Question, Request, Router, Sorted, Table, Wish, by_node, gone, replaced,
+        Chance, ClusterState, NodeAddress, NodeId, ServerMap, SlotTable, TopologyQuery, gone,
+        replaced,
     },
     command::{Exchange, Patience, Place},
     config::{Address, Config},
@@ -50,22 +54,22 @@ use crate::{
 
 /// A cluster as all clones of a client see it.
 pub(super) struct Cluster {
-    /// Itself, for the keeper.
+    /// Itself, for the refresher.
     me: Weak<Self>,
     config: Arc<Config>,
-    directory: Mutex<Directory<Arc<Server>>>,
-    table: RwLock<Table<Arc<Server>>>,
+    directory: Mutex<ServerMap<Arc<Server>>>,
+    table: RwLock<SlotTable<Arc<Server>>>,
     chance: Chance,
     /// How often calls that wait had to look again.
     changes: AtomicU64,
     /// Shows, to those who have the directory, that it has changed or a question was answered.
     news: Condvar,
-    keeper: Keeper,
+    refresher: Refresher,
 }
 
 /// Where an ordinary call was sent.
 struct Course {
-    direct: Direct,
+    direct: DirectCall,
     node: NodeId,
     deadline: Option<Instant>,
     /// How often the topology had changed before.
@@ -92,13 +96,13 @@ impl Cluster {
         };
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
-            directory: Mutex::new(Directory::new(&config, Instant::now(), make)),
+            directory: Mutex::new(ServerMap::new(&config, Instant::now(), make)),
             config,
-            table: RwLock::new(Table::empty()),
+            table: RwLock::new(SlotTable::empty()),
             chance: Chance::new(RandomState::new().hash_one(())),
             changes: AtomicU64::new(0),
             news: Condvar::new(),
-            keeper: Keeper::default(),
+            refresher: Refresher::default(),
         })
     }
 
@@ -116,11 +120,11 @@ impl Cluster {
         let deadline = self.deadline(now);
         let patience = exchange.patience();
         if patience == Patience::None
-            && let Some(direct) = Direct::of(exchange)?
+            && let Some(direct) = DirectCall::of(exchange)?
             && let Some((course, came)) = self.direct(exchange, direct, now, deadline)
         {
             return match came {
-                Ok(frames) if Direct::is_answer(&frames) => exchange.finish(&frames),
+                Ok(frames) if DirectCall::is_answer(&frames) => exchange.finish(&frames),
                 came => self.redirect(exchange, &course, &came),
             };
         }
@@ -132,7 +136,7 @@ impl Cluster {
     fn direct<E: Exchange>(
         &self,
         exchange: &E,
-        direct: Direct,
+        direct: DirectCall,
         now: Instant,
         deadline: Option<Instant>,
     ) -> Option<(Course, Result<Frames>)> {
@@ -165,29 +169,30 @@ impl Cluster {
         came: &Result<Frames>,
     ) -> Result<E::Output> {
         self.keep()?;
-        let wish = self.wish(course.deadline);
-        let (call, until) = self.route_with(|router, now, random| {
+        let options = self.options(course.deadline);
+        let (call, until) = self.route_with(|state, now, random| {
             let Course { direct, node, .. } = course;
-            direct.judge(came, router, &wish, *node, now, random)
+            direct.judge(came, state, &options, *node, now, random)
         })?;
         let (request, mut answers) = Encoded::of(exchange)?.sent(call);
         let requests = Vec::from_iter(request);
         let sorted = match until {
-            None => Sorted::moved(requests),
-            Some(until) => Sorted::waiting(requests, until),
+            None => Outcomes::moved(requests),
+            Some(until) => Outcomes::waiting(requests, until),
         };
         let done = self.follow(sorted, course.changes, Patience::None);
-        self.lock().put(&mut answers, done);
+        answers.put_all(&self.lock().state, done);
         exchange.finish_each(answers.finish(self.chance.next()))
     }
 
     /// The node that a call goes to whose keys tell it.
-    fn server(&self, direct: &Direct) -> Option<(NodeId, Arc<Server>)> {
+    fn server(&self, direct: &DirectCall) -> Option<(NodeId, Arc<Server>)> {
         if direct.info.replicas && !self.config.cluster.read_from.is_primary() {
             let mut directory = self.lock();
-            let (wish, now, random) = (Wish::until(None), Instant::now(), self.chance.next());
-            let router = &directory.router;
-            let call = router.call_to(direct.info, direct.slot, &wish, now, random);
+            let (options, now, random) =
+                (CallOptions::until(None), Instant::now(), self.chance.next());
+            let state = &directory.state;
+            let call = state.attempt_at(direct.info, direct.slot, &options, now, random);
             let id = call.ok()?.node();
             return Some((id, directory.server(id)?));
         }
@@ -207,13 +212,13 @@ impl Cluster {
         deadline: Option<Instant>,
     ) -> Result<Vec<Result<Frame>>> {
         self.ready(deadline)?;
-        let wish = self.wish(deadline);
+        let options = self.options(deadline);
         let (requests, mut answers) = {
             let (directory, now) = (self.lock(), Instant::now());
-            encoded.plan(&directory.router, &wish, now, || self.chance.next())?
+            encoded.plan(&directory.state, &options, now, || self.chance.next())?
         };
         let done = self.deliver(requests, patience);
-        self.lock().put(&mut answers, done);
+        answers.put_all(&self.lock().state, done);
         Ok(answers.finish(self.chance.next()))
     }
 
@@ -233,38 +238,42 @@ impl Cluster {
     /// As [`Cluster::ready`].
     pub(super) fn connect(&self) -> Result<()> {
         let deadline = Instant::now().checked_add(self.config.connect_timeout);
-        self.known(deadline, Router::is_at_a_loss)
+        self.known(deadline, ClusterState::is_at_a_loss)
     }
 
-    fn known(&self, deadline: Option<Instant>, gives_up: impl Fn(&Router) -> bool) -> Result<()> {
+    fn known(
+        &self,
+        deadline: Option<Instant>,
+        gives_up: impl Fn(&ClusterState) -> bool,
+    ) -> Result<()> {
         self.keep()?;
-        self.watch(deadline, |router| match router.is_ready() {
+        self.watch(deadline, |state| match state.is_ready() {
             true => Some(Ok(())),
-            false => gives_up(router).then(|| Err(router.unknown())),
+            false => gives_up(state).then(|| Err(state.unknown())),
         })
-        .unwrap_or_else(|| Err(self.lock().router.unknown()))
+        .unwrap_or_else(|| Err(self.lock().state.unknown()))
     }
 
     /// Waits until a node was asked for the topology once more.
     pub(super) fn refresh(&self, deadline: Option<Instant>) -> Result<()> {
         self.ready(deadline)?;
-        let before = self.route_with(|router, _, _| {
-            router.want_topology();
-            router.answers()
+        let before = self.route_with(|state, _, _| {
+            state.want_topology();
+            state.answers()
         });
-        self.watch(deadline, |router| (router.answers() > before).then_some(()))
-            .ok_or_else(|| self.lock().router.unknown())
+        self.watch(deadline, |state| (state.answers() > before).then_some(()))
+            .ok_or_else(|| self.lock().state.unknown())
     }
 
-    /// Waits until the router shows what is looked for; `None` says that it does not by then.
+    /// Waits until the state shows what is looked for; `None` says that it does not by then.
     fn watch<T>(
         &self,
         end: Option<Instant>,
-        mut look: impl FnMut(&Router) -> Option<T>,
+        mut look: impl FnMut(&ClusterState) -> Option<T>,
     ) -> Option<T> {
         let mut directory = self.lock();
         loop {
-            if let Some(seen) = look(&directory.router) {
+            if let Some(seen) = look(&directory.state) {
                 return Some(seen);
             }
             let now = Instant::now();
@@ -313,9 +322,9 @@ impl Cluster {
     pub(super) fn lend(&self, slot: Option<u16>) -> Result<Lent> {
         let deadline = self.deadline(Instant::now());
         self.ready(deadline)?;
-        let wish = self.wish(deadline);
-        let mut call = self.route_with(|router, now, random| {
-            router.call_to(&DEDICATED, slot, &wish, now, random)
+        let options = self.options(deadline);
+        let mut call = self.route_with(|state, now, random| {
+            state.attempt_at(&DEDICATED, slot, &options, now, random)
         })?;
         loop {
             let changes = self.changes();
@@ -329,15 +338,14 @@ impl Cluster {
             };
             let mut next = match lent {
                 Ok(Some(lent)) => return Ok(lent),
-                Ok(None) => {
-                    self.route_with(|router, now, random| router.resume(&mut call, now, random))
+                Ok(None) => self.route_with(|state, now, random| call.resume(state, now, random)),
+                Err(error) => {
+                    self.route_with(|state, now, random| call.lost(state, error, now, random))
                 }
-                Err(error) => self
-                    .route_with(|router, now, random| router.lost(&mut call, error, now, random)),
             };
             if let Next::Wait(until) = next {
                 self.wait(until, changes);
-                next = self.route_with(|router, now, random| router.resume(&mut call, now, random));
+                next = self.route_with(|state, now, random| call.resume(state, now, random));
             }
             if let Next::GiveUp(error) = next {
                 return Err(error);
@@ -345,13 +353,16 @@ impl Cluster {
         }
     }
 
-    /// Asks the router, and does at once what it wants done.
-    pub(super) fn route_with<T>(&self, ask: impl FnOnce(&mut Router, Instant, u64) -> T) -> T {
+    /// Asks the state, and does at once what it wants done.
+    pub(super) fn route_with<T>(
+        &self,
+        ask: impl FnOnce(&mut ClusterState, Instant, u64) -> T,
+    ) -> T {
         let mut directory = self.lock();
         let now = Instant::now();
-        let answer = ask(&mut directory.router, now, self.chance.next());
+        let answer = ask(&mut directory.state, now, self.chance.next());
         if self.settle(directory, now) {
-            self.keeper.wake();
+            self.refresher.wake();
         }
         answer
     }
@@ -361,16 +372,16 @@ impl Cluster {
         self.news.notify_all();
     }
 
-    /// What the keeper has to do, and when to look again if nothing happens before.
-    pub(super) fn work(&self) -> (VecDeque<Question<Arc<Server>>>, Option<Instant>) {
+    /// What the refresher has to do, and when to look again if nothing happens before.
+    pub(super) fn work(&self) -> (VecDeque<TopologyQuery<Arc<Server>>>, Option<Instant>) {
         let now = Instant::now();
         self.settle(self.lock(), now);
         self.lock().questions(now)
     }
 
-    /// Does what the router wants done, but for its questions; says whether the keeper should look
+    /// Does what the state wants done, but for its questions; says whether the refresher should look
     /// at these.
-    fn settle(&self, mut directory: MutexGuard<'_, Directory<Arc<Server>>>, now: Instant) -> bool {
+    fn settle(&self, mut directory: MutexGuard<'_, ServerMap<Arc<Server>>>, now: Instant) -> bool {
         let drained = directory.drain(now, &self.chance);
         let known = self.table().version();
         let old = directory.table(known).map(|table| {
@@ -403,16 +414,16 @@ impl Cluster {
 
     /// Sends requests to their nodes, wherever that leads, and waits for all answers.
     fn deliver(&self, requests: Vec<Request>, patience: Patience) -> Vec<Done> {
-        self.follow(Sorted::moved(requests), self.changes(), patience)
+        self.follow(Outcomes::moved(requests), self.changes(), patience)
     }
 
     /// Follows requests until all of them are done; the topology had changed so often when those
     /// that wait were told to.
-    fn follow(&self, mut sorted: Sorted, mut changes: u64, patience: Patience) -> Vec<Done> {
+    fn follow(&self, mut sorted: Outcomes, mut changes: u64, patience: Patience) -> Vec<Done> {
         let mut done = Vec::new();
         loop {
             done.append(&mut sorted.done);
-            let Sorted {
+            let Outcomes {
                 moved,
                 waiting,
                 until,
@@ -421,7 +432,7 @@ impl Cluster {
             if let Some(until) = until {
                 if !moved.is_empty() {
                     // Those that know where to go do not wait for the others.
-                    let later = Sorted::waiting(waiting, until);
+                    let later = Outcomes::waiting(waiting, until);
                     done.extend(
                         all(vec![
                             Box::new(move || self.follow(later, changes, patience)) as Task<'_, _>,
@@ -492,10 +503,10 @@ impl Cluster {
     fn begin(&self, requests: &[Request], now: Instant) -> Option<(Lent, Result<Answer<'static>>)> {
         let server = self.server_of(requests.first()?.call.node())?;
         let mut lent = server.lend_idle(now)?;
-        let mut answer = Answer::new(Limit::Whole(cluster::deadline(requests)), None);
+        let mut answer = Answer::new(Limit::Whole(call::deadline(requests)), None);
         let begun = lent
             .connection()
-            .and_then(|it| it.begin(&Parcel::of(requests), now, &mut answer));
+            .and_then(|it| it.begin(&NodeBatch::of(requests), now, &mut answer));
         let begun = begun.map(|()| answer);
         Some((lent, begun))
     }
@@ -512,7 +523,7 @@ impl Cluster {
         let Some(server) = self.server_of(node) else {
             return Some(Err(gone()));
         };
-        let deadline = cluster::deadline(requests);
+        let deadline = call::deadline(requests);
         // Who was told to ask there this once has nowhere else to go.
         let follows = !requests.iter().any(|it| it.call.is_asking());
         let wait = Wait {
@@ -524,25 +535,30 @@ impl Cluster {
             Patience::None => Limit::Whole(deadline),
             _ => Limit::Each(self.config.response_timeout),
         };
-        let parcel = Parcel { requests, patience };
+        let batch = NodeBatch { requests, patience };
         match server.lend_within(wait) {
-            Ok(lent) => Some(lent?.call(&parcel, limit).map(Frames::into_vec)),
+            Ok(lent) => Some(lent?.call(&batch, limit).map(Frames::into_vec)),
             Err(error) => Some(Err(error)),
         }
     }
 
     /// Decides about what came to requests.
-    fn sort(&self, requests: Vec<Request>, came: Result<Vec<Frame>>, patience: Patience) -> Sorted {
-        self.route_with(|router, now, random| {
+    fn sort(
+        &self,
+        requests: Vec<Request>,
+        came: Result<Vec<Frame>>,
+        patience: Patience,
+    ) -> Outcomes {
+        self.route_with(|state, now, random| {
             // The server may have held a blocking command back for long.
             let extended = (patience != Patience::None).then(|| self.deadline(now));
-            Sorted::answered(requests, came, router, extended, now, random)
+            Outcomes::answered(requests, came, state, extended, now, random)
         })
     }
 
     /// Finds out where requests go that have waited.
-    fn resume(&self, requests: Vec<Request>) -> Sorted {
-        self.route_with(|router, now, random| Sorted::resumed(requests, router, now, random))
+    fn resume(&self, requests: Vec<Request>) -> Outcomes {
+        self.route_with(|state, now, random| Outcomes::resumed(requests, state, now, random))
     }
 
     /// Waits until then, or until the topology has changed more often than that.
@@ -561,25 +577,25 @@ impl Cluster {
         allowed.and_then(|allowed| now.checked_add(allowed))
     }
 
-    fn wish(&self, deadline: Option<Instant>) -> Wish {
-        Wish {
+    fn options(&self, deadline: Option<Instant>) -> CallOptions {
+        CallOptions {
             parts: self.config.cluster.split,
-            ..Wish::until(deadline)
+            ..CallOptions::until(deadline)
         }
     }
 
     /// Sees to it that somebody asks for the topology.
     fn keep(&self) -> Result<()> {
         self.config.check()?;
-        self.keeper.keep(&self.me)
+        self.refresher.keep(&self.me)
     }
 
-    fn table(&self) -> RwLockReadGuard<'_, Table<Arc<Server>>> {
+    fn table(&self) -> RwLockReadGuard<'_, SlotTable<Arc<Server>>> {
         self.table.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A panic while the mutex was held would be one in the router, which is whole after each step.
-    fn lock(&self) -> MutexGuard<'_, Directory<Arc<Server>>> {
+    /// A panic while the mutex was held would be one in the state, which is whole after each step.
+    fn lock(&self) -> MutexGuard<'_, ServerMap<Arc<Server>>> {
         self.directory
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -613,8 +629,8 @@ impl Journey {
             answer,
         } = self;
         let came = answer.and_then(|mut answer| {
-            let parcel = Parcel::of(&requests);
-            lent.connection()?.complete(&parcel, &mut answer)?;
+            let batch = NodeBatch::of(&requests);
+            lent.connection()?.complete(&batch, &mut answer)?;
             Ok(answer.into_frames().into_vec())
         });
         (requests, came)

@@ -9,7 +9,8 @@ use super::{
     server::{Lent, Server},
 };
 use crate::{
-    cluster::{Chosen, Encoded, NodeAddress},
+    call::{Encoded, PinnedRequest},
+    cluster::NodeAddress,
     command::{Command, Exchange, Place, Single},
     error::{Error, Result},
     protocol::Limit,
@@ -90,7 +91,11 @@ fn call_each<E: Exchange>(
 }
 
 /// Writes to all of them before any is waited for.
-fn write_and_read(lent: Vec<Lent>, exchange: &Chosen<'_>, limit: Limit) -> Vec<Result<Frames>> {
+fn write_and_read(
+    lent: Vec<Lent>,
+    exchange: &PinnedRequest<'_>,
+    limit: Limit,
+) -> Vec<Result<Frames>> {
     let begin = |mut lent: Lent| -> Result<(Lent, Answer<'static>)> {
         let mut answer = Answer::new(limit, None);
         lent.connection()?

@@ -7,7 +7,7 @@ use super::{
     cluster::Cluster,
 };
 use crate::{
-    cluster::{Step, Sweep, gone},
+    cluster::{ClusterScan, ScanStep, gone},
     command::{Command, Single},
     error::Result,
     reply::{ScanPage, Scanned},
@@ -35,7 +35,7 @@ enum Position {
 /// A scan over all nodes of a cluster.
 struct Everywhere {
     cluster: Arc<Cluster>,
-    sweep: Sweep,
+    sweep: ClusterScan,
 }
 
 impl<'c, F, C, T> Iterate<'c, F, T>
@@ -78,7 +78,7 @@ where
 
     fn beginning(&mut self) -> Position {
         if let Target::Cluster(cluster) = self.client.target()
-            && let Some(sweep) = Sweep::of((self.page)(0).info(), cluster.config())
+            && let Some(sweep) = ClusterScan::of((self.page)(0).info(), cluster.config())
         {
             let cluster = Arc::clone(cluster);
             return Position::Everywhere(Box::new(Everywhere { cluster, sweep }));
@@ -122,13 +122,13 @@ impl Everywhere {
         loop {
             cluster.ready(sweep.deadline(Instant::now()))?;
             let found = match sweep.next(|| cluster.owners()) {
-                Step::End => return Ok(None),
-                Step::Refresh => {
+                ScanStep::End => return Ok(None),
+                ScanStep::Refresh => {
                     cluster.refresh(sweep.deadline(Instant::now()))?;
                     sweep.learnt();
                     continue;
                 }
-                Step::Page(node, cursor) => match cluster.server_of(node) {
+                ScanStep::Page(node, cursor) => match cluster.server_of(node) {
                     Some(server) => {
                         let command = page(cursor);
                         let name = command.info().name;

@@ -33,7 +33,7 @@ mod dedicated;
 mod dial;
 mod each;
 mod iterate;
-mod keeper;
+mod refresher;
 mod server;
 mod stream;
 #[cfg(not(unix))]

@@ -14,7 +14,7 @@ use super::{
     stream::Line,
 };
 use crate::{
-    cluster::no_connection,
+    call::no_connection,
     command::{Exchange, Place},
     config::{Address, Config},
     error::{Error, ErrorKind, Result},

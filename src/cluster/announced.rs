@@ -6,27 +6,27 @@ use crate::resp::Frame;
 
 /// A shard as a node announces it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Shard {
-    pub(super) slots: Vec<(u64, u64)>,
-    pub(super) nodes: Vec<Node>,
+pub(crate) struct Shard {
+    pub(crate) slots: Vec<(u64, u64)>,
+    pub(crate) nodes: Vec<Node>,
 }
 
 /// A node as another one announces it.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) primary: bool,
-    pub(super) endpoint: Option<String>,
-    pub(super) ip: String,
-    pub(super) hostname: Option<String>,
-    pub(super) port: u64,
-    pub(super) tls_port: Option<u64>,
-    pub(super) health: &'static str,
-    pub(super) offset: i64,
-    pub(super) zone: Option<String>,
+pub(crate) struct Node {
+    pub(crate) primary: bool,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) ip: String,
+    pub(crate) hostname: Option<String>,
+    pub(crate) port: u64,
+    pub(crate) tls_port: Option<u64>,
+    pub(crate) health: &'static str,
+    pub(crate) offset: i64,
+    pub(crate) zone: Option<String>,
 }
 
 impl Node {
-    pub(super) fn primary(host: &str, port: u64) -> Self {
+    pub(crate) fn primary(host: &str, port: u64) -> Self {
         Self {
             primary: true,
             endpoint: Some(host.to_owned()),
@@ -40,7 +40,7 @@ impl Node {
         }
     }
 
-    pub(super) fn replica(host: &str, port: u64) -> Self {
+    pub(crate) fn replica(host: &str, port: u64) -> Self {
         Self {
             primary: false,
             ..Self::primary(host, port)
@@ -50,13 +50,13 @@ impl Node {
 
 /// The version of RESP that an answer is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Version {
+pub(crate) enum Version {
     Two,
     Three,
 }
 
 /// The answer to `CLUSTER SHARDS`.
-pub(super) fn shards(shards: &[Shard], version: Version) -> Frame {
+pub(crate) fn shards(shards: &[Shard], version: Version) -> Frame {
     let mut out = Text(Vec::with_capacity(1024), version);
     out.array(shards.len());
     for shard in shards {
@@ -77,7 +77,7 @@ pub(super) fn shards(shards: &[Shard], version: Version) -> Frame {
 }
 
 /// The answer to `CLUSTER SLOTS`.
-pub(super) fn slots(shards: &[Shard], version: Version) -> Frame {
+pub(crate) fn slots(shards: &[Shard], version: Version) -> Frame {
     let mut out = Text(Vec::with_capacity(1024), version);
     out.array(shards.iter().map(|shard| shard.slots.len()).sum());
     for shard in shards {

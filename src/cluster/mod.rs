@@ -1,56 +1,48 @@
-//! What a cluster client decides: which node runs a command, and what an answer means for that.
+//! What a client knows of a cluster: its nodes, and who serves which slot.
 //!
-//! ```text
-//!   command, keys ──▶ route ──▶ slot ──▶ topology ──▶ read_from ──▶ a node
-//!                       │
-//!                       └─ several slots or nodes ──▶ fan_out: split … join
-//!
-//!   error reply ──▶ redirect ──▶ another node, or wait (back_off) and refresh the topology
-//! ```
-//!
-//! `request` makes requests of an exchange and one answer of theirs; `delivery` has them in groups,
-//! each for one node, and `sweep` is a scan of all nodes. `directory` is the router together with
-//! what a driver has of each node, and `table` what an ordinary call needs to know of that.
-//!
-//! `router` ties these together and has a diagram of its own. Nothing here does IO, reads a clock
-//! or draws a random number: time and chance are arguments, so that everything can be replayed. The
-//! facts about commands, which nodes run them and how their answers are joined, come from the spec
-//! by [`Info`](crate::command::Info).
+//! `state` has all of it, `query` and `refresh` keep it up to date by what nodes say, which
+//! `announcement` reads and `topology` holds. `server_map` is the state together with what a driver
+//! has of each node, and `slot_table` what an ordinary call needs to know of that. `scan` is a scan
+//! of all nodes, and `slot_coverage` what it has seen. What becomes of calls is decided by
+//! [`call`](crate::call). Nothing here does IO, reads a clock or draws a random number: time and
+//! chance are arguments, so that everything can be replayed.
 
 #[cfg(test)]
-mod announced;
+pub(crate) mod announced;
+mod announcement;
 mod chance;
-mod coverage;
-mod delivery;
-mod directory;
-mod fan_out;
-#[cfg(test)]
-mod live;
 mod node;
+mod query;
 mod read_from;
-mod redirect;
 mod refresh;
-mod request;
-mod route;
-mod router;
+mod scan;
+mod server_map;
 #[cfg(test)]
 mod simulation;
 mod slot;
-mod sweep;
-mod table;
+mod slot_coverage;
+mod slot_table;
+mod state;
 mod topology;
 
 pub(crate) use chance::Chance;
-pub(crate) use delivery::{DEDICATED, Sorted, by_node, deadline, no_connection};
-pub(crate) use directory::{Directory, Question, gone, replaced, unknown_node};
 pub(crate) use node::NodeId;
-pub(crate) use read_from::MEASURE_EVERY;
+#[cfg(test)]
+pub(crate) use node::Nodes;
+#[cfg(test)]
+pub(crate) use query::Query;
+pub(crate) use read_from::{MEASURE_EVERY, pick};
+#[cfg(test)]
+pub(crate) use refresh::QueryId;
 pub(crate) use refresh::{PATIENCE, late};
-pub(crate) use request::{Chosen, Direct, Done, Encoded, Parcel, Request};
-pub(crate) use route::Wish;
-pub(crate) use router::{Call, Next, Router};
-pub(crate) use sweep::{Step, Sweep};
-pub(crate) use table::Table;
+pub(crate) use scan::{ClusterScan, ScanStep};
+pub(crate) use server_map::{ServerMap, TopologyQuery, gone, replaced, unknown_node};
+pub(crate) use slot_table::SlotTable;
+#[cfg(test)]
+pub(crate) use state::Event;
+#[cfg(test)]
+pub(crate) use state::Options;
+pub(crate) use state::{ClusterState, Target};
 
 pub use crate::{
     address::{AddressMap, NodeAddress},

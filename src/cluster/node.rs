@@ -26,7 +26,7 @@ pub(crate) struct Node {
     /// When it last failed, unless it has answered since.
     pub(crate) failed: Option<Instant>,
     /// When it last said that it does not serve what it was asked for.
-    pub(crate) unsettled: Option<Instant>,
+    pub(crate) stale: Option<Instant>,
 }
 
 /// All nodes that may be sent to, by id and by address.
@@ -55,7 +55,7 @@ impl Nodes {
                 zone: None,
                 latency: None,
                 failed: None,
-                unsettled: None,
+                stale: None,
             },
         );
         id
@@ -90,7 +90,7 @@ impl Nodes {
     }
 
     /// Whether a node failed so lately that another one should be tried before.
-    pub(crate) fn is_doubtful(&self, id: NodeId, now: Instant) -> bool {
+    pub(crate) fn is_suspect(&self, id: NodeId, now: Instant) -> bool {
         self.get(id)
             .and_then(|node| node.failed)
             .is_some_and(|failed| now.saturating_duration_since(failed) < DOUBT)
@@ -101,9 +101,9 @@ impl Nodes {
     /// One that was a primary a moment ago may hear an old message from its successor, and take it
     /// for its own replica while it is one of it. Redis 8 then never comes back from
     /// `CLUSTER SHARDS`: it follows that circle for ever.
-    pub(crate) fn is_unsettled(&self, id: NodeId, now: Instant) -> bool {
+    pub(crate) fn is_stale(&self, id: NodeId, now: Instant) -> bool {
         self.get(id)
-            .and_then(|node| node.unsettled)
+            .and_then(|node| node.stale)
             .is_some_and(|since| now.saturating_duration_since(since) < UNSETTLED)
     }
 

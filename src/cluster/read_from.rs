@@ -21,7 +21,7 @@ impl ReadFrom {
         random: u64,
     ) -> NodeId {
         let primary = shard.primary;
-        let is_good = |id: &NodeId| Some(*id) != avoid && !nodes.is_doubtful(*id, now);
+        let is_good = |id: &NodeId| Some(*id) != avoid && !nodes.is_suspect(*id, now);
         let good: Vec<NodeId> = shard.replicas.iter().copied().filter(is_good).collect();
         let good_primary = Some(primary).filter(is_good);
         let chosen = match self {
@@ -64,7 +64,7 @@ impl ReadFrom {
 }
 
 /// One of several by chance.
-pub(super) fn pick<T: Copy>(from: &[T], random: u64) -> Option<T> {
+pub(crate) fn pick<T: Copy>(from: &[T], random: u64) -> Option<T> {
     let count = u64::try_from(from.len()).ok().filter(|count| *count > 0)?;
     usize::try_from(random % count)
         .ok()

@@ -26,7 +26,7 @@ pub(super) struct Refresh {
     /// How often it is asked for without a reason.
     every: Option<Duration>,
     wanted: bool,
-    /// The node that has told the news and should be asked first.
+    /// The node that has on_reply the news and should be asked first.
     first: Option<NodeId>,
     /// Somebody waits until then for the cluster to change.
     awaited: Option<Instant>,
@@ -46,22 +46,22 @@ pub(super) struct Refresh {
 
 /// Names one question, so that a late answer is not taken for that of a later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ask(u64);
+pub(crate) struct QueryId(u64);
 
 /// What is to be done about the topology.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Poll {
     /// Nothing now.
     Nothing,
-    /// Ask this node.
-    Ask(Ask, NodeId),
+    /// QueryId this node.
+    Ask(QueryId, NodeId),
     /// Nothing; everybody was asked, and it begins again later.
     NobodyLeft,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Asking {
-    ask: Ask,
+    ask: QueryId,
     node: NodeId,
     since: Instant,
 }
@@ -103,7 +103,7 @@ impl Refresh {
 
     /// The question to ask now, if there is one, of the node that `next` names.
     ///
-    /// It is told who brought the news, and who was asked already.
+    /// It is on_reply who brought the news, and who was asked already.
     pub(super) fn poll(
         &mut self,
         now: Instant,
@@ -124,7 +124,7 @@ impl Refresh {
         };
         self.wanted = false;
         self.tried.push(node);
-        let ask = Ask(self.next_ask);
+        let ask = QueryId(self.next_ask);
         self.next_ask += 1;
         self.asking = Some(Asking {
             ask,
@@ -135,7 +135,7 @@ impl Refresh {
     }
 
     /// Whom the question was put to, if it is the one under way; then it is no longer.
-    pub(super) fn close(&mut self, ask: Ask) -> Option<NodeId> {
+    pub(super) fn close(&mut self, ask: QueryId) -> Option<NodeId> {
         self.asking
             .take_if(|asking| asking.ask == ask)
             .map(|it| it.node)
@@ -267,7 +267,7 @@ mod tests {
         }
 
         /// The index of the node that is asked.
-        fn poll(&mut self, ms: u64) -> Option<(Ask, usize)> {
+        fn poll(&mut self, ms: u64) -> Option<(QueryId, usize)> {
             let now = self.at(ms);
             let ids = self.ids.clone();
             let polled = self.refresh.poll(now, 0, |first, tried| {
@@ -280,13 +280,13 @@ mod tests {
             Some((ask, self.ids.iter().position(|id| *id == node)?))
         }
 
-        fn answer(&mut self, ask: Ask, ms: u64) {
+        fn answer(&mut self, ask: QueryId, ms: u64) {
             assert!(self.refresh.close(ask).is_some());
             let now = self.at(ms);
             self.refresh.done(now, 0);
         }
 
-        fn fail(&mut self, ask: Ask) {
+        fn fail(&mut self, ask: QueryId) {
             assert!(self.refresh.close(ask).is_some());
             self.refresh.failed();
         }

@@ -13,8 +13,8 @@ use crate::{
 };
 
 use super::{
-    Alternative, CommandModel, Field, FieldKind, ListStep, Note, Opt, OptKind, Parameter,
-    PatienceModel, Slot, Step, Ty, Types, fail,
+    Alternative, CommandModel, Condition, Field, FieldKind, ListStep, Note, Opt, OptKind,
+    Parameter, PatienceModel, Place, Slot, Step, TokenSetter, Ty, Types, fail,
     naming::{block_name, fresh, identifier, noun, option_name, parameter_name, row_name, words},
     state::{guard_names, guard_names_of, narrowed},
     values::choices,
@@ -54,11 +54,8 @@ pub(super) fn split(name: &str, command: &Command) -> Result<Vec<Variant>, Error
         .map(|alternative| {
             let word = option_name(alternative);
             Variant {
-                method: format!("{method}_{}", word.trim_start_matches("r#")),
-                type_name: format!(
-                    "{type_name}{}",
-                    word.trim_start_matches("r#").to_upper_camel_case()
-                ),
+                method: format!("{method}_{word}"),
+                type_name: format!("{type_name}{}", word.to_upper_camel_case()),
                 alternative: Some(alternative.name.clone()),
             }
         })
@@ -223,7 +220,7 @@ impl<'a> Lowering<'a> {
             let (step, ty) = self.list(argument, count)?;
             return self.parameter(argument, ty, |field| {
                 vec![Step::List(ListStep {
-                    list: format!("&self.{field}"),
+                    list: Place::Field(field),
                     ..step
                 })]
             });
@@ -244,7 +241,7 @@ impl<'a> Lowering<'a> {
                 let ty = self.ty(argument)?;
                 let words = words(argument);
                 self.parameter(argument, ty.clone(), |field| {
-                    vec![Step::Words(words), Step::Value(format!("self.{field}"), ty)]
+                    vec![Step::Words(words), Step::Value(Place::Field(field), ty)]
                 })
             }
         }
@@ -254,7 +251,7 @@ impl<'a> Lowering<'a> {
         &mut self,
         argument: &Argument,
         ty: Ty,
-        steps: impl FnOnce(&str) -> Vec<Step>,
+        steps: impl FnOnce(String) -> Vec<Step>,
     ) -> Lowered<Vec<Step>> {
         let name = self.unique(&parameter_name(argument), argument);
         self.fields.push(Field {
@@ -265,7 +262,7 @@ impl<'a> Lowering<'a> {
             name: name.clone(),
             ty,
         });
-        Ok(steps(&name))
+        Ok(steps(name))
     }
 
     /// `key [key ...] id [id ...]`: rows that are written column by column.
@@ -279,7 +276,7 @@ impl<'a> Lowering<'a> {
         let ty = Ty::List(Box::new(item.clone()));
         self.parameter(first, ty, |field| {
             vec![Step::List(ListStep {
-                list: format!("&self.{field}"),
+                list: Place::Field(field),
                 item,
                 before: Vec::new(),
                 before_each: Vec::new(),
@@ -357,7 +354,7 @@ impl<'a> Lowering<'a> {
                 self.option(argument, &setter, after, kind);
                 let steps = vec![
                     Step::Words(words(argument)),
-                    Step::Value(setter.clone(), ty),
+                    Step::Value(Place::Bound(setter.clone()), ty),
                 ];
                 Ok(vec![Step::Optional(setter.clone(), vec![setter], steps)])
             }
@@ -388,7 +385,7 @@ impl<'a> Lowering<'a> {
         };
         self.option(argument, &setter, after, kind);
         let list = ListStep {
-            list: setter.clone(),
+            list: Place::Bound(setter.clone()),
             ..step
         };
         let counted = list.count.is_some();
@@ -400,7 +397,7 @@ impl<'a> Lowering<'a> {
         Ok(vec![
             written,
             Step::When(
-                format!("self.{setter}.is_none()"),
+                Condition::Absent(setter),
                 vec![Step::Words(vec!["0".to_owned()])],
             ),
         ])
@@ -454,7 +451,7 @@ impl<'a> Lowering<'a> {
                 ty: Ty::List(Box::new(item.clone())),
             });
             steps.push(Step::List(ListStep {
-                list: name,
+                list: Place::Bound(name),
                 item,
                 before: Vec::new(),
                 before_each: Vec::new(),
@@ -485,10 +482,10 @@ impl<'a> Lowering<'a> {
                 let name = fresh(&name, &binds);
                 let written = match written {
                     Step::List(list) => Step::List(ListStep {
-                        list: name.clone(),
+                        list: Place::Bound(name.clone()),
                         ..list
                     }),
-                    Step::Value(_, ty) => Step::Value(name.clone(), ty),
+                    Step::Value(_, ty) => Step::Value(Place::Bound(name.clone()), ty),
                     other => other,
                 };
                 let words = words(part);
@@ -517,7 +514,7 @@ impl<'a> Lowering<'a> {
             if let Some(slot) = slot {
                 self.slots[slot].name.clone_from(&field);
             }
-            return Ok(vec![Step::When(format!("self.{field}"), steps)]);
+            return Ok(vec![Step::When(Condition::Set(field), steps)]);
         }
         self.fields[place].kind = FieldKind::Optional(
             parameters
@@ -534,11 +531,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// One setter for each token of a leading enum, such as `maxlen` and `minid` of XTRIM.
-    pub(super) fn tokens_of(
-        &mut self,
-        enum_name: &str,
-        part: &Argument,
-    ) -> Vec<(String, String, String)> {
+    pub(super) fn tokens_of(&mut self, enum_name: &str, part: &Argument) -> Vec<TokenSetter> {
         let Some(variants) = self
             .types
             .enums
@@ -552,13 +545,11 @@ impl<'a> Lowering<'a> {
         }
         variants
             .iter()
-            .map(|variant| {
-                let setter = self.unique(&variant.constructor, part);
-                (
-                    setter,
-                    format!("{enum_name}::{}", variant.name),
-                    variant.note.syntax.clone(),
-                )
+            .map(|variant| TokenSetter {
+                setter: self.unique(&variant.constructor, part),
+                name: enum_name.to_owned(),
+                variant: variant.name.clone(),
+                syntax: variant.note.syntax.clone(),
             })
             .collect()
     }
@@ -578,7 +569,8 @@ impl<'a> Lowering<'a> {
             return Err(uncounted(count));
         }
         let ty = self.ty(part)?;
-        Ok(vec![(name.clone(), ty.clone(), Step::Value(name, ty))])
+        let value = Step::Value(Place::Bound(name.clone()), ty.clone());
+        Ok(vec![(name, ty, value)])
     }
 
     pub(super) fn choice(
@@ -653,7 +645,7 @@ impl<'a> Lowering<'a> {
         }
         let steps = vec![
             Step::Words(words(argument)),
-            Step::Value(setter.clone(), ty),
+            Step::Value(Place::Bound(setter.clone()), ty),
         ];
         Ok(vec![Step::Optional(
             setter.clone(),
@@ -706,15 +698,14 @@ impl<'a> Lowering<'a> {
 
     /// A name that no other field, setter or parameter of the command has.
     pub(super) fn unique(&mut self, wanted: &str, argument: &Argument) -> String {
-        let plain = wanted.trim_start_matches("r#");
         let candidates = [
-            plain.to_owned(),
+            wanted.to_owned(),
             argument.name.to_snake_case(),
-            format!("{}_{plain}", argument.name.to_snake_case()),
+            format!("{}_{wanted}", argument.name.to_snake_case()),
         ];
         let chosen = candidates
             .into_iter()
-            .chain((2..).map(|n| format!("{plain}_{n}")))
+            .chain((2..).map(|n| format!("{wanted}_{n}")))
             .find(|name| !name.is_empty() && !self.taken.contains(name))
             .unwrap_or_default();
         self.taken.insert(chosen.clone());

@@ -1,4 +1,4 @@
-//! Names in Rust for what the spec names.
+//! Names for what the spec names; what Rust wants besides, such as `r#type`, is the renderer's.
 
 use heck::{ToSnakeCase, ToUpperCamelCase};
 
@@ -54,7 +54,7 @@ pub(super) fn parameter_name(argument: &Argument) -> String {
 pub(super) fn row_name(columns: &[(String, Ty)]) -> String {
     columns
         .iter()
-        .map(|(name, _)| name.trim_start_matches("r#").to_upper_camel_case())
+        .map(|(name, _)| name.to_upper_camel_case())
         .collect()
 }
 
@@ -68,9 +68,8 @@ pub(super) fn fresh(wanted: &str, taken: &[String]) -> String {
         .unwrap_or_default()
 }
 
-/// A Rust identifier for a name of the spec.
+/// A name of the spec as a word of letters, digits and underscores that does not begin with a digit.
 pub(super) fn identifier(name: &str) -> String {
-    let name = name.trim_start_matches("r#");
     let mut text: String = name
         .chars()
         .map(|c| {
@@ -84,17 +83,7 @@ pub(super) fn identifier(name: &str) -> String {
     if text.starts_with(|c: char| c.is_ascii_digit()) {
         text.insert(0, '_');
     }
-    const KEYWORDS: [&str; 37] = [
-        "as", "async", "await", "break", "const", "continue", "dyn", "else", "enum", "extern",
-        "false", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "match", "mod", "move",
-        "mut", "pub", "ref", "return", "static", "struct", "trait", "true", "type", "unsafe",
-        "use", "where", "while", "box", "override",
-    ];
-    if KEYWORDS.contains(&text.as_str()) {
-        format!("r#{text}")
-    } else {
-        text
-    }
+    text
 }
 
 /// The words of a token: a space separates two.

@@ -56,8 +56,10 @@ pub struct Need {
 /// An alternative of an enum that needs something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arm {
-    /// The variant with what stands behind it in a pattern: `Nx`, `Ifeq(..)`, `Box { .. }`.
-    pub pattern: String,
+    /// The variant.
+    pub variant: String,
+    /// How many values it holds.
+    pub fields: usize,
     /// What is needed for it.
     pub need: Need,
 }
@@ -76,7 +78,7 @@ impl Need {
         let what = if note.syntax.len() <= LONGEST {
             &note.syntax
         } else {
-            name.trim_start_matches("r#")
+            name
         };
         Self::of(what, note.since.as_ref(), note.provider)
     }
@@ -114,9 +116,9 @@ pub(super) fn steps(model: &CommandModel, command: &Command, types: &Types) -> V
             && !types.enums[name].holds(&needy)
         {
             let arms = alternatives.iter().filter_map(|alternative| {
-                let variant = &alternative.variant;
                 Some(Arm {
-                    pattern: pattern(variant, alternative.parameters.len()),
+                    variant: alternative.variant.clone(),
+                    fields: alternative.parameters.len(),
                     need: Need::noted(&alternative.note, &alternative.setter)?,
                 })
             });
@@ -218,7 +220,8 @@ impl EnumModel {
     pub fn arms(&self) -> Vec<Arm> {
         let arms = self.variants.iter().filter_map(|variant| {
             Some(Arm {
-                pattern: pattern(&variant.name, variant.fields.len()),
+                variant: variant.name.clone(),
+                fields: variant.fields.len(),
                 need: Need::noted(&variant.note, &variant.constructor)?,
             })
         });
@@ -243,13 +246,5 @@ impl Ty {
             Self::List(item) => item.named(),
             _ => None,
         }
-    }
-}
-
-fn pattern(variant: &str, fields: usize) -> String {
-    match fields {
-        0 => variant.to_owned(),
-        1 => format!("{variant}(..)"),
-        _ => format!("{variant} {{ .. }}"),
     }
 }

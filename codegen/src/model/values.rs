@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    BlockModel, EnumModel, ListStep, Step, Ty, VariantModel,
+    BlockModel, EnumModel, ListStep, Place, Step, Ty, VariantModel,
     lower::{Lowered, Lowering, columns, is_count, join_words, note, uncounted},
     naming::{identifier, noun, option_name, parameter_name, row_name, words},
 };
@@ -34,7 +34,7 @@ impl Lowering<'_> {
             before.extend(words(argument));
         }
         let step = ListStep {
-            list: String::new(),
+            list: Place::Bound(parameter_name(argument)),
             item: item.clone(),
             before,
             before_each,
@@ -145,7 +145,7 @@ impl Lowering<'_> {
     pub(super) fn enum_variant(&mut self, source: &Argument) -> Lowered<VariantModel> {
         let constructor = option_name(source);
         let mut variant = VariantModel {
-            name: constructor.trim_start_matches("r#").to_upper_camel_case(),
+            name: constructor.to_upper_camel_case(),
             constructor,
             before: Vec::new(),
             fields: Vec::new(),
@@ -173,12 +173,12 @@ impl Lowering<'_> {
                         for (name, ty, written) in self.part(part, count.take())? {
                             if let Step::List(list) = written {
                                 steps.push(Step::List(ListStep {
-                                    list: name.clone(),
+                                    list: Place::Bound(name.clone()),
                                     ..list
                                 }));
                             } else {
                                 steps.push(Step::Words(words(part)));
-                                steps.push(Step::Value(name.clone(), ty.clone()));
+                                steps.push(Step::Value(Place::Bound(name.clone()), ty.clone()));
                             }
                             variant.fields.push((name, ty));
                         }
@@ -195,7 +195,7 @@ impl Lowering<'_> {
                     block.token = None;
                     let ty = self.block(&block)?;
                     let name = parameter_name(source);
-                    variant.steps = vec![Step::Value(name.clone(), ty.clone())];
+                    variant.steps = vec![Step::Value(Place::Bound(name.clone()), ty.clone())];
                     variant.fields.push((name, ty));
                 }
             }
@@ -204,7 +204,7 @@ impl Lowering<'_> {
                 if source.multiple {
                     let (list, ty) = self.list(source, None)?;
                     variant.steps = vec![Step::List(ListStep {
-                        list: name.clone(),
+                        list: Place::Bound(name.clone()),
                         ..list
                     })];
                     variant.fields.push((name, ty));
@@ -213,7 +213,7 @@ impl Lowering<'_> {
                     bare.token = None;
                     let ty = self.ty(&bare)?;
                     variant.before = words(source);
-                    variant.steps = vec![Step::Value(name.clone(), ty.clone())];
+                    variant.steps = vec![Step::Value(Place::Bound(name.clone()), ty.clone())];
                     variant.fields.push((name, ty));
                 }
             }
@@ -253,22 +253,15 @@ impl Lowering<'_> {
                     name
                 };
                 let place = if part.optional {
-                    name.clone()
+                    Place::Bound(name.clone())
                 } else {
-                    format!("self.{name}")
+                    Place::Field(name.clone())
                 };
                 let written = match written {
-                    Step::List(list) => {
-                        let list_place = if part.optional {
-                            name.clone()
-                        } else {
-                            format!("&self.{name}")
-                        };
-                        vec![Step::List(ListStep {
-                            list: list_place,
-                            ..list
-                        })]
-                    }
+                    Step::List(list) => vec![Step::List(ListStep {
+                        list: place,
+                        ..list
+                    })],
                     _ => vec![Step::Words(words(part)), Step::Value(place, ty.clone())],
                 };
                 if part.optional {

@@ -1,18 +1,26 @@
 //! The struct of a command, its setters, what makes it a command, its method and its constructor.
 
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
+
 use crate::{
     load::Spec,
-    model::{Alternative, CommandModel, FieldKind, Opt, OptKind, ReplyModel, State, Ty},
+    model::{
+        Alternative, CommandModel, FieldKind, Opt, OptKind, Parameter, PatienceModel, ReplyModel,
+        State, Ty,
+    },
     replies::Type,
     spec::Unit,
 };
 
 use super::{
+    arguments::said,
     docs,
     info::constant,
     needs,
-    text::{Text, short},
-    types::{assign, conversion, field, parameter, read, reply, said, steps},
+    steps::steps,
+    tokens::{doc, generics, ident, tuple},
+    types::{self, assignment, conversion, field, named, read, reply},
 };
 
 /// The type parameters of the slots; the letters that other parameters use are left out.
@@ -22,18 +30,23 @@ const LETTERS: [&str; 20] = [
 ];
 
 /// Everything of one command that stands at the level of its module.
-pub(super) fn command(out: &mut Text, command: &CommandModel, spec: &Spec) {
+pub(super) fn command(command: &CommandModel, spec: &Spec) -> TokenStream {
     let shape = Shape::new(command);
-    structure(out, command, &shape, spec);
-    constructor_and_setters(out, command, &shape);
-    if let ReplyModel::ByState(patterns) = &command.reply {
-        reply_states(out, command, patterns);
-    }
-    behaviour(out, command, &shape);
+    let parts = [
+        structure(command, &shape, spec),
+        new(command, &shape),
+        enter(command, &shape),
+        setters(command, &shape),
+        reply_states(command),
+        behaviour(command, &shape),
+    ];
+    parts.into_iter().collect()
 }
 
 /// How the type of a command is written.
 struct Shape {
+    /// Its name.
+    name: Ident,
     /// Whether it borrows from the caller.
     borrows: bool,
     /// How many slots its type-state has.
@@ -48,46 +61,40 @@ impl Shape {
             FieldKind::Optional(types) => types.iter().any(Ty::borrows),
         });
         Self {
+            name: ident(&command.type_name),
             borrows,
             slots: command.slots.len(),
         }
     }
 
+    /// `<'a, X, A, C>`, for an `impl` whose slots have these parameters.
+    fn generics(&self, letters: &[TokenStream]) -> TokenStream {
+        let lifetime = self.borrows.then(|| quote!('a,));
+        quote!(<#lifetime X #(, #letters)*>)
+    }
+
     /// `Set<'a, X, (A, Open, C)>`
-    fn applied(&self, name: &str, lifetime: &str, via: &str, state: Option<&str>) -> String {
-        let mut parts = Vec::new();
-        if self.borrows {
-            parts.push(lifetime.to_owned());
+    fn with_state(&self, state: &TokenStream) -> TokenStream {
+        let (name, lifetime) = (&self.name, self.borrows.then(|| quote!('a,)));
+        match self.slots {
+            0 => quote!(#name<#lifetime X>),
+            _ => quote!(#name<#lifetime X, #state>),
         }
-        parts.push(via.to_owned());
-        if self.slots > 0 {
-            parts.extend(state.map(str::to_owned));
-        }
-        format!("{name}<{}>", parts.join(", "))
     }
 
-    /// `'a, X, A, C`
-    fn generics(&self, lifetime: bool, more: &[String]) -> String {
-        let mut parts = Vec::new();
-        if self.borrows && lifetime {
-            parts.push("'a".to_owned());
+    /// `Set<'_, X, S>`
+    fn anonymous(&self) -> TokenStream {
+        let (name, lifetime) = (&self.name, self.borrows.then(|| quote!('_,)));
+        let state = self.state();
+        quote!(#name<#lifetime X #(, #state)*>)
+    }
+
+    /// `S`, where there are slots.
+    fn state(&self) -> Vec<TokenStream> {
+        match self.slots {
+            0 => Vec::new(),
+            _ => vec![quote!(S)],
         }
-        parts.push("X".to_owned());
-        parts.extend(more.iter().cloned());
-        parts.join(", ")
-    }
-
-    /// `(Open, Open)`
-    fn open(&self) -> String {
-        tuple(&vec!["Open".to_owned(); self.slots])
-    }
-}
-
-/// `(A,)`, `(A, B)`
-fn tuple(parts: &[String]) -> String {
-    match parts {
-        [one] => format!("({one},)"),
-        several => format!("({})", several.join(", ")),
     }
 }
 
@@ -101,412 +108,346 @@ fn tuple(parts: &[String]) -> String {
 ///     state: PhantomData<S>,
 /// }
 /// ```
-fn structure(out: &mut Text, command: &CommandModel, shape: &Shape, spec: &Spec) {
-    docs::command(out, command, spec);
-    out.line("#[derive(Clone)]");
-    out.line(
-        "#[must_use = \"a command does nothing until it is awaited, sent or put into a pipeline\"]",
-    );
-    let lifetime = if shape.borrows { "'a, " } else { "" };
-    let state = if shape.slots > 0 {
-        format!(", S = {}", shape.open())
-    } else {
-        String::new()
-    };
-    let head = format!(
-        "pub struct {}<{lifetime}X = Detached{state}>",
-        command.type_name
-    );
-    out.braces(&head, |out| {
-        out.line("via: X,");
-        for item in &command.fields {
-            let ty = match &item.kind {
-                FieldKind::Required(ty) => field(ty),
-                FieldKind::Flag => "bool".to_owned(),
-                FieldKind::Optional(types) => match &**types {
-                    [one] => format!("Option<{}>", field(one)),
-                    several => format!(
-                        "Option<({})>",
-                        several.iter().map(field).collect::<Vec<_>>().join(", ")
-                    ),
-                },
-            };
-            out.line(&format!("{}: {ty},", item.name));
-        }
-        if shape.slots > 0 {
-            out.line("state: PhantomData<S>,");
-        }
-    });
-    out.line("");
-}
-
-fn constructor_and_setters(out: &mut Text, command: &CommandModel, shape: &Shape) {
-    let head = format!(
-        "impl<{}> {}",
-        shape.generics(true, &[]),
-        shape.applied(&command.type_name, "'a", "X", None)
-    );
-    out.braces(&head, |out| {
-        let mut parameters = vec!["via: X".to_owned()];
-        parameters.extend(
-            command
-                .parameters
-                .iter()
-                .map(|item| format!("{}: {}", item.name, field(&item.ty))),
-        );
-        let mut fields = vec!["via".to_owned()];
-        fields.extend(command.fields.iter().map(|item| match item.kind {
-            FieldKind::Required(_) => item.name.clone(),
-            FieldKind::Flag => format!("{}: false", item.name),
-            FieldKind::Optional(_) => format!("{}: None", item.name),
-        }));
-        if shape.slots > 0 {
-            fields.push("state: PhantomData".to_owned());
-        }
-        out.function("fn new", &[], &parameters, "Self", |out| {
-            out.literal("Self", &fields)
-        });
-    });
-    out.line("");
-    if shape.slots > 0 {
-        transition(out, command, shape);
-    }
-    let free: Vec<_> = command
-        .options
-        .iter()
-        .filter(|option| option.slot.is_none() && option.after.is_none())
-        .collect();
-    if !free.is_empty() {
-        let more = if shape.slots > 0 {
-            vec!["S".to_owned()]
-        } else {
-            Vec::new()
+fn structure(command: &CommandModel, shape: &Shape, spec: &Spec) -> TokenStream {
+    let docs = doc(&docs::command(command, spec));
+    let (name, lifetime) = (&shape.name, shape.borrows.then(|| quote!('a,)));
+    let fields = command.fields.iter().map(|item| {
+        let name = ident(&item.name);
+        let ty = match &item.kind {
+            FieldKind::Required(ty) => field(ty),
+            FieldKind::Flag => quote!(bool),
+            FieldKind::Optional(types) => match &*types.iter().map(field).collect::<Vec<_>>() {
+                [one] => quote!(Option<#one>),
+                several => quote!(Option<(#(#several),*)>),
+            },
         };
-        let head = format!(
-            "impl<{}> {}",
-            shape.generics(true, &more),
-            shape.applied(&command.type_name, "'a", "X", Some("S"))
-        );
-        out.braces(&head, |out| {
-            for option in free {
-                setters(out, command, option, shape);
-            }
-        });
-        out.line("");
-    }
-    for option in command
-        .options
-        .iter()
-        .filter(|option| option.slot.is_some() || option.after.is_some())
-    {
-        let states = states(command, option, None, false);
-        let letters = letters_in(&states);
-        let head = format!(
-            "impl<{}> {}",
-            shape.generics(true, &letters),
-            shape.applied(&command.type_name, "'a", "X", Some(&tuple(&states)))
-        );
-        out.braces(&head, |out| setters(out, command, option, shape));
-        out.line("");
+        quote!(#name: #ty,)
+    });
+    let (state, marker) = match shape.slots {
+        0 => Default::default(),
+        slots => {
+            let open = tuple(&vec![quote!(Open); slots]);
+            (quote!(, S = #open), quote!(state: PhantomData<S>,))
+        }
+    };
+    quote! {
+        #docs
+        #[derive(Clone)]
+        #[must_use = "a command does nothing until it is awaited, sent or put into a pipeline"]
+        pub struct #name<#lifetime X = Detached #state> {
+            via: X,
+            #(#fields)*
+            #marker
+        }
     }
 }
 
-/// The states of all slots around an option: what it requires, or what it leaves behind.
-fn states(command: &CommandModel, option: &Opt, given: Option<u8>, after: bool) -> Vec<String> {
-    (0..command.slots.len())
-        .map(|slot| {
-            if option.slot == Some(slot) {
-                match (after, given) {
-                    (false, _) => "Open".to_owned(),
-                    (true, Some(number)) if number > 0 => format!("Given<{number}>"),
-                    (true, _) => "Given".to_owned(),
-                }
-            } else if option.after == Some(slot) {
-                "Given".to_owned()
-            } else {
-                LETTERS.get(slot).copied().unwrap_or("S").to_owned()
+/// ```text
+/// impl<'a, X> Set<'a, X> {
+///     fn new(via: X, key: Arg<'a>, value: Arg<'a>) -> Self {
+///         Self { via, key, value, condition: None, get: false, state: PhantomData }
+///     }
+/// }
+/// ```
+fn new(command: &CommandModel, shape: &Shape) -> TokenStream {
+    let (name, lifetime) = (&shape.name, shape.borrows.then(|| quote!('a,)));
+    let parameters = command.parameters.iter().map(|item| {
+        let (name, ty) = (ident(&item.name), field(&item.ty));
+        quote!(#name: #ty)
+    });
+    let fields = command.fields.iter().map(|item| {
+        let name = ident(&item.name);
+        match item.kind {
+            FieldKind::Required(_) => quote!(#name),
+            FieldKind::Flag => quote!(#name: false),
+            FieldKind::Optional(_) => quote!(#name: None),
+        }
+    });
+    let marker = (shape.slots > 0).then(|| quote!(, state: PhantomData));
+    quote! {
+        impl<#lifetime X> #name<#lifetime X> {
+            fn new(via: X #(, #parameters)*) -> Self {
+                Self { via #(, #fields)* #marker }
             }
-        })
-        .collect()
-}
-
-fn letters_in(states: &[String]) -> Vec<String> {
-    states
-        .iter()
-        .filter(|state| LETTERS.contains(&state.as_str()))
-        .cloned()
-        .collect()
+        }
+    }
 }
 
 /// ```text
 /// impl<'a, X, S> Set<'a, X, S> {
-///     fn enter<T>(self) -> Set<'a, X, T> {
+///     fn enter<N>(self) -> Set<'a, X, N> {
+///         Set { via: self.via, key: self.key, value: self.value, state: PhantomData }
+///     }
+/// }
 /// ```
-fn transition(out: &mut Text, command: &CommandModel, shape: &Shape) {
-    let head = format!(
-        "impl<{}> {}",
-        shape.generics(true, &["S".to_owned()]),
-        shape.applied(&command.type_name, "'a", "X", Some("S"))
-    );
-    let result = shape.applied(&command.type_name, "'a", "X", Some("N"));
-    out.braces(&head, |out| {
-        out.function(
-            "fn enter",
-            &["N".to_owned()],
-            &["self".to_owned()],
-            &result,
-            |out| {
-                let mut fields = vec!["via: self.via".to_owned()];
-                fields.extend(
-                    command
-                        .fields
-                        .iter()
-                        .map(|item| format!("{}: self.{}", item.name, item.name)),
-                );
-                fields.push("state: PhantomData".to_owned());
-                out.literal(&command.type_name, &fields);
-            },
-        );
+fn enter(command: &CommandModel, shape: &Shape) -> TokenStream {
+    if shape.slots == 0 {
+        return TokenStream::new();
+    }
+    let (generics, own) = (shape.generics(&[quote!(S)]), shape.with_state(&quote!(S)));
+    let (name, next) = (&shape.name, shape.with_state(&quote!(N)));
+    let fields = command.fields.iter().map(|item| {
+        let name = ident(&item.name);
+        quote!(#name: self.#name,)
     });
-    out.line("");
+    quote! {
+        impl #generics #own {
+            fn enter<N>(self) -> #next {
+                #name { via: self.via, #(#fields)* state: PhantomData }
+            }
+        }
+    }
+}
+
+/// An `impl` with the setters that are always there, and one for each option that is there only in
+/// some states.
+fn setters(command: &CommandModel, shape: &Shape) -> TokenStream {
+    let of = |option| Setters { shape, option };
+    let (free, bound): (Vec<_>, Vec<_>) = command
+        .options
+        .iter()
+        .partition(|option| option.slot.is_none() && option.after.is_none());
+    let free = (!free.is_empty()).then(|| {
+        let setters = free.into_iter().map(|option| of(option).all());
+        let generics = shape.generics(&shape.state());
+        let own = shape.with_state(&quote!(S));
+        quote!(impl #generics #own { #(#setters)* })
+    });
+    let bound = bound.into_iter().map(|option| {
+        let (states, letters) = of(option).states(None);
+        let generics = shape.generics(&letters);
+        let own = shape.with_state(&states);
+        let setters = of(option).all();
+        quote!(impl #generics #own { #setters })
+    });
+    quote!(#free #(#bound)*)
 }
 
 /// The setters of one option.
-fn setters(out: &mut Text, command: &CommandModel, option: &Opt, shape: &Shape) {
-    let note = &option.note;
-    match &option.kind {
-        OptKind::Flag { setter: name } => {
-            out.doc(&said(note));
-            setter(out, command, option, shape, name, &[], "true", 0);
-        }
-        OptKind::Values {
-            setter: name,
-            parameters,
-            by_token,
-        } => {
-            out.doc(&said(note));
-            let values: Vec<_> = parameters
-                .iter()
-                .map(|item| conversion(&item.name, &item.ty))
-                .collect();
-            let value = match (&*values, parameters.first().map(|item| &item.ty)) {
-                // An empty list is as good as none, and a second one goes on where the first ended.
-                ([one], Some(Ty::List(_))) => {
-                    let target = if option.slot.is_some() {
-                        "next"
-                    } else {
-                        "self"
-                    };
-                    format!("{one}.after({target}.{}.take())", option.field)
-                }
-                ([one], _) => format!("Some({one})"),
-                (several, _) => some(several),
-            };
-            let typed: Vec<_> = parameters
-                .iter()
-                .map(|item| (item.name.clone(), item.ty.clone()))
-                .collect();
-            setter(out, command, option, shape, name, &typed, &value, 0);
-            for (token, variant, syntax) in by_token {
-                let mut fixed = values.clone();
-                fixed[0].clone_from(variant);
-                let value = some(&fixed);
-                out.doc(&format!("`{syntax}` of `{}`", note.syntax));
-                setter(out, command, option, shape, token, &typed[1..], &value, 0);
+struct Setters<'m> {
+    shape: &'m Shape,
+    option: &'m Opt,
+}
+
+impl Setters<'_> {
+    fn all(&self) -> TokenStream {
+        let note = &self.option.note;
+        match &self.option.kind {
+            OptKind::Flag { setter } => self.one(&said(note), setter, &[], &quote!(true), 0),
+            OptKind::Values {
+                setter,
+                parameters,
+                by_token,
+            } => {
+                let values: Vec<_> = parameters
+                    .iter()
+                    .map(|item| conversion(&item.name, &item.ty))
+                    .collect();
+                let value = match (&*values, parameters.first().map(|item| &item.ty)) {
+                    // An empty list is as good as none, and a second one goes on where the first
+                    // ended.
+                    ([one], Some(Ty::List(_))) => {
+                        let (target, field) = (self.target(), ident(&self.option.field));
+                        quote!(#one.after(#target.#field.take()))
+                    }
+                    ([one], _) => quote!(Some(#one)),
+                    (several, _) => quote!(Some((#(#several),*))),
+                };
+                let plain = self.one(&said(note), setter, parameters, &value, 0);
+                let by_token = by_token.iter().map(|token| {
+                    let (name, variant) = (ident(&token.name), ident(&token.variant));
+                    let rest = values.get(1..).unwrap_or_default();
+                    let value = quote!(Some((#name::#variant #(, #rest)*)));
+                    let docs = format!("`{}` of `{}`", token.syntax, note.syntax);
+                    let parameters = parameters.get(1..).unwrap_or_default();
+                    self.one(&docs, &token.setter, parameters, &value, 0)
+                });
+                quote!(#plain #(#by_token)*)
             }
-        }
-        OptKind::Choice {
-            name,
-            borrows,
-            setter: by_enum,
-            nullable,
-            alternatives,
-        } => {
-            for alternative in alternatives {
-                choice_setter(out, command, option, shape, name, alternative);
+            OptKind::Choice {
+                name,
+                borrows,
+                setter,
+                nullable,
+                alternatives,
+            } => {
+                let each = alternatives
+                    .iter()
+                    .map(|alternative| self.alternative(name, alternative));
+                let at_run_time = setter
+                    .as_ref()
+                    .map(|setter| self.at_run_time(name, *borrows, setter, *nullable));
+                quote!(#(#each)* #at_run_time)
             }
-            let Some(by_enum) = by_enum else { return };
-            let syntax = &note.syntax;
-            let ty = if *borrows {
-                format!("{name}<'a>")
-            } else {
-                name.clone()
-            };
-            let (ty, value) = if *nullable {
-                out.doc(&format!(
-                    "`{syntax}`, chosen at run time; `None` leaves it out."
-                ));
-                (
-                    format!("impl Into<Option<{ty}>>"),
-                    format!("{by_enum}.into()"),
-                )
-            } else {
-                out.doc(&format!("`{syntax}`, chosen at run time."));
-                (ty, format!("Some({by_enum})"))
-            };
-            let parameters = [format!("{by_enum}: {ty}")];
-            fill(
-                out,
-                command,
-                option,
-                shape,
-                by_enum,
-                &[],
-                &parameters,
-                &value,
-                0,
-            );
         }
     }
-}
 
-/// `Some((a, b))`, one part on a line where it is long.
-fn some(parts: &[String]) -> String {
-    let flat = parts.join(", ");
-    if flat.len() <= 58 {
-        format!("Some(({flat}))")
-    } else {
-        format!("Some((\n{},\n))", parts.join(",\n"))
-    }
-}
-
-fn choice_setter(
-    out: &mut Text,
-    command: &CommandModel,
-    option: &Opt,
-    shape: &Shape,
-    name: &str,
-    alternative: &Alternative,
-) {
-    let note = &alternative.note;
-    out.doc(&said(note));
-    let typed: Vec<_> = alternative
-        .parameters
-        .iter()
-        .map(|item| (item.name.clone(), item.ty.clone()))
-        .collect();
-    let values: Vec<_> = typed
-        .iter()
-        .map(|(name, ty)| conversion(name, ty))
-        .collect();
-    let variant = format!("{name}::{}", alternative.variant);
-    let value = match &*values {
-        [] => format!("Some({variant})"),
-        [one] => format!("Some({variant}({one}))"),
-        _ => {
-            let fields: Vec<_> = typed
-                .iter()
-                .map(|(name, ty)| assign(name, &conversion(name, ty)))
-                .collect();
-            if short(&fields) {
-                format!("Some({variant} {{ {} }})", fields.join(", "))
-            } else {
-                format!("Some({variant} {{\n{},\n}})", fields.join(",\n"))
+    /// ```text
+    /// /// `IFEQ ifeq-value`
+    /// pub fn ifeq(self, ifeq_value: impl Into<Arg<'a>>) -> Set<'a, X, (Given, B, C)> {
+    ///     let mut next = self.enter();
+    ///     next.condition = Some(SetCondition::Ifeq(ifeq_value.into()));
+    ///     next
+    /// }
+    /// ```
+    fn alternative(&self, name: &str, alternative: &Alternative) -> TokenStream {
+        let (name, variant) = (ident(name), ident(&alternative.variant));
+        let value = match &*alternative.parameters {
+            [] => quote!(Some(#name::#variant)),
+            [one] => {
+                let value = conversion(&one.name, &one.ty);
+                quote!(Some(#name::#variant(#value)))
             }
-        }
-    };
-    setter(
-        out,
-        command,
-        option,
-        shape,
-        &alternative.setter,
-        &typed,
-        &value,
-        alternative.state,
-    );
-}
-
-#[expect(clippy::too_many_arguments, reason = "the parts of one signature")]
-fn setter(
-    out: &mut Text,
-    command: &CommandModel,
-    option: &Opt,
-    shape: &Shape,
-    name: &str,
-    typed: &[(String, Ty)],
-    value: &str,
-    state: u8,
-) {
-    let mut markers = Vec::new();
-    let parameters: Vec<_> = typed
-        .iter()
-        .map(|(name, ty)| format!("{name}: {}", parameter(ty, &mut markers)))
-        .collect();
-    fill(
-        out,
-        command,
-        option,
-        shape,
-        name,
-        &markers,
-        &parameters,
-        value,
-        state,
-    );
-}
-
-/// ```text
-/// pub fn nx(self) -> Set<'a, X, (Given, B, C)> {
-///     let mut next = self.enter();
-///     next.condition = Some(SetCondition::Nx);
-///     next
-/// }
-/// ```
-#[expect(clippy::too_many_arguments, reason = "the parts of one signature")]
-fn fill(
-    out: &mut Text,
-    command: &CommandModel,
-    option: &Opt,
-    shape: &Shape,
-    name: &str,
-    markers: &[String],
-    parameters: &[String],
-    value: &str,
-    state: u8,
-) {
-    let mut all = vec![
-        if option.slot.is_some() {
-            "self"
-        } else {
-            "mut self"
-        }
-        .to_owned(),
-    ];
-    all.extend(parameters.iter().cloned());
-    let (result, target) = if option.slot.is_some() {
-        let states = states(command, option, Some(state), true);
-        (
-            shape.applied(&command.type_name, "'a", "X", Some(&tuple(&states))),
-            "next",
+            several => {
+                let fields = several.iter().map(|item| assignment(&item.name, &item.ty));
+                quote!(Some(#name::#variant { #(#fields),* }))
+            }
+        };
+        self.one(
+            &said(&alternative.note),
+            &alternative.setter,
+            &alternative.parameters,
+            &value,
+            alternative.state,
         )
-    } else {
-        ("Self".to_owned(), "self")
-    };
-    out.function(&format!("pub fn {name}"), markers, &all, &result, |out| {
-        if option.slot.is_some() {
-            out.line("let mut next = self.enter();");
+    }
+
+    /// ```text
+    /// /// `NX | XX`, chosen at run time; `None` leaves it out.
+    /// pub fn condition(
+    ///     self,
+    ///     condition: impl Into<Option<SetCondition<'a>>>,
+    /// ) -> Set<'a, X, (Given, B, C)> {
+    ///     let mut next = self.enter();
+    ///     next.condition = condition.into();
+    ///     next
+    /// }
+    /// ```
+    fn at_run_time(&self, name: &str, borrows: bool, setter: &str, nullable: bool) -> TokenStream {
+        let (ty, parameter) = (named(name, borrows), ident(setter));
+        let syntax = &self.option.note.syntax;
+        let (docs, ty, value) = match nullable {
+            true => (
+                format!("`{syntax}`, chosen at run time; `None` leaves it out."),
+                quote!(impl Into<Option<#ty>>),
+                quote!(#parameter.into()),
+            ),
+            false => (
+                format!("`{syntax}`, chosen at run time."),
+                ty,
+                quote!(Some(#parameter)),
+            ),
+        };
+        self.fill(&docs, setter, &[], &[quote!(#parameter: #ty)], &value, 0)
+    }
+
+    fn one(
+        &self,
+        docs: &str,
+        setter: &str,
+        parameters: &[Parameter],
+        value: &TokenStream,
+        state: u8,
+    ) -> TokenStream {
+        let mut markers = Vec::new();
+        let typed = parameters.iter().map(|item| (&*item.name, &item.ty));
+        let parameters = types::parameters(typed, &mut markers);
+        self.fill(docs, setter, &markers, &parameters, value, state)
+    }
+
+    /// ```text
+    /// /// `NX`
+    /// pub fn nx(self) -> Set<'a, X, (Given, B, C)> {
+    ///     let mut next = self.enter();
+    ///     next.condition = Some(SetCondition::Nx);
+    ///     next
+    /// }
+    /// ```
+    ///
+    /// or, without a slot,
+    ///
+    /// ```text
+    /// /// `COUNT count`
+    /// pub fn count(mut self, count: impl Integer) -> Self {
+    ///     self.count = Some(count.into_arg());
+    ///     self
+    /// }
+    /// ```
+    fn fill(
+        &self,
+        docs: &str,
+        setter: &str,
+        markers: &[TokenStream],
+        parameters: &[TokenStream],
+        value: &TokenStream,
+        state: u8,
+    ) -> TokenStream {
+        let (docs, setter, generics) = (doc(docs), ident(setter), generics(markers));
+        let field = ident(&self.option.field);
+        if self.option.slot.is_none() {
+            return quote! {
+                #docs
+                pub fn #setter #generics(mut self #(, #parameters)*) -> Self {
+                    self.#field = #value;
+                    self
+                }
+            };
         }
-        let place = format!("{target}.{}", option.field);
-        let line = format!("{place} = {value};");
-        if value.contains('\n') {
-            let mut lines: Vec<_> = line.lines().map(str::to_owned).collect();
-            let tail = lines.pop().unwrap_or_default();
-            let head = lines.remove(0);
-            let fields: Vec<_> = lines
-                .iter()
-                .map(|line| line.trim_end_matches(',').to_owned())
-                .collect();
-            out.wrapped(&head, &fields, &tail);
-        } else if out.fits(&line) {
-            out.line(&line);
-        } else {
-            out.line(&format!("{place} ="));
-            out.line(&format!("    {value};"));
+        let (states, _) = self.states(Some(state));
+        let result = self.shape.with_state(&states);
+        quote! {
+            #docs
+            pub fn #setter #generics(self #(, #parameters)*) -> #result {
+                let mut next = self.enter();
+                next.#field = #value;
+                next
+            }
         }
-        out.line(target);
-    });
-    out.line("");
+    }
+
+    /// What a setter assigns to: `self`, or the command in its next state.
+    fn target(&self) -> Ident {
+        match self.option.slot {
+            Some(_) => format_ident!("next"),
+            None => format_ident!("self"),
+        }
+    }
+
+    /// The states of all slots around the option, and the letters among them: what it requires, or
+    /// what it leaves behind once it was given.
+    fn states(&self, given: Option<u8>) -> (TokenStream, Vec<TokenStream>) {
+        let mut letters = Vec::new();
+        let states: Vec<_> = (0..self.shape.slots)
+            .map(|slot| {
+                if self.option.slot == Some(slot) {
+                    given.map_or(quote!(Open), given_as)
+                } else if self.option.after == Some(slot) {
+                    quote!(Given)
+                } else {
+                    letter(slot, &mut letters)
+                }
+            })
+            .collect();
+        (tuple(&states), letters)
+    }
+}
+
+/// `Given`, `Given<1>`
+fn given_as(number: u8) -> TokenStream {
+    match number {
+        0 => quote!(Given),
+        number => {
+            let number = proc_macro2::Literal::u8_unsuffixed(number);
+            quote!(Given<#number>)
+        }
+    }
+}
+
+/// The type parameter of a slot.
+fn letter(slot: usize, letters: &mut Vec<TokenStream>) -> TokenStream {
+    let letter = ident(LETTERS.get(slot).unwrap_or(&"S"));
+    letters.push(quote!(#letter));
+    quote!(#letter)
 }
 
 /// ```text
@@ -525,185 +466,225 @@ fn fill(
 ///
 /// impl<A> SetReply for (Open, Open, A) { … }
 /// ```
-fn reply_states(out: &mut Text, command: &CommandModel, patterns: &[(Vec<State>, Type)]) {
-    let slots: Vec<_> = command
-        .slots
-        .iter()
-        .map(|slot| slot.name.trim_start_matches("r#"))
-        .collect();
-    out.doc(&format!(
+fn reply_states(command: &CommandModel) -> TokenStream {
+    let ReplyModel::ByState(patterns) = &command.reply else {
+        return TokenStream::new();
+    };
+    let slots: Vec<_> = command.slots.iter().map(|slot| &*slot.name).collect();
+    let docs = doc(&format!(
         "The reply of [`{}`], which follows from the options given: {}.",
         command.type_name,
         slots.join(", ")
     ));
-    out.braces(&format!("pub trait {}Reply", command.type_name), |out| {
-        out.doc("The type of the reply.");
-        out.line("type Reply;");
-        out.line("");
-        out.doc("Reads it.\n\n# Errors\n\nWhere the reply has another form.");
-        out.line("fn read(reply: Reply<'_>) -> Result<Self::Reply, DecodeError>;");
-    });
-    out.line("");
-    for (pattern, ty) in patterns {
-        let states: Vec<_> = pattern
-            .iter()
-            .enumerate()
-            .map(|(slot, state)| match state {
-                State::Any => LETTERS.get(slot).copied().unwrap_or("S").to_owned(),
-                State::Open => "Open".to_owned(),
-                State::Given(0) => "Given".to_owned(),
-                State::Given(number) => format!("Given<{number}>"),
-            })
-            .collect();
-        let letters = letters_in(&states);
-        let generics = if letters.is_empty() {
-            String::new()
-        } else {
-            format!("<{}>", letters.join(", "))
-        };
-        let head = format!(
-            "impl{generics} {}Reply for {}",
-            command.type_name,
-            tuple(&states)
-        );
-        out.braces(&head, |out| {
-            let rust = reply(ty);
-            out.line(&format!("type Reply = {rust};"));
-            out.line("");
-            out.function(
-                "fn read",
-                &[],
-                &["reply: Reply<'_>".to_owned()],
-                "Result<Self::Reply, DecodeError>",
-                |out| out.line(read(ty)),
-            );
-        });
-        out.line("");
+    let name = reply_trait(command);
+    let states = patterns
+        .iter()
+        .map(|(pattern, ty)| reply_state(&name, pattern, ty));
+    quote! {
+        #docs
+        pub trait #name {
+            /// The type of the reply.
+            type Reply;
+
+            /// Reads it.
+            ///
+            /// # Errors
+            ///
+            /// Where the reply has another form.
+            fn read(reply: Reply<'_>) -> Result<Self::Reply, DecodeError>;
+        }
+
+        #(#states)*
     }
 }
 
-/// `Command`, `IntoFuture` and `Debug`.
-fn behaviour(out: &mut Text, command: &CommandModel, shape: &Shape) {
-    let by_state = matches!(command.reply, ReplyModel::ByState(_));
-    let state = if by_state {
-        vec![format!("S: {}Reply", command.type_name)]
-    } else if shape.slots > 0 {
-        vec!["S".to_owned()]
-    } else {
-        Vec::new()
+/// `SetReply`
+fn reply_trait(command: &CommandModel) -> Ident {
+    ident(&format!("{}Reply", command.type_name))
+}
+
+/// ```text
+/// impl<A> SetReply for (Open, Open, A) {
+///     type Reply = ();
+///
+///     fn read(reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
+///         Decode::decode(reply)
+///     }
+/// }
+/// ```
+fn reply_state(name: &Ident, pattern: &[State], ty: &Type) -> TokenStream {
+    let mut letters = Vec::new();
+    let states: Vec<_> = pattern
+        .iter()
+        .enumerate()
+        .map(|(slot, state)| match state {
+            State::Any => letter(slot, &mut letters),
+            State::Open => quote!(Open),
+            State::Given(number) => given_as(*number),
+        })
+        .collect();
+    let (states, generics) = (tuple(&states), generics(&letters));
+    let (ty, read) = (reply(ty, false), read(ty));
+    quote! {
+        impl #generics #name for #states {
+            type Reply = #ty;
+
+            fn read(reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
+                #read
+            }
+        }
+    }
+}
+
+/// ```text
+/// impl<X: Via, S: SetReply> command::Command for Set<'_, X, S> { … }
+///
+/// impl<X: Asynchronous, S: SetReply> IntoFuture for Set<'_, X, S> {
+///     type Output = Result<<Self as command::Command>::Reply>;
+///     type IntoFuture = X::Pending<Self>;
+///
+///     fn into_future(self) -> Self::IntoFuture {
+///         self.via.execute(self)
+///     }
+/// }
+///
+/// impl<X: Via, S: SetReply> fmt::Debug for Set<'_, X, S> {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         command::debug(self, f)
+///     }
+/// }
+/// ```
+fn behaviour(command: &CommandModel, shape: &Shape) -> TokenStream {
+    let state = match (&command.reply, shape.slots) {
+        (ReplyModel::ByState(_), _) => {
+            let name = reply_trait(command);
+            Some(quote!(, S: #name))
+        }
+        (_, 0) => None,
+        _ => Some(quote!(, S)),
     };
-    let generics = |via: &str| {
-        let mut parts = vec![via.to_owned()];
-        parts.extend(state.iter().cloned());
-        parts.join(", ")
+    let own = shape.anonymous();
+    let body = command_body(command);
+    quote! {
+        impl<X: Via #state> command::Command for #own {
+            #body
+        }
+
+        impl<X: Asynchronous #state> IntoFuture for #own {
+            type Output = Result<<Self as command::Command>::Reply>;
+            type IntoFuture = X::Pending<Self>;
+
+            fn into_future(self) -> Self::IntoFuture {
+                self.via.execute(self)
+            }
+        }
+
+        impl<X: Via #state> fmt::Debug for #own {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                command::debug(self, f)
+            }
+        }
+    }
+}
+
+/// ```text
+/// type Via = X;
+/// type Reply = Option<Bytes>;
+///
+/// fn via(&self) -> X {
+///     self.via
+/// }
+///
+/// fn info(&self) -> &'static command::Info {
+///     &info::GET
+/// }
+///
+/// fn write(&self, to: &mut Writer<'_>) {
+///     info::GET.write_name(to);
+///     self.key.write_key(to);
+/// }
+///
+/// fn read(&self, reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
+///     Decode::decode(reply)
+/// }
+/// ```
+fn command_body(command: &CommandModel) -> TokenStream {
+    let (ty, read) = match &command.reply {
+        ReplyModel::Fixed(ty) => (reply(ty, false), read(ty)),
+        ReplyModel::ByState(_) => (quote!(S::Reply), quote!(S::read(reply))),
     };
-    let applied = shape.applied(&command.type_name, "'_", "X", Some("S"));
-    out.braces(
-        &format!(
-            "impl<{}> command::Command for {applied}",
-            generics("X: Via")
-        ),
-        |out| {
-            out.line("type Via = X;");
-            match &command.reply {
-                ReplyModel::Fixed(ty) => out.line(&format!("type Reply = {};", reply(ty))),
-                ReplyModel::ByState(_) => out.line("type Reply = S::Reply;"),
+    let constant = ident(&constant(&command.name));
+    let steps = steps(&command.steps);
+    let patience = command.patience.as_ref().map(patience);
+    let needs = (!command.needs.is_empty()).then(|| {
+        let steps = command.needs.iter().map(needs::step);
+        quote! {
+            fn needs(&self) -> Needs {
+                let mut needs = Needs::of(self.info());
+                #(#steps)*
+                needs
             }
-            out.line("");
-            out.function("fn via", &[], &["&self".to_owned()], "X", |out| {
-                out.line("self.via")
-            });
-            out.line("");
-            let constant = constant(&command.name);
-            let result = "&'static command::Info";
-            out.function("fn info", &[], &["&self".to_owned()], result, |out| {
-                out.line(&format!("&info::{constant}"));
-            });
-            out.line("");
-            let parameters = ["&self".to_owned(), "to: &mut Writer<'_>".to_owned()];
-            out.function("fn write", &[], &parameters, "", |out| {
-                out.line(&format!("info::{constant}.write_name(to);"));
-                steps(out, &command.steps);
-            });
-            out.line("");
-            let parameters = ["&self".to_owned(), "reply: Reply<'_>".to_owned()];
-            let result = "Result<Self::Reply, DecodeError>";
-            out.function("fn read", &[], &parameters, result, |out| {
-                match &command.reply {
-                    ReplyModel::Fixed(ty) => out.line(read(ty)),
-                    ReplyModel::ByState(_) => out.line("S::read(reply)"),
-                }
-            });
-            if let Some(patience) = &command.patience {
-                out.line("");
-                let unit = match patience.unit {
-                    Unit::Milliseconds => "as_milliseconds",
-                    _ => "as_seconds",
-                };
-                let field = &patience.field;
-                let place = match patience.part {
-                    Some(part) => format!("{field}.{part}"),
-                    None => field.clone(),
-                };
-                out.function(
-                    "fn patience",
-                    &[],
-                    &["&self".to_owned()],
-                    "Patience",
-                    |out| {
-                        if patience.optional {
-                            out.line(&format!("let Some({field}) = &self.{field} else {{"));
-                            out.line("    return Patience::None;");
-                            out.line("};");
-                            out.line(&format!("Patience::until({place}.{unit}())"));
-                        } else {
-                            out.line(&format!("Patience::until(self.{field}.{unit}())"));
-                        }
-                    },
-                );
-            }
-            if !command.needs.is_empty() {
-                out.line("");
-                out.function("fn needs", &[], &["&self".to_owned()], "Needs", |out| {
-                    out.line("let mut needs = Needs::of(self.info());");
-                    for step in &command.needs {
-                        needs::step(out, step);
-                    }
-                    out.line("needs");
-                });
-            }
-        },
-    );
-    out.line("");
-    let head = format!(
-        "impl<{}> IntoFuture for {applied}",
-        generics("X: Asynchronous")
-    );
-    out.braces(&head, |out| {
-        out.line("type Output = Result<<Self as command::Command>::Reply>;");
-        out.line("type IntoFuture = X::Pending<Self>;");
-        out.line("");
-        out.function(
-            "fn into_future",
-            &[],
-            &["self".to_owned()],
-            "Self::IntoFuture",
-            |out| {
-                out.line("self.via.execute(self)");
-            },
-        );
+        }
     });
-    out.line("");
-    out.braces(
-        &format!("impl<{}> fmt::Debug for {applied}", generics("X: Via")),
-        |out| {
-            let parameters = ["&self".to_owned(), "f: &mut fmt::Formatter<'_>".to_owned()];
-            out.function("fn fmt", &[], &parameters, "fmt::Result", |out| {
-                out.line("command::debug(self, f)");
-            });
-        },
-    );
-    out.line("");
+    quote! {
+        type Via = X;
+        type Reply = #ty;
+
+        fn via(&self) -> X {
+            self.via
+        }
+
+        fn info(&self) -> &'static command::Info {
+            &info::#constant
+        }
+
+        fn write(&self, to: &mut Writer<'_>) {
+            info::#constant.write_name(to);
+            #steps
+        }
+
+        fn read(&self, reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
+            #read
+        }
+
+        #patience
+        #needs
+    }
+}
+
+/// ```text
+/// fn patience(&self) -> Patience {
+///     let Some(block) = &self.block else {
+///         return Patience::None;
+///     };
+///     Patience::until(block.as_milliseconds())
+/// }
+/// ```
+fn patience(patience: &PatienceModel) -> TokenStream {
+    let unit = match patience.unit {
+        Unit::Milliseconds => quote!(as_milliseconds),
+        Unit::Seconds | Unit::None => quote!(as_seconds),
+    };
+    let field = ident(&patience.field);
+    if !patience.optional {
+        return quote! {
+            fn patience(&self) -> Patience {
+                Patience::until(self.#field.#unit())
+            }
+        };
+    }
+    let part = patience.part.map(|part| {
+        let part = proc_macro2::Literal::usize_unsuffixed(part);
+        quote!(.#part)
+    });
+    quote! {
+        fn patience(&self) -> Patience {
+            let Some(#field) = &self.#field else {
+                return Patience::None;
+            };
+            Patience::until(#field #part.#unit())
+        }
+    }
 }
 
 /// ```text
@@ -717,27 +698,51 @@ fn behaviour(out: &mut Text, command: &CommandModel, shape: &Shape) {
 /// impl<T: Commands + ?Sized> StringCommands for T {}
 /// ```
 pub(super) fn methods(
-    out: &mut Text,
+    docs: &str,
     name: &str,
     bound: &str,
     commands: &[&CommandModel],
     spec: &Spec,
-) {
-    let mut inner = Text::indented(1);
-    for command in commands {
-        method(&mut inner, command, spec);
+) -> TokenStream {
+    if commands.is_empty() {
+        return TokenStream::new();
     }
-    let text = inner.finish();
-    out.braces(&format!("pub trait {name}: {bound}"), |out| out.raw(&text));
-    out.line("");
-    out.line(&format!("impl<T: {bound} + ?Sized> {name} for T {{}}"));
-    out.line("");
+    let (docs, name, bound) = (doc(docs), ident(name), ident(bound));
+    let methods = commands.iter().map(|command| method(command, spec));
+    quote! {
+        #docs
+        pub trait #name: #bound {
+            #(#methods)*
+        }
+
+        impl<T: #bound + ?Sized> #name for T {}
+    }
 }
 
 /// One method of the group's trait.
-pub(super) fn method(out: &mut Text, command: &CommandModel, spec: &Spec) {
-    docs::short(out, command, spec);
-    make(out, command, "fn", Some("&self"), "self", "&Self");
+///
+/// ```text
+/// /// `GET key`: returns …
+/// fn get<'a>(&self, key: impl Into<Arg<'a>>) -> Get<'a, &Self> {
+///     Get::new(self, key.into())
+/// }
+/// ```
+fn method(command: &CommandModel, spec: &Spec) -> TokenStream {
+    let docs = doc(&docs::short(command, spec));
+    let Call {
+        name,
+        generics,
+        parameters,
+        ty,
+        result,
+        values,
+    } = Call::new(command, Some(quote!(&Self)));
+    quote! {
+        #docs
+        fn #name #generics(&self #(, #parameters)*) -> #result {
+            #ty::new(self #(, #values)*)
+        }
+    }
 }
 
 /// ```text
@@ -746,55 +751,64 @@ pub(super) fn method(out: &mut Text, command: &CommandModel, spec: &Spec) {
 ///     Get::new(Detached, key.into())
 /// }
 /// ```
-pub(super) fn constructor(out: &mut Text, command: &CommandModel, spec: &Spec) {
-    docs::short(out, command, spec);
-    make(out, command, "pub fn", None, "Detached", "");
+pub(super) fn constructor(command: &CommandModel, spec: &Spec) -> TokenStream {
+    let docs = doc(&docs::short(command, spec));
+    let Call {
+        name,
+        generics,
+        parameters,
+        ty,
+        result,
+        values,
+    } = Call::new(command, None);
+    quote! {
+        #docs
+        pub fn #name #generics(#(#parameters),*) -> #result {
+            #ty::new(Detached #(, #values)*)
+        }
+    }
 }
 
-fn make(
-    out: &mut Text,
-    command: &CommandModel,
-    keyword: &str,
-    receiver: Option<&str>,
-    via: &str,
-    via_type: &str,
-) {
-    let shape = Shape::new(command);
-    let mut markers = Vec::new();
-    let mut parameters: Vec<_> = receiver.map(str::to_owned).into_iter().collect();
-    parameters.extend(
-        command
+/// The parts of a function that makes a command.
+struct Call {
+    /// `get`
+    name: Ident,
+    /// `<'a>`
+    generics: TokenStream,
+    /// `key: impl Into<Arg<'a>>`
+    parameters: Vec<TokenStream>,
+    /// `Get`
+    ty: Ident,
+    /// `Get<'a, &Self>`
+    result: TokenStream,
+    /// `key.into()`
+    values: Vec<TokenStream>,
+}
+
+impl Call {
+    fn new(command: &CommandModel, via: Option<TokenStream>) -> Self {
+        let shape = Shape::new(command);
+        let lifetime = shape.borrows.then(|| quote!('a));
+        let mut markers = Vec::new();
+        let typed = command
             .parameters
             .iter()
-            .map(|item| format!("{}: {}", item.name, parameter(&item.ty, &mut markers))),
-    );
-    let mut generics = Vec::new();
-    if shape.borrows {
-        generics.push("'a".to_owned());
-    }
-    generics.extend(markers);
-    let mut applied = Vec::new();
-    if shape.borrows {
-        applied.push("'a");
-    }
-    if !via_type.is_empty() {
-        applied.push(via_type);
-    }
-    let result = if applied.is_empty() {
-        command.type_name.clone()
-    } else {
-        format!("{}<{}>", command.type_name, applied.join(", "))
-    };
-    let mut values = vec![via.to_owned()];
-    values.extend(
-        command
+            .map(|item| (&*item.name, &item.ty));
+        let parameters = types::parameters(typed, &mut markers);
+        let values = command
             .parameters
             .iter()
-            .map(|item| conversion(&item.name, &item.ty)),
-    );
-    let head = format!("{keyword} {}", command.method);
-    out.function(&head, &generics, &parameters, &result, |out| {
-        out.call(&format!("{}::new", command.type_name), &values);
-    });
-    out.line("");
+            .map(|item| conversion(&item.name, &item.ty));
+        let all: Vec<_> = lifetime.clone().into_iter().chain(markers).collect();
+        let applied: Vec<_> = lifetime.into_iter().chain(via).collect();
+        let (ty, applied) = (shape.name, generics(&applied));
+        Self {
+            name: ident(&command.method),
+            generics: generics(&all),
+            parameters,
+            values: values.collect(),
+            result: quote!(#ty #applied),
+            ty,
+        }
+    }
 }

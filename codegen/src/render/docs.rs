@@ -6,62 +6,49 @@ use crate::{
     spec::{BeginSearch, Command, ConnectionUse, FindKeys, Join, Nodes, Provider},
 };
 
-use super::text::Text;
-
 /// The docs of a command's struct: syntax and sentence, then facts, then changes.
-pub(super) fn command(out: &mut Text, model: &CommandModel, spec: &Spec) {
+pub(super) fn command(model: &CommandModel, spec: &Spec) -> String {
     let command = &spec.commands[&model.name];
-    out.doc(&format!("`{}`", model.syntax));
-    out.line("///");
-    if !command.summary.is_empty() {
-        out.doc(&escaped(&command.summary));
-    }
+    let mut paragraphs = vec![format!("`{}`", model.syntax), escaped(&command.summary)];
     if let Some(reply) = spec.replies.get(&model.name)
         && let Some(note) = &reply.note
     {
-        let what = if reply.is_typed() {
-            "`None`"
-        } else {
-            "`Value`"
-        };
-        out.doc(&format!("\n{what}: {}.", escaped(note)));
+        let what = if reply.is_typed() { "None" } else { "Value" };
+        paragraphs.push(format!("`{what}`: {}.", escaped(note)));
     }
-    if let Some(text) = connection(command) {
-        out.doc(&format!("\n{text}"));
-    }
-    if let Some(text) = cluster(command) {
-        out.doc(&format!("\n{text}"));
-    }
-    out.doc(&format!("\n{}", facts(command)));
+    paragraphs.extend(connection(command).map(str::to_owned));
+    paragraphs.extend(cluster(command));
+    paragraphs.push(facts(command));
     if let Some(since) = &command.deprecated_since {
         let instead = match command.replaced_by.as_deref() {
             Some(text) if !text.is_empty() => format!("; use {}", escaped(text)),
             _ => String::new(),
         };
-        out.doc(&format!("\nDeprecated by Redis since {since}{instead}."));
+        paragraphs.push(format!("Deprecated by Redis since {since}{instead}."));
     }
     if !command.history.is_empty() {
-        out.doc("\nChanges by version:");
-        for (version, text) in &command.history {
-            match text.is_empty() {
-                true => out.doc(&format!("* {version}")),
-                false => out.doc(&format!("* {version}: {}", escaped(text))),
-            }
-        }
+        let changes = command.history.iter().map(|(version, text)| match &**text {
+            "" => format!("\n* {version}"),
+            text => format!("\n* {version}: {}", escaped(text)),
+        });
+        paragraphs.push(format!(
+            "Changes by version:{}",
+            changes.collect::<String>()
+        ));
     }
+    paragraphs.retain(|paragraph| !paragraph.is_empty());
+    paragraphs.join("\n\n")
 }
 
 /// The docs of a method or constructor: syntax, sentence, and where the rest stands.
-pub(super) fn short(out: &mut Text, model: &CommandModel, spec: &Spec) {
-    let command = &spec.commands[&model.name];
-    out.doc(&format!("`{}`", model.syntax));
-    out.line("///");
-    let summary = escaped(&command.summary);
-    out.doc(format!("{summary} See {}.", link(&model.type_name)).trim_start());
+pub(super) fn short(model: &CommandModel, spec: &Spec) -> String {
+    let summary = escaped(&spec.commands[&model.name].summary);
+    let sentence = format!("{summary} See {}.", link(&model.type_name));
+    format!("`{}`\n\n{}", model.syntax, sentence.trim_start())
 }
 
 /// A link to a struct; `Copy` is also the name of a derive macro.
-pub(super) fn link(name: &str) -> String {
+fn link(name: &str) -> String {
     match name {
         "Copy" | "Debug" | "Hash" => format!("[`{name}`](struct@{name})"),
         _ => format!("[`{name}`]"),

@@ -1,6 +1,8 @@
 //! The facts of every command as constants.
 
-use std::fmt::Write as _;
+use heck::ToUpperCamelCase;
+use proc_macro2::{Literal, TokenStream};
+use quote::{format_ident, quote};
 
 use crate::{
     load::Spec,
@@ -9,12 +11,15 @@ use crate::{
         routing::{Routing, on_replicas},
     },
     spec::{
-        Argument, BeginSearch, Command, ConnectionUse, FindKeys, Join, KeySpec, Nodes, Provider,
-        ReplyCount, Retry, Unit,
+        Argument, BeginSearch, Blocking, Command, ConnectionUse, FindKeys, Join, KeySpec, Nodes,
+        Provider, ReplyCount, Retry, Unit,
     },
 };
 
-use super::{Root, text::Text};
+use super::{
+    Root,
+    tokens::{bytes, doc, ident, optional, provider},
+};
 
 /// The constant of a command: `XGROUP_CREATE`.
 pub(super) fn constant(name: &str) -> String {
@@ -25,30 +30,36 @@ pub(super) fn constant(name: &str) -> String {
 }
 
 /// `info.rs`: a constant for each command, and the list of all, sorted by name.
-pub(super) fn file(spec: &Spec, root: Root) -> String {
-    let mut out = Text::default();
-    out.line(&format!("use {}::command::*;", root.path()));
-    out.line("");
-    out.doc("The facts of every command, sorted by name.");
-    out.line("pub static ALL: &[&Info] = &[");
-    for name in spec.commands.keys() {
-        out.line(&format!("    &{},", constant(name)));
+///
+/// ```text
+/// use crate::command::*;
+///
+/// /// The facts of every command, sorted by name.
+/// pub static ALL: &[&Info] = &[&ACL_CAT, …];
+/// ```
+pub(super) fn file(spec: &Spec, root: Root) -> TokenStream {
+    let root = format_ident!("{}", root.path());
+    let constants = spec.commands.keys().map(|name| ident(&constant(name)));
+    let newest = newest(spec);
+    let items = spec
+        .commands
+        .iter()
+        .map(|(name, command)| item(name, command));
+    quote! {
+        use #root::command::*;
+
+        /// The facts of every command, sorted by name.
+        pub static ALL: &[&Info] = &[#(&#constants),*];
+
+        #newest
+
+        #(#items)*
     }
-    out.line("];");
-    out.line("");
-    newest(&mut out, spec);
-    for (name, command) in &spec.commands {
-        item(&mut out, name, command);
-    }
-    let mut text = out.finish();
-    while text.ends_with("\n\n") {
-        text.pop();
-    }
-    text
 }
 
 /// ```text
 /// /// The newest version of a server family that the commands and their options name.
+/// #[must_use]
 /// pub fn newest(provider: Provider) -> Option<&'static str> {
 ///     match provider {
 ///         Provider::Redis => Some("8.10.0"),
@@ -56,7 +67,7 @@ pub(super) fn file(spec: &Spec, root: Root) -> String {
 ///     }
 /// }
 /// ```
-fn newest(out: &mut Text, spec: &Spec) {
+fn newest(spec: &Spec) -> TokenStream {
     let mut known: [Vec<&str>; 2] = Default::default();
     for command in spec
         .commands
@@ -73,24 +84,18 @@ fn newest(out: &mut Text, spec: &Spec) {
                 .map(|part| part.parse::<u32>().unwrap_or(0));
             parts.collect::<Vec<_>>()
         };
-        versions.into_iter().max_by_key(parts)
+        optional(versions.into_iter().max_by_key(parts))
     });
-    out.doc("The newest version of a server family that the commands and their options name.");
-    out.line("#[must_use]");
-    let parameters = ["provider: Provider".to_owned()];
-    out.function(
-        "pub fn newest",
-        &[],
-        &parameters,
-        "Option<&'static str>",
-        |out| {
-            out.braces("match provider", |out| {
-                out.line(&format!("Provider::Redis => {redis:?},"));
-                out.line(&format!("Provider::Valkey => {valkey:?},"));
-            });
-        },
-    );
-    out.line("");
+    quote! {
+        /// The newest version of a server family that the commands and their options name.
+        #[must_use]
+        pub fn newest(provider: Provider) -> Option<&'static str> {
+            match provider {
+                Provider::Redis => #redis,
+                Provider::Valkey => #valkey,
+            }
+        }
+    }
 }
 
 fn in_arguments<'s>(
@@ -125,214 +130,223 @@ fn versions<'s>(
 ///     …
 /// };
 /// ```
-fn item(out: &mut Text, name: &str, command: &Command) {
-    let mut encoded = String::new();
-    for word in name.split(' ') {
-        let _ = write!(encoded, "${}\\r\\n{word}\\r\\n", word.len());
+fn item(name: &str, command: &Command) -> TokenStream {
+    let docs = doc(&format!("`{name}`"));
+    let constant = ident(&constant(name));
+    let encoded: String = name
+        .split(' ')
+        .map(|word| format!("${}\r\n{word}\r\n", word.len()))
+        .collect();
+    let encoded = bytes(&encoded);
+    let words = Literal::usize_unsuffixed(name.split(' ').count());
+    let group = feature(command);
+    let module = optional(command.module.as_deref());
+    let provider = provider(command.provider);
+    let since = optional(command.since.as_deref());
+    let deprecated = deprecated(command);
+    let arity = Literal::i64_unsuffixed(command.arity);
+    let flags = &command.command_flags;
+    let acl_categories = &command.acl_categories;
+    let keys = command.key_specs.iter().map(key_spec);
+    let request_policy = policy(command, "request_policy", "RequestPolicy");
+    let response_policy = policy(command, "response_policy", "ResponsePolicy");
+    let routing = routing(command);
+    let replicas = on_replicas(command);
+    let blocking = blocking(command.blocking.as_ref());
+    let connection = connection(command);
+    let retry = retry(command);
+    let replies = match command.replies {
+        Some(ReplyCount::None) => quote!(None),
+        Some(ReplyCount::PerArgument) => quote!(PerArgument),
+        Some(ReplyCount::Stream) => quote!(Stream),
+        None => quote!(One),
+    };
+    quote! {
+        #docs
+        pub static #constant: Info = Info {
+            name: #name,
+            encoded: #encoded,
+            words: #words,
+            group: #group,
+            module: #module,
+            provider: #provider,
+            since: #since,
+            deprecated: #deprecated,
+            arity: #arity,
+            flags: Flags::named(&[#(#flags),*]),
+            acl_categories: &[#(#acl_categories),*],
+            keys: &[#(#keys),*],
+            request_policy: #request_policy,
+            response_policy: #response_policy,
+            routing: #routing,
+            replicas: #replicas,
+            blocking: #blocking,
+            connection: #connection,
+            retry: Retry::#retry,
+            replies: Replies::#replies,
+        };
     }
-    out.doc(&format!("`{name}`"));
-    out.line(&format!("pub static {}: Info = Info {{", constant(name)));
-    let mut line = |text: String| out.line(&format!("    {text},"));
-    line(format!("name: {name:?}"));
-    line(format!("encoded: b\"{encoded}\""));
-    line(format!("words: {}", name.split(' ').count()));
-    line(format!("group: {:?}", feature(command)));
-    line(format!("module: {:?}", command.module));
-    line(format!(
-        "provider: {}",
-        match command.provider {
-            Some(Provider::Redis) => "Some(Provider::Redis)",
-            Some(Provider::Valkey) => "Some(Provider::Valkey)",
-            None => "None",
-        }
-    ));
-    line(format!("since: {:?}", command.since));
-    line(match (&command.deprecated_since, &command.replaced_by) {
-        (Some(since), by) => format!(
-            "deprecated: Some(Deprecated {{\n        since: {since:?},\n        replaced_by: {:?},\n    }})",
-            by.clone().unwrap_or_default()
-        ),
-        _ => "deprecated: None".to_owned(),
-    });
-    line(format!("arity: {}", command.arity));
-    let names: Vec<_> = command
-        .command_flags
-        .iter()
-        .map(|name| format!("{name:?}"))
-        .collect();
-    line(array("flags: Flags::named(&", &names, ")"));
-    let names: Vec<_> = command
-        .acl_categories
-        .iter()
-        .map(|name| format!("{name:?}"))
-        .collect();
-    line(array("acl_categories: &", &names, ""));
-    let keys: Vec<_> = command.key_specs.iter().map(key_spec).collect();
-    line(array("keys: &", &keys, ""));
-    line(format!(
-        "request_policy: {}",
-        policy(command, "request_policy", "RequestPolicy")
-    ));
-    line(format!(
-        "response_policy: {}",
-        policy(command, "response_policy", "ResponsePolicy")
-    ));
-    line(format!("routing: {}", routing(command)));
-    line(format!("replicas: {}", on_replicas(command)));
-    line(match &command.blocking {
-        Some(blocking) => format!(
-            "blocking: Some(Blocking {{\n        timeout: {:?},\n        unit: Unit::{},\n        \
-             only_if_given: {},\n    }})",
-            blocking.timeout,
-            if blocking.unit == Unit::Milliseconds {
-                "Milliseconds"
-            } else {
-                "Seconds"
-            },
-            blocking.only_if_given
-        ),
-        None => "blocking: None".to_owned(),
-    });
-    line(format!(
-        "connection: {}",
-        match command.connection {
-            Some(ConnectionUse::State) => "Some(ConnectionUse::State)",
-            Some(ConnectionUse::Transaction) => "Some(ConnectionUse::Transaction)",
-            Some(ConnectionUse::Subscription) => "Some(ConnectionUse::Subscription)",
-            Some(ConnectionUse::Takeover) => "Some(ConnectionUse::Takeover)",
-            None => "None",
-        }
-    ));
+}
+
+/// `Some(Deprecated { since: "4.0.0", replaced_by: "`SET` with the `NX` argument" })`
+fn deprecated(command: &Command) -> TokenStream {
+    let Some(since) = &command.deprecated_since else {
+        return quote!(None);
+    };
+    let replaced_by = command.replaced_by.as_deref().unwrap_or_default();
+    quote!(Some(Deprecated { since: #since, replaced_by: #replaced_by }))
+}
+
+/// `Some(Blocking { timeout: "timeout", unit: Unit::Seconds, only_if_given: false })`
+fn blocking(blocking: Option<&Blocking>) -> TokenStream {
+    let Some(Blocking {
+        timeout,
+        unit,
+        only_if_given,
+    }) = blocking
+    else {
+        return quote!(None);
+    };
+    let unit = match unit {
+        Unit::Milliseconds => quote!(Milliseconds),
+        Unit::Seconds | Unit::None => quote!(Seconds),
+    };
+    quote!(Some(Blocking {
+        timeout: #timeout,
+        unit: Unit::#unit,
+        only_if_given: #only_if_given
+    }))
+}
+
+/// `Some(ConnectionUse::State)`
+fn connection(command: &Command) -> TokenStream {
+    match command.connection {
+        Some(ConnectionUse::State) => quote!(Some(ConnectionUse::State)),
+        Some(ConnectionUse::Transaction) => quote!(Some(ConnectionUse::Transaction)),
+        Some(ConnectionUse::Subscription) => quote!(Some(ConnectionUse::Subscription)),
+        Some(ConnectionUse::Takeover) => quote!(Some(ConnectionUse::Takeover)),
+        None => quote!(None),
+    }
+}
+
+/// `Safe`, which is what a command is that only reads.
+fn retry(command: &Command) -> TokenStream {
     let readonly = command.command_flags.iter().any(|flag| flag == "readonly");
-    line(format!(
-        "retry: Retry::{}",
-        match command.retry {
-            Some(Retry::Safe) => "Safe",
-            Some(Retry::State) => "State",
-            Some(Retry::No) => "No",
-            Some(Retry::Options) => "Options",
-            None if readonly => "Safe",
-            None => "No",
-        }
-    ));
-    line(format!(
-        "replies: Replies::{}",
-        match command.replies {
-            Some(ReplyCount::None) => "None",
-            Some(ReplyCount::PerArgument) => "PerArgument",
-            Some(ReplyCount::Stream) => "Stream",
-            None => "One",
-        }
-    ));
-    out.line("};");
-    out.line("");
-}
-
-/// `head[items]tail`, one item on a line where they are long.
-fn array(head: &str, items: &[String], tail: &str) -> String {
-    let flat = items.join(", ");
-    if flat.len() <= 60 {
-        return format!("{head}[{flat}]{tail}");
+    match command.retry {
+        Some(Retry::Safe) => quote!(Safe),
+        Some(Retry::State) => quote!(State),
+        Some(Retry::No) => quote!(No),
+        Some(Retry::Options) => quote!(Options),
+        None if readonly => quote!(Safe),
+        None => quote!(No),
     }
-    if let [only] = items {
-        return format!("{head}[{}]{tail}", chain(only, 8));
-    }
-    let mut text = format!("{head}[\n");
-    for item in items {
-        let _ = writeln!(text, "        {},", chain(item, 12));
-    }
-    let _ = write!(text, "    ]{tail}");
-    text
-}
-
-/// A chain of calls, one on a line where it is long.
-fn chain(calls: &str, indent: usize) -> String {
-    if calls.len() <= 60 {
-        return calls.to_owned();
-    }
-    calls.replace(").", &format!(")\n{}.", " ".repeat(indent)))
 }
 
 /// `KeySpec::at(1).range(0, 1, 0).read_write()`
-fn key_spec(spec: &KeySpec) -> String {
+fn key_spec(spec: &KeySpec) -> TokenStream {
+    let number = Literal::i64_unsuffixed;
     let begin = match &spec.begin_search {
-        BeginSearch::Index { index } => format!("at({index})"),
-        BeginSearch::Keyword { keyword, startfrom } => format!("after({keyword:?}, {startfrom})"),
-        _ => "unknown()".to_owned(),
+        BeginSearch::Index { index } => {
+            let index = number(*index);
+            quote!(at(#index))
+        }
+        BeginSearch::Keyword { keyword, startfrom } => {
+            let startfrom = number(*startfrom);
+            quote!(after(#keyword, #startfrom))
+        }
+        BeginSearch::Unknown => quote!(unknown()),
     };
+    let skip = (!spec.skip.is_empty()).then(|| {
+        let options = spec.skip.iter().map(|(option, values)| {
+            let values = Literal::u8_unsuffixed(*values);
+            quote!((#option, #values))
+        });
+        quote!(.skip(&[#(#options),*]))
+    });
     let find = match &spec.find_keys {
         FindKeys::Range {
             lastkey,
             keystep,
             limit,
         } => {
-            format!(".range({lastkey}, {keystep}, {limit})")
+            let numbers = [lastkey, keystep, limit].map(|it| number(*it));
+            quote!(.range(#(#numbers),*))
         }
         FindKeys::Keynum {
             keynumidx,
             firstkey,
             keystep,
         } => {
-            format!(".counted({keynumidx}, {firstkey}, {keystep})")
+            let numbers = [keynumidx, firstkey, keystep].map(|it| number(*it));
+            quote!(.counted(#(#numbers),*))
         }
-        _ => String::new(),
+        FindKeys::Unknown => TokenStream::new(),
     };
-    let notes: String = [
-        ("RW", ".read_write()"),
-        ("RO", ".read_only()"),
-        ("OW", ".overwrite()"),
-        ("RM", ".remove()"),
-        ("incomplete", ".incomplete()"),
-        ("not_key", ".not_key()"),
-        ("unless_empty", ".unless_empty()"),
-    ]
-    .into_iter()
-    .filter(|(flag, _)| spec.flags.get(*flag).copied().unwrap_or_default())
-    .map(|(_, call)| call)
-    .collect();
-    let skip = match spec.skip.is_empty() {
-        true => String::new(),
-        false => {
-            let options: Vec<_> = spec
-                .skip
-                .iter()
-                .map(|(option, values)| format!("({option:?}, {values})"))
-                .collect();
-            format!(".skip(&[{}])", options.join(", "))
-        }
-    };
-    format!("KeySpec::{begin}{skip}{find}{notes}")
+    let notes = [
+        ("RW", quote!(.read_write())),
+        ("RO", quote!(.read_only())),
+        ("OW", quote!(.overwrite())),
+        ("RM", quote!(.remove())),
+        ("incomplete", quote!(.incomplete())),
+        ("not_key", quote!(.not_key())),
+        ("unless_empty", quote!(.unless_empty())),
+    ];
+    let notes = notes
+        .into_iter()
+        .filter(|(flag, _)| spec.flags.get(*flag).copied().unwrap_or_default())
+        .map(|(_, call)| call);
+    quote!(KeySpec::#begin #skip #find #(#notes)*)
 }
 
 /// `Routing::AllPrimaries(Join::Sum)`
-fn routing(command: &Command) -> String {
-    let (nodes, join, unless) = match Routing::of(command) {
-        Routing::Keys => return "Routing::Keys".to_owned(),
-        Routing::Connection => return "Routing::Connection".to_owned(),
+fn routing(command: &Command) -> TokenStream {
+    let (nodes, joined, unless) = match Routing::of(command) {
+        Routing::Keys => return quote!(Routing::Keys),
+        Routing::Connection => return quote!(Routing::Connection),
         // What is wrong on the node that was asked is redirected, or answered with an error.
-        Routing::Undecided => return "Routing::AnyNode".to_owned(),
+        Routing::Undecided => return quote!(Routing::AnyNode),
         Routing::Nodes(nodes, join, unless) => (nodes, join.unwrap_or(Join::First), unless),
     };
+    let join = join(joined);
     match nodes {
-        Nodes::AnyNode => "Routing::AnyNode".to_owned(),
-        Nodes::OneNode => "Routing::OneNode".to_owned(),
-        Nodes::Slot => "Routing::Slot".to_owned(),
-        Nodes::AllNodes => format!("Routing::AllNodes(Join::{join:?})"),
-        Nodes::AllPrimaries => format!("Routing::AllPrimaries(Join::{join:?})"),
-        Nodes::Parts => {
-            format!(
-                "Routing::Parts {{\n        join: Join::{join:?},\n        unless: &{unless:?},\n    }}"
-            )
-        }
+        Nodes::AnyNode => quote!(Routing::AnyNode),
+        Nodes::OneNode => quote!(Routing::OneNode),
+        Nodes::Slot => quote!(Routing::Slot),
+        Nodes::AllNodes => quote!(Routing::AllNodes(#join)),
+        Nodes::AllPrimaries => quote!(Routing::AllPrimaries(#join)),
+        Nodes::Parts => quote!(Routing::Parts { join: #join, unless: &[#(#unless),*] }),
     }
 }
 
-fn policy(command: &Command, tip: &str, ty: &str) -> String {
-    command
+/// `Join::Sum`
+fn join(join: Join) -> TokenStream {
+    match join {
+        Join::First => quote!(Join::First),
+        Join::OneSucceeded => quote!(Join::OneSucceeded),
+        Join::And => quote!(Join::And),
+        Join::Or => quote!(Join::Or),
+        Join::Min => quote!(Join::Min),
+        Join::Max => quote!(Join::Max),
+        Join::Sum => quote!(Join::Sum),
+        Join::Concatenate => quote!(Join::Concatenate),
+        Join::Union => quote!(Join::Union),
+        Join::InOrder => quote!(Join::InOrder),
+        Join::Any => quote!(Join::Any),
+        Join::PerNode => quote!(Join::PerNode),
+    }
+}
+
+/// `Some(RequestPolicy::AllShards)`
+fn policy(command: &Command, tip: &str, ty: &str) -> TokenStream {
+    let value = command
         .hints
         .iter()
-        .find_map(|hint| hint.strip_prefix(tip)?.strip_prefix(':'))
-        .map_or("None".to_owned(), |value| {
-            format!("Some({ty}::{})", heck::AsUpperCamelCase(value))
-        })
+        .find_map(|hint| hint.strip_prefix(tip)?.strip_prefix(':'));
+    match value {
+        Some(value) => {
+            let (ty, value) = (ident(ty), ident(&value.to_upper_camel_case()));
+            quote!(Some(#ty::#value))
+        }
+        None => quote!(None),
+    }
 }

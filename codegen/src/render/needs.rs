@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::{
-    model::{Arm, BlockModel, EnumModel, Need, NeedStep, Ty},
-    spec::Provider,
-};
+use proc_macro2::TokenStream;
+use quote::quote;
 
-use super::text::Text;
+use crate::model::{Arm, BlockModel, EnumModel, Need, NeedStep, Ty};
+
+use super::tokens::{ident, optional, provider};
 
 /// ```text
 /// if self.get {
@@ -18,39 +18,45 @@ use super::text::Text;
 /// }
 /// self.operation.needs(&mut needs);
 /// ```
-pub(super) fn step(out: &mut Text, step: &NeedStep) {
+pub(super) fn step(step: &NeedStep) -> TokenStream {
     match step {
-        NeedStep::Always(need) => add(out, need),
+        NeedStep::Always(need) => {
+            let add = add(need);
+            quote!(#add;)
+        }
         NeedStep::Given { field, flag, need } => {
-            let condition = if *flag { "" } else { ".is_some()" };
-            out.braces(&format!("if self.{field}{condition}"), |out| add(out, need));
+            let (field, add) = (ident(field), add(need));
+            let given = (!flag).then(|| quote!(.is_some()));
+            quote!(if self.#field #given { #add; })
         }
         NeedStep::Chosen { field, name, arms } => {
+            let (field, name) = (ident(field), ident(name));
             let patterns: Vec<_> = arms
                 .iter()
-                .map(|arm| (format!("Some({name}::{})", arm.pattern), &arm.need))
+                .map(|arm| {
+                    let pattern = pattern(arm);
+                    (quote!(Some(#name::#pattern)), &arm.need)
+                })
                 .collect();
-            choose(out, &format!("&self.{field}"), &patterns, false);
+            choose(&quote!(&self.#field), &patterns, false)
         }
         NeedStep::Within {
             field, part, list, ..
         } => {
-            let name = field.trim_start_matches("r#");
+            let field = ident(field);
             let Some((count, at)) = part else {
-                within(out, &format!("self.{field}"), *list, "&mut needs");
-                return;
+                return within(&quote!(self.#field), true, *list, &quote!(&mut needs));
             };
-            let mut names = vec!["_"; *count];
-            if let Some(place) = names.get_mut(*at) {
-                *place = name;
-            }
-            let pattern = match &*names {
-                [one] => (*one).to_owned(),
-                several => format!("({})", several.join(", ")),
-            };
-            out.braces(&format!("if let Some({pattern}) = &self.{field}"), |out| {
-                within(out, name, *list, "&mut needs");
+            let names = (0..*count).map(|place| match place == *at {
+                true => quote!(#field),
+                false => quote!(_),
             });
+            let pattern = match count {
+                1 => quote!(#field),
+                _ => quote!((#(#names),*)),
+            };
+            let within = within(&quote!(#field), false, *list, &quote!(&mut needs));
+            quote!(if let Some(#pattern) = &self.#field { #within })
         }
     }
 }
@@ -64,60 +70,66 @@ pub(super) fn step(out: &mut Text, step: &NeedStep) {
 ///     }
 /// }
 /// ```
-pub(super) fn of_enum(out: &mut Text, item: &EnumModel, needy: &BTreeSet<String>) {
-    function(out, |out| {
-        let arms = item.arms();
-        let patterns: Vec<_> = arms
-            .iter()
-            .map(|Arm { pattern, need }| (format!("Self::{pattern}"), need))
-            .collect();
-        if !patterns.is_empty() {
-            choose(
-                out,
-                "self",
-                &patterns,
-                patterns.len() == item.variants.len(),
-            );
-        }
-        for variant in &item.variants {
-            let parts: Vec<_> = variant
-                .fields
-                .iter()
-                .filter(|(_, ty)| is_needy(ty, needy))
-                .collect();
-            let [(name, ty)] = &*parts else { continue };
-            let pattern = match &*variant.fields {
-                [_] => format!("Self::{}({name})", variant.name),
-                _ => format!("Self::{} {{ {name}, .. }}", variant.name),
-            };
-            out.braces(&format!("if let {pattern} = self"), |out| {
-                within(out, name, matches!(ty, Ty::List(_)), "needs");
-            });
-        }
+pub(super) fn of_enum(item: &EnumModel, needy: &BTreeSet<String>) -> TokenStream {
+    let arms = item.arms();
+    let patterns: Vec<_> = arms
+        .iter()
+        .map(|arm| {
+            let pattern = pattern(arm);
+            (quote!(Self::#pattern), &arm.need)
+        })
+        .collect();
+    let chosen = (!patterns.is_empty()).then(|| {
+        choose(
+            &quote!(self),
+            &patterns,
+            patterns.len() == item.variants.len(),
+        )
     });
+    let inner = item.variants.iter().filter_map(|variant| {
+        let mut parts = variant.fields.iter().filter(|(_, ty)| is_needy(ty, needy));
+        let (Some((name, ty)), None) = (parts.next(), parts.next()) else {
+            return None;
+        };
+        let (name, variant_name) = (ident(name), ident(&variant.name));
+        let pattern = match &*variant.fields {
+            [_] => quote!(Self::#variant_name(#name)),
+            _ => quote!(Self::#variant_name { #name, .. }),
+        };
+        let within = within(&quote!(#name), false, is_list(ty), &quote!(needs));
+        Some(quote!(if let #pattern = self { #within }))
+    });
+    function(&quote!(#chosen #(#inner)*))
 }
 
 /// The same of a block, for each of its parts that needs something.
-pub(super) fn of_block(out: &mut Text, item: &BlockModel, needy: &BTreeSet<String>) {
-    function(out, |out| {
-        for (name, ty) in item.required.iter().filter(|(_, ty)| is_needy(ty, needy)) {
-            let list = matches!(ty, Ty::List(_));
-            within(out, &format!("self.{name}"), list, "needs");
-        }
-        for (name, ty, _) in &item.optional {
-            if let Some(ty) = ty.as_ref().filter(|ty| is_needy(ty, needy)) {
-                out.braces(&format!("if let Some({name}) = &self.{name}"), |out| {
-                    within(out, name, matches!(ty, Ty::List(_)), "needs");
-                });
-            }
-        }
+pub(super) fn of_block(item: &BlockModel, needy: &BTreeSet<String>) -> TokenStream {
+    let needs = quote!(needs);
+    let required = item.required.iter().filter(|(_, ty)| is_needy(ty, needy));
+    let required = required.map(|(name, ty)| {
+        let name = ident(name);
+        within(&quote!(self.#name), true, is_list(ty), &needs)
     });
+    let optional = item.optional.iter().filter_map(|(name, ty, _)| {
+        let ty = ty.as_ref().filter(|ty| is_needy(ty, needy))?;
+        let name = ident(name);
+        let within = within(&quote!(#name), false, is_list(ty), &needs);
+        Some(quote!(if let Some(#name) = &self.#name { #within }))
+    });
+    function(&quote!(#(#required)* #(#optional)*))
 }
 
-fn function(out: &mut Text, body: impl FnOnce(&mut Text)) {
-    out.doc("Adds what a server needs for it.");
-    let parameters = ["&self".to_owned(), "needs: &mut Needs".to_owned()];
-    out.function("pub fn needs", &[], &parameters, "", body);
+fn function(body: &TokenStream) -> TokenStream {
+    quote! {
+        /// Adds what a server needs for it.
+        pub fn needs(&self, needs: &mut Needs) {
+            #body
+        }
+    }
+}
+
+fn is_list(ty: &Ty) -> bool {
+    matches!(ty, Ty::List(_))
 }
 
 fn is_needy(ty: &Ty, needy: &BTreeSet<String>) -> bool {
@@ -125,65 +137,41 @@ fn is_needy(ty: &Ty, needy: &BTreeSet<String>) -> bool {
 }
 
 /// `place.needs(needs);`, or that of each element.
-fn within(out: &mut Text, place: &str, list: bool, needs: &str) {
-    if !list {
-        out.line(&format!("{place}.needs({needs});"));
-        return;
+fn within(place: &TokenStream, is_field: bool, list: bool, needs: &TokenStream) -> TokenStream {
+    match (list, is_field) {
+        (false, _) => quote!(#place.needs(#needs);),
+        (true, true) => quote!(for item in &#place { item.needs(#needs); }),
+        (true, false) => quote!(for item in #place { item.needs(#needs); }),
     }
-    let list = if place.starts_with("self.") { "&" } else { "" };
-    out.braces(&format!("for item in {list}{place}"), |out| {
-        out.line(&format!("item.needs({needs});"));
-    });
 }
 
 /// A `match` with what each pattern needs, or an `if let` where there is only one.
-fn choose(out: &mut Text, value: &str, patterns: &[(String, &Need)], all: bool) {
+fn choose(value: &TokenStream, patterns: &[(TokenStream, &Need)], all: bool) -> TokenStream {
     if let ([(pattern, need)], false) = (patterns, all) {
-        out.braces(&format!("if let {pattern} = {value}"), |out| add(out, need));
-        return;
+        let add = add(need);
+        return quote!(if let #pattern = #value { #add; });
     }
-    out.braces(&format!("match {value}"), |out| {
-        for (pattern, need) in patterns {
-            let line = format!("{pattern} => {},", call(need));
-            if out.fits(&line) && is_short(need) {
-                out.line(&line);
-            } else {
-                out.braces(&format!("{pattern} =>"), |out| add(out, need));
-            }
-        }
-        if !all {
-            out.line("_ => {}");
-        }
+    let arms = patterns.iter().map(|(pattern, need)| {
+        let add = add(need);
+        quote!(#pattern => #add,)
     });
+    let rest = (!all).then(|| quote!(_ => {}));
+    quote!(match #value { #(#arms)* #rest })
 }
 
-fn add(out: &mut Text, need: &Need) {
-    let line = format!("{};", call(need));
-    if out.fits(&line) && is_short(need) {
-        out.line(&line);
-        return;
+/// `needs.add("GET", Some("6.2.0"), None)`
+fn add(need: &Need) -> TokenStream {
+    let (what, since) = (&need.what, optional(need.since.as_deref()));
+    let provider = provider(need.provider);
+    quote!(needs.add(#what, #since, #provider))
+}
+
+/// `Nx`, `Ifeq(..)`, `Box { .. }`
+fn pattern(arm: &Arm) -> TokenStream {
+    let variant = ident(&arm.variant);
+    match arm.fields {
+        0 => quote!(#variant),
+        1 => quote!(#variant(..)),
+        _ => quote!(#variant { .. }),
     }
-    out.wrapped("needs.add(", &arguments(need), ");");
-}
-
-/// Whether rustfmt leaves the arguments on one line.
-fn is_short(need: &Need) -> bool {
-    arguments(need).join(", ").chars().count() <= 60
-}
-
-fn call(need: &Need) -> String {
-    format!("needs.add({})", arguments(need).join(", "))
-}
-
-fn arguments(need: &Need) -> [String; 3] {
-    let provider = match need.provider {
-        Some(Provider::Redis) => "Some(Provider::Redis)",
-        Some(Provider::Valkey) => "Some(Provider::Valkey)",
-        None => "None",
-    };
-    [
-        format!("{:?}", need.what),
-        format!("{:?}", need.since),
-        provider.to_owned(),
-    ]
 }

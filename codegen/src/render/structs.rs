@@ -1,6 +1,8 @@
 //! Replies that are structs.
 
 use heck::ToSnakeCase;
+use proc_macro2::{Ident, Literal, TokenStream};
+use quote::quote;
 
 use crate::{
     load::Spec,
@@ -10,60 +12,27 @@ use crate::{
 
 use super::{
     Root,
-    text::{Imports, Text, mentions},
+    imports::{Imports, Used},
+    tokens::{doc, ident},
     types::reply,
 };
 
 /// `structs.rs`: the structs that arrive by name or by position.
-pub(super) fn file(spec: &Spec, root: Root) -> String {
-    let mut out = Text::default();
-    for (name, item) in &spec.structs {
-        if item.shape != Shape::Custom {
-            structure(&mut out, name, item);
-        }
-    }
-    let mut body = out.finish();
-    while body.ends_with("\n\n") {
-        body.pop();
-    }
+pub(super) fn file(spec: &Spec, root: Root) -> TokenStream {
+    let structs = spec.structs.iter();
+    let body: TokenStream = structs
+        .filter(|(_, item)| item.shape != Shape::Custom)
+        .map(|(name, item)| structure(name, item))
+        .collect();
+    let used = Used::in_code(&body);
     let custom: Vec<_> = spec
         .structs
         .iter()
-        .filter(|(name, item)| item.shape == Shape::Custom && mentions(&body, name))
-        .map(|(name, _)| name.as_str())
+        .filter(|(name, item)| item.shape == Shape::Custom && used.has(name))
+        .map(|(name, _)| &**name)
         .collect();
-    let custom = match &*custom {
-        [] => Vec::new(),
-        [one] => vec![format!("super::{one}")],
-        several => vec![format!("super::{{{}}}", several.join(", "))],
-    };
-    let custom: Vec<_> = custom.iter().map(String::as_str).collect();
-    let mut file = Imports::new(root, &body).render(0, &custom);
-    file.push('\n');
-    file.push_str(&body);
-    file
-}
-
-/// The type of a field, in the module of the replies.
-fn ty(item: &Field) -> String {
-    let ty = item.parsed().unwrap_or(Type::Any);
-    let rust = reply(&ty).replace("reply::", "");
-    match ty {
-        Type::Optional(_) => rust,
-        _ if item.optional => format!("Option<{rust}>"),
-        _ => rust,
-    }
-}
-
-fn name(item: &Field) -> String {
-    let name = item
-        .rust
-        .clone()
-        .unwrap_or_else(|| item.name.to_snake_case());
-    match name.as_str() {
-        "type" => "r#type".to_owned(),
-        _ => name,
-    }
+    let imports = Imports::new(root, &used).and("super", &custom).render();
+    quote!(#imports #body)
 }
 
 /// ```text
@@ -76,80 +45,115 @@ fn name(item: &Field) -> String {
 ///     /// What a newer server sends besides, by name.
 ///     pub rest: Vec<(String, Value)>,
 /// }
+/// ```
 ///
+/// and how it is read.
+fn structure(title: &str, item: &Struct) -> TokenStream {
+    let mut docs = item.doc.clone();
+    if item.unverified {
+        docs.push_str(
+            "\n\nThis is as the documentation has it: no server that sends it was at hand.",
+        );
+    }
+    let docs = doc(&docs);
+    let name = ident(title);
+    let fields = item.fields.iter().map(|field| {
+        let docs = doc(&field_doc(field));
+        let (name, ty) = (self::name(field), ty(field));
+        quote!(#docs pub #name: #ty,)
+    });
+    let rest = match item.shape {
+        Shape::Map => quote! {
+            /// What a newer server sends besides, by name.
+            pub rest: Vec<(String, Value)>,
+        },
+        Shape::Line | Shape::Lines => quote! {
+            /// What a newer server sends besides, by name.
+            pub rest: Vec<(String, Bytes)>,
+        },
+        _ if !has_rest(item) => quote! {
+            /// What a newer server sends besides, in order.
+            pub rest: Vec<Value>,
+        },
+        _ => TokenStream::new(),
+    };
+    let read = match item.shape {
+        Shape::Line | Shape::Lines => in_text(&name, item),
+        _ => decode(&name, item),
+    };
+    quote! {
+        #docs
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub struct #name {
+            #(#fields)*
+            #rest
+        }
+
+        #read
+    }
+}
+
+/// `Name, since 7.2.0.`
+fn field_doc(field: &Field) -> String {
+    let mut text = field.doc.clone();
+    if let Some(first) = text.get(0..1) {
+        text = format!("{}{}", first.to_uppercase(), &text[1..]);
+    }
+    if let Some(since) = &field.since {
+        text.push_str(&format!(", since {since}"));
+    }
+    format!("{text}.")
+}
+
+/// The type of a field, in the module of the replies.
+fn ty(item: &Field) -> TokenStream {
+    let ty = item.parsed().unwrap_or(Type::Any);
+    let rust = reply(&ty, true);
+    match ty {
+        Type::Optional(_) => rust,
+        _ if item.optional => quote!(Option<#rust>),
+        _ => rust,
+    }
+}
+
+fn name(item: &Field) -> Ident {
+    match &item.rust {
+        Some(name) => ident(name),
+        None => ident(&item.name.to_snake_case()),
+    }
+}
+
+/// Whether one of the fields holds what is left.
+fn has_rest(item: &Struct) -> bool {
+    item.fields.iter().any(|field| field.rest)
+}
+
+/// ```text
 /// impl Decode for ConsumerInfo {
 ///     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
-///         let mut fields = Fields::of(reply)?;
+///         let mut parts = Fields::of(reply)?;
 ///         Ok(Self {
-///             name: fields.required("name")?,
-///             rest: fields.rest()?,
+///             name: parts.required("name")?,
+///             rest: parts.rest()?,
 ///         })
 ///     }
 /// }
 /// ```
-fn structure(out: &mut Text, title: &str, item: &Struct) {
-    out.doc(&item.doc);
-    if item.unverified {
-        out.doc("\nThis is as the documentation has it: no server that sends it was at hand.");
-    }
-    out.line("#[derive(Clone, Debug, PartialEq)]");
-    out.line("#[non_exhaustive]");
-    out.braces(&format!("pub struct {title}"), |out| {
-        for field in &item.fields {
-            let since = match &field.since {
-                Some(since) => format!(", since {since}"),
-                None => String::new(),
-            };
-            let mut doc = field.doc.clone();
-            if let Some(first) = doc.get(0..1) {
-                doc = format!("{}{}", first.to_uppercase(), &doc[1..]);
+fn decode(name: &Ident, item: &Struct) -> TokenStream {
+    let source = match item.shape {
+        Shape::Map => quote!(Fields),
+        _ => quote!(Parts),
+    };
+    let value = value(item);
+    quote! {
+        impl Decode for #name {
+            fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+                let mut parts = #source::of(reply)?;
+                #value
             }
-            out.doc(&format!("{doc}{since}."));
-            out.line(&format!("pub {}: {},", name(field), ty(field)));
         }
-        match item.shape {
-            Shape::Map => {
-                out.doc("What a newer server sends besides, by name.");
-                out.line("pub rest: Vec<(String, Value)>,");
-            }
-            Shape::Line | Shape::Lines => {
-                out.doc("What a newer server sends besides, by name.");
-                out.line("pub rest: Vec<(String, Bytes)>,");
-            }
-            _ if item.fields.iter().all(|field| !field.rest) => {
-                out.doc("What a newer server sends besides, in order.");
-                out.line("pub rest: Vec<Value>,");
-            }
-            _ => {}
-        }
-    });
-    out.line("");
-    match item.shape {
-        Shape::Line | Shape::Lines => in_text(out, title, item),
-        _ => decode(out, title, item),
     }
-    out.line("");
-}
-
-/// How a struct is read from a reply; its docs show it.
-fn decode(out: &mut Text, title: &str, item: &Struct) {
-    out.braces(&format!("impl Decode for {title}"), |out| {
-        let parameters = ["reply: Reply<'_>".to_owned()];
-        out.function(
-            "fn decode",
-            &[],
-            &parameters,
-            "Result<Self, DecodeError>",
-            |out| {
-                let source = match item.shape {
-                    Shape::Map => "Fields",
-                    _ => "Parts",
-                };
-                out.line(&format!("let mut parts = {source}::of(reply)?;"));
-                parts(out, item);
-            },
-        );
-    });
 }
 
 /// ```text
@@ -173,69 +177,63 @@ fn decode(out: &mut Text, title: &str, item: &Struct) {
 ///     }
 /// }
 /// ```
-fn in_text(out: &mut Text, title: &str, item: &Struct) {
-    out.braces(&format!("impl FromText for {title}"), |out| {
-        let parameters = ["text: &[u8]".to_owned()];
-        let result = "Result<Self, DecodeError>";
-        out.function("fn from_text", &[], &parameters, result, |out| {
-            let source = match item.shape {
-                Shape::Line => format!("in_line(text, b{:?})", item.between.unwrap_or(' ')),
-                _ => "in_lines(text)".to_owned(),
+fn in_text(name: &Ident, item: &Struct) -> TokenStream {
+    let value = value(item);
+    let (source, decode) = match item.shape {
+        Shape::Line => {
+            let between = u8::try_from(item.between.unwrap_or(' ')).unwrap_or(b' ');
+            let between = Literal::byte_character(between);
+            let decode = quote! {
+                fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+                    read_line(reply)
+                }
+
+                fn decode_list(reply: Reply<'_>) -> Result<Vec<Self>, DecodeError> {
+                    read_lines(reply)
+                }
             };
-            out.line(&format!("let mut parts = Fields::{source};"));
-            parts(out, item);
-        });
-    });
-    out.line("");
-    out.braces(&format!("impl Decode for {title}"), |out| {
-        let parameters = ["reply: Reply<'_>".to_owned()];
-        let result = "Result<Self, DecodeError>";
-        if item.shape == Shape::Lines {
-            out.function("fn decode", &[], &parameters, result, |out| {
-                out.line("read_text(reply)");
-            });
-            return;
+            (quote!(in_line(text, #between)), decode)
         }
-        out.function("fn decode", &[], &parameters, result, |out| {
-            out.line("read_line(reply)");
-        });
-        out.line("");
-        let result = "Result<Vec<Self>, DecodeError>";
-        out.function("fn decode_list", &[], &parameters, result, |out| {
-            out.line("read_lines(reply)");
-        });
-    });
+        _ => {
+            let decode = quote! {
+                fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+                    read_text(reply)
+                }
+            };
+            (quote!(in_lines(text)), decode)
+        }
+    };
+    quote! {
+        impl FromText for #name {
+            fn from_text(text: &[u8]) -> Result<Self, DecodeError> {
+                let mut parts = Fields::#source;
+                #value
+            }
+        }
+
+        impl Decode for #name {
+            #decode
+        }
+    }
 }
 
 /// `Ok(Self { … })`, its fields taken out of `parts`.
-fn parts(out: &mut Text, item: &Struct) {
-    let mut fields: Vec<_> = item.fields.iter().map(taken).collect();
-    if item.fields.iter().all(|field| !field.rest) {
-        fields.push("rest: parts.rest()?".to_owned());
-    }
-    out.line("Ok(Self {");
-    out.deeper(|out| {
-        for field in fields {
-            let line = format!("{field},");
-            match line.split_once(": parts.") {
-                Some((name, call)) if !out.fits(&line) => {
-                    out.line(&format!("{name}: parts"));
-                    out.line(&format!("    .{call}"));
-                }
-                _ => out.line(&line),
-            }
-        }
+fn value(item: &Struct) -> TokenStream {
+    let fields = item.fields.iter().map(|field| {
+        let (name, call) = (name(field), taken(field));
+        quote!(#name: parts.#call?,)
     });
-    out.line("})");
+    let rest = (!has_rest(item)).then(|| quote!(rest: parts.rest()?,));
+    quote!(Ok(Self { #(#fields)* #rest }))
 }
 
-/// `name: parts.required("name")?`
-fn taken(field: &Field) -> String {
-    let call = match field {
-        Field { rest: true, .. } => "rest()".to_owned(),
-        Field { each: true, .. } => format!("each({:?})", field.name),
-        Field { optional: true, .. } => format!("optional({:?})", field.name),
-        _ => format!("required({:?})", field.name),
-    };
-    format!("{}: parts.{call}?", name(field))
+/// `required("name")`
+fn taken(field: &Field) -> TokenStream {
+    let name = &field.name;
+    match field {
+        Field { rest: true, .. } => quote!(rest()),
+        Field { each: true, .. } => quote!(each(#name)),
+        Field { optional: true, .. } => quote!(optional(#name)),
+        _ => quote!(required(#name)),
+    }
 }

@@ -6,6 +6,7 @@ use heck::ToSnakeCase;
 
 use crate::{
     model::{CommandModel, Model, Opt, OptKind, Parameter, Ty, Types},
+    render::ident,
     spec::Provider,
 };
 
@@ -243,7 +244,11 @@ impl Calls<'_> {
         setters: &[Sample],
     ) -> Call {
         let mut needs = needs;
-        let mut text = format!("cmd::{}({})", self.command.method, arguments.join(", "));
+        let mut text = format!(
+            "cmd::{}({})",
+            ident(&self.command.method),
+            arguments.join(", ")
+        );
         for setter in setters {
             text.push_str(&setter.text);
             needs.extend(setter.needs.iter().cloned());
@@ -267,8 +272,8 @@ impl Calls<'_> {
             .count();
         match (siblings, label) {
             (1, label) => label.to_owned(),
-            (_, "minimal") => plain(&self.command.method),
-            (_, label) => join(&plain(&self.command.method), label),
+            (_, "minimal") => self.command.method.clone(),
+            (_, label) => join(&self.command.method, label),
         }
     }
 
@@ -295,8 +300,8 @@ impl Calls<'_> {
         let needs = Need::of(option.note.since.as_ref(), option.note.provider);
         match &option.kind {
             OptKind::Flag { setter } => vec![Sample {
-                label: plain(setter),
-                text: format!(".{setter}()"),
+                label: setter.clone(),
+                text: format!(".{}()", ident(setter)),
                 needs,
                 two: false,
             }],
@@ -306,9 +311,9 @@ impl Calls<'_> {
                 by_token,
             } => {
                 let mut all = self.setter(setter, parameters, &needs);
-                for (name, _, _) in by_token {
+                for token in by_token {
                     let rest = parameters.get(1..).unwrap_or_default();
-                    all.extend(self.setter(name, rest, &needs));
+                    all.extend(self.setter(&token.setter, rest, &needs));
                 }
                 all
             }
@@ -346,7 +351,7 @@ impl Calls<'_> {
     }
 
     fn setter(&self, name: &str, parameters: &[Parameter], needs: &[Need]) -> Vec<Sample> {
-        let word = plain(name);
+        let word = name.to_owned();
         let parts: Vec<_> = parameters
             .iter()
             .map(|parameter| self.parameter(parameter, &word))
@@ -355,7 +360,7 @@ impl Calls<'_> {
             .into_iter()
             .map(|way| Sample {
                 label: join(&word, &way.label),
-                text: format!(".{name}({})", way.arguments.join(", ")),
+                text: format!(".{}({})", ident(name), way.arguments.join(", ")),
                 needs: needs.iter().cloned().chain(way.needs).collect(),
                 two: way.two,
             })
@@ -363,7 +368,7 @@ impl Calls<'_> {
     }
 
     fn parameter(&self, parameter: &Parameter, within: &str) -> Vec<Sample> {
-        self.samples(&parameter.ty, &join(within, &plain(&parameter.name)), 0)
+        self.samples(&parameter.ty, &join(within, &parameter.name), 0)
     }
 
     /// Expressions for a value, the plainest first; `nth` tells values of one list apart.
@@ -443,7 +448,7 @@ impl Calls<'_> {
         let mut all = Vec::new();
         for variant in &item.variants {
             let needs = Need::of(variant.note.since.as_ref(), variant.note.provider);
-            let word = plain(&variant.constructor);
+            let word = variant.constructor.clone();
             if variant.fields.is_empty() {
                 all.push(Sample {
                     label: join(path, &word),
@@ -457,7 +462,7 @@ impl Calls<'_> {
             let parts: Vec<_> = variant
                 .fields
                 .iter()
-                .map(|(field, ty)| self.samples(ty, &join(&within, &plain(field)), nth))
+                .map(|(field, ty)| self.samples(ty, &join(&within, field), nth))
                 .collect();
             for way in varied(&parts) {
                 let label = if way.label.is_empty() {
@@ -469,7 +474,7 @@ impl Calls<'_> {
                     label: label.clone(),
                     text: format!(
                         "{home}::{name}::{}({})",
-                        variant.constructor,
+                        ident(&variant.constructor),
                         way.arguments.join(", ")
                     ),
                     needs: needs.iter().cloned().chain(way.needs).collect(),
@@ -487,7 +492,7 @@ impl Calls<'_> {
         let parts: Vec<_> = item
             .required
             .iter()
-            .map(|(field, ty)| self.samples(ty, &join(path, &plain(field)), nth))
+            .map(|(field, ty)| self.samples(ty, &join(path, field), nth))
             .collect();
         let mut all: Vec<_> = varied(&parts)
             .into_iter()
@@ -503,13 +508,13 @@ impl Calls<'_> {
         };
         let mut every = base.clone();
         for (option, ty, _) in &item.optional {
-            let within = join(path, &plain(option));
+            let within = join(path, option);
             let ways = match ty {
                 None => vec![Sample::plain("")],
                 Some(ty) => self.samples(ty, &within, nth),
             };
             for (at, way) in ways.iter().enumerate() {
-                let setter = format!(".{option}({})", way.text);
+                let setter = format!(".{}({})", ident(option), way.text);
                 if at == 0 {
                     every.text.push_str(&setter);
                     every.needs.extend(way.needs.iter().cloned());
@@ -590,10 +595,6 @@ fn varied(parts: &[Vec<Sample>]) -> Vec<Combination> {
 /// `to.text("key", "string:1")`
 fn text(path: &str, value: String) -> String {
     format!("to.text({path:?}, {value:?})")
-}
-
-fn plain(name: &str) -> String {
-    name.trim_start_matches("r#").to_owned()
 }
 
 fn join(one: &str, other: &str) -> String {

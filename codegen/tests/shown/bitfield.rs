@@ -17,11 +17,7 @@ pub struct Bitfield<'a, X = Detached> {
 
 impl<'a, X> Bitfield<'a, X> {
     fn new(via: X, key: Arg<'a>) -> Self {
-        Self {
-            via,
-            key,
-            operation: None,
-        }
+        Self { via, key, operation: None }
     }
 }
 
@@ -29,7 +25,10 @@ impl<'a, X> Bitfield<'a, X> {
     /// `<GET encoding offset | SET encoding offset value | INCRBY encoding offset increment |
     /// OVERFLOW <WRAP | SAT | FAIL>> [<GET encoding offset | SET encoding offset value | INCRBY
     /// encoding offset increment | OVERFLOW <WRAP | SAT | FAIL>> ...]`
-    pub fn operation<M>(mut self, operation: impl IntoList<BitfieldOperation<'a>, M>) -> Self {
+    pub fn operation<M>(
+        mut self,
+        operation: impl IntoList<BitfieldOperation<'a>, M>,
+    ) -> Self {
         self.operation = operation.into_list().after(self.operation.take());
         self
     }
@@ -162,21 +161,13 @@ impl<'a> BitfieldOperation<'a> {
                 encoding.write(to);
                 offset.write(to);
             }
-            Self::Set {
-                encoding,
-                offset,
-                value,
-            } => {
+            Self::Set { encoding, offset, value } => {
                 to.word(b"SET");
                 encoding.write(to);
                 offset.write(to);
                 value.write(to);
             }
-            Self::Incrby {
-                encoding,
-                offset,
-                increment,
-            } => {
+            Self::Incrby { encoding, offset, increment } => {
                 to.word(b"INCRBY");
                 encoding.write(to);
                 offset.write(to);
@@ -217,23 +208,33 @@ impl BitfieldOverflow {
 
 impl Item for BitfieldOverflow {}
 
-/// `BITFIELD key [<GET encoding offset | SET encoding offset value | INCRBY encoding offset
-/// increment | OVERFLOW <WRAP | SAT | FAIL>> [<GET encoding offset | SET encoding offset value |
-/// INCRBY encoding offset increment | OVERFLOW <WRAP | SAT | FAIL>> ...]]`
-///
-/// Reads, sets and increments integers of any bit width at given offsets of a string. See
-/// [`Bitfield`].
-fn bitfield<'a>(&self, key: impl Into<Arg<'a>>) -> Bitfield<'a, &Self> {
-    Bitfield::new(self, key.into())
+/// The bitmap commands as methods; every client has them.
+pub trait BitmapCommands: Commands {
+    /// `BITFIELD key [<GET encoding offset | SET encoding offset value | INCRBY encoding offset
+    /// increment | OVERFLOW <WRAP | SAT | FAIL>> [<GET encoding offset | SET encoding offset value
+    /// | INCRBY encoding offset increment | OVERFLOW <WRAP | SAT | FAIL>> ...]]`
+    ///
+    /// Reads, sets and increments integers of any bit width at given offsets of a string. See
+    /// [`Bitfield`].
+    fn bitfield<'a>(&self, key: impl Into<Arg<'a>>) -> Bitfield<'a, &Self> {
+        Bitfield::new(self, key.into())
+    }
 }
 
-/// `BITFIELD key [<GET encoding offset | SET encoding offset value | INCRBY encoding offset
-/// increment | OVERFLOW <WRAP | SAT | FAIL>> [<GET encoding offset | SET encoding offset value |
-/// INCRBY encoding offset increment | OVERFLOW <WRAP | SAT | FAIL>> ...]]`
-///
-/// Reads, sets and increments integers of any bit width at given offsets of a string. See
-/// [`Bitfield`].
-pub fn bitfield<'a>(key: impl Into<Arg<'a>>) -> Bitfield<'a> {
-    Bitfield::new(Detached, key.into())
-}
+impl<T: Commands + ?Sized> BitmapCommands for T {}
 
+/// The bitmap commands as values that belong to no client yet.
+pub mod cmd {
+    use super::*;
+    use crate::command::{Arg, Detached};
+
+    /// `BITFIELD key [<GET encoding offset | SET encoding offset value | INCRBY encoding offset
+    /// increment | OVERFLOW <WRAP | SAT | FAIL>> [<GET encoding offset | SET encoding offset value
+    /// | INCRBY encoding offset increment | OVERFLOW <WRAP | SAT | FAIL>> ...]]`
+    ///
+    /// Reads, sets and increments integers of any bit width at given offsets of a string. See
+    /// [`Bitfield`].
+    pub fn bitfield<'a>(key: impl Into<Arg<'a>>) -> Bitfield<'a> {
+        Bitfield::new(Detached, key.into())
+    }
+}

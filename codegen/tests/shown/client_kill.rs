@@ -476,70 +476,86 @@ impl<'a> ClientKillFilter<'a> {
         match self {
             Self::Id(..) => needs.add("ID client-id", Some("2.8.12"), None),
             Self::Type(..) => {
-                needs.add(
-                    "TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>",
-                    Some("2.8.12"),
-                    None,
-                );
+                needs
+                    .add(
+                        "TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>",
+                        Some("2.8.12"),
+                        None,
+                    )
             }
             Self::Laddr(..) => needs.add("LADDR laddr", Some("6.2.0"), None),
             Self::Maxage(..) => needs.add("MAXAGE maxage", Some("7.4.0"), None),
-            Self::Name(..) => needs.add("NAME name", Some("9.0.0"), Some(Provider::Valkey)),
-            Self::Idle(..) => needs.add("IDLE idle", Some("9.0.0"), Some(Provider::Valkey)),
-            Self::Flags(..) => needs.add("FLAGS flags", Some("9.0.0"), Some(Provider::Valkey)),
-            Self::LibName(..) => {
-                needs.add("LIB-NAME lib-name", Some("9.0.0"), Some(Provider::Valkey));
+            Self::Name(..) => {
+                needs.add("NAME name", Some("9.0.0"), Some(Provider::Valkey))
             }
-            Self::LibVer(..) => needs.add("LIB-VER lib-ver", Some("9.0.0"), Some(Provider::Valkey)),
+            Self::Idle(..) => {
+                needs.add("IDLE idle", Some("9.0.0"), Some(Provider::Valkey))
+            }
+            Self::Flags(..) => {
+                needs.add("FLAGS flags", Some("9.0.0"), Some(Provider::Valkey))
+            }
+            Self::LibName(..) => {
+                needs.add("LIB-NAME lib-name", Some("9.0.0"), Some(Provider::Valkey))
+            }
+            Self::LibVer(..) => {
+                needs.add("LIB-VER lib-ver", Some("9.0.0"), Some(Provider::Valkey))
+            }
             Self::Db(..) => needs.add("DB db", Some("9.0.0"), Some(Provider::Valkey)),
-            Self::Capa(..) => needs.add("CAPA capa", Some("9.0.0"), Some(Provider::Valkey)),
+            Self::Capa(..) => {
+                needs.add("CAPA capa", Some("9.0.0"), Some(Provider::Valkey))
+            }
             Self::Ip(..) => needs.add("IP ip", Some("9.0.0"), Some(Provider::Valkey)),
-            Self::NotType(..) => needs.add("not_type", Some("9.0.0"), Some(Provider::Valkey)),
+            Self::NotType(..) => {
+                needs.add("not_type", Some("9.0.0"), Some(Provider::Valkey))
+            }
             Self::NotId(..) => {
-                needs.add(
-                    "NOT-ID not-client-id [not-client-id ...]",
-                    Some("9.0.0"),
-                    Some(Provider::Valkey),
-                );
+                needs
+                    .add(
+                        "NOT-ID not-client-id [not-client-id ...]",
+                        Some("9.0.0"),
+                        Some(Provider::Valkey),
+                    )
             }
             Self::NotUser(..) => {
-                needs.add(
-                    "NOT-USER not-username",
-                    Some("9.0.0"),
-                    Some(Provider::Valkey),
-                );
+                needs.add("NOT-USER not-username", Some("9.0.0"), Some(Provider::Valkey))
             }
             Self::NotAddr(..) => {
-                needs.add("NOT-ADDR not-addr", Some("9.0.0"), Some(Provider::Valkey));
+                needs.add("NOT-ADDR not-addr", Some("9.0.0"), Some(Provider::Valkey))
             }
             Self::NotLaddr(..) => {
-                needs.add("NOT-LADDR not-laddr", Some("9.0.0"), Some(Provider::Valkey));
+                needs.add("NOT-LADDR not-laddr", Some("9.0.0"), Some(Provider::Valkey))
             }
             Self::NotName(..) => {
-                needs.add("NOT-NAME not-name", Some("9.0.0"), Some(Provider::Valkey));
+                needs.add("NOT-NAME not-name", Some("9.0.0"), Some(Provider::Valkey))
             }
             Self::NotFlags(..) => {
-                needs.add("NOT-FLAGS not-flags", Some("9.0.0"), Some(Provider::Valkey));
+                needs.add("NOT-FLAGS not-flags", Some("9.0.0"), Some(Provider::Valkey))
             }
             Self::NotLibName(..) => {
-                needs.add(
-                    "NOT-LIB-NAME not-lib-name",
-                    Some("9.0.0"),
-                    Some(Provider::Valkey),
-                );
+                needs
+                    .add(
+                        "NOT-LIB-NAME not-lib-name",
+                        Some("9.0.0"),
+                        Some(Provider::Valkey),
+                    )
             }
             Self::NotLibVer(..) => {
-                needs.add(
-                    "NOT-LIB-VER not-lib-ver",
-                    Some("9.0.0"),
-                    Some(Provider::Valkey),
-                );
+                needs
+                    .add(
+                        "NOT-LIB-VER not-lib-ver",
+                        Some("9.0.0"),
+                        Some(Provider::Valkey),
+                    )
             }
-            Self::NotDb(..) => needs.add("NOT-DB not-db", Some("9.0.0"), Some(Provider::Valkey)),
+            Self::NotDb(..) => {
+                needs.add("NOT-DB not-db", Some("9.0.0"), Some(Provider::Valkey))
+            }
             Self::NotCapa(..) => {
-                needs.add("NOT-CAPA not-capa", Some("9.0.0"), Some(Provider::Valkey));
+                needs.add("NOT-CAPA not-capa", Some("9.0.0"), Some(Provider::Valkey))
             }
-            Self::NotIp(..) => needs.add("NOT-IP not-ip", Some("9.0.0"), Some(Provider::Valkey)),
+            Self::NotIp(..) => {
+                needs.add("NOT-IP not-ip", Some("9.0.0"), Some(Provider::Valkey))
+            }
             _ => {}
         }
         if let Self::Type(client_type) = self {
@@ -577,44 +593,58 @@ impl YesNo {
 
 impl Item for YesNo {}
 
-/// `CLIENT KILL <ID client-id | TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> | USER
-/// username | ADDR addr | LADDR laddr | SKIPME <YES | NO> | MAXAGE maxage | NAME name | IDLE idle |
-/// FLAGS flags | LIB-NAME lib-name | LIB-VER lib-ver | DB db | CAPA capa | IP ip | NOT-TYPE <NORMAL
-/// | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> | NOT-ID not-client-id [not-client-id ...] |
-/// NOT-USER not-username | NOT-ADDR not-addr | NOT-LADDR not-laddr | NOT-NAME not-name | NOT-FLAGS
-/// not-flags | NOT-LIB-NAME not-lib-name | NOT-LIB-VER not-lib-ver | NOT-DB not-db | NOT-CAPA
-/// not-capa | NOT-IP not-ip> [<ID client-id | TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA |
-/// PUBSUB> | USER username | ADDR addr | LADDR laddr | SKIPME <YES | NO> | MAXAGE maxage | NAME
-/// name | IDLE idle | FLAGS flags | LIB-NAME lib-name | LIB-VER lib-ver | DB db | CAPA capa | IP ip
-/// | NOT-TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> | NOT-ID not-client-id
-/// [not-client-id ...] | NOT-USER not-username | NOT-ADDR not-addr | NOT-LADDR not-laddr | NOT-NAME
-/// not-name | NOT-FLAGS not-flags | NOT-LIB-NAME not-lib-name | NOT-LIB-VER not-lib-ver | NOT-DB
-/// not-db | NOT-CAPA not-capa | NOT-IP not-ip> ...]`
-///
-/// Closes the client connections that match an address or a set of filters. See [`ClientKill`].
-fn client_kill<'a, M>(
-    &self,
-    filter: impl IntoList<ClientKillFilter<'a>, M>,
-) -> ClientKill<'a, &Self> {
-    ClientKill::new(self, filter.into_list())
+/// The connection commands as methods; every client has them.
+pub trait ConnectionCommands: Commands {
+    /// `CLIENT KILL <ID client-id | TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> |
+    /// USER username | ADDR addr | LADDR laddr | SKIPME <YES | NO> | MAXAGE maxage | NAME name |
+    /// IDLE idle | FLAGS flags | LIB-NAME lib-name | LIB-VER lib-ver | DB db | CAPA capa | IP ip |
+    /// NOT-TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> | NOT-ID not-client-id
+    /// [not-client-id ...] | NOT-USER not-username | NOT-ADDR not-addr | NOT-LADDR not-laddr |
+    /// NOT-NAME not-name | NOT-FLAGS not-flags | NOT-LIB-NAME not-lib-name | NOT-LIB-VER
+    /// not-lib-ver | NOT-DB not-db | NOT-CAPA not-capa | NOT-IP not-ip> [<ID client-id | TYPE
+    /// <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> | USER username | ADDR addr | LADDR
+    /// laddr | SKIPME <YES | NO> | MAXAGE maxage | NAME name | IDLE idle | FLAGS flags | LIB-NAME
+    /// lib-name | LIB-VER lib-ver | DB db | CAPA capa | IP ip | NOT-TYPE <NORMAL | MASTER | PRIMARY
+    /// | SLAVE | REPLICA | PUBSUB> | NOT-ID not-client-id [not-client-id ...] | NOT-USER
+    /// not-username | NOT-ADDR not-addr | NOT-LADDR not-laddr | NOT-NAME not-name | NOT-FLAGS
+    /// not-flags | NOT-LIB-NAME not-lib-name | NOT-LIB-VER not-lib-ver | NOT-DB not-db | NOT-CAPA
+    /// not-capa | NOT-IP not-ip> ...]`
+    ///
+    /// Closes the client connections that match an address or a set of filters. See [`ClientKill`].
+    fn client_kill<'a, M>(
+        &self,
+        filter: impl IntoList<ClientKillFilter<'a>, M>,
+    ) -> ClientKill<'a, &Self> {
+        ClientKill::new(self, filter.into_list())
+    }
 }
 
-/// `CLIENT KILL <ID client-id | TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> | USER
-/// username | ADDR addr | LADDR laddr | SKIPME <YES | NO> | MAXAGE maxage | NAME name | IDLE idle |
-/// FLAGS flags | LIB-NAME lib-name | LIB-VER lib-ver | DB db | CAPA capa | IP ip | NOT-TYPE <NORMAL
-/// | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> | NOT-ID not-client-id [not-client-id ...] |
-/// NOT-USER not-username | NOT-ADDR not-addr | NOT-LADDR not-laddr | NOT-NAME not-name | NOT-FLAGS
-/// not-flags | NOT-LIB-NAME not-lib-name | NOT-LIB-VER not-lib-ver | NOT-DB not-db | NOT-CAPA
-/// not-capa | NOT-IP not-ip> [<ID client-id | TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA |
-/// PUBSUB> | USER username | ADDR addr | LADDR laddr | SKIPME <YES | NO> | MAXAGE maxage | NAME
-/// name | IDLE idle | FLAGS flags | LIB-NAME lib-name | LIB-VER lib-ver | DB db | CAPA capa | IP ip
-/// | NOT-TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> | NOT-ID not-client-id
-/// [not-client-id ...] | NOT-USER not-username | NOT-ADDR not-addr | NOT-LADDR not-laddr | NOT-NAME
-/// not-name | NOT-FLAGS not-flags | NOT-LIB-NAME not-lib-name | NOT-LIB-VER not-lib-ver | NOT-DB
-/// not-db | NOT-CAPA not-capa | NOT-IP not-ip> ...]`
-///
-/// Closes the client connections that match an address or a set of filters. See [`ClientKill`].
-pub fn client_kill<'a, M>(filter: impl IntoList<ClientKillFilter<'a>, M>) -> ClientKill<'a> {
-    ClientKill::new(Detached, filter.into_list())
-}
+impl<T: Commands + ?Sized> ConnectionCommands for T {}
 
+/// The connection commands as values that belong to no client yet.
+pub mod cmd {
+    use super::*;
+    use crate::command::{Detached, IntoList};
+
+    /// `CLIENT KILL <ID client-id | TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> |
+    /// USER username | ADDR addr | LADDR laddr | SKIPME <YES | NO> | MAXAGE maxage | NAME name |
+    /// IDLE idle | FLAGS flags | LIB-NAME lib-name | LIB-VER lib-ver | DB db | CAPA capa | IP ip |
+    /// NOT-TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> | NOT-ID not-client-id
+    /// [not-client-id ...] | NOT-USER not-username | NOT-ADDR not-addr | NOT-LADDR not-laddr |
+    /// NOT-NAME not-name | NOT-FLAGS not-flags | NOT-LIB-NAME not-lib-name | NOT-LIB-VER
+    /// not-lib-ver | NOT-DB not-db | NOT-CAPA not-capa | NOT-IP not-ip> [<ID client-id | TYPE
+    /// <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> | USER username | ADDR addr | LADDR
+    /// laddr | SKIPME <YES | NO> | MAXAGE maxage | NAME name | IDLE idle | FLAGS flags | LIB-NAME
+    /// lib-name | LIB-VER lib-ver | DB db | CAPA capa | IP ip | NOT-TYPE <NORMAL | MASTER | PRIMARY
+    /// | SLAVE | REPLICA | PUBSUB> | NOT-ID not-client-id [not-client-id ...] | NOT-USER
+    /// not-username | NOT-ADDR not-addr | NOT-LADDR not-laddr | NOT-NAME not-name | NOT-FLAGS
+    /// not-flags | NOT-LIB-NAME not-lib-name | NOT-LIB-VER not-lib-ver | NOT-DB not-db | NOT-CAPA
+    /// not-capa | NOT-IP not-ip> ...]`
+    ///
+    /// Closes the client connections that match an address or a set of filters. See [`ClientKill`].
+    pub fn client_kill<'a, M>(
+        filter: impl IntoList<ClientKillFilter<'a>, M>,
+    ) -> ClientKill<'a> {
+        ClientKill::new(Detached, filter.into_list())
+    }
+}

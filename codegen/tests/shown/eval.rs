@@ -90,17 +90,27 @@ impl<X: Via> fmt::Debug for Eval<'_, X> {
     }
 }
 
-/// `EVAL script numkeys [key [key ...]] [arg [arg ...]]`
-///
-/// Runs a Lua script, sent as source, with the given keys and arguments. See [`Eval`].
-fn eval<'a>(&self, script: impl Into<Arg<'a>>) -> Eval<'a, &Self> {
-    Eval::new(self, script.into())
+/// The scripting commands as methods; every client has them.
+pub trait ScriptingCommands: Commands {
+    /// `EVAL script numkeys [key [key ...]] [arg [arg ...]]`
+    ///
+    /// Runs a Lua script, sent as source, with the given keys and arguments. See [`Eval`].
+    fn eval<'a>(&self, script: impl Into<Arg<'a>>) -> Eval<'a, &Self> {
+        Eval::new(self, script.into())
+    }
 }
 
-/// `EVAL script numkeys [key [key ...]] [arg [arg ...]]`
-///
-/// Runs a Lua script, sent as source, with the given keys and arguments. See [`Eval`].
-pub fn eval<'a>(script: impl Into<Arg<'a>>) -> Eval<'a> {
-    Eval::new(Detached, script.into())
-}
+impl<T: Commands + ?Sized> ScriptingCommands for T {}
 
+/// The scripting commands as values that belong to no client yet.
+pub mod cmd {
+    use super::*;
+    use crate::command::{Arg, Detached};
+
+    /// `EVAL script numkeys [key [key ...]] [arg [arg ...]]`
+    ///
+    /// Runs a Lua script, sent as source, with the given keys and arguments. See [`Eval`].
+    pub fn eval<'a>(script: impl Into<Arg<'a>>) -> Eval<'a> {
+        Eval::new(Detached, script.into())
+    }
+}

@@ -77,7 +77,10 @@ impl<'a, X, B, C, D, E> Geosearch<'a, X, (Open, B, C, D, E)> {
     }
 
     /// `<ASC | DESC>`, chosen at run time; `None` leaves it out.
-    pub fn order(self, order: impl Into<Option<Order>>) -> Geosearch<'a, X, (Given, B, C, D, E)> {
+    pub fn order(
+        self,
+        order: impl Into<Option<Order>>,
+    ) -> Geosearch<'a, X, (Given, B, C, D, E)> {
         let mut next = self.enter();
         next.order = order.into();
         next
@@ -302,10 +305,7 @@ impl<'a> GeoOrigin<'a> {
                 to.word(b"FROMMEMBER");
                 member.write(to);
             }
-            Self::Fromlonlat {
-                longitude,
-                latitude,
-            } => {
+            Self::Fromlonlat { longitude, latitude } => {
                 to.word(b"FROMLONLAT");
                 longitude.write(to);
                 latitude.write(to);
@@ -368,11 +368,7 @@ impl GeoShape {
                 radius.write(to);
                 unit.write_words(to);
             }
-            Self::Bybox {
-                width,
-                height,
-                unit,
-            } => {
+            Self::Bybox { width, height, unit } => {
                 to.word(b"BYBOX");
                 width.write(to);
                 height.write(to);
@@ -408,32 +404,42 @@ impl Order {
 
 impl Item for Order {}
 
-/// `GEOSEARCH key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT
-/// | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD]
-/// [WITHDIST] [WITHHASH]`
-///
-/// Returns the members of a geospatial index that lie within a radius, rectangle or other area. See
-/// [`Geosearch`].
-fn geosearch<'a>(
-    &self,
-    key: impl Into<Arg<'a>>,
-    from: impl Into<GeoOrigin<'a>>,
-    by: impl Into<GeoShape>,
-) -> Geosearch<'a, &Self> {
-    Geosearch::new(self, key.into(), from.into(), by.into())
+/// The geo commands as methods; every client has them.
+pub trait GeoCommands: Commands {
+    /// `GEOSEARCH key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM
+    /// | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]]
+    /// [WITHCOORD] [WITHDIST] [WITHHASH]`
+    ///
+    /// Returns the members of a geospatial index that lie within a radius, rectangle or other area.
+    /// See [`Geosearch`].
+    fn geosearch<'a>(
+        &self,
+        key: impl Into<Arg<'a>>,
+        from: impl Into<GeoOrigin<'a>>,
+        by: impl Into<GeoShape>,
+    ) -> Geosearch<'a, &Self> {
+        Geosearch::new(self, key.into(), from.into(), by.into())
+    }
 }
 
-/// `GEOSEARCH key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT
-/// | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD]
-/// [WITHDIST] [WITHHASH]`
-///
-/// Returns the members of a geospatial index that lie within a radius, rectangle or other area. See
-/// [`Geosearch`].
-pub fn geosearch<'a>(
-    key: impl Into<Arg<'a>>,
-    from: impl Into<GeoOrigin<'a>>,
-    by: impl Into<GeoShape>,
-) -> Geosearch<'a> {
-    Geosearch::new(Detached, key.into(), from.into(), by.into())
-}
+impl<T: Commands + ?Sized> GeoCommands for T {}
 
+/// The geo commands as values that belong to no client yet.
+pub mod cmd {
+    use super::*;
+    use crate::command::{Arg, Detached};
+
+    /// `GEOSEARCH key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM
+    /// | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]]
+    /// [WITHCOORD] [WITHDIST] [WITHHASH]`
+    ///
+    /// Returns the members of a geospatial index that lie within a radius, rectangle or other area.
+    /// See [`Geosearch`].
+    pub fn geosearch<'a>(
+        key: impl Into<Arg<'a>>,
+        from: impl Into<GeoOrigin<'a>>,
+        by: impl Into<GeoShape>,
+    ) -> Geosearch<'a> {
+        Geosearch::new(Detached, key.into(), from.into(), by.into())
+    }
+}

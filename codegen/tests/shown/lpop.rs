@@ -125,17 +125,27 @@ impl<X: Via, S: LpopReply> fmt::Debug for Lpop<'_, X, S> {
     }
 }
 
-/// `LPOP key [count]`
-///
-/// Removes and returns one or more elements from the head of a list. See [`Lpop`].
-fn lpop<'a>(&self, key: impl Into<Arg<'a>>) -> Lpop<'a, &Self> {
-    Lpop::new(self, key.into())
+/// The list commands as methods; every client has them.
+pub trait ListCommands: Commands {
+    /// `LPOP key [count]`
+    ///
+    /// Removes and returns one or more elements from the head of a list. See [`Lpop`].
+    fn lpop<'a>(&self, key: impl Into<Arg<'a>>) -> Lpop<'a, &Self> {
+        Lpop::new(self, key.into())
+    }
 }
 
-/// `LPOP key [count]`
-///
-/// Removes and returns one or more elements from the head of a list. See [`Lpop`].
-pub fn lpop<'a>(key: impl Into<Arg<'a>>) -> Lpop<'a> {
-    Lpop::new(Detached, key.into())
-}
+impl<T: Commands + ?Sized> ListCommands for T {}
 
+/// The list commands as values that belong to no client yet.
+pub mod cmd {
+    use super::*;
+    use crate::command::{Arg, Detached};
+
+    /// `LPOP key [count]`
+    ///
+    /// Removes and returns one or more elements from the head of a list. See [`Lpop`].
+    pub fn lpop<'a>(key: impl Into<Arg<'a>>) -> Lpop<'a> {
+        Lpop::new(Detached, key.into())
+    }
+}

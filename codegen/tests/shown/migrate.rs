@@ -163,9 +163,11 @@ impl<X: Via, S> command::Command for Migrate<'_, X, S> {
             needs.add("REPLACE", Some("3.0.0"), None);
         }
         match &self.authentication {
-            Some(MigrateAuthentication::Auth(..)) => needs.add("AUTH auth", Some("4.0.7"), None),
+            Some(MigrateAuthentication::Auth(..)) => {
+                needs.add("AUTH auth", Some("4.0.7"), None)
+            }
             Some(MigrateAuthentication::Auth2 { .. }) => {
-                needs.add("AUTH2 username password", Some("6.0.0"), None);
+                needs.add("AUTH2 username password", Some("6.0.0"), None)
             }
             _ => {}
         }
@@ -237,46 +239,56 @@ impl<'a> MigrateAuthentication<'a> {
 
 impl Item for MigrateAuthentication<'_> {}
 
-/// `MIGRATE host port "" destination-db timeout [COPY] [REPLACE] [AUTH auth | AUTH2 username
-/// password] KEYS keys [keys ...]`
-///
-/// Moves keys to another server, or copies them there, each atomically. See [`Migrate`].
-fn migrate<'a, M>(
-    &self,
-    host: impl Into<Arg<'a>>,
-    port: impl Integer,
-    destination_db: impl Integer,
-    timeout: impl Milliseconds,
-    keys: impl IntoList<Arg<'a>, M>,
-) -> Migrate<'a, &Self> {
-    Migrate::new(
-        self,
-        host.into(),
-        port.into_arg(),
-        destination_db.into_arg(),
-        timeout.into_arg(),
-        keys.into_list(),
-    )
+/// The generic commands as methods; every client has them.
+pub trait GenericCommands: Commands {
+    /// `MIGRATE host port "" destination-db timeout [COPY] [REPLACE] [AUTH auth | AUTH2 username
+    /// password] KEYS keys [keys ...]`
+    ///
+    /// Moves keys to another server, or copies them there, each atomically. See [`Migrate`].
+    fn migrate<'a, M>(
+        &self,
+        host: impl Into<Arg<'a>>,
+        port: impl Integer,
+        destination_db: impl Integer,
+        timeout: impl Milliseconds,
+        keys: impl IntoList<Arg<'a>, M>,
+    ) -> Migrate<'a, &Self> {
+        Migrate::new(
+            self,
+            host.into(),
+            port.into_arg(),
+            destination_db.into_arg(),
+            timeout.into_arg(),
+            keys.into_list(),
+        )
+    }
 }
 
-/// `MIGRATE host port "" destination-db timeout [COPY] [REPLACE] [AUTH auth | AUTH2 username
-/// password] KEYS keys [keys ...]`
-///
-/// Moves keys to another server, or copies them there, each atomically. See [`Migrate`].
-pub fn migrate<'a, M>(
-    host: impl Into<Arg<'a>>,
-    port: impl Integer,
-    destination_db: impl Integer,
-    timeout: impl Milliseconds,
-    keys: impl IntoList<Arg<'a>, M>,
-) -> Migrate<'a> {
-    Migrate::new(
-        Detached,
-        host.into(),
-        port.into_arg(),
-        destination_db.into_arg(),
-        timeout.into_arg(),
-        keys.into_list(),
-    )
-}
+impl<T: Commands + ?Sized> GenericCommands for T {}
 
+/// The generic commands as values that belong to no client yet.
+pub mod cmd {
+    use super::*;
+    use crate::command::{Arg, Detached, Integer, IntoList, Milliseconds};
+
+    /// `MIGRATE host port "" destination-db timeout [COPY] [REPLACE] [AUTH auth | AUTH2 username
+    /// password] KEYS keys [keys ...]`
+    ///
+    /// Moves keys to another server, or copies them there, each atomically. See [`Migrate`].
+    pub fn migrate<'a, M>(
+        host: impl Into<Arg<'a>>,
+        port: impl Integer,
+        destination_db: impl Integer,
+        timeout: impl Milliseconds,
+        keys: impl IntoList<Arg<'a>, M>,
+    ) -> Migrate<'a> {
+        Migrate::new(
+            Detached,
+            host.into(),
+            port.into_arg(),
+            destination_db.into_arg(),
+            timeout.into_arg(),
+            keys.into_list(),
+        )
+    }
+}

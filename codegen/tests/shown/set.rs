@@ -142,7 +142,10 @@ impl<'a, X, A, C> Set<'a, X, (A, Open, C)> {
     }
 
     /// `PXAT unix-time-milliseconds`, since 6.2.0
-    pub fn pxat(self, unix_time_milliseconds: impl UnixMilliseconds) -> Set<'a, X, (A, Given, C)> {
+    pub fn pxat(
+        self,
+        unix_time_milliseconds: impl UnixMilliseconds,
+    ) -> Set<'a, X, (A, Given, C)> {
         let mut next = self.enter();
         next.expiration = Some(SetExpiration::Pxat(unix_time_milliseconds.into_arg()));
         next
@@ -249,15 +252,17 @@ impl<X: Via, S: SetReply> command::Command for Set<'_, X, S> {
             needs.add("condition", Some("2.6.12"), None);
         }
         match &self.condition {
-            Some(SetCondition::Ifeq(..)) => needs.add("IFEQ ifeq-value", Some("8.4.0"), None),
+            Some(SetCondition::Ifeq(..)) => {
+                needs.add("IFEQ ifeq-value", Some("8.4.0"), None)
+            }
             Some(SetCondition::Ifne(..)) => {
-                needs.add("IFNE ifne-value", Some("8.4.0"), Some(Provider::Redis));
+                needs.add("IFNE ifne-value", Some("8.4.0"), Some(Provider::Redis))
             }
             Some(SetCondition::Ifdeq(..)) => {
-                needs.add("IFDEQ ifdeq-digest", Some("8.4.0"), Some(Provider::Redis));
+                needs.add("IFDEQ ifdeq-digest", Some("8.4.0"), Some(Provider::Redis))
             }
             Some(SetCondition::Ifdne(..)) => {
-                needs.add("IFDNE ifdne-digest", Some("8.4.0"), Some(Provider::Redis));
+                needs.add("IFDNE ifdne-digest", Some("8.4.0"), Some(Provider::Redis))
             }
             _ => {}
         }
@@ -266,12 +271,14 @@ impl<X: Via, S: SetReply> command::Command for Set<'_, X, S> {
         }
         match &self.expiration {
             Some(SetExpiration::Ex(..)) => needs.add("EX seconds", Some("2.6.12"), None),
-            Some(SetExpiration::Px(..)) => needs.add("PX milliseconds", Some("2.6.12"), None),
+            Some(SetExpiration::Px(..)) => {
+                needs.add("PX milliseconds", Some("2.6.12"), None)
+            }
             Some(SetExpiration::Exat(..)) => {
-                needs.add("EXAT unix-time-seconds", Some("6.2.0"), None);
+                needs.add("EXAT unix-time-seconds", Some("6.2.0"), None)
             }
             Some(SetExpiration::Pxat(..)) => {
-                needs.add("PXAT unix-time-milliseconds", Some("6.2.0"), None);
+                needs.add("PXAT unix-time-milliseconds", Some("6.2.0"), None)
             }
             Some(SetExpiration::Keepttl) => needs.add("KEEPTTL", Some("6.0.0"), None),
             _ => {}
@@ -432,23 +439,37 @@ impl SetExpiration {
 
 impl Item for SetExpiration {}
 
-/// `SET key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE
-/// ifdne-digest] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT
-/// unix-time-milliseconds | KEEPTTL]`
-///
-/// Sets a key to a string, with optional expiration, condition and return of the old value. See
-/// [`Set`].
-fn set<'a>(&self, key: impl Into<Arg<'a>>, value: impl Into<Arg<'a>>) -> Set<'a, &Self> {
-    Set::new(self, key.into(), value.into())
+/// The string commands as methods; every client has them.
+pub trait StringCommands: Commands {
+    /// `SET key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE
+    /// ifdne-digest] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT
+    /// unix-time-milliseconds | KEEPTTL]`
+    ///
+    /// Sets a key to a string, with optional expiration, condition and return of the old value. See
+    /// [`Set`].
+    fn set<'a>(
+        &self,
+        key: impl Into<Arg<'a>>,
+        value: impl Into<Arg<'a>>,
+    ) -> Set<'a, &Self> {
+        Set::new(self, key.into(), value.into())
+    }
 }
 
-/// `SET key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE
-/// ifdne-digest] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT
-/// unix-time-milliseconds | KEEPTTL]`
-///
-/// Sets a key to a string, with optional expiration, condition and return of the old value. See
-/// [`Set`].
-pub fn set<'a>(key: impl Into<Arg<'a>>, value: impl Into<Arg<'a>>) -> Set<'a> {
-    Set::new(Detached, key.into(), value.into())
-}
+impl<T: Commands + ?Sized> StringCommands for T {}
 
+/// The string commands as values that belong to no client yet.
+pub mod cmd {
+    use super::*;
+    use crate::command::{Arg, Detached};
+
+    /// `SET key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE
+    /// ifdne-digest] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT
+    /// unix-time-milliseconds | KEEPTTL]`
+    ///
+    /// Sets a key to a string, with optional expiration, condition and return of the old value. See
+    /// [`Set`].
+    pub fn set<'a>(key: impl Into<Arg<'a>>, value: impl Into<Arg<'a>>) -> Set<'a> {
+        Set::new(Detached, key.into(), value.into())
+    }
+}

@@ -394,7 +394,10 @@ impl<'a> TsMrangeAggregation<'a> {
     /// `AGGREGATION aggregators bucketDuration [BUCKETTIMESTAMP <mid | start | end | + | - | ~>]
     /// [EMPTY]`
     #[must_use]
-    pub fn new(aggregators: impl Into<Arg<'a>>, bucket_duration: impl Milliseconds) -> Self {
+    pub fn new(
+        aggregators: impl Into<Arg<'a>>,
+        bucket_duration: impl Milliseconds,
+    ) -> Self {
         Self {
             aggregators: aggregators.into(),
             bucket_duration: bucket_duration.into_arg(),
@@ -454,48 +457,58 @@ where
     }
 }
 
-/// `TS.MRANGE fromTimestamp toTimestamp [LATEST] [FILTER_BY_TS timestamp [timestamp ...]]
-/// [FILTER_BY_VALUE min max] [WITHLABELS | SELECTED_LABELS label [label ...]] [COUNT count] [[ALIGN
-/// alignment] AGGREGATION aggregators bucketDuration [BUCKETTIMESTAMP <mid | start | end | + | - |
-/// ~>] [EMPTY]] FILTER filterExpr [filterExpr ...] [GROUPBY label REDUCE <avg | sum | min | max |
-/// range | count | first | last | std.p | std.s | var.p | var.s | twa | countnan | countall>]
-/// [EXCLUDEEMPTY]`
-///
-/// Returns samples in a time range, oldest first, from all series whose labels match the filters.
-/// See [`TsMrange`].
-fn ts_mrange<'a, M>(
-    &self,
-    from_timestamp: impl Into<Arg<'a>>,
-    to_timestamp: impl Into<Arg<'a>>,
-    filter_expr: impl IntoList<Arg<'a>, M>,
-) -> TsMrange<'a, &Self> {
-    TsMrange::new(
-        self,
-        from_timestamp.into(),
-        to_timestamp.into(),
-        filter_expr.into_list(),
-    )
+/// The timeseries commands as methods; every client has them.
+pub trait TimeseriesCommands: Commands {
+    /// `TS.MRANGE fromTimestamp toTimestamp [LATEST] [FILTER_BY_TS timestamp [timestamp ...]]
+    /// [FILTER_BY_VALUE min max] [WITHLABELS | SELECTED_LABELS label [label ...]] [COUNT count]
+    /// [[ALIGN alignment] AGGREGATION aggregators bucketDuration [BUCKETTIMESTAMP <mid | start |
+    /// end | + | - | ~>] [EMPTY]] FILTER filterExpr [filterExpr ...] [GROUPBY label REDUCE <avg |
+    /// sum | min | max | range | count | first | last | std.p | std.s | var.p | var.s | twa |
+    /// countnan | countall>] [EXCLUDEEMPTY]`
+    ///
+    /// Returns samples in a time range, oldest first, from all series whose labels match the
+    /// filters. See [`TsMrange`].
+    fn ts_mrange<'a, M>(
+        &self,
+        from_timestamp: impl Into<Arg<'a>>,
+        to_timestamp: impl Into<Arg<'a>>,
+        filter_expr: impl IntoList<Arg<'a>, M>,
+    ) -> TsMrange<'a, &Self> {
+        TsMrange::new(
+            self,
+            from_timestamp.into(),
+            to_timestamp.into(),
+            filter_expr.into_list(),
+        )
+    }
 }
 
-/// `TS.MRANGE fromTimestamp toTimestamp [LATEST] [FILTER_BY_TS timestamp [timestamp ...]]
-/// [FILTER_BY_VALUE min max] [WITHLABELS | SELECTED_LABELS label [label ...]] [COUNT count] [[ALIGN
-/// alignment] AGGREGATION aggregators bucketDuration [BUCKETTIMESTAMP <mid | start | end | + | - |
-/// ~>] [EMPTY]] FILTER filterExpr [filterExpr ...] [GROUPBY label REDUCE <avg | sum | min | max |
-/// range | count | first | last | std.p | std.s | var.p | var.s | twa | countnan | countall>]
-/// [EXCLUDEEMPTY]`
-///
-/// Returns samples in a time range, oldest first, from all series whose labels match the filters.
-/// See [`TsMrange`].
-pub fn ts_mrange<'a, M>(
-    from_timestamp: impl Into<Arg<'a>>,
-    to_timestamp: impl Into<Arg<'a>>,
-    filter_expr: impl IntoList<Arg<'a>, M>,
-) -> TsMrange<'a> {
-    TsMrange::new(
-        Detached,
-        from_timestamp.into(),
-        to_timestamp.into(),
-        filter_expr.into_list(),
-    )
-}
+impl<T: Commands + ?Sized> TimeseriesCommands for T {}
 
+/// The timeseries commands as values that belong to no client yet.
+pub mod cmd {
+    use super::*;
+    use crate::command::{Arg, Detached, IntoList};
+
+    /// `TS.MRANGE fromTimestamp toTimestamp [LATEST] [FILTER_BY_TS timestamp [timestamp ...]]
+    /// [FILTER_BY_VALUE min max] [WITHLABELS | SELECTED_LABELS label [label ...]] [COUNT count]
+    /// [[ALIGN alignment] AGGREGATION aggregators bucketDuration [BUCKETTIMESTAMP <mid | start |
+    /// end | + | - | ~>] [EMPTY]] FILTER filterExpr [filterExpr ...] [GROUPBY label REDUCE <avg |
+    /// sum | min | max | range | count | first | last | std.p | std.s | var.p | var.s | twa |
+    /// countnan | countall>] [EXCLUDEEMPTY]`
+    ///
+    /// Returns samples in a time range, oldest first, from all series whose labels match the
+    /// filters. See [`TsMrange`].
+    pub fn ts_mrange<'a, M>(
+        from_timestamp: impl Into<Arg<'a>>,
+        to_timestamp: impl Into<Arg<'a>>,
+        filter_expr: impl IntoList<Arg<'a>, M>,
+    ) -> TsMrange<'a> {
+        TsMrange::new(
+            Detached,
+            from_timestamp.into(),
+            to_timestamp.into(),
+            filter_expr.into_list(),
+        )
+    }
+}

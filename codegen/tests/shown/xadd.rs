@@ -134,7 +134,10 @@ impl<'a, X, A, C, D, E> Xadd<'a, X, (A, Open, C, D, E)> {
     }
 
     /// `<IDMPAUTO pid | IDMP pid iid>`, chosen at run time; `None` leaves it out.
-    pub fn idmp(self, idmp: impl Into<Option<XaddIdmp<'a>>>) -> Xadd<'a, X, (A, Given, C, D, E)> {
+    pub fn idmp(
+        self,
+        idmp: impl Into<Option<XaddIdmp<'a>>>,
+    ) -> Xadd<'a, X, (A, Given, C, D, E)> {
         let mut next = self.enter();
         next.idmp = idmp.into();
         next
@@ -154,14 +157,20 @@ impl<'a, X, A, B, D, E> Xadd<'a, X, (A, B, Open, D, E)> {
     }
 
     /// `MAXLEN` of `<MAXLEN | MINID> [= | ~] threshold [LIMIT count]`
-    pub fn maxlen(self, threshold: impl Into<Arg<'a>>) -> Xadd<'a, X, (A, B, Given, D, E)> {
+    pub fn maxlen(
+        self,
+        threshold: impl Into<Arg<'a>>,
+    ) -> Xadd<'a, X, (A, B, Given, D, E)> {
         let mut next = self.enter();
         next.trim = Some((TrimStrategy::Maxlen, threshold.into()));
         next
     }
 
     /// `MINID` of `<MAXLEN | MINID> [= | ~] threshold [LIMIT count]`
-    pub fn minid(self, threshold: impl Into<Arg<'a>>) -> Xadd<'a, X, (A, B, Given, D, E)> {
+    pub fn minid(
+        self,
+        threshold: impl Into<Arg<'a>>,
+    ) -> Xadd<'a, X, (A, B, Given, D, E)> {
         let mut next = self.enter();
         next.trim = Some((TrimStrategy::Minid, threshold.into()));
         next
@@ -284,18 +293,16 @@ impl<X: Via, S: XaddReply> command::Command for Xadd<'_, X, S> {
             needs.add("NOMKSTREAM", Some("6.2.0"), None);
         }
         if self.condition.is_some() {
-            needs.add(
-                "<KEEPREF | DELREF | ACKED>",
-                Some("8.2.0"),
-                Some(Provider::Redis),
-            );
+            needs
+                .add("<KEEPREF | DELREF | ACKED>", Some("8.2.0"), Some(Provider::Redis));
         }
         if self.idmp.is_some() {
-            needs.add(
-                "<IDMPAUTO pid | IDMP pid iid>",
-                Some("8.6.0"),
-                Some(Provider::Redis),
-            );
+            needs
+                .add(
+                    "<IDMPAUTO pid | IDMP pid iid>",
+                    Some("8.6.0"),
+                    Some(Provider::Redis),
+                );
         }
         if let Some((trim, _)) = &self.trim {
             trim.needs(&mut needs);
@@ -535,30 +542,40 @@ where
     }
 }
 
-/// `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [IDMPAUTO pid | IDMP pid iid] [<MAXLEN |
-/// MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]`
-///
-/// Appends an entry to a stream, creating the key if absent, and returns its entry ID. See
-/// [`Xadd`].
-fn xadd<'a, M>(
-    &self,
-    key: impl Into<Arg<'a>>,
-    id_selector: impl Into<XaddIdSelector<'a>>,
-    data: impl IntoList<FieldValue<'a>, M>,
-) -> Xadd<'a, &Self> {
-    Xadd::new(self, key.into(), id_selector.into(), data.into_list())
+/// The stream commands as methods; every client has them.
+pub trait StreamCommands: Commands {
+    /// `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [IDMPAUTO pid | IDMP pid iid] [<MAXLEN |
+    /// MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]`
+    ///
+    /// Appends an entry to a stream, creating the key if absent, and returns its entry ID. See
+    /// [`Xadd`].
+    fn xadd<'a, M>(
+        &self,
+        key: impl Into<Arg<'a>>,
+        id_selector: impl Into<XaddIdSelector<'a>>,
+        data: impl IntoList<FieldValue<'a>, M>,
+    ) -> Xadd<'a, &Self> {
+        Xadd::new(self, key.into(), id_selector.into(), data.into_list())
+    }
 }
 
-/// `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [IDMPAUTO pid | IDMP pid iid] [<MAXLEN |
-/// MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]`
-///
-/// Appends an entry to a stream, creating the key if absent, and returns its entry ID. See
-/// [`Xadd`].
-pub fn xadd<'a, M>(
-    key: impl Into<Arg<'a>>,
-    id_selector: impl Into<XaddIdSelector<'a>>,
-    data: impl IntoList<FieldValue<'a>, M>,
-) -> Xadd<'a> {
-    Xadd::new(Detached, key.into(), id_selector.into(), data.into_list())
-}
+impl<T: Commands + ?Sized> StreamCommands for T {}
 
+/// The stream commands as values that belong to no client yet.
+pub mod cmd {
+    use super::*;
+    use crate::command::{Arg, Detached, IntoList};
+
+    /// `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [IDMPAUTO pid | IDMP pid iid] [<MAXLEN |
+    /// MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]`
+    ///
+    /// Appends an entry to a stream, creating the key if absent, and returns its entry ID. See
+    /// [`Xadd`].
+    pub fn xadd<'a, M>(
+        key: impl Into<Arg<'a>>,
+        id_selector: impl Into<XaddIdSelector<'a>>,
+        data: impl IntoList<FieldValue<'a>, M>,
+    ) -> Xadd<'a> {
+        Xadd::new(Detached, key.into(), id_selector.into(), data.into_list())
+    }
+}

@@ -182,21 +182,31 @@ where
     }
 }
 
-/// `XREAD [COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] [BLOCK milliseconds] STREAMS key [key
-/// ...] id [id ...]`
-///
-/// Returns the entries after a given entry ID from each of several streams, optionally waiting for
-/// some. See [`Xread`].
-fn xread<'a, M>(&self, key: impl IntoList<KeyId<'a>, M>) -> Xread<'a, &Self> {
-    Xread::new(self, key.into_list())
+/// The stream commands as methods; every client has them.
+pub trait StreamCommands: Commands {
+    /// `XREAD [COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] [BLOCK milliseconds] STREAMS key
+    /// [key ...] id [id ...]`
+    ///
+    /// Returns the entries after a given entry ID from each of several streams, optionally waiting
+    /// for some. See [`Xread`].
+    fn xread<'a, M>(&self, key: impl IntoList<KeyId<'a>, M>) -> Xread<'a, &Self> {
+        Xread::new(self, key.into_list())
+    }
 }
 
-/// `XREAD [COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] [BLOCK milliseconds] STREAMS key [key
-/// ...] id [id ...]`
-///
-/// Returns the entries after a given entry ID from each of several streams, optionally waiting for
-/// some. See [`Xread`].
-pub fn xread<'a, M>(key: impl IntoList<KeyId<'a>, M>) -> Xread<'a> {
-    Xread::new(Detached, key.into_list())
-}
+impl<T: Commands + ?Sized> StreamCommands for T {}
 
+/// The stream commands as values that belong to no client yet.
+pub mod cmd {
+    use super::*;
+    use crate::command::{Detached, IntoList};
+
+    /// `XREAD [COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] [BLOCK milliseconds] STREAMS key
+    /// [key ...] id [id ...]`
+    ///
+    /// Returns the entries after a given entry ID from each of several streams, optionally waiting
+    /// for some. See [`Xread`].
+    pub fn xread<'a, M>(key: impl IntoList<KeyId<'a>, M>) -> Xread<'a> {
+        Xread::new(Detached, key.into_list())
+    }
+}

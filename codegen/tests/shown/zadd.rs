@@ -360,23 +360,36 @@ impl Existence {
 
 impl Item for Existence {}
 
-/// `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]`
-///
-/// Sets the scores of members in a sorted set, adding those absent; returns how many were added.
-/// See [`Zadd`].
-fn zadd<'a, M>(
-    &self,
-    key: impl Into<Arg<'a>>,
-    data: impl IntoList<ScoreMember<'a>, M>,
-) -> Zadd<'a, &Self> {
-    Zadd::new(self, key.into(), data.into_list())
+/// The sorted set commands as methods; every client has them.
+pub trait SortedSetCommands: Commands {
+    /// `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]`
+    ///
+    /// Sets the scores of members in a sorted set, adding those absent; returns how many were
+    /// added. See [`Zadd`].
+    fn zadd<'a, M>(
+        &self,
+        key: impl Into<Arg<'a>>,
+        data: impl IntoList<ScoreMember<'a>, M>,
+    ) -> Zadd<'a, &Self> {
+        Zadd::new(self, key.into(), data.into_list())
+    }
 }
 
-/// `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]`
-///
-/// Sets the scores of members in a sorted set, adding those absent; returns how many were added.
-/// See [`Zadd`].
-pub fn zadd<'a, M>(key: impl Into<Arg<'a>>, data: impl IntoList<ScoreMember<'a>, M>) -> Zadd<'a> {
-    Zadd::new(Detached, key.into(), data.into_list())
-}
+impl<T: Commands + ?Sized> SortedSetCommands for T {}
 
+/// The sorted set commands as values that belong to no client yet.
+pub mod cmd {
+    use super::*;
+    use crate::command::{Arg, Detached, IntoList};
+
+    /// `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]`
+    ///
+    /// Sets the scores of members in a sorted set, adding those absent; returns how many were
+    /// added. See [`Zadd`].
+    pub fn zadd<'a, M>(
+        key: impl Into<Arg<'a>>,
+        data: impl IntoList<ScoreMember<'a>, M>,
+    ) -> Zadd<'a> {
+        Zadd::new(Detached, key.into(), data.into_list())
+    }
+}

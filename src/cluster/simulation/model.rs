@@ -15,9 +15,9 @@ use bytes::Bytes;
 use super::{
     super::{
         announced::{self, Version},
+        announcement::{Announcement as Read, Asked},
         node::{AddressMap, NodeAddress},
         slot::key_slot,
-        topology::{Answer, Asked},
     },
     chance::Chance,
 };
@@ -155,8 +155,8 @@ struct Announcing {
 #[derive(Clone, Debug)]
 pub(super) struct Announcement {
     pub(super) frame: Frame,
-    /// What a router makes of it, unless it is an error.
-    pub(super) read: Option<Result<Answer, String>>,
+    /// What a state makes of it, unless it is an error.
+    pub(super) read: Option<Result<Read, String>>,
 }
 
 thread_local! {
@@ -451,11 +451,11 @@ impl Cluster {
                 let (frame, read) = match shards {
                     true => {
                         let frame = announced::shards(&announced, self.quirks.version);
-                        (frame.clone(), Answer::from_shards(frame.reply(), asked))
+                        (frame.clone(), Read::from_shards(frame.reply(), asked))
                     }
                     false => {
                         let frame = announced::slots(&announced, self.quirks.version);
-                        (frame.clone(), Answer::from_slots(frame.reply(), asked))
+                        (frame.clone(), Read::from_slots(frame.reply(), asked))
                     }
                 };
                 Announcement {

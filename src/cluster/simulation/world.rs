@@ -1,7 +1,7 @@
-//! The world around routers: a network, a clock, and clients that drive a router each.
+//! The world around routers: a network, a clock, and clients that drive a state each.
 //!
 //! Everything happens in the order of time and, at the same time, of its making, so that a seed
-//! always leads to the same end. A client here is what a driver is: it sends where the router says,
+//! always leads to the same end. A client here is what a driver is: it sends where the state says,
 //! pairs replies with calls by their order on a connection, and hands outcomes back.
 
 use std::{
@@ -13,18 +13,18 @@ use bytes::{Bytes, BytesMut};
 
 use super::{
     super::{
-        ReadFrom,
-        fan_out::{self, words},
+        ClusterState, ReadFrom,
         node::{NodeAddress, NodeId},
-        refresh::Ask,
-        route::Wish,
-        router::{Call, Event as RouterEvent, Next, Options, Plan, Query, Router},
+        query::Query,
+        refresh::QueryId,
+        state::{Event as ClusterEvent, Options},
     },
     chance::Chance,
     ledger::{Ledger, Operation},
     model::{Announcement, Cluster, Reply, Request, State},
 };
 use crate::{
+    call::{self, Attempt, CallOptions, Next, NodeAnswer, Plan, words},
     command::Info,
     error::{Error, ErrorKind, Outcome, Phase, Result},
     resp::{Frame, Writer},
@@ -93,7 +93,7 @@ enum Event {
     Resume(usize, u32),
     /// The time for a reply is over.
     Expire(usize, u32),
-    /// A router wants to be asked.
+    /// A state wants to be asked.
     Poll(usize),
     /// Something happens to the cluster.
     Happen(Happening),
@@ -116,12 +116,12 @@ pub(super) enum Happening {
 }
 
 struct Client {
-    router: Router,
+    state: ClusterState,
     connections: BTreeMap<NodeId, usize>,
-    /// When the router is polled next.
+    /// When the state is polled next.
     poll: Option<u64>,
     /// The question that is under way.
-    asking: Option<Ask>,
+    asking: Option<QueryId>,
     /// When the topology was told last.
     told: Option<u64>,
     waiting: Vec<usize>,
@@ -157,7 +157,7 @@ enum Link {
 enum Cargo {
     Call(usize, u32),
     /// The question of a client.
-    Topology(usize, Ask, Query),
+    Topology(usize, QueryId, Query),
 }
 
 #[derive(Debug)]
@@ -186,7 +186,7 @@ struct Flight {
     client: usize,
     operation: usize,
     branch: usize,
-    call: Option<Call>,
+    call: Option<Attempt>,
     request: Request,
     /// Counts the tries, so that what belongs to an earlier one is known.
     attempt: u32,
@@ -209,7 +209,7 @@ impl World {
                     ..Options::default()
                 };
                 Client {
-                    router: Router::new(seeds.to_vec(), options, start),
+                    state: ClusterState::new(seeds.to_vec(), options, start),
                     connections: BTreeMap::new(),
                     poll: None,
                     asking: None,
@@ -309,12 +309,12 @@ impl World {
             }
         })
         .unwrap();
-        let wish = Wish::until(Some(deadline));
+        let options = CallOptions::until(Some(deadline));
         let random = self.chance.number();
         let now = self.instant(self.now);
         let plan = self.clients[client]
-            .router
-            .plan(info, &command, &keys, &wish, now, random);
+            .state
+            .plan(info, &command, &keys, &options, now, random);
         let mut flights = Vec::new();
         match plan {
             Err(error) => return self.end(at, Err(error)),
@@ -341,7 +341,7 @@ impl World {
         client: usize,
         operation: usize,
         branch: usize,
-        call: Call,
+        call: Attempt,
         command: &[u8],
     ) -> usize {
         let words: Vec<_> = words(command)
@@ -390,8 +390,8 @@ impl World {
         {
             return known;
         }
-        let router = &self.clients[client].router;
-        let address = router.node(id).map(|node| node.address.clone());
+        let state = &self.clients[client].state;
+        let address = state.node(id).map(|node| node.address.clone());
         let node = address.and_then(|it| Cluster::node_at(it.host()).filter(|_| it.port() == 7000));
         self.connections.push(Connection {
             client,
@@ -425,7 +425,7 @@ impl World {
             Cargo::Topology(.., query) => Message::Topology(query),
             Cargo::Call(flight, _) => {
                 let flight = &self.calls[flight];
-                let asking = flight.call.as_ref().is_some_and(Call::is_asking);
+                let asking = flight.call.as_ref().is_some_and(Attempt::is_asking);
                 let asking = asking && self.mutant != Some(Mutant::AskingOmitted);
                 Message::Command(flight.request.clone(), asking)
             }
@@ -447,7 +447,7 @@ impl World {
         if matches!(state, Some(State::Up | State::Loading)) {
             connection.state = Link::Open;
             let id = connection.id;
-            self.clients[client].router.recovered(id);
+            self.clients[client].state.recovered(id);
             for cargo in queue {
                 if self.is_awaited(cargo) {
                     self.put(at, cargo);
@@ -485,7 +485,7 @@ impl World {
         let now = self.instant(self.now);
         match cargo {
             Cargo::Topology(client, ask, _) => {
-                self.clients[client].router.topology_failed(ask, error, now);
+                self.clients[client].state.topology_failed(ask, error, now);
                 self.drain(client);
             }
             Cargo::Call(flight, _) => {
@@ -499,7 +499,7 @@ impl World {
                 };
                 let Some(call) = &mut this.call else { return };
                 let client = this.client;
-                let next = self.clients[client].router.lost(call, error, now, random);
+                let next = call.lost(&mut self.clients[client].state, error, now, random);
                 self.follow(flight, next);
             }
         }
@@ -541,19 +541,19 @@ impl World {
                 if self.clients[client].asking == Some(ask) {
                     self.clients[client].told = Some(self.now);
                 }
-                let router = &mut self.clients[client].router;
+                let state = &mut self.clients[client].state;
                 match said.read {
                     // Now and then it is read anew.
                     Some(answer) if !random.is_multiple_of(16) => {
-                        router.topology_as_read(ask, answer, now, random);
+                        state.topology_as_read(ask, answer, now, random);
                     }
-                    _ => router.topology(ask, said.frame.reply(), now, random),
+                    _ => state.topology(ask, said.frame.reply(), now, random),
                 }
                 self.drain(client);
             }
             (Cargo::Call(flight, _), Answered::NotAsking(error)) => {
                 let call = self.calls[flight].call.take().unwrap();
-                let error = Router::asking_failed(&call, error.as_bytes());
+                let error = call.asking_failed(error.as_bytes());
                 self.finish(flight, Err(error));
             }
             (Cargo::Call(flight, _), Answered::Reply(Reply::Error(text))) => {
@@ -567,9 +567,12 @@ impl World {
                 if self.mutant == Some(Mutant::RedirectsUnbounded) {
                     call.forget_redirects();
                 }
-                let next = self.clients[client]
-                    .router
-                    .refused(call, text.as_bytes(), now, random);
+                let next = call.refused(
+                    &mut self.clients[client].state,
+                    text.as_bytes(),
+                    now,
+                    random,
+                );
                 if matches!(next, Next::Send) {
                     this.redirects += 1;
                     if this.redirects > 5 {
@@ -590,7 +593,7 @@ impl World {
         }
     }
 
-    /// Does with a call as the router says.
+    /// Does with a call as the state says.
     fn follow(&mut self, flight: usize, next: Next) {
         let client = self.calls[flight].client;
         match next {
@@ -599,7 +602,7 @@ impl World {
                 let this = &mut self.calls[flight];
                 this.attempt += 1;
                 let attempt = this.attempt;
-                let deadline = this.call.as_ref().and_then(Call::deadline);
+                let deadline = this.call.as_ref().and_then(Attempt::deadline);
                 let mut until = self.micros(until);
                 match self.mutant {
                     Some(Mutant::WaitSkipped) => until = self.now,
@@ -631,7 +634,7 @@ impl World {
         let client = this.client;
         self.clients[client].waiting.retain(|it| *it != flight);
         let Some(call) = &mut this.call else { return };
-        let next = self.clients[client].router.resume(call, now, random);
+        let next = call.resume(&mut self.clients[client].state, now, random);
         self.follow(flight, next);
     }
 
@@ -676,7 +679,7 @@ impl World {
         let answers: Vec<_> = answers
             .into_iter()
             .zip(items)
-            .map(|(reply, items)| fan_out::Answer {
+            .map(|(reply, items)| NodeAnswer {
                 from: NodeAddress::new("node", 1),
                 items: match misordered {
                     true => items.iter().map(|_| next.next().unwrap()).collect(),
@@ -685,7 +688,7 @@ impl World {
                 reply: reply.map(|reply| frame(&reply)),
             })
             .collect();
-        let joined = fan_out::join(join, &answers, 0).map(|frame| reply(&frame));
+        let joined = call::join(join, &answers, 0).map(|frame| reply(&frame));
         self.end(operation, joined);
     }
 
@@ -698,39 +701,39 @@ impl World {
         }
     }
 
-    /// Does what the router wants beside the calls.
+    /// Does what the state wants beside the calls.
     fn drain(&mut self, client: usize) {
         let now = self.instant(self.now);
         loop {
             let random = self.chance.number();
-            let Some(event) = self.clients[client].router.poll_event(now, random) else {
+            let Some(event) = self.clients[client].state.poll_event(now, random) else {
                 break;
             };
             if self.verbose {
                 println!("{:>9} client {client}: {event:?}", self.now);
             }
             match event {
-                RouterEvent::Ask(ask, id, query) => self.ask(client, ask, id, query),
-                RouterEvent::Reconnect(id) => {
+                ClusterEvent::Ask(ask, id, query) => self.ask(client, ask, id, query),
+                ClusterEvent::Reconnect(id) => {
                     // What is under way ends where it is.
                     self.clients[client].connections.remove(&id);
                 }
-                RouterEvent::Failed(id) => {
+                ClusterEvent::Failed(id) => {
                     if let Some(at) = self.clients[client].connections.remove(&id) {
                         self.at(self.now, Event::Lost(at));
                     }
                 }
-                RouterEvent::Forget(id) => {
+                ClusterEvent::Forget(id) => {
                     self.clients[client].connections.remove(&id);
                 }
-                RouterEvent::Changed => {
+                ClusterEvent::Changed => {
                     for flight in std::mem::take(&mut self.clients[client].waiting) {
                         self.at(self.now, Event::Resume(flight, self.calls[flight].attempt));
                     }
                 }
             }
         }
-        if let Some(at) = self.clients[client].router.poll_timeout(now) {
+        if let Some(at) = self.clients[client].state.poll_timeout(now) {
             let at = self.micros(at).max(self.now + 1);
             if self.clients[client].poll.is_none_or(|known| at < known) {
                 self.clients[client].poll = Some(at);
@@ -739,8 +742,8 @@ impl World {
         }
     }
 
-    fn ask(&mut self, client: usize, ask: Ask, id: NodeId, query: Query) {
-        if self.mutant == Some(Mutant::TopologyIgnored) && self.clients[client].router.is_ready() {
+    fn ask(&mut self, client: usize, ask: QueryId, id: NodeId, query: Query) {
+        if self.mutant == Some(Mutant::TopologyIgnored) && self.clients[client].state.is_ready() {
             return;
         }
         if let Some(told) = self.clients[client].told.take()

@@ -1,0 +1,359 @@
+//! One command on its way to one node: where it goes, and where it goes next.
+//!
+//! ```text
+//!                         ┌──────────────── resume ────────────────┐
+//!                         ▼                                        │
+//!  plan ──▶ Attempt ──▶ Send ──▶ the node answers ──┬─ a reply ────┼──────────────▶ done
+//!                         ▲                         │              │
+//!                         │                    refused, lost       │
+//!                         │                         ▼              │
+//!                         └── MOVED, ASK ──────── refused ────── Wait, until a time or a new topology
+//!                                                  lost            │
+//!                                                   │              │
+//!                                                   └──────────────┴──▶ GiveUp
+//! ```
+
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
+
+use super::{
+    options::CallOptions,
+    redirect::{Meaning, Trouble},
+};
+use crate::{
+    back_off,
+    cluster::{ClusterState, NodeAddress, NodeId, ReadFrom, Target},
+    command::{Info, Retry},
+    error::{Error, ErrorKind, Outcome, Phase},
+};
+
+/// One command on its way to one node.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    target: Target,
+    /// Which node of its shard may run it.
+    read_from: ReadFrom,
+    /// Whether a second run does no harm.
+    repeatable: bool,
+    name: &'static str,
+    deadline: Option<Instant>,
+    node: NodeId,
+    asking: bool,
+    redirects: u32,
+    tries: u32,
+    /// Who has redirected it since it waited last.
+    seen: Vec<NodeId>,
+    /// Who has failed it last.
+    avoid: Option<NodeId>,
+    /// Whether it has to go on where it is.
+    stays: bool,
+    /// What it waits for to pass.
+    trouble: Option<Error>,
+}
+
+/// What a driver does next with a call.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// Send it to [`Attempt::node`]; behind `ASKING`, if [`Attempt::is_asking`].
+    Send,
+    /// Wait until then, or until [`Event::Changed`](crate::cluster::Event::Changed), and call [`Attempt::resume`].
+    Wait(Instant),
+    /// Hand the reply out.
+    Answer,
+    /// The call has failed.
+    GiveUp(Error),
+}
+
+impl Attempt {
+    pub(super) fn new(
+        info: &'static Info,
+        target: Target,
+        read_from: &ReadFrom,
+        options: &CallOptions,
+        node: NodeId,
+    ) -> Self {
+        Self {
+            target,
+            read_from: read_from.clone(),
+            repeatable: options.idempotent || info.retry == Retry::Safe,
+            name: info.name,
+            deadline: options.deadline,
+            node,
+            asking: false,
+            redirects: 0,
+            tries: 0,
+            seen: Vec::new(),
+            avoid: None,
+            stays: false,
+            trouble: None,
+        }
+    }
+
+    /// Moves the deadline, as for a call that a server may hold back before it says where to go.
+    pub(crate) fn extend(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+    }
+
+    /// Where it is to be sent.
+    pub(crate) fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// Whether `ASKING` has to stand in front of it.
+    ///
+    /// If that is answered with an error, [`Attempt::asking_failed`] ends the call.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.asking
+    }
+
+    /// Whether it is for one node and no other, which may say so if it is the wrong one.
+    fn is_bound(&self) -> bool {
+        matches!(self.target, Target::Node(_))
+    }
+
+    /// Lets it be redirected for ever, to see whether that is noticed.
+    #[cfg(test)]
+    pub(crate) fn forget_redirects(&mut self) {
+        self.redirects = 0;
+    }
+
+    /// How long it may still take.
+    fn left(&self, now: Instant) -> Duration {
+        self.deadline.map_or(Duration::MAX, |deadline| {
+            deadline.saturating_duration_since(now)
+        })
+    }
+
+    /// When it ends, come what may; whatever it was spent on.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// The error of a call whose deadline came while it waited.
+    #[cfg(test)]
+    pub(crate) fn into_trouble(self) -> Error {
+        self.trouble.unwrap_or_else(|| {
+            Error::new(
+                ErrorKind::Timeout(Phase::Queue),
+                "no node could take the command within the time allowed",
+            )
+            .with_command(self.name)
+        })
+    }
+}
+
+impl Attempt {
+    /// Decides about an error reply.
+    pub(crate) fn refused(
+        &mut self,
+        state: &mut ClusterState,
+        error: &[u8],
+        now: Instant,
+        random: u64,
+    ) -> Next {
+        let Some(from) = state.node(self.node).map(|node| node.address.clone()) else {
+            // It is about to be closed, and does not know the cluster any more.
+            return self.refused_by_unknown(state, error, now, random);
+        };
+        let not_executed = || {
+            Error::server(error)
+                .with_command(self.name)
+                .with_outcome(Outcome::NotSent)
+        };
+        match Meaning::of(error, &from, state.map()) {
+            Meaning::Answer => Next::Answer,
+            meaning if self.is_bound() && !meaning.is_passing() => Next::Answer,
+            Meaning::Moved(redirect) => {
+                let trouble = not_executed();
+                let to = state.introduce(&redirect.to);
+                state.correct(redirect.slot, to);
+                state.mark_stale(self.node, now);
+                state.want_topology_of(Some(to));
+                self.redirect(state, to, false, trouble, now, random)
+            }
+            Meaning::Ask(redirect) => {
+                let trouble = not_executed();
+                let to = state.introduce(&redirect.to);
+                self.redirect(state, to, true, trouble, now, random)
+            }
+            Meaning::Astray => {
+                let trouble = not_executed();
+                state.want_topology();
+                self.avoid = Some(self.node);
+                self.wait(state, trouble, now, random)
+            }
+            Meaning::NotExecuted(reason) => {
+                let trouble = not_executed();
+                if reason.is_about_topology() {
+                    let teller = Some(self.node).filter(|_| reason != Trouble::ReadOnly);
+                    state.want_topology_of(teller);
+                }
+                match reason {
+                    Trouble::ReadOnly => state.mark_stale(self.node, now),
+                    // The keys are on their way from the one node to the other, which both say so.
+                    Trouble::TryAgain => self.stays = true,
+                    Trouble::Loading | Trouble::MasterDown => {
+                        state.mark_suspect(self.node, now);
+                        self.avoid = Some(self.node);
+                    }
+                    _ => {}
+                }
+                self.wait(state, trouble, now, random)
+            }
+        }
+    }
+
+    /// Decides about a call whose connection could not be made, or was lost before the reply came.
+    ///
+    /// What `error` says about its execution must be true of everything that was sent.
+    pub(crate) fn lost(
+        &mut self,
+        state: &mut ClusterState,
+        error: Error,
+        now: Instant,
+        random: u64,
+    ) -> Next {
+        let retried = match error.kind() {
+            ErrorKind::Connect | ErrorKind::Connection | ErrorKind::Protocol => true,
+            ErrorKind::Timeout(phase) => phase == Phase::Connect,
+            _ => false,
+        };
+        // A node that does not answer may have been replaced, although its connections are open.
+        let silent = matches!(
+            error.kind(),
+            ErrorKind::Timeout(Phase::Write | Phase::Reply)
+        );
+        if retried || silent {
+            state.mark_suspect(self.node, now);
+            state.want_topology();
+        }
+        if silent {
+            state.watch_until(now + WATCH);
+        }
+        let error = error.with_command(self.name);
+        if !retried || (error.may_have_executed() && !self.repeatable) {
+            return Next::GiveUp(error);
+        }
+        self.avoid = Some(self.node);
+        self.wait(state, error, now, random)
+    }
+
+    /// The end of a call to which `ASKING` was answered with an error.
+    pub(crate) fn asking_failed(&self, error: &[u8]) -> Error {
+        // Whatever the reply of the command itself is, it was given without what it needed.
+        Error::server(error).with_command(self.name)
+    }
+
+    /// Where a call goes that has waited.
+    pub(crate) fn resume(&mut self, state: &mut ClusterState, now: Instant, random: u64) -> Next {
+        if self.left(now) < SHORTEST_WAIT {
+            // A try that nobody can wait for would only hide what the others have met.
+            return Next::GiveUp(self.expired(state));
+        }
+        if mem::take(&mut self.stays) {
+            return Next::Send;
+        }
+        self.asking = false;
+        match state.node_for(self.target, &self.read_from, self.avoid, now, random) {
+            Some(node) => {
+                self.node = node;
+                Next::Send
+            }
+            None => Next::GiveUp(self.expired(state)),
+        }
+    }
+
+    fn redirect(
+        &mut self,
+        state: &mut ClusterState,
+        to: NodeId,
+        asking: bool,
+        trouble: Error,
+        now: Instant,
+        random: u64,
+    ) -> Next {
+        self.redirects += 1;
+        if self.redirects > MOST_REDIRECTS {
+            return Next::GiveUp(trouble);
+        }
+        if to == self.node {
+            // Another server than the one meant has taken over the address, or stands behind it.
+            state.reconnect(to);
+        }
+        if to == self.node || self.seen.contains(&to) {
+            state.want_topology();
+            return self.wait(state, trouble, now, random);
+        }
+        self.seen.push(self.node);
+        self.node = to;
+        self.asking = asking;
+        Next::Send
+    }
+
+    /// Lets a call wait for the cluster to change, if there is time.
+    fn wait(
+        &mut self,
+        state: &mut ClusterState,
+        mut trouble: Error,
+        now: Instant,
+        random: u64,
+    ) -> Next {
+        let earlier = self.trouble.take();
+        if earlier.as_ref().is_some_and(Error::may_have_executed) && !trouble.may_have_executed() {
+            trouble = trouble.with_outcome(Outcome::Indeterminate);
+        }
+        let left = self.left(now);
+        if left < SHORTEST_WAIT {
+            // That its time is up says less than what it was spent on.
+            let timed_out = trouble.is_timeout();
+            return Next::GiveUp(earlier.filter(|_| timed_out).unwrap_or(trouble));
+        }
+        self.seen.clear();
+        self.trouble = Some(trouble);
+        let until = now + back_off::wait(self.tries, left, random);
+        self.tries = self.tries.saturating_add(1);
+        if !self.stays {
+            state.await_until(until);
+        }
+        Next::Wait(until)
+    }
+
+    fn expired(&mut self, state: &ClusterState) -> Error {
+        self.trouble
+            .take()
+            .unwrap_or_else(|| state.nobody(self.name))
+    }
+
+    /// Decides about an error reply of a node that is not known any more.
+    fn refused_by_unknown(
+        &mut self,
+        state: &mut ClusterState,
+        error: &[u8],
+        now: Instant,
+        random: u64,
+    ) -> Next {
+        let nowhere = NodeAddress::new("", 0);
+        if Meaning::of(error, &nowhere, state.map()) == Meaning::Answer {
+            return Next::Answer;
+        }
+        let trouble = Error::server(error)
+            .with_command(self.name)
+            .with_outcome(Outcome::NotSent);
+        self.wait(state, trouble, now, random)
+    }
+}
+
+pub(super) fn target(slot: Option<u16>) -> Target {
+    slot.map_or(Target::AnyNode, Target::Slot)
+}
+
+/// For how long after a node has not answered in time the cluster is watched for its replacement.
+const WATCH: Duration = Duration::from_secs(5);
+
+/// How often a call is redirected.
+const MOST_REDIRECTS: u32 = 5;
+
+/// With less time left a call does not wait any more, and is not sent again.
+const SHORTEST_WAIT: Duration = Duration::from_millis(5);

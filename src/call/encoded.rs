@@ -1,0 +1,397 @@
+//! An exchange in bytes, for everything that takes more than its direct way: several nodes, a
+//! pipeline, a second try.
+
+use std::{ops::Range, time::Instant};
+
+use bytes::{Bytes, BytesMut};
+
+use super::{
+    answers::Answers,
+    attempt::Attempt,
+    direct::{DirectCall, TRANSACTION},
+    node_batch::PinnedRequest,
+    options::CallOptions,
+    plan::Plan,
+    request::Request,
+};
+use crate::{
+    cluster::ClusterState,
+    command::{Awaited, Exchange, Info, Patience},
+    error::{Error, ErrorKind, Result},
+    resp::{Output, Writer},
+};
+
+/// An exchange in bytes, one piece for each command.
+pub(crate) struct Encoded {
+    pub(super) bytes: Bytes,
+    pub(super) commands: Vec<Piece>,
+    /// Where the keys of all commands lie, from the beginning of each.
+    keys: Vec<Range<usize>>,
+}
+
+pub(super) struct Piece {
+    pub(super) info: &'static Info,
+    range: Range<usize>,
+    keys: Range<usize>,
+    /// How many frames answer it.
+    pub(super) frames: usize,
+    /// What is known about the keys of a transaction.
+    direct: Option<DirectCall>,
+}
+
+impl Encoded {
+    /// Encodes all commands of an exchange.
+    ///
+    /// # Errors
+    ///
+    /// As [`DirectCall::of`].
+    pub(crate) fn of<E: Exchange>(exchange: &E) -> Result<Self> {
+        if exchange.is_atomic() {
+            return Self::atomic(exchange);
+        }
+        let mut bytes = BytesMut::new();
+        let mut keys = Vec::new();
+        let mut commands = Vec::new();
+        exchange.each_command(&mut |info, write| {
+            let (start, first) = (bytes.len(), keys.len());
+            Writer::command_with_keys(&mut bytes, &mut keys, write)
+                .map_err(|error| error.with_command(info.name))?;
+            for key in keys.iter_mut().skip(first) {
+                *key = key.start - start..key.end - start;
+            }
+            commands.push(Piece {
+                info,
+                range: start..bytes.len(),
+                keys: first..keys.len(),
+                frames: 1,
+                direct: None,
+            });
+            Ok(())
+        })?;
+        Ok(Self {
+            bytes: bytes.freeze(),
+            commands,
+            keys,
+        })
+    }
+
+    fn atomic<E: Exchange>(exchange: &E) -> Result<Self> {
+        let direct = DirectCall::of(exchange)?;
+        let mut output = Output::new();
+        let written = exchange.write(0, &mut output)?;
+        let bytes = output.to_bytes();
+        let Awaited::Frames(frames) = written.awaited else {
+            return Err(Error::new(
+                ErrorKind::Refused,
+                "expected so many frames as answers",
+            ));
+        };
+        Ok(Self {
+            commands: vec![Piece {
+                info: &TRANSACTION,
+                range: 0..bytes.len(),
+                keys: 0..0,
+                frames,
+                direct,
+            }],
+            bytes,
+            keys: Vec::new(),
+        })
+    }
+
+    /// Decides where each command goes.
+    ///
+    /// # Errors
+    ///
+    /// One of them cannot run in a cluster as it is, or no node is known; nothing was sent.
+    pub(crate) fn plan(
+        &self,
+        state: &ClusterState,
+        options: &CallOptions,
+        now: Instant,
+        mut random: impl FnMut() -> u64,
+    ) -> Result<(Vec<Request>, Answers)> {
+        let mut requests = Vec::with_capacity(self.commands.len());
+        let mut answers = Answers::default();
+        for piece in &self.commands {
+            let bytes = self.bytes.slice(piece.range.clone());
+            if let Some(DirectCall { info, slot }) = piece.direct {
+                let call = state.attempt_at(info, slot, options, now, random())?;
+                requests.push(answers.request(piece, bytes, Vec::new(), call));
+                answers.end(piece, None);
+                continue;
+            }
+            let keys = self.keys.get(piece.keys.clone()).unwrap_or_default();
+            match state.plan(piece.info, &bytes, keys, options, now, random())? {
+                Plan::One(call) => {
+                    requests.push(answers.request(piece, bytes, Vec::new(), call));
+                    answers.end(piece, None);
+                }
+                Plan::Several(branches, join) => {
+                    for branch in branches {
+                        let bytes = branch.command.unwrap_or_else(|| bytes.clone());
+                        requests.push(answers.request(piece, bytes, branch.items, branch.call));
+                    }
+                    answers.end(piece, Some(join));
+                }
+            }
+        }
+        Ok((requests, answers))
+    }
+
+    /// The same for a node that somebody has chosen.
+    pub(crate) fn chosen(&self, patience: Patience) -> PinnedRequest<'_> {
+        PinnedRequest {
+            encoded: self,
+            patience,
+        }
+    }
+
+    /// The request of an exchange that was sent in one piece before.
+    pub(crate) fn sent(self, call: Attempt) -> (Option<Request>, Answers) {
+        let mut answers = Answers::default();
+        let mut commands = self.commands.iter();
+        let (Some(piece), None) = (commands.next(), commands.next()) else {
+            return (None, answers);
+        };
+        let bytes = self.bytes.slice(piece.range.clone());
+        let request = answers.request(piece, bytes, Vec::new(), call);
+        answers.end(piece, None);
+        (Some(request), answers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        call::{Next, NodeBatch, redirect::deciding_error},
+        cluster::{
+            Event, NodeAddress, Options,
+            announced::{self, Node, Shard, Version},
+        },
+        command::{self, Atomic, Batch, EachError, Pipelined, Raw, Single, Written, raw},
+        reply::Value,
+        resp::Frame,
+    };
+
+    /// A state of a cluster whose slots are halved between `a:1` and `b:1`.
+    fn state(now: Instant) -> ClusterState {
+        let seeds = vec![NodeAddress::new("a", 1)];
+        let mut state = ClusterState::new(seeds, Options::default(), now);
+        let Some(Event::Ask(ask, ..)) = state.poll_event(now, 0) else {
+            panic!("expected a question");
+        };
+        let shards: Vec<_> = [("a", (0, 8191)), ("b", (8192, 16_383))]
+            .into_iter()
+            .map(|(host, range)| Shard {
+                slots: vec![range],
+                nodes: vec![Node::primary(host, 1)],
+            })
+            .collect();
+        let frame = announced::shards(&shards, Version::Three);
+        state.topology(ask, frame.reply(), now, 0);
+        state
+    }
+
+    fn words(text: &'static str) -> Raw<'static> {
+        let mut words = text.split(' ');
+        raw(words.next().unwrap()).args(words)
+    }
+
+    fn several(texts: &[&'static str]) -> Vec<Raw<'static>> {
+        texts.iter().map(|text| words(text)).collect()
+    }
+
+    fn atomic(texts: &[&'static str]) -> Atomic<Vec<Raw<'static>>, EachError> {
+        Atomic::of(several(texts).into_sequence())
+    }
+
+    fn pipelined(texts: &[&'static str]) -> Pipelined<Vec<Raw<'static>>, EachError> {
+        Pipelined::of(several(texts).into_sequence())
+    }
+
+    fn frame(text: &'static str) -> Frame {
+        Frame::parse(Bytes::from_static(text.as_bytes())).unwrap()
+    }
+
+    /// The slots of `foo` and `bar`, of which the first is served by `b` and the other by `a`.
+    const FOO: u16 = 12_182;
+    const BAR: u16 = 5061;
+
+    #[test]
+    fn keys_in_one_slot_are_enough() {
+        let slot = |text| {
+            let direct = DirectCall::of(&Single(words(text))).unwrap();
+            direct.map(|direct| direct.slot)
+        };
+        assert_eq!(slot("GET foo"), Some(Some(FOO)));
+        assert_eq!(slot("MSET {foo}1 x {foo}2 y"), Some(Some(FOO)));
+        assert_eq!(slot("PUBLISH c m"), Some(None));
+        assert_eq!(slot("MGET foo bar"), None);
+        assert_eq!(slot("DBSIZE"), None);
+        assert_eq!(slot("SCAN 0"), None);
+        let direct = DirectCall::of(&pipelined(&["GET foo", "GET foo"])).unwrap();
+        assert!(direct.is_none());
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_found_while_looking_at_the_keys() {
+        let error = DirectCall::of(&Single(words("GET foo").arg(f64::NAN))).err();
+        assert!(error.is_none(), "it is the server that refuses this");
+        let error = DirectCall::of(&Single(raw("FUTURE CMD"))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Argument);
+    }
+
+    #[test]
+    fn a_transaction_is_a_matter_of_one_slot() {
+        let direct = DirectCall::of(&atomic(&["SET {foo}1 x", "INCR foo"])).unwrap();
+        assert_eq!(direct.unwrap().slot, Some(FOO));
+        let direct = DirectCall::of(&atomic(&["PUBLISH c m"])).unwrap();
+        assert_eq!(direct.unwrap().slot, None);
+        for (texts, message) in [
+            (
+                &["INCR foo", "INCR secret"][..],
+                "INCR: refused: in a cluster all keys of a transaction",
+            ),
+            (
+                &["MGET foo secret"],
+                "MGET: refused: in a cluster all keys of a transaction",
+            ),
+            (
+                &["INCR foo", "DBSIZE"],
+                "DBSIZE: refused: in a cluster it is no matter of one slot",
+            ),
+        ] {
+            let error = DirectCall::of(&atomic(texts)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Refused);
+            assert!(!error.may_have_executed());
+            let text = error.to_string();
+            assert!(text.starts_with(message), "{text}");
+            assert!(!text.contains("secret"), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_command_of_a_pipeline_has_its_node_and_its_answer() {
+        let now = Instant::now();
+        let state = state(now);
+        let batch = pipelined(&["GET foo", "MGET bar foo {bar}1", "GET bar"]);
+        let encoded = Encoded::of(&batch).unwrap();
+        let options = CallOptions::until(None);
+        let (requests, mut answers) = encoded.plan(&state, &options, now, || 0).unwrap();
+        let at = |request: &Request| state.node(request.call.node()).unwrap().address.clone();
+        let shown: Vec<_> = requests
+            .iter()
+            .map(|request| {
+                let text = String::from_utf8_lossy(&request.bytes);
+                let words: Vec<_> = text.split("\r\n").skip(2).step_by(2).collect();
+                format!("{}: {}", at(request), words.join(" "))
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "b:1: GET foo",
+                "a:1: MGET bar {bar}1",
+                "b:1: MGET foo",
+                "a:1: GET bar"
+            ]
+        );
+        let replies = ["+one\r\n", "*2\r\n+two\r\n+four\r\n", "*1\r\n+three\r\n"];
+        for (request, reply) in requests.iter().zip(replies) {
+            answers.put(request, Some(at(request)), Ok(vec![frame(reply)]));
+        }
+        let lost = Error::new(ErrorKind::Connection, "reset");
+        answers.put(&requests[3], None, Err(lost));
+        let results = batch.finish_each(answers.finish(0)).unwrap();
+        let text = |text: &'static str| Value::SimpleString(Bytes::from_static(text.as_bytes()));
+        assert_eq!(*results[0].as_ref().unwrap(), text("one"));
+        let joined = Value::Array(["two", "three", "four"].map(text).to_vec());
+        assert_eq!(*results[1].as_ref().unwrap(), joined);
+        let error = results[2].as_ref().unwrap_err();
+        assert_eq!(
+            (error.kind(), error.command()),
+            (ErrorKind::Connection, Some("GET"))
+        );
+    }
+
+    #[test]
+    fn a_parcel_has_asking_in_front_of_what_needs_it() {
+        let now = Instant::now();
+        let mut state = state(now);
+        let encoded = Encoded::of(&pipelined(&["GET foo", "GET {foo}1"])).unwrap();
+        let planned = encoded.plan(&state, &CallOptions::until(None), now, || 0);
+        let (mut requests, _) = planned.unwrap();
+        let mut frames = vec![frame("-ASK 12182 a:1\r\n")];
+        let next = requests[1].received(&mut state, &mut frames, now, 0);
+        assert!(matches!(next, Next::Send));
+        let batch = NodeBatch {
+            requests: &requests,
+            patience: Patience::None,
+        };
+        let mut output = Output::new();
+        let written = batch.write(0, &mut output).unwrap();
+        assert_eq!(written, Written::all(Awaited::Frames(3)));
+        let text = output.to_bytes();
+        assert!(text.starts_with(b"*2\r\n$3\r\nGET\r\n$3\r\nfoo\r\n*1\r\n$6\r\nASKING\r\n"));
+
+        let mut frames = vec![frame("+OK\r\n"), frame("$-1\r\n")];
+        let next = requests[1].received(&mut state, &mut frames, now, 0);
+        assert!(matches!(next, Next::Answer));
+        assert_eq!(frames.len(), 1);
+        let mut frames = vec![frame("-ERR no cluster\r\n"), frame("$-1\r\n")];
+        let next = requests[1].received(&mut state, &mut frames, now, 0);
+        assert!(matches!(next, Next::GiveUp(error) if error.code() == Some("ERR")));
+    }
+
+    #[test]
+    fn a_parcel_goes_out_in_chunks_and_copies_nothing_large() {
+        let now = Instant::now();
+        let state = state(now);
+        let large = vec![b'x'; 3 * command::CHUNK];
+        let commands: Vec<_> = (0..3)
+            .map(|_| raw("SET").arg("foo").arg(&large[..]))
+            .collect();
+        let encoded = Encoded::of(&Pipelined::<_, EachError>::of(commands)).unwrap();
+        let planned = encoded.plan(&state, &CallOptions::until(None), now, || 0);
+        let (requests, _) = planned.unwrap();
+        let batch = NodeBatch {
+            requests: &requests,
+            patience: Patience::None,
+        };
+        let mut output = Output::new();
+        for next in [Some(1), Some(2), None] {
+            let first = next.map_or(2, |next| next - 1);
+            let written = batch.write(first, &mut output).unwrap();
+            assert_eq!(written.next, next);
+            assert_eq!(written.awaited, Awaited::Frames(1));
+        }
+        assert!(output.len() > 3 * large.len());
+        assert_eq!(output.capacity(), 0);
+    }
+
+    #[test]
+    fn a_transaction_is_one_request() {
+        let now = Instant::now();
+        let state = state(now);
+        let batch = atomic(&["INCR bar", "INCR {bar}1"]);
+        let encoded = Encoded::of(&batch).unwrap();
+        let planned = encoded.plan(&state, &CallOptions::until(None), now, || 0);
+        let (requests, mut answers) = planned.unwrap();
+        assert_eq!(requests.len(), 1);
+        assert_eq!(state.primary_of(BAR), Some(requests[0].call.node()));
+        let frames = [
+            "+OK\r\n",
+            "+QUEUED\r\n",
+            "+QUEUED\r\n",
+            "*2\r\n:1\r\n:2\r\n",
+        ]
+        .map(frame);
+        assert_eq!(requests[0].awaited(), frames.len());
+        assert!(deciding_error(frames.iter().map(Frame::reply)).is_none());
+        answers.put(&requests[0], None, Ok(frames.to_vec()));
+        let results = batch.finish_each(answers.finish(0)).unwrap();
+        assert_eq!(*results[1].as_ref().unwrap(), Value::Integer(2));
+    }
+}

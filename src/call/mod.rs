@@ -1,0 +1,46 @@
+//! One call from its beginning to its end: where its commands go, what an answer or a loss means for
+//! that, and how the answers become one.
+//!
+//! ```text
+//!   exchange ──▶ DirectCall::of ──▶ the node of a slot, or any: sent as it is
+//!       │
+//!       └──▶ Encoded::of ──▶ plan ──▶ Requests, each for one node ──▶ Answers ──▶ finish_each
+//! ```
+//!
+//! `route` says which nodes a command asks for, `plan` makes an `attempt` at each of them, `split`
+//! and `join` are for commands of several nodes. `redirect` reads error replies. Nothing here does
+//! IO, reads a clock or draws a random number. The facts about commands come from the spec by
+//! [`Info`](crate::command::Info).
+
+mod answers;
+mod attempt;
+mod direct;
+mod encoded;
+mod join;
+#[cfg(test)]
+mod live;
+mod node_batch;
+mod options;
+mod outcomes;
+mod plan;
+mod redirect;
+mod request;
+mod route;
+#[cfg(test)]
+mod scripts;
+mod split;
+
+pub(crate) use attempt::{Attempt, Next};
+pub(crate) use direct::DirectCall;
+pub(crate) use encoded::Encoded;
+#[cfg(test)]
+pub(crate) use join::{NodeAnswer, join};
+pub(crate) use node_batch::{NodeBatch, PinnedRequest};
+pub(crate) use options::CallOptions;
+pub(crate) use outcomes::{DEDICATED, Outcomes, by_node, deadline, no_connection};
+#[cfg(test)]
+pub(crate) use plan::Plan;
+pub(crate) use redirect::is_answer;
+pub(crate) use request::{Done, Request};
+#[cfg(test)]
+pub(crate) use split::words;

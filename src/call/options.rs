@@ -1,0 +1,36 @@
+//! What a caller wants of one call.
+
+use std::time::Instant;
+
+use crate::cluster::{NodeId, ReadFrom};
+
+/// What a caller wants of one call.
+#[derive(Clone, Debug)]
+pub(crate) struct CallOptions {
+    /// The node that it names, whatever the command asks for.
+    pub(crate) node: Option<NodeId>,
+    /// Which node of a shard runs what only reads, if it is not as for all calls.
+    pub(crate) read_from: Option<ReadFrom>,
+    /// Whether a command may be sent in parts, which is not atomic.
+    pub(crate) parts: bool,
+    /// Whether a map with the answer of each node is an answer.
+    pub(crate) per_node: bool,
+    /// Whether a second run does no harm, although the facts of the command do not promise that.
+    pub(crate) idempotent: bool,
+    /// When the call ends, come what may.
+    pub(crate) deadline: Option<Instant>,
+}
+
+impl CallOptions {
+    /// What is promised without being asked for.
+    pub(crate) fn until(deadline: Option<Instant>) -> Self {
+        Self {
+            node: None,
+            read_from: None,
+            parts: true,
+            per_node: false,
+            idempotent: false,
+            deadline,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Requests on their way: those for one node together, and what becomes of each of them.
+
+use std::{collections::HashMap, time::Instant, vec};
+
+use super::{
+    attempt::Next,
+    request::{Done, Request},
+};
+use crate::{
+    cluster::{Chance, ClusterState},
+    command::Info,
+    error::{Error, ErrorKind, Phase, Result},
+    resp::Frame,
+};
+
+/// Requests in groups, each of which is for one node and in order.
+pub(crate) fn by_node(requests: Vec<Request>) -> Vec<Vec<Request>> {
+    let mut groups: Vec<Vec<Request>> = Vec::new();
+    let mut places = HashMap::new();
+    for request in requests {
+        let place = *places
+            .entry(request.call.node())
+            .or_insert_with(|| groups.len());
+        match groups.get_mut(place) {
+            Some(group) => group.push(request),
+            None => groups.push(vec![request]),
+        }
+    }
+    groups
+}
+
+/// What becomes of requests.
+#[derive(Debug, Default)]
+pub(crate) struct Outcomes {
+    /// They are answered, or have failed.
+    pub(crate) done: Vec<Done>,
+    /// They go on at once, wherever they belong now.
+    pub(crate) moved: Vec<Request>,
+    /// They wait for [`Outcomes::until`], or until the topology has changed.
+    pub(crate) waiting: Vec<Request>,
+    /// Until when, if any of them waits.
+    pub(crate) until: Option<Instant>,
+}
+
+impl Outcomes {
+    /// Requests that go on at once.
+    pub(crate) fn moved(requests: Vec<Request>) -> Self {
+        Self {
+            moved: requests,
+            ..Self::default()
+        }
+    }
+
+    /// Requests that wait until then.
+    pub(crate) fn waiting(requests: Vec<Request>, until: Instant) -> Self {
+        Self {
+            waiting: requests,
+            until: Some(until),
+            ..Self::default()
+        }
+    }
+
+    /// Whether nothing goes on.
+    pub(crate) fn is_done(&self) -> bool {
+        self.moved.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Decides about requests that were sent together, to which these frames came.
+    ///
+    /// `extended` is the new deadline of requests that the server may have held back for long.
+    pub(crate) fn answered(
+        requests: Vec<Request>,
+        came: Result<Vec<Frame>>,
+        state: &mut ClusterState,
+        extended: Option<Option<Instant>>,
+        now: Instant,
+        random: u64,
+    ) -> Self {
+        let random = Chance::new(random);
+        let mut came = Received::new(came);
+        let mut sorted = Self::default();
+        for mut request in requests {
+            if let Some(deadline) = extended {
+                request.call.extend(deadline);
+            }
+            let mut frames = came.next(request.awaited());
+            let next = match &mut frames {
+                Ok(frames) => request.received(state, frames, now, random.next()),
+                Err(error) => request.call.lost(state, error.clone(), now, random.next()),
+            };
+            match next {
+                Next::Answer => sorted.done.push((request, frames)),
+                Next::GiveUp(error) => sorted.done.push((request, Err(error))),
+                Next::Send => sorted.moved.push(request),
+                Next::Wait(at) => {
+                    sorted.until = sorted.until.max(Some(at));
+                    sorted.waiting.push(request);
+                }
+            }
+        }
+        sorted
+    }
+
+    /// Finds out where requests go that have waited; none of them waits any more.
+    pub(crate) fn resumed(
+        requests: Vec<Request>,
+        state: &mut ClusterState,
+        now: Instant,
+        random: u64,
+    ) -> Self {
+        let random = Chance::new(random);
+        let mut sorted = Self::default();
+        for mut request in requests {
+            match request.call.resume(state, now, random.next()) {
+                Next::GiveUp(error) => sorted.done.push((request, Err(error))),
+                Next::Send | Next::Wait(_) | Next::Answer => sorted.moved.push(request),
+            }
+        }
+        sorted
+    }
+}
+
+/// When the first of requests has to be answered, if any has to.
+pub(crate) fn deadline(requests: &[Request]) -> Option<Instant> {
+    requests.iter().filter_map(|it| it.call.deadline()).min()
+}
+
+/// The frames of several requests, one behind the other, or the error of all of them.
+struct Received(Result<vec::IntoIter<Frame>>);
+
+impl Received {
+    fn new(frames: Result<Vec<Frame>>) -> Self {
+        Self(frames.map(Vec::into_iter))
+    }
+
+    /// The frames of the next request, of which there are so many.
+    fn next(&mut self, count: usize) -> Result<Vec<Frame>> {
+        match &mut self.0 {
+            Ok(frames) => Ok(frames.take(count).collect()),
+            Err(error) => Err(error.clone()),
+        }
+    }
+}
+
+/// The error of a call that has waited for a connection in vain.
+pub(crate) fn no_connection() -> Error {
+    Error::new(
+        ErrorKind::Timeout(Phase::Connect),
+        "no connection to the node within the time allowed",
+    )
+}
+
+/// What is known of a connection that a caller wants: it will do anything.
+pub(crate) static DEDICATED: Info = Info {
+    name: "dedicated connection",
+    ..*Info::UNKNOWN
+};

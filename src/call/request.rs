@@ -1,0 +1,53 @@
+//! What is sent to one node, and answered by it.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::{
+    attempt::{Attempt, Next},
+    redirect::deciding_error,
+};
+use crate::{cluster::ClusterState, error::Result, resp::Frame};
+
+/// A request and what came of it.
+pub(crate) type Done = (Request, Result<Vec<Frame>>);
+
+/// What is sent to one node, and answered by it.
+#[derive(Debug)]
+pub(crate) struct Request {
+    /// Where its answer belongs.
+    pub(super) place: usize,
+    pub(super) name: &'static str,
+    pub(crate) bytes: Bytes,
+    /// How many frames answer it, beside that of `ASKING`.
+    pub(crate) frames: usize,
+    pub(crate) call: Attempt,
+}
+
+impl Request {
+    /// Decides about the frames that answered; of them only the answer of the command is left.
+    pub(crate) fn received(
+        &mut self,
+        state: &mut ClusterState,
+        frames: &mut Vec<Frame>,
+        now: Instant,
+        random: u64,
+    ) -> Next {
+        if self.call.is_asking() && !frames.is_empty() {
+            let asking = frames.remove(0);
+            if let Some(error) = asking.reply().as_error() {
+                return Next::GiveUp(self.call.asking_failed(error));
+            }
+        }
+        match deciding_error(frames.iter().map(Frame::reply)) {
+            Some(error) => self.call.refused(state, error, now, random),
+            None => Next::Answer,
+        }
+    }
+
+    /// How many frames answer it, with that of `ASKING`.
+    pub(crate) fn awaited(&self) -> usize {
+        self.frames + usize::from(self.call.is_asking())
+    }
+}

@@ -1,0 +1,322 @@
+//! What a client knows of a cluster: its nodes, who serves which slot, and what to do about both.
+//!
+//! Calls are decided about in [`call`](crate::call), with what is known here. What is beside the
+//! calls is on_reply by [`ClusterState::poll_event`], which a driver drains after every call of a method.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use super::{
+    announcement::Announcement,
+    node::{AddressMap, Node, NodeAddress, NodeId, Nodes},
+    query::Query,
+    read_from::pick,
+    refresh::{QueryId, Refresh},
+    topology::Topology,
+};
+use crate::{
+    config::{ClusterOptions, ReadFrom},
+    error::{Error, ErrorKind, Phase},
+};
+
+/// Knows the cluster.
+#[derive(Debug)]
+pub(crate) struct ClusterState {
+    pub(super) options: Options,
+    pub(super) seeds: Vec<NodeAddress>,
+    pub(super) nodes: Nodes,
+    pub(super) topology: Topology,
+    pub(super) refresh: Refresh,
+    pub(super) query: Query,
+    /// The answer that the topology was made of, if nothing was corrected since.
+    pub(super) installed: Option<Announcement>,
+    /// Slots that redirects have corrected since the question that is under way was asked.
+    pub(super) corrected: Vec<(u16, NodeId)>,
+    /// An answer that knows less than what was known, until another node confirms it.
+    pub(super) unconfirmed: Option<Announcement>,
+    /// Why the last question was not answered.
+    pub(super) failure: Option<Error>,
+    /// Counts the changes of what node serves what.
+    pub(super) version: u64,
+    pub(super) events: VecDeque<Event>,
+}
+
+/// The settings of a state.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// Which nodes run what only reads.
+    pub(crate) read_from: ReadFrom,
+    /// Whether connections use TLS.
+    pub(crate) tls: bool,
+    /// How announced addresses are reached.
+    pub(crate) map: AddressMap,
+    /// How often the topology is asked for without a reason.
+    pub(crate) refresh: Option<Duration>,
+}
+
+impl Options {
+    /// What has to be known of the settings of a client.
+    pub(crate) fn of(config: &ClusterOptions) -> Self {
+        Self {
+            read_from: config.read_from.clone(),
+            tls: false,
+            map: config.address_map.clone(),
+            refresh: config.topology_refresh,
+        }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            read_from: ReadFrom::Primary,
+            tls: false,
+            map: AddressMap::default(),
+            refresh: Some(Duration::from_secs(60)),
+        }
+    }
+}
+
+/// Where something is to run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Target {
+    /// At a node that serves a slot.
+    Slot(u16),
+    /// At any primary.
+    AnyNode,
+    /// At this one and no other.
+    Node(NodeId),
+}
+
+/// What a driver does beside its calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// QueryId a node for the topology, and call [`ClusterState::topology`] or [`ClusterState::topology_failed`].
+    Ask(QueryId, NodeId, Query),
+    /// Connect to a node anew: what answers there redirects to itself.
+    Reconnect(NodeId),
+    /// End the calls that are under way at a node: it has failed, and others have what it served.
+    Failed(NodeId),
+    /// Close the connections to a node, once their calls have ended.
+    Forget(NodeId),
+    /// Resume the calls that wait.
+    Changed,
+}
+
+impl ClusterState {
+    /// A state that knows nothing but where to begin.
+    pub(crate) fn new(seeds: Vec<NodeAddress>, options: Options, now: Instant) -> Self {
+        let mut nodes = Nodes::default();
+        for seed in &seeds {
+            nodes.at(seed);
+        }
+        Self {
+            refresh: Refresh::new(options.refresh, now),
+            options,
+            seeds,
+            nodes,
+            topology: Topology::empty(),
+            query: Query::Shards,
+            installed: None,
+            corrected: Vec::new(),
+            unconfirmed: None,
+            failure: None,
+            version: 0,
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Notes that a node answers.
+    pub(crate) fn recovered(&mut self, id: NodeId) {
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.failed = None;
+        }
+    }
+
+    /// Notes how long a node took to answer something that takes no time, such as a heartbeat.
+    pub(crate) fn measured(&mut self, id: NodeId, took: Duration) {
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.latency = Some(match node.latency {
+                Some(known) => known - known / 8 + took / 8,
+                None => took,
+            });
+        }
+    }
+
+    /// The node that runs what is written to a slot.
+    pub(crate) fn primary_of(&self, slot: u16) -> Option<NodeId> {
+        self.topology.shard(slot).map(|shard| shard.primary)
+    }
+
+    /// A number that changes whenever the node of any slot does.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The nodes that take writes.
+    pub(crate) fn primaries(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.topology.shards().iter().map(|shard| shard.primary)
+    }
+
+    /// Asks for the topology as soon as may be.
+    pub(crate) fn want_topology(&mut self) {
+        self.refresh.want(None);
+    }
+
+    /// The same, of this node first.
+    pub(crate) fn want_topology_of(&mut self, first: Option<NodeId>) {
+        self.refresh.want(first);
+    }
+
+    /// Goes on asking for the topology until then, since somebody waits for it to change.
+    pub(crate) fn await_until(&mut self, until: Instant) {
+        self.refresh.await_until(until);
+    }
+
+    /// Goes on asking for the topology until then, since a node is silent and may be replaced.
+    pub(crate) fn watch_until(&mut self, until: Instant) {
+        self.refresh.watch_until(until);
+    }
+
+    /// Wants another connection to a node.
+    pub(crate) fn reconnect(&mut self, id: NodeId) {
+        self.events.push_back(Event::Reconnect(id));
+    }
+
+    /// How announced addresses are reached.
+    pub(crate) fn map(&self) -> &AddressMap {
+        &self.options.map
+    }
+
+    /// Which nodes run what only reads, if a call does not say.
+    pub(crate) fn read_from(&self) -> &ReadFrom {
+        &self.options.read_from
+    }
+
+    /// The node at an address, which becomes known if it was not.
+    pub(crate) fn introduce(&mut self, address: &NodeAddress) -> NodeId {
+        self.nodes.at(address)
+    }
+
+    /// Where what every primary is to run goes: by a slot, it is found again after a failover.
+    pub(crate) fn each_primary(&self) -> impl Iterator<Item = Target> + '_ {
+        let slots = self.topology.slot_of_each();
+        let shards = self.topology.shards().iter().zip(slots);
+        shards.map(|(shard, slot)| slot.map_or(Target::Node(shard.primary), Target::Slot))
+    }
+
+    /// How many questions about the topology were answered and taken over.
+    pub(crate) fn answers(&self) -> u64 {
+        self.refresh.answers()
+    }
+
+    /// Whether all nodes were asked for the topology in vain.
+    pub(crate) fn is_at_a_loss(&self) -> bool {
+        self.refresh.is_at_a_loss()
+    }
+
+    /// What is known of a node.
+    pub(crate) fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(id)
+    }
+
+    /// The node at an address, for callers who name one.
+    pub(crate) fn find(&self, address: &NodeAddress) -> Option<NodeId> {
+        self.nodes.find(address)
+    }
+
+    /// The nodes of the topology, primaries first.
+    pub(crate) fn known_nodes(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.topology.nodes()
+    }
+
+    /// Whether a topology was taken over; a client is connected once this is so.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.topology.covered() > 0
+    }
+
+    /// Why the topology is not known: the last question about it was not answered, or not in time.
+    pub(crate) fn unknown(&self) -> Error {
+        self.failure.clone().unwrap_or_else(|| {
+            Error::new(
+                ErrorKind::Timeout(Phase::Connect),
+                "no node has on_reply the topology of the cluster within the time allowed",
+            )
+        })
+    }
+
+    /// Asks the next question in this way.
+    #[cfg(test)]
+    pub(crate) fn ask_by(&mut self, query: Query) {
+        self.query = query;
+    }
+
+    pub(crate) fn nobody(&self, name: &'static str) -> Error {
+        let error = Error::new(
+            ErrorKind::Connect,
+            "the cluster has no node with such an address",
+        );
+        match &self.failure {
+            Some(failure) => error.with_source(failure.clone()),
+            None => error,
+        }
+        .with_command(name)
+    }
+
+    pub(crate) fn node_for(
+        &self,
+        target: Target,
+        read_from: &ReadFrom,
+        avoid: Option<NodeId>,
+        now: Instant,
+        random: u64,
+    ) -> Option<NodeId> {
+        match target {
+            Target::Node(id) => self.nodes.get(id).map(|_| id),
+            Target::Slot(slot) => match self.topology.shard(slot) {
+                Some(shard) => Some(read_from.choose(shard, &self.nodes, avoid, now, random)),
+                // Whoever is asked knows better than we do, or says that nobody serves the slot.
+                None => self.any_node(avoid, now, random),
+            },
+            Target::AnyNode => self.any_node(avoid, now, random),
+        }
+    }
+
+    /// A primary by chance; before any is known, any node.
+    fn any_node(&self, avoid: Option<NodeId>, now: Instant, random: u64) -> Option<NodeId> {
+        let primaries: Vec<_> = self.topology.shards().iter().map(|it| it.primary).collect();
+        let known: Vec<_> = if primaries.is_empty() {
+            self.nodes.ids().collect()
+        } else {
+            primaries
+        };
+        let is_good = |id: &NodeId| Some(*id) != avoid && !self.nodes.is_suspect(*id, now);
+        let good: Vec<_> = known.iter().copied().filter(is_good).collect();
+        pick(&good, random).or_else(|| pick(&known, random))
+    }
+
+    /// Takes over what a redirect tells about a slot.
+    pub(crate) fn correct(&mut self, slot: u16, primary: NodeId) {
+        if self.refresh.is_asking() {
+            self.corrected.push((slot, primary));
+        }
+        self.installed = None;
+        self.version += 1;
+        self.topology.patch(slot, primary);
+    }
+
+    pub(crate) fn mark_suspect(&mut self, id: NodeId, now: Instant) {
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.failed = Some(now);
+        }
+    }
+
+    /// Notes that a node has given something away, and does not yet know its own place.
+    pub(crate) fn mark_stale(&mut self, id: NodeId, now: Instant) {
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.stale = Some(now);
+        }
+    }
+}

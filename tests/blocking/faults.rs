@@ -1,0 +1,390 @@
+//! What goes wrong around the blocking client: dead connections, time-outs, servers that come and go.
+
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use respec::{
+    Config, Error, ErrorKind, Phase, Protocol,
+    blocking::Client,
+    command::{Command, Detached, Info},
+    reply::DecodeError,
+    resp::{Reply, Writer},
+};
+use respec_testkit::{Server, Variant};
+
+use crate::{
+    proxy::{End, Proxy},
+    support::{Words, args, client, hasty, info, server, until, words},
+};
+
+#[test]
+fn connections_that_died_idle_are_replaced_without_an_error() {
+    for end in [End::Closed, End::Reset] {
+        let proxy = Proxy::start(server().addr());
+        let client = Client::from_config(Config::tcp("127.0.0.1", proxy.port()).pool_max(4));
+        for round in 1..=25 {
+            let idle: Vec<_> = (0..3).map(|_| client.dedicated().unwrap()).collect();
+            drop(idle);
+            proxy.cut_all(end);
+            let value = round.to_string();
+            assert_eq!(
+                client.send(args(&["ECHO", &value])).unwrap(),
+                value,
+                "{end:?}"
+            );
+        }
+    }
+}
+
+/// Cuts the connection while it is written, after the pool has found it alive.
+struct CutsWhenWritten<'a> {
+    proxy: &'a Proxy,
+    end: End,
+    times: &'a AtomicUsize,
+    written: &'a AtomicUsize,
+}
+
+impl Command for CutsWhenWritten<'_> {
+    type Via = Detached;
+    type Reply = String;
+
+    fn via(&self) -> Detached {
+        Detached
+    }
+
+    fn info(&self) -> &'static Info {
+        Info::of("ECHO").unwrap()
+    }
+
+    fn write(&self, to: &mut Writer<'_>) {
+        to.word(b"ECHO");
+        to.word(b"here");
+        self.written.fetch_add(1, Ordering::SeqCst);
+        let cut = |left: usize| left.checked_sub(1);
+        if self
+            .times
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, cut)
+            .is_ok()
+        {
+            self.proxy.cut_all(self.end);
+        }
+    }
+
+    fn read(&self, reply: Reply<'_>) -> Result<String, DecodeError> {
+        Ok(String::from_utf8_lossy(reply.bytes().unwrap_or_default()).into_owned())
+    }
+}
+
+#[test]
+fn what_was_not_sent_is_sent_once_more_and_nothing_else_is() {
+    let proxy = Proxy::start(server().addr());
+    let client = Client::from_config(Config::tcp("127.0.0.1", proxy.port()));
+    let run = |end, cuts| {
+        let (times, written) = (AtomicUsize::new(cuts), AtomicUsize::new(0));
+        let cutting = CutsWhenWritten {
+            proxy: &proxy,
+            end,
+            times: &times,
+            written: &written,
+        };
+        let result = client.send(cutting);
+        (result, written.load(Ordering::SeqCst))
+    };
+    // Writing to a connection that was reset fails before a byte is sent.
+    let (result, written) = run(End::Reset, 1);
+    assert_eq!((result.unwrap().as_str(), written), ("here", 2));
+    let (result, written) = run(End::Reset, 2);
+    let error = result.unwrap_err();
+    assert_eq!((error.kind(), written), (ErrorKind::Connection, 2));
+    assert!(!error.may_have_executed());
+    // Writing to one that was closed succeeds, and nobody knows who got it.
+    let (result, written) = run(End::Closed, 1);
+    let error = result.unwrap_err();
+    assert_eq!((error.kind(), written), (ErrorKind::Connection, 1));
+    assert!(error.may_have_executed());
+    assert_eq!(client.send(words("ECHO on")).unwrap(), "on");
+}
+
+#[test]
+fn a_reply_that_is_cut_at_any_byte_is_no_reply() {
+    let proxy = Proxy::start(server().addr());
+    let client = Client::from_config(Config::tcp("127.0.0.1", proxy.port()).pool_max(1));
+    let whole = "$5\r\nhello\r\n:1\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n".len();
+    client.send(words("DEL cut:l")).unwrap();
+    client.send(words("RPUSH cut:l a b")).unwrap();
+    let batch = || {
+        [
+            words("ECHO hello"),
+            words("EXISTS cut:l"),
+            words("LRANGE cut:l 0 -1"),
+        ]
+    };
+    for end in [End::Closed, End::Reset] {
+        for bytes in 1..whole {
+            client.send(words("PING")).unwrap();
+            proxy.cut_after(bytes, end);
+            let error = client.pipeline(batch()).results().send().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Connection, "{end:?} after {bytes}");
+            assert!(error.may_have_executed());
+            proxy.heal();
+            let next = client.pipeline(batch()).send().unwrap();
+            assert_eq!(next, ["hello", "1", "[a, b]"], "{end:?} after {bytes}");
+        }
+    }
+}
+
+#[test]
+fn after_a_time_out_the_next_reply_is_right() {
+    let server = Server::start(Variant::Redis70).unwrap();
+    let client = Client::from_config(hasty(&server).pool_max(1));
+    client.send(words("SET slow 1")).unwrap();
+    let start = Instant::now();
+    let error = client.send(words("DEBUG SLEEP 0.5")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Reply));
+    assert!(error.may_have_executed());
+    let elapsed = start.elapsed();
+    assert!((200..450).contains(&elapsed.as_millis()), "{elapsed:?}");
+    thread::sleep(Duration::from_millis(350));
+    for number in 0..20 {
+        let value = number.to_string();
+        assert_eq!(client.send(args(&["ECHO", &value])).unwrap(), value);
+    }
+}
+
+#[test]
+fn a_server_that_is_frozen_or_restarted_or_killed() {
+    let server = Server::start(Variant::Redis70).unwrap();
+    let client = Client::from_config(hasty(&server).pool_max(2));
+    let other = client.dedicated().unwrap();
+    other.send(words("PING")).unwrap();
+    drop(other);
+
+    server.restart().unwrap();
+    assert_eq!(client.send(words("SET back 1")).unwrap(), "OK");
+
+    server.pause().unwrap();
+    let error = client.send(words("PING")).unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    server.resume().unwrap();
+    assert_eq!(client.send(words("GET back")).unwrap(), "1");
+
+    server.kill().unwrap();
+    let error = client.send(words("PING")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connect);
+    assert!(error.is_connection() && !error.may_have_executed());
+    server.restart().unwrap();
+    assert_eq!(client.send(words("PING")).unwrap(), "PONG");
+}
+
+#[test]
+fn a_call_under_way_when_the_server_dies_is_indeterminate() {
+    let server = Server::start(Variant::Redis70).unwrap();
+    let client = Client::from_config(Config::from_url(&server.url()).unwrap());
+    thread::scope(|scope| {
+        let popping = scope.spawn(|| client.send(words("BLPOP dies 0")));
+        until("the server waits", || {
+            info(&server, "blocked_clients") == "1"
+        });
+        server.kill().unwrap();
+        let error = popping.join().unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connection);
+        assert!(error.may_have_executed());
+    });
+}
+
+#[test]
+fn credentials_are_used_and_never_shown() {
+    for variant in Variant::ALL {
+        let server = Server::builder(variant)
+            .config("requirepass", "c4n4ry")
+            .start()
+            .unwrap();
+        let acl: [&[u8]; 6] = [b"ACL", b"SETUSER", b"me", b"on", b">c4n4ry2", b"+@all"];
+        server.command(&acl).unwrap();
+        let config = Config::from_url(&server.url()).unwrap();
+        for protocol in [Protocol::Resp2, Protocol::Resp3] {
+            let config = config.clone().protocol(protocol);
+            let ping = |config: Config| Client::from_config(config).send(words("PING"));
+            assert_eq!(ping(config.clone().password("c4n4ry")).unwrap(), "PONG");
+            let me = config.clone().username("me");
+            assert_eq!(ping(me.clone().password("c4n4ry2")).unwrap(), "PONG");
+            for refused in [
+                config.clone(),
+                config.clone().password("c4n4ry-wrong"),
+                me.clone().password("c4n4ry-wrong"),
+                config.clone().username("c4n4ry-nobody").password("c4n4ry"),
+            ] {
+                let error = ping(refused).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Connect, "{error}");
+                assert!(!error.may_have_executed());
+                assert!(!shown(&error).contains("c4n4ry"), "{error:?}");
+            }
+        }
+    }
+}
+
+/// All that an error can tell.
+fn shown(error: &Error) -> String {
+    let mut text = format!("{error} {error:?} {error:#?}");
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        text += &format!(" {error} {error:?}");
+        source = error.source();
+    }
+    text
+}
+
+#[test]
+fn a_server_that_is_full_says_so() {
+    let server = Server::builder(Variant::Redis70)
+        .config("maxclients", "2")
+        .start()
+        .unwrap();
+    let client = Client::from_config(Config::from_url(&server.url()).unwrap());
+    let both = (client.dedicated().unwrap(), client.dedicated().unwrap());
+    let error = client.dedicated().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connect);
+    assert!(error.to_string().contains("the server is full"), "{error}");
+    drop(both);
+    assert_eq!(client.send(words("PING")).unwrap(), "PONG");
+}
+
+#[test]
+fn addresses_where_nobody_answers() {
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let error = Client::connect(&format!("redis://127.0.0.1:{closed}")).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.may_have_executed()),
+        (ErrorKind::Connect, false)
+    );
+    let error = Client::connect("unix:///nonexistent/redis.sock").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connect);
+    let error = Client::connect("redis://name.invalid").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connect);
+    let error = Client::connect("rediss://localhost").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    let error = Client::from_config(Config::default().pool_max(0)).send(words("PING"));
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Config);
+
+    let by_name = Client::connect(&format!("redis://localhost:{}", server().port())).unwrap();
+    assert_eq!(by_name.send(words("PING")).unwrap(), "PONG");
+}
+
+#[test]
+fn a_peer_that_accepts_and_says_nothing_costs_the_connect_time_out() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let config = Config::tcp("127.0.0.1", port).connect_timeout(Duration::from_millis(100));
+    let start = Instant::now();
+    let error = Client::from_config(config).send(words("PING")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Connect));
+    assert!(!error.may_have_executed());
+    assert!(
+        (100..1000).contains(&start.elapsed().as_millis()),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+/// A peer that sends `greeting` once it was spoken to, and `reply` when it is again.
+fn peer(greeting: &'static [u8], reply: &'static [u8]) -> Client {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut buffer = [0; 4096];
+            for bytes in [greeting, b"+OK\r\n+OK\r\n", reply] {
+                if !matches!(stream.read(&mut buffer), Ok(1..)) {
+                    break;
+                }
+                let _ = stream.write_all(bytes);
+            }
+            let _ = stream.read(&mut buffer);
+        }
+    });
+    Client::from_config(Config::tcp("127.0.0.1", port).response_timeout(Duration::from_secs(2)))
+}
+
+#[test]
+fn peers_that_do_not_speak_resp() {
+    let web = peer(b"HTTP/1.1 400 Bad Request\r\n\r\n", b"");
+    assert_eq!(
+        web.send(words("PING")).unwrap_err().kind(),
+        ErrorKind::Connect
+    );
+
+    for (reply, what) in [
+        (&b"!garbage\r\n"[..], "no RESP"),
+        (b"$99999999999999\r\n", "a string beyond the limit"),
+        (b"*2\r\n+a\r\n?", "no RESP inside"),
+    ] {
+        let error = peer(b"%0\r\n", reply).send(words("PING")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{what}: {error}");
+        assert!(error.may_have_executed(), "{what}");
+    }
+
+    // One reply too many: the caller's is right, and nobody gets the other.
+    let client = peer(b"%0\r\n", b"+PONG\r\n+stray\r\n");
+    for _ in 0..5 {
+        assert_eq!(client.send(words("PING")).unwrap(), "PONG");
+    }
+}
+
+#[test]
+fn connections_of_calls_that_failed_do_not_use_up_the_pool() {
+    let server = Server::start(Variant::Redis70).unwrap();
+    let config = hasty(&server)
+        .pool_max(2)
+        .response_timeout(Duration::from_millis(30));
+    let client = Client::from_config(config.connect_timeout(Duration::from_millis(30)));
+    server.pause().unwrap();
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let error = client.send(words("PING")).unwrap_err();
+                assert!(error.is_timeout() || error.is_connection(), "{error}");
+            });
+        }
+        thread::sleep(Duration::from_millis(300));
+        server.resume().unwrap();
+    });
+    let config = Config::from_url(&server.url()).unwrap();
+    until("the server answers", || {
+        Client::from_config(config.clone())
+            .send(words("PING"))
+            .is_ok()
+    });
+    // Its times are short for a busy machine.
+    until("both places are used", || {
+        let both = [client.dedicated(), client.dedicated()];
+        both.into_iter()
+            .all(|one| one.and_then(|one| one.send(words("PING"))).is_ok())
+    });
+}
+
+#[test]
+fn values_are_bytes_whatever_they_look_like() {
+    let client = client();
+    for value in [
+        "",
+        "\r\n",
+        "*1\r\n$4\r\nPING\r\n",
+        "a\0b",
+        "+OK\r\n",
+        "$-1\r\n",
+    ] {
+        let set: Words = args(&["SET", "bytes", value]);
+        client.send(set).unwrap();
+        assert_eq!(client.send(words("GET bytes")).unwrap(), value);
+    }
+}

@@ -1,0 +1,18 @@
+//! The blocking client on real servers and clusters.
+
+#![cfg(all(feature = "blocking", feature = "core"))]
+
+mod batch;
+mod client;
+mod cluster;
+mod cluster_slot;
+mod dedicated;
+mod faults;
+mod pool;
+#[path = "../support/pool.rs"]
+mod pool_support;
+mod proxy;
+mod support;
+mod typed;
+#[path = "../support/words.rs"]
+mod words;
