@@ -50,7 +50,11 @@ mod events;
     not(feature = "blocking"),
     allow(dead_code, reason = "the async driver uses a part of it")
 )]
-mod pool;
+#[cfg_attr(
+    not(feature = "async"),
+    allow(dead_code, reason = "the blocking driver has no shared connections")
+)]
+mod link;
 pub mod prelude;
 #[cfg_attr(
     not(all(feature = "async", feature = "blocking")),
@@ -69,6 +73,6 @@ pub use aio::Client;
 pub use config::{Config, Protocol, Settings};
 pub use error::{Error, ErrorKind, Phase, Result};
 #[cfg(any(feature = "async", feature = "blocking"))]
-pub use pool::PoolStats;
+pub use link::PoolStats;
 pub use reply::Value;
 pub use secret::Secret;

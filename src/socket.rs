@@ -4,7 +4,10 @@ use std::{io, mem::MaybeUninit, time::Duration};
 
 use socket2::{SockRef, TcpKeepalive};
 
-use crate::config::{Config, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES};
+use crate::{
+    config::{Config, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES},
+    link::Seen,
+};
 
 /// Applies the options of a config to a connected socket.
 pub(crate) fn set_up(socket: SockRef<'_>, config: &Config) -> io::Result<()> {
@@ -27,24 +30,28 @@ pub(crate) fn set_up(socket: SockRef<'_>, config: &Config) -> io::Result<()> {
     set_user_timeout(&socket, user_timeout)
 }
 
-/// Whether the peer of a socket has neither sent anything that was not read nor closed.
+/// What there is to be read from a socket.
 ///
 /// It looks without waiting, whether the socket blocks or not, in one call to the system where there
 /// is one for that.
 #[cfg(feature = "blocking")]
-pub(crate) fn is_quiet(socket: &SockRef<'_>) -> bool {
-    sees_nothing(peek(socket))
+pub(crate) fn look(socket: &SockRef<'_>) -> Seen {
+    seen(peek(socket))
 }
 
 /// The same of a socket that never waits.
 #[cfg(feature = "async")]
-pub(crate) fn is_quiet_nonblocking(socket: &SockRef<'_>) -> bool {
-    sees_nothing(socket.peek(&mut [MaybeUninit::uninit()]))
+pub(crate) fn look_nonblocking(socket: &SockRef<'_>) -> Seen {
+    seen(socket.peek(&mut [MaybeUninit::uninit()]))
 }
 
-/// What is seen shows that the peer has spoken, nothing that it has closed; only no answer will do.
-fn sees_nothing<T>(seen: io::Result<T>) -> bool {
-    seen.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+fn seen(peeked: io::Result<usize>) -> Seen {
+    match peeked {
+        Ok(0) => Seen::End,
+        Ok(_) => Seen::Bytes,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Seen::Nothing,
+        Err(_) => Seen::End,
+    }
 }
 
 #[cfg(all(feature = "blocking", unix))]
@@ -83,7 +90,7 @@ mod tests {
 
     #[cfg(feature = "blocking")]
     #[test]
-    fn a_socket_is_quiet_until_the_peer_speaks_or_closes() {
+    fn c10_a_look_tells_bytes_from_an_end_and_takes_nothing() {
         use std::io::{Read, Write};
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -91,15 +98,15 @@ mod tests {
         let (mut peer, _) = listener.accept().unwrap();
         // A peek that waits says when something has arrived.
         let arrives = |stream: &TcpStream| stream.peek(&mut [0]).unwrap();
-        assert!(is_quiet(&SockRef::from(&stream)));
+        assert_eq!(look(&SockRef::from(&stream)), Seen::Nothing);
         peer.write_all(b"x").unwrap();
         arrives(&stream);
-        assert!(!is_quiet(&SockRef::from(&stream)));
+        assert_eq!(look(&SockRef::from(&stream)), Seen::Bytes);
         assert_eq!(stream.read(&mut [0; 8]).unwrap(), 1, "nothing was taken");
-        assert!(is_quiet(&SockRef::from(&stream)));
+        assert_eq!(look(&SockRef::from(&stream)), Seen::Nothing);
         drop(peer);
         assert_eq!(arrives(&stream), 0);
-        assert!(!is_quiet(&SockRef::from(&stream)));
+        assert_eq!(look(&SockRef::from(&stream)), Seen::End);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::{
     },
     config::{Address, Config},
     error::Result,
-    pool::PoolStats,
+    link::PoolStats,
     reply::{ScanPage, Scanned},
 };
 

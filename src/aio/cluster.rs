@@ -49,7 +49,7 @@ use crate::{
     command::Patience,
     config::{Address, Config},
     error::Result,
-    pool::PoolStats,
+    link::PoolStats,
     protocol::Limit,
     resp::{Frame, Frames},
 };
@@ -91,10 +91,9 @@ impl Cluster {
     pub(super) fn new(config: Arc<Config>) -> Arc<Self> {
         let chance = Arc::new(Chance::new(RandomState::new().hash_one(())));
         let make = {
-            let (config, chance) = (Arc::clone(&config), Arc::clone(&chance));
+            let config = Arc::clone(&config);
             move |address: &NodeAddress| {
-                let (config, chance) = (Arc::clone(&config), Arc::clone(&chance));
-                Arc::new(Server::node(config, Address::from(address), chance))
+                Arc::new(Server::node(Arc::clone(&config), Address::from(address)))
             }
         };
         Arc::new_cyclic(|me| Self {

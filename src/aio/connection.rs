@@ -21,6 +21,7 @@ use crate::{
     command::Exchange,
     config::Config,
     error::{Error, ErrorKind, Outcome, Phase, Result},
+    link::Seen,
     protocol::{Flush, Gate, Greeting, Queue, Sent, Ticket, Turn, Whose},
     resp::{Frame, Frames, Run},
 };
@@ -310,13 +311,24 @@ impl Connection {
         self.is_open() && state.queue.is_idle() && state.pushes.frames.is_empty()
     }
 
-    /// Whether a connection that nobody uses is still open and has nothing to say.
+    /// What there is to be read, which the driver may not have had time to do.
     ///
-    /// The driver may not have had time to see that the server has closed it.
-    pub(super) fn is_quiet(&self) -> bool {
+    /// While somebody writes, that will tell.
+    pub(super) fn look(&self) -> Seen {
         let state = self.0.lock();
         let sink = state.sink.as_ref();
-        self.is_open() && sink.is_some_and(Sink::is_quiet)
+        match sink.map(Sink::look) {
+            _ if !self.is_open() => Seen::End,
+            Some(seen) => seen,
+            None => Seen::Nothing,
+        }
+    }
+
+    /// Drops the messages that came while nobody used the connection.
+    pub(super) fn drop_pushes(&self) {
+        let pushes = std::mem::take(&mut self.0.lock().pushes);
+        // They may be large.
+        drop(pushes);
     }
 }
 

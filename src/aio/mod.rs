@@ -33,6 +33,7 @@ mod iterate;
 mod pending;
 mod pool;
 mod refresher;
+mod runtime;
 mod server;
 mod stream;
 mod transit;

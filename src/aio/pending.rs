@@ -22,6 +22,7 @@ use crate::{
     command::{Exchange, Patience, Place},
     config::Config,
     error::{Error, ErrorKind, Result},
+    link::is_sent_again,
     protocol::Limit,
     resp::{Frame, Frames},
 };
@@ -190,9 +191,17 @@ impl<'a, E: Exchange> Pending<'a, E> {
     /// of the request was written.
     fn begins_again(&mut self, error: &Error) -> bool {
         matches!(self.carrier, Carrier::Server(_))
-            && error.kind() == ErrorKind::Connection
-            && !error.may_have_executed()
+            && is_sent_again(error)
             && !std::mem::replace(&mut self.retried, true)
+    }
+
+    /// The result of what came from a server.
+    fn finish(&self, frames: &Frames) -> Result<E::Output> {
+        let finished = self.exchange.finish(frames);
+        if let (Carrier::Server(server), Err(error)) = (self.carrier, &finished) {
+            server.leave_after(error);
+        }
+        finished
     }
 
     fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Result<E::Output>> {
@@ -207,7 +216,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     Err(error) => return Poll::Ready(Err(error)),
                 },
                 State::Sent(transit) => match ready!(transit.poll(&self.exchange, cx)) {
-                    Ok(frames) => return Poll::Ready(self.exchange.finish(&frames)),
+                    Ok(frames) => return Poll::Ready(self.finish(&frames)),
                     Err(error) => Err(error),
                 },
                 State::Directed(transit, course) => {

@@ -1,72 +1,68 @@
 //! One server as all clones of a client see it.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::{Duration, Instant},
+    pin::pin,
+    sync::{Arc, Weak},
+    time::Instant,
 };
 
-use tokio::{runtime::Handle, sync::watch, time};
+use tokio::{
+    sync::Notify,
+    task::yield_now,
+    time::{self, timeout_at},
+};
 
 use super::{
     connection::Connection,
-    dial::dial,
+    dial::{dial, dial_urgent},
     pool::{Lender, Lent},
+    runtime::{runtime, with_all_it_takes},
 };
 use crate::{
-    back_off,
-    cluster::Chance,
     config::{Address, Config},
-    error::{Error, ErrorKind, Result},
-    pool::PoolStats,
+    error::{Error, Result},
+    events::LossReason,
+    link::{Dial, LastUse, PoolStats, Seen, SharedTurn, reason_to_leave},
 };
 
 /// A server with the connection that all share, and those that are lent.
 pub(super) struct Server {
     config: Arc<Config>,
-    /// Where it is reached, which of a node the config does not say.
-    address: Address,
-    link: Mutex<Link>,
-    /// The connections for blocking commands and for dedicated use.
+    /// The link to the server, and its connections for blocking commands and for dedicated use.
     lender: Arc<Lender>,
-    /// Where attempts keep their distance, since callers try again by themselves.
-    pace: Option<Arc<Chance>>,
+    /// Tells those who wait that an attempt has ended.
+    changed: Notify,
+    last_use: LastUse,
+    /// Whether callers wait until the next attempt may be made; those of a cluster go elsewhere.
+    may_wait: bool,
 }
 
-/// The shared connection.
-enum Link {
-    None,
-    /// An attempt is under way, and its outcome will be shown.
-    Connecting(watch::Receiver<Option<Attempt>>),
-    Connected(Arc<Connection>),
-    /// So many attempts have failed in a row, and nobody begins another before that time.
-    Failed {
-        attempts: u32,
-        error: Error,
-        until: Instant,
-    },
+/// An attempt to make the shared connection, whose end is told whatever becomes of its task.
+struct Dialling {
+    server: Weak<Server>,
+    /// `None` once the end was told.
+    dial: Option<Dial>,
 }
-
-type Attempt = Result<Arc<Connection>>;
 
 impl Server {
     /// The one server of a client.
     pub(super) fn new(config: Arc<Config>) -> Self {
         let address = config.address.clone();
-        Self::at(config, address, None)
+        Self::at(config, address, true)
     }
 
     /// A node of a cluster.
-    pub(super) fn node(config: Arc<Config>, address: Address, pace: Arc<Chance>) -> Self {
-        Self::at(config, address, Some(pace))
+    pub(super) fn node(config: Arc<Config>, address: Address) -> Self {
+        Self::at(config, address, false)
     }
 
-    fn at(config: Arc<Config>, address: Address, pace: Option<Arc<Chance>>) -> Self {
+    fn at(config: Arc<Config>, address: Address, may_wait: bool) -> Self {
         Self {
-            lender: Arc::new(Lender::new(Arc::clone(&config), address.clone())),
+            lender: Arc::new(Lender::new(Arc::clone(&config), address)),
             config,
-            address,
-            link: Mutex::new(Link::None),
-            pace,
+            changed: Notify::new(),
+            last_use: LastUse::new(now()),
+            may_wait,
         }
     }
 
@@ -75,97 +71,95 @@ impl Server {
     }
 
     pub(super) fn address(&self) -> &Address {
-        &self.address
+        self.lender.address()
     }
 
-    /// The shared connection, if there is one.
-    pub(super) fn current(&self) -> Option<Arc<Connection>> {
-        match &*lock(&self.link) {
-            Link::Connected(connection) if connection.is_open() => Some(Arc::clone(connection)),
-            _ => None,
+    /// The shared connection, if there is one that is alive as far as can be seen at once.
+    pub(super) fn current(self: &Arc<Self>) -> Option<Arc<Connection>> {
+        let now = now();
+        let mut link = self.lender.link();
+        let connection = link.current(|it| it.is_open())?;
+        let renewed = link.renew(now);
+        drop(link);
+        if let Some(dial) = renewed {
+            // Where it cannot be made, the next one who comes tries again.
+            let _ = self.begin(dial);
         }
+        if self.last_use.is_look_due(now) && connection.look() != Seen::Nothing {
+            return None;
+        }
+        Some(connection)
     }
 
     /// The shared connection, when there is one.
     pub(super) async fn connected(self: &Arc<Self>) -> Result<Arc<Connection>> {
-        let mut attempt = match self.join()? {
-            Ok(connection) => return Ok(connection),
-            Err(attempt) => attempt,
-        };
-        let outcome = attempt.wait_for(Option::is_some).await;
-        match outcome.ok().and_then(|outcome| outcome.clone()) {
-            Some(outcome) => outcome,
-            None => Err(stopped()),
-        }
-    }
-
-    /// The shared connection, or the one attempt to make it, which is begun if nobody has.
-    fn join(self: &Arc<Self>) -> Result<Result<Arc<Connection>, watch::Receiver<Option<Attempt>>>> {
-        let mut link = lock(&self.link);
-        let mut failed = 0;
-        match &*link {
-            Link::Connected(connection) if connection.is_open() => {
-                return Ok(Ok(Arc::clone(connection)));
-            }
-            // An attempt ends without an outcome only with its runtime.
-            Link::Connecting(attempt) if attempt.has_changed().is_ok() => {
-                return Ok(Err(attempt.clone()));
-            }
-            Link::Failed {
-                attempts,
-                error,
-                until,
-            } => {
-                if now() < *until {
-                    return Err(error.clone());
+        runtime()?;
+        let seen = self.lender.link().begun();
+        let mut looks = 0;
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let is_open = |connection: &Arc<Connection>| connection.is_open();
+            let turn = self.lender.link().ask(seen, self.may_wait, is_open, now());
+            match turn {
+                SharedTurn::Ready(connection) => match connection.look() {
+                    Seen::Bytes if looks < MOST_LOOKS => {
+                        // The driver reads them when it has its turn.
+                        looks += 1;
+                        yield_now().await;
+                    }
+                    Seen::Nothing | Seen::Bytes => return Ok(connection),
+                    Seen::End => self.give_up(&connection, LossReason::Ended),
+                },
+                SharedTurn::Failed(error) => return Err(error),
+                SharedTurn::Dial(dial) => {
+                    self.begin(dial)?;
+                    changed.await;
                 }
-                failed = *attempts;
+                SharedTurn::Wait(None) => changed.await,
+                SharedTurn::Wait(Some(until)) => drop(timeout_at(until.into(), changed).await),
             }
-            _ => {}
         }
-        let (outcome, attempt) = watch::channel(None);
-        let config = Arc::clone(&self.config);
-        let address = self.address.clone();
-        let server = Arc::downgrade(self);
-        runtime()?.spawn(async move {
-            let dialled = dial(&config, &address).await;
-            let connected =
-                dialled.map(|dialled| Arc::new(Connection::start(dialled, &config, false)));
-            Self::settle(&server, &connected, failed);
-            // Nobody may be left who wants to know.
-            let _ = outcome.send(Some(connected));
-        });
-        *link = Link::Connecting(attempt.clone());
-        Ok(Err(attempt))
     }
 
-    /// Remembers what an attempt has made, or when the next one may be.
-    fn settle(server: &Weak<Self>, connected: &Attempt, failed: u32) {
-        let Some(server) = server.upgrade() else {
+    /// A connection for a call that must overtake all others: one of its own, which chooses no
+    /// database, since that would have to wait as well.
+    pub(super) async fn urgent(self: &Arc<Self>) -> Result<Arc<Connection>> {
+        runtime()?;
+        let permit = self.lender.link().begin_urgent(now())?;
+        let dialled = with_all_it_takes(dial_urgent(&self.config, self.address())).await;
+        let result = dialled.as_ref().map(drop);
+        self.lender.link().end_urgent(permit, result, now());
+        Ok(Arc::new(Connection::start(dialled?, &self.config, false)))
+    }
+
+    /// Has connections made anew if an error says that another server is the one to use.
+    pub(super) fn leave_after(self: &Arc<Self>, error: &Error) {
+        let Some(reason) = reason_to_leave(error) else {
             return;
         };
-        let link = match (connected, &server.pace) {
-            (Ok(connection), _) => Link::Connected(Arc::clone(connection)),
-            (Err(_), None) => Link::None,
-            (Err(error), Some(chance)) => Link::Failed {
-                attempts: failed.saturating_add(1),
-                error: error.clone(),
-                until: now() + back_off::wait(failed, Duration::MAX, chance.next()),
-            },
-        };
-        *lock(&server.link) = link;
+        let now = now();
+        let mut link = self.lender.link();
+        let closed = link.leave(reason, now);
+        let renewed = link.renew(now);
+        drop(link);
+        // Closing is not done under the lock.
+        drop(closed);
+        if let Some(dial) = renewed {
+            let _ = self.begin(dial);
+        }
+    }
+
+    /// Lets the next one who wants a connection make another, if this is the one that there is.
+    pub(super) fn give_up(&self, connection: &Arc<Connection>, reason: LossReason) {
+        let is_it = |it: &Arc<Connection>| Arc::ptr_eq(it, connection);
+        let taken = self.lender.link().give_up(is_it, reason, now());
+        drop(taken);
     }
 
     /// Lets the next one who wants a connection make another, and returns the one that there was.
     pub(super) fn disconnect(&self) -> Option<Arc<Connection>> {
-        let mut link = lock(&self.link);
-        match std::mem::replace(&mut *link, Link::None) {
-            Link::Connected(connection) => Some(connection),
-            other => {
-                *link = other;
-                None
-            }
-        }
+        self.lender.link().disconnect(LossReason::Closed, now())
     }
 
     /// Makes the connections to be lent that are kept however long they are idle.
@@ -182,28 +176,65 @@ impl Server {
     pub(super) async fn lend(&self) -> Result<Lent> {
         Arc::clone(&self.lender).lend().await
     }
+
+    /// Makes the shared connection in a task of its own, whatever becomes of the caller.
+    fn begin(self: &Arc<Self>, dial: Dial) -> Result<()> {
+        let dialling = Dialling {
+            server: Arc::downgrade(self),
+            dial: Some(dial),
+        };
+        let config = Arc::clone(&self.config);
+        let address = self.address().clone();
+        runtime()?.spawn(async move {
+            let dialled = with_all_it_takes(self::dial(&config, &address)).await;
+            dialling.settle(dialled.map(|mut dialled| {
+                let addresses = std::mem::take(&mut dialled.addresses);
+                let connection = Connection::start(dialled, &config, false);
+                (Arc::new(connection), addresses)
+            }));
+        });
+        Ok(())
+    }
 }
 
-pub(super) fn runtime() -> Result<Handle> {
-    Handle::try_current().map_err(|_| {
-        Error::new(
-            ErrorKind::Connect,
-            "connecting takes a tokio runtime, and none is running here",
-        )
-    })
+impl Dialling {
+    /// Tells what the attempt has made, or why it has made nothing.
+    fn settle(mut self, made: Result<(Arc<Connection>, Vec<std::net::SocketAddr>)>) {
+        let (Some(server), Some(dial)) = (self.server.upgrade(), self.dial.take()) else {
+            return;
+        };
+        let mut link = server.lender.link();
+        let now = now();
+        let (closed, replaced) = match made {
+            Ok((connection, addresses)) => {
+                let closed = link.resolved(&addresses, None, now);
+                (closed, link.connected(dial, connection, now))
+            }
+            Err(error) => {
+                link.failed(dial, &error, now);
+                (Vec::new(), None)
+            }
+        };
+        drop(link);
+        // Closing is not done under the lock.
+        drop((closed, replaced));
+        server.changed.notify_waiters();
+    }
 }
 
-pub(super) fn stopped() -> Error {
-    Error::new(
-        ErrorKind::Connect,
-        "the attempt was stopped, as happens when the runtime is shut down",
-    )
+impl Drop for Dialling {
+    fn drop(&mut self) {
+        // The runtime of the task was shut down, or there was none.
+        if let (Some(server), Some(dial)) = (self.server.upgrade(), self.dial.take()) {
+            server.lender.link().given_up(dial);
+            server.changed.notify_waiters();
+        }
+    }
 }
 
 fn now() -> Instant {
     time::Instant::now().into_std()
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// How often the driver of a connection gets a turn to read what was seen, before it is used.
+const MOST_LOOKS: usize = 16;

@@ -11,7 +11,7 @@ use crate::{
     },
     config::{Address, Config},
     error::Result,
-    pool::PoolStats,
+    link::PoolStats,
     reply::{ScanPage, Scanned},
 };
 

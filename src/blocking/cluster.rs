@@ -47,7 +47,7 @@ use crate::{
     command::{Exchange, Patience, Place},
     config::{Address, Config},
     error::Result,
-    pool::PoolStats,
+    link::PoolStats,
     protocol::Limit,
     resp::{Frame, Frames},
 };

@@ -9,6 +9,7 @@ use super::{dial::Dialled, stream::Stream};
 use crate::{
     command::{Exchange, Patience},
     error::{Error, ErrorKind, Outcome, Phase, Result},
+    link::Seen,
     protocol::{self, Event, Limit},
     resp::{Frame, Frames, Output},
 };
@@ -166,12 +167,42 @@ impl Connection {
         self.open
     }
 
-    /// Whether a connection that nobody has used for a while is still open and has nothing to say.
+    /// Whether a connection that nobody has used for a while can be used, as far as can be seen.
     ///
     /// This is asked before every use, however short the while: a server may close a connection at
-    /// any time, and what is then written to it is lost without telling.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.stream.is_quiet()
+    /// any time, and what is then written to it is lost without telling. Messages that have come
+    /// meanwhile are nobody's, and are dropped.
+    pub(super) fn is_usable(&mut self) -> bool {
+        for _ in 0..MOST_LOOKS {
+            match self.stream.look() {
+                Seen::Nothing => return true,
+                Seen::End => return false,
+                Seen::Bytes => {
+                    if self.drop_pushes().is_err() {
+                        return false;
+                    }
+                }
+            }
+        }
+        self.is_clean()
+    }
+
+    /// Reads what has come, and drops what no command asked for.
+    fn drop_pushes(&mut self) -> Result<()> {
+        self.stream
+            .set_waiting(false)
+            .map_err(|error| self.lost(error))?;
+        while self.fill(None, None)?.is_some() {
+            while self
+                .state
+                .poll_event()
+                .map_err(|error| self.end(error))?
+                .is_some()
+            {}
+        }
+        self.stream
+            .set_waiting(true)
+            .map_err(|error| self.lost(error))
     }
 
     /// Encodes a chunk, and writes as much of it as there is room for.
@@ -370,6 +401,9 @@ fn closed() -> io::Error {
 fn lost_before() -> Error {
     Error::new(ErrorKind::Connection, "the connection was lost before")
 }
+
+/// How often a connection is looked at whose server does not stop sending.
+const MOST_LOOKS: usize = 64;
 
 /// How many pieces are written by one call at most.
 const SLICES: usize = 8;

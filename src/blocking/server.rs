@@ -2,7 +2,7 @@
 //! a time.
 
 use std::{
-    mem,
+    mem, process,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, mpsc},
     thread,
     time::{Duration, Instant},
@@ -10,15 +10,19 @@ use std::{
 
 use super::{
     connection::Connection,
-    dial::{Dialled, dial, dial_within},
+    dial::{Dialled, dial, dial_urgent, dial_within},
     stream::Line,
 };
 use crate::{
     call::no_connection,
     command::{Exchange, Place},
     config::{Address, Config},
-    error::{Error, ErrorKind, Result},
-    pool::{Asked, Defect, Lease, Pool, PoolStats, Ticket, Turn},
+    error::{Error, Result},
+    events::Events,
+    link::{
+        Asked, Defect, Lease, Link, Pool, PoolStats, Ticket, Turn, gone, is_sent_again,
+        reason_to_leave,
+    },
     protocol::Limit,
     resp::Frames,
 };
@@ -27,14 +31,14 @@ use crate::{
 pub(super) struct Server {
     config: Arc<Config>,
     /// Where it is reached, which of a node the config does not say.
-    address: Address,
-    pool: Mutex<Books>,
+    address: Arc<Address>,
+    link: Mutex<Books>,
     /// What the connections run on, and perhaps those that are closed.
     lines: Mutex<Vec<Weak<Line>>>,
 }
 
 /// A connection is large, and is moved a few times for each call.
-type Books = Pool<Box<Connection>, Arc<Condvar>>;
+type Books = Link<Box<Connection>, Arc<Condvar>>;
 
 /// A connection that is lent to one caller, and goes back when this is dropped.
 pub(super) struct Lent {
@@ -68,8 +72,10 @@ impl Server {
 
     /// A server at that address, whatever the config says.
     pub(super) fn at(config: Arc<Config>, address: Address) -> Self {
+        let address = Arc::new(address);
+        let link = Link::new(&config, Arc::clone(&address), Events::default());
         Self {
-            pool: Mutex::new(Pool::new(config.pool)),
+            link: Mutex::new(link),
             lines: Mutex::default(),
             config,
             address,
@@ -86,7 +92,7 @@ impl Server {
 
     /// What the pool is doing, and what it has done.
     pub(super) fn pool_stats(&self) -> PoolStats {
-        self.pool().stats()
+        self.link().pool().stats()
     }
 
     /// Sends an exchange on a connection of the pool, and waits for its result.
@@ -100,17 +106,42 @@ impl Server {
         loop {
             let result = self.lend()?.call(exchange, limit);
             match result {
-                Ok(frames) => return exchange.finish(&frames),
-                Err(error) if !retried && is_retried(&error) => retried = true,
+                Ok(frames) => {
+                    let finished = exchange.finish(&frames);
+                    if let Err(error) = &finished {
+                        self.leave_after(error);
+                    }
+                    return finished;
+                }
+                Err(error) if !retried && is_sent_again(&error) => retried = true,
                 Err(error) => return Err(error),
             }
         }
     }
 
+    /// Has connections made anew if an error says that another server is the one to use.
+    pub(super) fn leave_after(&self, error: &Error) {
+        if let Some(reason) = reason_to_leave(error) {
+            let closed = self.link().leave(reason, Instant::now());
+            // Closing is not done under the lock.
+            drop(closed);
+        }
+    }
+
+    /// A connection for a call that must overtake all others: one of its own, which chooses no
+    /// database, since that would have to wait as well.
+    pub(super) fn urgent(&self) -> Result<Connection> {
+        let permit = self.link().begin_urgent(Instant::now())?;
+        let dialled = dial_urgent(&self.config, &self.address);
+        let result = dialled.as_ref().map(drop);
+        self.link().end_urgent(permit, result, Instant::now());
+        Ok(self.adopt(dialled?))
+    }
+
     /// Makes the connections that are kept however long they are idle, at least one.
     pub(super) fn fill(self: &Arc<Self>) -> Result<()> {
         let now = Instant::now();
-        let lacking = self.pool().fill(now);
+        let lacking = self.link().pool().fill(now);
         match lacking {
             Some(lease) => Lent::new(self, lease, None, now).fill(),
             None => self.lend().map(drop),
@@ -139,7 +170,7 @@ impl Server {
             match turn {
                 Turn::Reuse(lease, connection) => {
                     let mut lent = Lent::new(self, lease, Some(connection), now);
-                    if lent.is_quiet() {
+                    if lent.is_usable() {
                         return Ok(lent);
                     }
                     // Others that were idle as long are likely to have died as well.
@@ -180,16 +211,17 @@ impl Server {
             asked = match turn {
                 Turn::Reuse(lease, connection) => {
                     let mut lent = Lent::new(self, lease, Some(connection), now);
-                    if lent.is_quiet() {
+                    if lent.is_usable() {
                         return Ok(Some(lent));
                     }
                     waited = true;
                     self.ask_or_fail(lent.lease.take(), now)
                 }
                 Turn::Connect(mut lease) => {
-                    let mut pool = self.pool();
-                    let (ticket, woken) = pool.wait_for(&mut lease, waited, now, Arc::default);
-                    drop(pool);
+                    let mut link = self.link();
+                    let (ticket, woken) =
+                        link.pool().wait_for(&mut lease, waited, now, Arc::default);
+                    drop(link);
                     Lent::new(self, lease, None, now).connect_beside();
                     Asked::Wait(ticket, woken)
                 }
@@ -202,18 +234,18 @@ impl Server {
     pub(super) fn lend_idle(self: &Arc<Self>, now: Instant) -> Option<Lent> {
         let (lease, connection) = self.with_pool(now, Pool::reuse)?;
         let mut lent = Lent::new(self, lease, Some(connection), now);
-        if lent.is_quiet() {
+        if lent.is_usable() {
             return Some(lent);
         }
         if let Some(dead) = lent.lease.take() {
-            wake(self.pool().discard(dead, Defect::Broken, now));
+            wake(self.link().pool().discard(dead, Defect::Broken, now));
         }
         None
     }
 
     /// A connection beyond those of the pool, if the pool has none left; made within that time.
     pub(super) fn spare(&self, allowed: Duration) -> Option<Result<Connection>> {
-        if !self.pool().is_used_up() {
+        if !self.link().pool().is_used_up() {
             return None;
         }
         let dialled = dial_within(&self.config, &self.address, allowed);
@@ -222,13 +254,13 @@ impl Server {
 
     /// Lets all who wait for a connection see whether their wait is over.
     pub(super) fn wake_all(&self) {
-        let waiters = self.pool().waiters();
+        let waiters = self.link().pool().waiters();
         wake(waiters);
     }
 
     /// Closes the connections that nobody uses, so that the next call makes another.
     pub(super) fn disconnect(&self) {
-        let closed = self.pool().clear();
+        let closed = self.link().pool().clear(Instant::now());
         // Closing is not done under the lock.
         drop(closed);
     }
@@ -272,7 +304,8 @@ impl Server {
     ) -> Asked<Box<Connection>, Arc<Condvar>> {
         let asked = self.ask(dead, now);
         if let Asked::Wait(ticket, _) = &asked {
-            let mut pool = self.pool();
+            let mut link = self.link();
+            let pool = link.pool();
             if let Some(failure) = pool.failure(now).cloned() {
                 let turn = pool.leave(*ticket, now);
                 return Asked::Turn(turn.unwrap_or(Turn::Failed(failure)));
@@ -282,13 +315,19 @@ impl Server {
     }
 
     /// Asks the pool for something, and does what it wants done.
-    fn with_pool<T>(self: &Arc<Self>, now: Instant, ask: impl FnOnce(&mut Books) -> T) -> T {
-        let mut pool = self.pool();
+    fn with_pool<T>(
+        self: &Arc<Self>,
+        now: Instant,
+        ask: impl FnOnce(&mut Pool<Box<Connection>, Arc<Condvar>>) -> T,
+    ) -> T {
+        let mut link = self.link();
+        let pool = link.pool();
+        let foreign = pool.enter(process::id(), now);
         let closed = pool.is_due(now).then(|| pool.sweep(now));
-        let asked = ask(&mut pool);
+        let asked = ask(pool);
         let lacking = pool.fill(now);
-        drop(pool);
-        drop(closed);
+        drop(link);
+        drop((foreign, closed));
         if let Some(lease) = lacking {
             let lent = Lent::new(self, lease, None, now);
             // Where there can be no thread, the lease goes back with the closure.
@@ -308,8 +347,9 @@ impl Server {
     ) -> Result<Option<(Turn<Box<Connection>>, Instant)>> {
         let allowed = wait.since.checked_add(self.config.pool.wait);
         let end = allowed.into_iter().chain(wait.deadline).min();
-        let mut pool = self.pool();
+        let mut link = self.link();
         loop {
+            let pool = link.pool();
             let now = Instant::now();
             let look = pool.look(ticket, now);
             wake(look.woken);
@@ -324,10 +364,10 @@ impl Server {
                 let turn = pool.time_out(ticket, allowed, now)?;
                 return Ok(Some((turn, now)));
             }
-            pool = match [end, look.again].into_iter().flatten().min() {
-                None => woken.wait(pool).unwrap_or_else(PoisonError::into_inner),
+            link = match [end, look.again].into_iter().flatten().min() {
+                None => woken.wait(link).unwrap_or_else(PoisonError::into_inner),
                 Some(until) => {
-                    let waited = woken.wait_timeout(pool, until.saturating_duration_since(now));
+                    let waited = woken.wait_timeout(link, until.saturating_duration_since(now));
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
@@ -336,14 +376,15 @@ impl Server {
 
     /// The error of a wait in vain, which may be the fault of the node and not of other callers.
     fn blamed(&self, error: Error) -> Error {
-        if self.pool().is_connecting() {
+        if self.link().pool().is_connecting() {
             return no_connection().with_source(error);
         }
         error
     }
 
-    fn pool(&self) -> MutexGuard<'_, Books> {
-        lock(&self.pool)
+    /// All that is known of the server and of the connections to it.
+    fn link(&self) -> MutexGuard<'_, Books> {
+        lock(&self.link)
     }
 }
 
@@ -367,9 +408,7 @@ impl Lent {
     }
 
     pub(super) fn connection(&mut self) -> Result<&mut Connection> {
-        self.connection
-            .as_deref_mut()
-            .ok_or_else(|| Error::new(ErrorKind::Connection, "the connection is gone"))
+        self.connection.as_deref_mut().ok_or_else(gone)
     }
 
     /// Sends an exchange that asks for no pushes as soon as the connection is lent, and waits for all
@@ -385,8 +424,8 @@ impl Lent {
     }
 
     /// Whether the connection is alive as far as can be seen.
-    fn is_quiet(&self) -> bool {
-        self.connection.as_ref().is_some_and(|one| one.is_quiet())
+    fn is_usable(&mut self) -> bool {
+        self.connection.as_mut().is_some_and(|one| one.is_usable())
     }
 
     /// Makes the connection, of which there is only leave yet.
@@ -395,16 +434,23 @@ impl Lent {
         self.since = Instant::now();
         let server = Arc::clone(&self.server);
         match dialled {
-            Ok(dialled) => {
+            Ok(mut dialled) => {
+                let addresses = mem::take(&mut dialled.addresses);
                 self.connection = Some(Box::new(server.adopt(dialled)));
                 if let Some(lease) = &mut self.lease {
-                    wake(server.pool().connected(lease, self.since));
+                    let mut link = server.link();
+                    let closed = link.resolved(&addresses, Some(&*lease), self.since);
+                    let woken = link.pool().connected(lease, self.since);
+                    drop(link);
+                    // Closing is not done under the lock.
+                    drop(closed);
+                    wake(woken);
                 }
                 Ok(self)
             }
             Err(error) => {
                 if let Some(lease) = self.lease.take() {
-                    wake(server.pool().failed(lease, &error, self.since));
+                    wake(server.link().pool().failed(lease, &error, self.since));
                 }
                 Err(error)
             }
@@ -431,7 +477,7 @@ impl Lent {
         while let Some(lent) = leave.take() {
             drop(lent.connect()?);
             let now = Instant::now();
-            let lease = server.pool().fill(now);
+            let lease = server.link().pool().fill(now);
             leave = lease.map(|lease| Self::new(&server, lease, None, now));
         }
         Ok(())
@@ -446,7 +492,7 @@ impl Drop for Lent {
         let (woken, close) = match self.connection.take() {
             Some(connection) if connection.is_clean() => {
                 let now = Instant::now();
-                let released = self.server.pool().give_back(lease, connection, now);
+                let released = self.server.link().pool().give_back(lease, connection, now);
                 (released.woken, released.close)
             }
             connection => {
@@ -455,7 +501,10 @@ impl Drop for Lent {
                 // Before another one is made in its place.
                 drop(connection);
                 (
-                    self.server.pool().discard(lease, defect, Instant::now()),
+                    self.server
+                        .link()
+                        .pool()
+                        .discard(lease, defect, Instant::now()),
                     None,
                 )
             }
@@ -474,9 +523,4 @@ fn wake(woken: impl IntoIterator<Item = Arc<Condvar>>) {
     for woken in woken {
         woken.notify_one();
     }
-}
-
-/// Whether another connection may carry what this one has lost.
-fn is_retried(error: &Error) -> bool {
-    error.kind() == ErrorKind::Connection && !error.may_have_executed()
 }
