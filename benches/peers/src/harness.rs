@@ -262,7 +262,15 @@ pub(crate) fn child(
         .iter()
         .map(|server| server.addr().to_string())
         .collect();
-    let mut command = Command::new(std::env::current_exe()?);
+    let (program, who) = match who {
+        Contestant::Before => {
+            let before = std::env::var_os(BEFORE);
+            let before = before.ok_or_else(|| format!("{BEFORE} names no program"))?;
+            (before.into(), Contestant::Respec)
+        }
+        who => (std::env::current_exe()?, who),
+    };
+    let mut command = Command::new(program);
     command
         .args([
             "child",
@@ -397,6 +405,9 @@ pub(crate) fn has_cores(row: &Row) -> bool {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     row.placement == Placement::Same || cores > 1
 }
+
+/// The environment variable with the program of another build, which measures respec as it was then.
+pub(crate) const BEFORE: &str = "BEFORE";
 
 const SERVER_CORE: usize = 0;
 const CLIENT_CORE: usize = 1;

@@ -140,7 +140,7 @@ const USAGE: &str =
 options:
   --only W3,W5       only rows that begin like this
   --driver ct        only rows with this driver: sync, ct or mt
-  --who respec,raw   only these: raw, rawtokio, respec, redis1, redis2, fred, rustis
+  --who respec,raw   only these: raw, rawtokio, respec, redis1, redis2, fred, rustis, before
   --rounds 7         how often everything is measured
   --seconds 0.7      for how long
   --warm-up 0.2      after so long

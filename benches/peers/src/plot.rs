@@ -143,6 +143,7 @@ fn colour(who: Contestant) -> &'static str {
         Contestant::Redis2 => "#56b4e9",
         Contestant::Fred => "#009e73",
         Contestant::Rustis => "#cc79a7",
+        Contestant::Before => "#e69f00",
     }
 }
 

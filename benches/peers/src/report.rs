@@ -51,6 +51,9 @@ pub(crate) fn by_row<'r>(all: &'r [Series], counted: &'r [Counted]) -> Vec<RowRe
 /// All tables, as they are printed.
 pub(crate) fn tables(rows: &[RowResults<'_>], who: &[Contestant]) -> String {
     let mut text = main_table(rows, who);
+    if who.contains(&Contestant::Before) {
+        let _ = write!(text, "\n{}", before_table(rows));
+    }
     if rows.iter().any(|results| results.row.group == "W3") {
         let _ = write!(text, "\n{}", reads_table(rows, who));
     }
@@ -125,6 +128,19 @@ fn main_table(rows: &[RowResults<'_>], who: &[Contestant]) -> String {
             })
             .collect();
         let _ = writeln!(text, " {} |", verdicts.join("<br>"));
+    }
+    text
+}
+
+/// What became of respec since the build that it is compared with.
+fn before_table(rows: &[RowResults<'_>]) -> String {
+    let mut text = header("respec over what it was", &[], &["throughput", "CPU time"]);
+    for results in rows {
+        let is_before = |who| who == Contestant::Before;
+        let ratios = [THROUGHPUT, CPU].map(|figure| results.ratio(figure, is_before, f64::max));
+        if let [Some(throughput), Some(cpu)] = ratios {
+            let _ = writeln!(text, "| {} | {throughput:.2} | {cpu:.2} |", results.row);
+        }
     }
     text
 }

@@ -73,6 +73,8 @@ pub(crate) enum Contestant {
     Redis2,
     Fred,
     Rustis,
+    /// respec as it was: what [`harness::BEFORE`](crate::harness::BEFORE) names.
+    Before,
 }
 
 /// A bound on a figure of respec.
@@ -373,7 +375,7 @@ impl fmt::Display for Placement {
 }
 
 impl Contestant {
-    /// All of them, the floors first.
+    /// All that this program is built with, the floors first.
     pub(crate) const ALL: [Self; 7] = [
         Self::Raw,
         Self::RawTokio,
@@ -394,17 +396,19 @@ impl Contestant {
             Self::Redis2 => "redis2",
             Self::Fred => "fred",
             Self::Rustis => "rustis",
+            Self::Before => "before",
         }
     }
 
     pub(crate) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|who| who.name() == name)
+        let mut all = Self::ALL.into_iter().chain([Self::Before]);
+        all.find(|who| who.name() == name)
     }
 
     /// Whether it is another client, as opposed to respec and the raw sockets.
     pub(crate) fn is_peer(self) -> bool {
         match self {
-            Self::Raw | Self::RawTokio | Self::Respec => false,
+            Self::Raw | Self::RawTokio | Self::Respec | Self::Before => false,
             Self::Redis1 | Self::Redis2 | Self::Fred | Self::Rustis => true,
         }
     }
@@ -412,7 +416,7 @@ impl Contestant {
     /// Whether it works without a runtime.
     pub(crate) fn is_sync(self) -> bool {
         match self {
-            Self::Raw | Self::Respec | Self::Redis1 | Self::Redis2 => true,
+            Self::Raw | Self::Respec | Self::Before | Self::Redis1 | Self::Redis2 => true,
             Self::RawTokio | Self::Fred | Self::Rustis => false,
         }
     }

@@ -91,6 +91,7 @@ pub(crate) fn run(
             Contestant::Redis2 => run.messages::<redis2::Messages>(),
             Contestant::Fred => run.messages::<crate::clients::fred::Messages>(),
             Contestant::Rustis => run.messages::<crate::clients::rustis::Messages>(),
+            Contestant::Before => Err(absent(row, who)),
         };
     }
     if let Workload::Cluster(tasks) = row.workload {
@@ -102,6 +103,7 @@ pub(crate) fn run(
             Contestant::Redis2 => run.cluster::<::redis2::cluster_async::ClusterConnection>(tasks),
             Contestant::Fred => run.cluster::<::fred::clients::Client>(tasks),
             Contestant::Rustis => run.cluster::<::rustis::client::Client>(tasks),
+            Contestant::Before => Err(absent(row, who)),
         };
     }
     match who {
@@ -112,6 +114,7 @@ pub(crate) fn run(
         Contestant::Redis2 => run.asynchronous::<::redis2::aio::MultiplexedConnection>(),
         Contestant::Fred => run.asynchronous::<::fred::clients::Client>(),
         Contestant::Rustis => run.asynchronous::<::rustis::client::Client>(),
+        Contestant::Before => Err(absent(row, who)),
     }
 }
 
