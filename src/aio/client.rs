@@ -49,6 +49,11 @@ use crate::{
 /// closed and never used again; those that are too old, or idle for too long, are closed when the
 /// pool is next used, and the [`pool_min`](Config::pool_min) that it lacks then are made anew.
 ///
+/// After an attempt to connect has failed, one is made at a time, at once and then with pauses of up
+/// to a second by chance, and of one to one and a half where the server refuses; callers wait
+/// meanwhile, and those who wait for an attempt that fails get its error. A client does not survive a
+/// fork of its process, since the threads of its runtime do not.
+///
 /// A call whose connection is lost fails, unless not a byte of it was written: then it is sent once
 /// more. [`Error::may_have_executed`](crate::Error::may_have_executed) tells what is not known.
 ///

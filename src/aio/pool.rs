@@ -1,6 +1,7 @@
 //! Connections for blocking commands and for dedicated use.
 
 use std::{
+    hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -53,7 +54,7 @@ struct Line<'a> {
 impl Lender {
     pub(super) fn new(config: Arc<Config>, address: Address) -> Self {
         let address = Arc::new(address);
-        let link = Link::new(&config, Arc::clone(&address), Events::default());
+        let link = Link::new(&config, Arc::clone(&address), Events::default(), seed());
         Self {
             link: Mutex::new(link),
             config,
@@ -291,6 +292,11 @@ impl Drop for Line<'_> {
             Some(Turn::Failed(_)) | None => {}
         }
     }
+}
+
+/// A number that differs from process to process, and from link to link.
+fn seed() -> u64 {
+    RandomState::new().hash_one(())
 }
 
 fn wake(woken: impl IntoIterator<Item = Arc<Notify>>) {

@@ -2,6 +2,7 @@
 //! a time.
 
 use std::{
+    hash::{BuildHasher, RandomState},
     mem, process,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, mpsc},
     thread,
@@ -73,7 +74,7 @@ impl Server {
     /// A server at that address, whatever the config says.
     pub(super) fn at(config: Arc<Config>, address: Address) -> Self {
         let address = Arc::new(address);
-        let link = Link::new(&config, Arc::clone(&address), Events::default());
+        let link = Link::new(&config, Arc::clone(&address), Events::default(), seed());
         Self {
             link: Mutex::new(link),
             lines: Mutex::default(),
@@ -130,6 +131,10 @@ impl Server {
 
     /// A connection for a call that must overtake all others: one of its own, which chooses no
     /// database, since that would have to wait as well.
+    #[allow(
+        dead_code,
+        reason = "the facts of commands do not say yet which are urgent"
+    )]
     pub(super) fn urgent(&self) -> Result<Connection> {
         let permit = self.link().begin_urgent(Instant::now())?;
         let dialled = dial_urgent(&self.config, &self.address);
@@ -517,6 +522,11 @@ impl Drop for Lent {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A number that differs from process to process, and from link to link.
+fn seed() -> u64 {
+    RandomState::new().hash_one(())
 }
 
 fn wake(woken: impl IntoIterator<Item = Arc<Condvar>>) {

@@ -28,6 +28,8 @@ mod pool;
 mod replacing;
 mod reporter;
 mod shared;
+#[cfg(test)]
+mod simulation;
 
 use std::{
     net::SocketAddr,
@@ -67,14 +69,16 @@ pub(crate) struct Link<C, W> {
 
 impl<C, W: Clone> Link<C, W> {
     /// A link to a server, without connections.
-    pub(crate) fn new(config: &Config, server: Arc<Address>, events: Events) -> Self {
+    ///
+    /// What is left to chance follows from `seed`.
+    pub(crate) fn new(config: &Config, server: Arc<Address>, events: Events, seed: u64) -> Self {
         let longest = config
             .connect_timeout
             .saturating_add(Duration::from_secs(1));
         let pacing = Pacing::new(config.connect_timeout);
         let reporter = Reporter::new(server, events);
         Self {
-            pool: Pool::new(config.pool, pacing, reporter),
+            pool: Pool::new(config.pool, pacing, reporter, seed),
             shared: Shared::new(config.pool.lifetime, longest),
             replacing: Replacing::default(),
             addresses: Vec::new(),
@@ -281,4 +285,194 @@ pub(crate) fn gone() -> Error {
 }
 
 #[cfg(test)]
-mod simulation;
+mod tests {
+    use super::*;
+
+    fn link() -> (Link<u32, char>, Instant) {
+        let config = Config::tcp("h", 1).pool_lifetime(Duration::from_secs(100));
+        let link = Link::new(
+            &config,
+            Arc::new(config.address.clone()),
+            Events::default(),
+            7,
+        );
+        (link, Instant::now())
+    }
+
+    /// Makes the shared connection.
+    fn connect(link: &mut Link<u32, char>, connection: u32, now: Instant) {
+        match link.ask(link.begun(), true, |_| true, now) {
+            SharedTurn::Dial(dial) => assert_eq!(link.connected(dial, connection, now), None),
+            other => panic!("got {other:?}"),
+        }
+    }
+
+    fn lend(link: &mut Link<u32, char>, connection: u32, now: Instant) -> Lease {
+        let Asked::Turn(Turn::Connect(mut lease)) = link.pool().ask(now, || '!') else {
+            panic!("nothing is there yet")
+        };
+        let _ = link.pool().connected(&mut lease, now);
+        let _ = connection;
+        lease
+    }
+
+    #[test]
+    fn c09_a_demoted_server_is_left_and_used_until_another_connection_is_made() {
+        let (mut link, now) = link();
+        connect(&mut link, 1, now);
+        let lease = lend(&mut link, 2, now);
+        let _ = link.pool().give_back(lease, 2, now);
+        assert!(link.renew(now).is_none(), "nothing is wrong with it");
+
+        assert_eq!(link.leave(LossReason::Demoted, now), [2]);
+        let dial = link.renew(now).unwrap();
+        assert!(link.renew(now).is_none(), "one attempt at a time");
+        assert_eq!(link.current(|_| true), Some(1));
+        assert_eq!(link.connected(dial, 3, now), Some(1));
+        assert_eq!(link.current(|_| true), Some(3));
+        // The server says so again at once, as it does to one who writes to a replica by mistake.
+        let _ = link.leave(LossReason::Demoted, now + Duration::from_millis(1));
+        let _ = link.renew(now + Duration::from_millis(1));
+        assert_eq!(
+            link.current(|_| true),
+            Some(3),
+            "nobody is without a connection"
+        );
+    }
+
+    #[test]
+    fn c09_only_a_server_that_is_not_the_one_to_use_is_left() {
+        let reason = |text: &str| reason_to_leave(&Error::server(text.as_bytes()));
+        for left in [
+            "READONLY You can't write against a read only replica.",
+            "MASTERDOWN Link with MASTER is down",
+        ] {
+            assert_eq!(reason(left), Some(LossReason::Demoted), "{left}");
+        }
+        for kept in [
+            "LOADING",
+            "BUSY a script",
+            "NOREPLICAS",
+            "ERR READONLY",
+            "OOM",
+        ] {
+            assert_eq!(reason(kept), None, "{kept}");
+        }
+        assert_eq!(reason_to_leave(&gone()), None);
+    }
+
+    #[test]
+    fn f25_a_name_that_leads_elsewhere_is_followed_and_one_of_which_some_is_left_is_not() {
+        let [a, b, c] = ["1.1.1.1:1", "2.2.2.2:1", "3.3.3.3:1"].map(|it| it.parse().unwrap());
+        let (mut link, now) = link();
+        assert!(link.resolved(&[a, b], None, now).is_empty());
+        connect(&mut link, 1, now);
+        let old = lend(&mut link, 2, now);
+        let _ = link.pool().give_back(old, 2, now);
+        assert!(
+            link.resolved(&[b, c], None, now).is_empty(),
+            "one of them is left"
+        );
+        assert!(link.renew(now).is_none());
+
+        let new = lend_another(&mut link, now);
+        assert_eq!(link.resolved(&[a], Some(&new), now), [2]);
+        assert!(
+            link.pool().give_back(new, 3, now).close.is_none(),
+            "it leads there"
+        );
+        let dial = link.renew(now).unwrap();
+        assert_eq!(link.connected(dial, 4, now), Some(1));
+        assert!(
+            link.resolved(&[], None, now).is_empty(),
+            "a path has no addresses"
+        );
+    }
+
+    /// A lease for another connection, although one is idle.
+    fn lend_another(link: &mut Link<u32, char>, now: Instant) -> Lease {
+        let Asked::Turn(Turn::Reuse(idle, connection)) = link.pool().ask(now, || '!') else {
+            panic!("one is idle")
+        };
+        let lease = lend(link, 3, now);
+        let _ = link.pool().give_back(idle, connection, now);
+        lease
+    }
+
+    #[test]
+    fn f25_the_shared_connection_is_replaced_when_it_has_reached_its_lifetime() {
+        let (mut link, now) = link();
+        connect(&mut link, 1, now);
+        let at = |seconds| now + Duration::from_secs(seconds);
+        assert!(link.renew(at(89)).is_none());
+        let dial = link.renew(at(100)).unwrap();
+        assert_eq!(link.current(|_| true), Some(1), "used meanwhile");
+        link.failed(dial, &Error::new(ErrorKind::Connect, "full"), at(100));
+        assert_eq!(
+            link.current(|_| true),
+            Some(1),
+            "used as long as there is no other"
+        );
+        assert!(link.renew(at(100)).is_none(), "the server has refused");
+        let dial = link.renew(at(102)).unwrap();
+        assert_eq!(link.connected(dial, 2, at(102)), Some(1));
+        assert!(link.renew(at(103)).is_none());
+    }
+
+    #[test]
+    fn c01_a_connection_that_cannot_be_used_any_longer_is_given_up_by_who_finds_it() {
+        let (mut link, now) = link();
+        connect(&mut link, 1, now);
+        assert_eq!(link.give_up(|it| *it == 7, LossReason::Stalled, now), None);
+        assert_eq!(
+            link.give_up(|it| *it == 1, LossReason::Stalled, now),
+            Some(1)
+        );
+        assert_eq!(link.current(|_| true), None);
+        connect(&mut link, 2, now);
+        // An attempt on a runtime that does not run is no longer waited for after its time.
+        assert_eq!(link.disconnect(LossReason::Closed, now), Some(2));
+        let SharedTurn::Dial(lost) = link.ask(link.begun(), true, |_| true, now) else {
+            panic!("there is none")
+        };
+        let SharedTurn::Wait(Some(end)) = link.ask(link.begun(), true, |_| true, now) else {
+            panic!("one attempt at a time")
+        };
+        assert_eq!(end, now + Duration::from_secs(6));
+        let SharedTurn::Dial(dial) = link.ask(link.begun(), true, |_| true, end) else {
+            panic!("it takes too long")
+        };
+        assert_eq!(link.connected(dial, 3, end), None);
+        assert_eq!(
+            link.connected(lost, 4, end),
+            Some(4),
+            "there is another one by now"
+        );
+        assert_eq!(link.current(|_| true), Some(3));
+    }
+
+    #[test]
+    fn who_waits_for_an_attempt_gets_its_error_and_who_comes_later_waits_for_the_next() {
+        let (mut link, now) = link();
+        let seen = link.begun();
+        let SharedTurn::Dial(dial) = link.ask(seen, true, |_| true, now) else {
+            panic!("there is none")
+        };
+        link.failed(dial, &Error::new(ErrorKind::Connect, "full"), now);
+        assert!(matches!(
+            link.ask(seen, true, |_| true, now),
+            SharedTurn::Failed(_)
+        ));
+        let seen = link.begun();
+        assert!(matches!(
+            link.ask(seen, true, |_| true, now),
+            SharedTurn::Wait(Some(_))
+        ));
+        // Where there is another way nobody waits.
+        assert!(matches!(
+            link.ask(seen, false, |_| true, now),
+            SharedTurn::Failed(_)
+        ));
+        assert!(link.begin_urgent(now).is_err(), "all are paced together");
+    }
+}

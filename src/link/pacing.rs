@@ -64,7 +64,7 @@ impl Pacing {
     pub(crate) fn begin(&mut self, now: Instant) -> Option<Permit> {
         if let Some(failing) = &mut self.failing {
             let probing = failing.probing.is_some_and(|since| {
-                now.saturating_duration_since(since) <= self.longest.saturating_add(SLACK)
+                now.saturating_duration_since(since) < self.longest.saturating_add(SLACK)
             });
             if probing || failing.retry_at > now {
                 return None;
@@ -141,10 +141,11 @@ impl Pacing {
     /// When to ask again, where no attempt is under way and none may be made yet.
     pub(crate) fn retry_at(&self, now: Instant) -> Option<Instant> {
         let failing = self.failing.as_ref()?;
-        match failing.probing {
-            None => Some(failing.retry_at).filter(|at| *at > now),
+        let at = match failing.probing {
+            None => Some(failing.retry_at),
             Some(since) => since.checked_add(self.longest.saturating_add(SLACK)),
-        }
+        };
+        at.filter(|at| *at > now)
     }
 
     /// Why no attempt may be made now, where that is for the last one's failure.
@@ -158,6 +159,11 @@ impl Permit {
     /// When the attempt began.
     pub(crate) fn since(&self) -> Instant {
         self.since
+    }
+
+    #[cfg(test)]
+    pub(super) fn probes(&self) -> bool {
+        self.probes
     }
 }
 
@@ -260,8 +266,13 @@ mod tests {
         let lost = pacing.begin(start).unwrap();
         let end = start + LONGEST + SLACK;
         assert_eq!(pacing.retry_at(start), Some(end));
-        assert!(pacing.begin(end).is_none());
-        let late = end + Duration::from_millis(1);
+        assert!(pacing.begin(end - Duration::from_nanos(1)).is_none());
+        let late = end;
+        assert_eq!(
+            pacing.retry_at(late),
+            None,
+            "nobody waits for a time that is over"
+        );
         let other = pacing.begin(late).unwrap();
         // What comes of the first one later leaves the second alone.
         pacing.given_up(lost);

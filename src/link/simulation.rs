@@ -63,7 +63,11 @@ struct Caller {
     ticket: Option<Ticket>,
     since: Option<Instant>,
     holds: Option<(Lease, u64)>,
+    /// It makes a connection.
+    dials: bool,
     done: bool,
+    /// When it polls next.
+    polls_at: Option<Instant>,
 }
 
 struct World {
@@ -74,7 +78,8 @@ struct World {
     callers: Vec<Caller>,
     agenda: BinaryHeap<Reverse<(Instant, u64, Step)>>,
     order: u64,
-    dials: HashMap<u64, Dialled>,
+    /// Attempts under way, and whether they were begun since one has failed.
+    dials: HashMap<u64, (Dialled, bool)>,
     next_dial: u64,
     next_connection: u64,
     dead: HashSet<u64>,
@@ -91,7 +96,7 @@ impl World {
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_lifetime(Duration::from_secs(20));
         Self {
-            link: Link::new(&config, Arc::new(config.address.clone()), events),
+            link: Link::new(&config, Arc::new(config.address.clone()), events, seed),
             now: Instant::now(),
             random: seed,
             server: Server::Up,
@@ -123,7 +128,19 @@ impl World {
 
     fn wake(&mut self, woken: impl IntoIterator<Item = usize>) {
         for caller in woken {
-            self.at(Duration::from_millis(1), Step::Poll(caller));
+            if !(self.callers[caller].sleeps && self.callers[caller].ticket.is_some()) {
+                self.poll_after(Duration::from_millis(1), caller);
+            }
+        }
+    }
+
+    /// Has a caller poll after some time, unless it does so before.
+    fn poll_after(&mut self, delay: Duration, id: usize) {
+        let at = self.now + delay;
+        let caller = &mut self.callers[id];
+        if caller.polls_at.is_none_or(|before| before > at) {
+            caller.polls_at = Some(at);
+            self.at(delay, Step::Poll(id));
         }
     }
 
@@ -133,22 +150,24 @@ impl World {
     }
 
     fn begin(&mut self, dialled: Dialled) {
-        if let Some((failed, refused)) = self.last_failure {
-            // A failure that a success has not ended: attempts come one at a time.
-            assert!(
-                self.dials.is_empty() || self.server == Server::Mute || self.overlaps(),
-                "two at a time"
-            );
+        let probes = match &dialled {
+            Dialled::Pool(_, lease) => lease.probes(),
+            Dialled::Shared(dial) => dial.permit().probes(),
+        };
+        if let Some((failed, refused)) = self.last_failure.filter(|_| probes) {
+            let others = self.dials.values().filter(|(_, probes)| *probes).count();
+            assert_eq!(others, 0, "attempts come one at a time");
             if refused {
+                let pause = self.now - failed;
                 assert!(
-                    self.now - failed >= Duration::from_secs(1),
-                    "too early after a refusal"
+                    pause >= Duration::from_secs(1),
+                    "too early after a refusal: {pause:?}"
                 );
             }
         }
         let number = self.next_dial;
         self.next_dial += 1;
-        self.dials.insert(number, dialled);
+        self.dials.insert(number, (dialled, probes));
         let takes = match self.server {
             Server::Mute => CONNECT_TIMEOUT,
             _ => Duration::from_millis(self.chance(20)),
@@ -156,18 +175,9 @@ impl World {
         self.at(takes, Step::DialEnds(number));
     }
 
-    /// Whether attempts are under way that were begun before the first failure.
-    fn overlaps(&self) -> bool {
-        self.link_failures() <= 1
-    }
-
-    fn link_failures(&self) -> u32 {
-        self.link.pool.failures()
-    }
-
     fn poll(&mut self, id: usize) {
         let now = self.now;
-        if self.callers[id].done || self.callers[id].holds.is_some() {
+        if self.callers[id].done || self.callers[id].dials || self.callers[id].holds.is_some() {
             return;
         }
         if self.callers[id].shared {
@@ -200,7 +210,7 @@ impl World {
                     None => {
                         let end = self.callers[id].since.unwrap() + WAIT;
                         let until = look.again.map_or(end, |again| again.min(end));
-                        self.at(until.saturating_duration_since(now), Step::Poll(id));
+                        self.poll_after(until.saturating_duration_since(now), id);
                         return;
                     }
                 }
@@ -210,7 +220,7 @@ impl World {
             Asked::Wait(ticket, _) => {
                 self.callers[id].ticket = Some(ticket);
                 if !self.callers[id].sleeps {
-                    self.at(Duration::ZERO, Step::Poll(id));
+                    self.poll_after(Duration::ZERO, id);
                 }
             }
             Asked::Turn(turn) => self.take(id, turn),
@@ -221,7 +231,10 @@ impl World {
         self.callers[id].ticket = None;
         match turn {
             Turn::Failed(_) => self.callers[id].done = true,
-            Turn::Connect(lease) => self.begin(Dialled::Pool(id, lease)),
+            Turn::Connect(lease) => {
+                self.callers[id].dials = true;
+                self.begin(Dialled::Pool(id, lease));
+            }
             Turn::Reuse(lease, connection) => {
                 if self.dead.contains(&connection) {
                     let asked = self.link.pool().ask_again(lease, self.now, || id);
@@ -229,7 +242,7 @@ impl World {
                         Asked::Turn(turn) => self.take(id, turn),
                         Asked::Wait(ticket, _) => {
                             self.callers[id].ticket = Some(ticket);
-                            self.at(Duration::ZERO, Step::Poll(id));
+                            self.poll_after(Duration::ZERO, id);
                         }
                     }
                     return;
@@ -267,14 +280,14 @@ impl World {
                 assert!(self.now - since < WAIT, "a caller waits too long");
                 self.waits_shared.push(id);
                 if let Some(until) = until {
-                    self.at(until.saturating_duration_since(self.now), Step::Poll(id));
+                    self.poll_after(until.saturating_duration_since(self.now), id);
                 }
             }
         }
     }
 
     fn dial_ends(&mut self, number: u64) {
-        let Some(dialled) = self.dials.remove(&number) else {
+        let Some((dialled, probes)) = self.dials.remove(&number) else {
             return;
         };
         let now = self.now;
@@ -288,9 +301,21 @@ impl World {
             Server::Mute => Some(Error::new(ErrorKind::Timeout(Phase::Connect), "no answer")),
             Server::Refuses => Some(Error::new(ErrorKind::Connect, "the server is full")),
         };
+        match &error {
+            None => {
+                self.last_failure = None;
+                for (_, probes) in self.dials.values_mut() {
+                    *probes = false;
+                }
+            }
+            // What was begun before the first failure tells nothing new.
+            Some(_) if probes || self.last_failure.is_none() => {
+                self.last_failure = Some((now, self.server == Server::Refuses));
+            }
+            Some(_) => {}
+        }
         match (dialled, error) {
             (Dialled::Pool(id, mut lease), None) => {
-                self.last_failure = None;
                 let woken = self.link.pool().connected(&mut lease, now);
                 self.wake(woken);
                 let connection = self.next_connection;
@@ -298,13 +323,11 @@ impl World {
                 self.hold(id, lease, connection);
             }
             (Dialled::Pool(id, lease), Some(error)) => {
-                self.last_failure = Some((now, self.server == Server::Refuses));
                 let woken = self.link.pool().failed(lease, &error, now);
                 self.wake(woken);
                 self.callers[id].done = true;
             }
             (Dialled::Shared(dial), None) => {
-                self.last_failure = None;
                 let connection = self.next_connection;
                 self.next_connection += 1;
                 let closed = self.link.connected(dial, connection, now);
@@ -312,7 +335,6 @@ impl World {
                 self.wake_shared();
             }
             (Dialled::Shared(dial), Some(error)) => {
-                self.last_failure = Some((now, self.server == Server::Refuses));
                 self.link.failed(dial, &error, now);
                 self.wake_shared();
             }
@@ -339,9 +361,15 @@ impl World {
                             .extend((0..self.next_connection).filter(|it| it % 2 == 0));
                     }
                 }
-                self.at(Duration::ZERO, Step::Poll(id));
+                self.poll_after(Duration::ZERO, id);
             }
-            Step::Poll(id) => self.poll(id),
+            Step::Poll(id) => {
+                // Another time may have been set since.
+                if self.callers[id].polls_at == Some(self.now) {
+                    self.callers[id].polls_at = None;
+                    self.poll(id);
+                }
+            }
             Step::DialEnds(number) => self.dial_ends(number),
             Step::GiveBack(id) => {
                 let Some((lease, connection)) = self.callers[id].holds.take() else {

@@ -8,6 +8,7 @@ mod cluster;
 mod cluster_slot;
 mod dedicated;
 mod faults;
+mod link;
 mod pool;
 #[path = "../support/pool.rs"]
 mod pool_support;

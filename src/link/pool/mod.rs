@@ -38,10 +38,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use self::{idle::IdleSet, line::Line};
 use super::{
@@ -82,7 +79,8 @@ pub(crate) struct Pool<C, W> {
     foreign: u64,
     /// The process whose connections these are, once that is known.
     process: Option<u32>,
-    chance: RandomState,
+    /// What the numbers that decide about pauses follow from.
+    seed: u64,
     /// What is counted; the rest is filled in when somebody asks.
     counts: PoolStats,
 }
@@ -150,9 +148,16 @@ pub(crate) enum Defect {
     Broken,
 }
 
+#[cfg(test)]
+impl Lease {
+    pub(super) fn probes(&self) -> bool {
+        self.permit.as_ref().is_some_and(Permit::probes)
+    }
+}
+
 impl<C, W: Clone> Pool<C, W> {
     /// A pool without connections.
-    pub(crate) fn new(options: PoolOptions, pacing: Pacing, reporter: Reporter) -> Self {
+    pub(crate) fn new(options: PoolOptions, pacing: Pacing, reporter: Reporter, seed: u64) -> Self {
         Self {
             // A pool that may hold nothing could never say why.
             options: PoolOptions {
@@ -171,7 +176,7 @@ impl<C, W: Clone> Pool<C, W> {
             left: 0,
             foreign: 0,
             process: None,
-            chance: RandomState::new(),
+            seed,
             counts: PoolStats::default(),
         }
     }
@@ -268,12 +273,6 @@ impl<C, W: Clone> Pool<C, W> {
         &mut self.pacing
     }
 
-    /// How many attempts have failed since one last succeeded.
-    #[cfg(test)]
-    pub(crate) fn failures(&self) -> u32 {
-        self.pacing.failures()
-    }
-
     /// What tells the events of this server.
     pub(crate) fn reporter(&self) -> &Reporter {
         &self.reporter
@@ -281,8 +280,8 @@ impl<C, W: Clone> Pool<C, W> {
 
     /// A random number.
     pub(crate) fn random(&self) -> u64 {
-        self.chance
-            .hash_one(self.last_lease ^ u64::from(self.pacing.failures()))
+        let number = (self.last_lease << 8) ^ u64::from(self.pacing.failures());
+        mixed(self.seed ^ number)
     }
 
     /// Whether no connection is free and none may be made.
@@ -401,7 +400,7 @@ impl<C, W: Clone> Pool<C, W> {
         if lease.number <= self.foreign {
             return Vec::new();
         }
-        let random = self.chance.hash_one(lease.number);
+        let random = self.random();
         let mut lease = lease;
         if let Some(permit) = lease.permit.take() {
             let pause = self.pacing.failed(permit, error, now, random);
@@ -638,6 +637,13 @@ pub(super) fn expiry(lifetime: Option<Duration>, number: u64, now: Instant) -> O
     let lifetime = lifetime?;
     let share = number.wrapping_mul(SPREAD);
     now.checked_add(lifetime.saturating_sub(back_off::scaled(lifetime / 10, share)))
+}
+
+/// A number that looks like chance, of one that does not: the last steps of SplitMix64.
+fn mixed(number: u64) -> u64 {
+    let mixed = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 /// Spreads consecutive numbers evenly over 64 bits: 2^64 divided by the golden ratio.

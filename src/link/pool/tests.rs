@@ -30,6 +30,7 @@ impl Script {
                 options,
                 Pacing::new(Duration::from_secs(5)),
                 reporter(Events::default()),
+                7,
             ),
             start: Instant::now(),
             made: 0,
@@ -328,7 +329,8 @@ fn a_server_that_refuses_is_left_alone_for_a_second() {
     assert_eq!(script.fail(lease, refused(), 0), []);
     let a = script.wait('a');
     let b = script.wait('b');
-    let again = script.pool.look(a, script.start).again.unwrap() - script.start;
+    assert!(script.look(a, 0).is_none());
+    let again = script.pool.pacing.retry_at(script.start).unwrap() - script.start;
     assert!((1000..=1500).contains(&again.as_millis()), "{again:?}");
     // What is in use goes on.
     assert_eq!(script.give_back(kept, 0), (Some('a'), None));
