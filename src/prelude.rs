@@ -1,6 +1,6 @@
 //! What a program imports to have every method: `use respec::prelude::*`.
 
-pub use crate::command::Command;
+pub use crate::command::{AsyncClient, BlockingClient, Command};
 #[cfg(feature = "array")]
 pub use crate::commands::array::ArrayCommands;
 #[cfg(feature = "bitmap")]

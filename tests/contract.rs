@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use respec::{Client, ErrorKind, Value, cmd, prelude::*};
+use respec::{Client, ErrorKind, Value, cmd, command::Erased, prelude::*};
 use respec_testkit::{Cluster, Server, Variant, shared};
 use serde::Deserialize;
 
@@ -390,4 +390,190 @@ async fn both_protocols_give_the_same_values() {
         ));
     }
     assert_eq!(seen[0], seen[1]);
+}
+
+/// A program for any async client: the one bound implies all commands.
+async fn visit<T: AsyncClient>(client: &T, key: &str) -> respec::Result<Vec<Value>> {
+    client.set(key, "seen").ex(60).await?;
+    let (length, value) = client.pipeline((cmd::strlen(key), cmd::get(key))).await?;
+    assert_eq!((length, value.as_deref()), (4, Some(&b"seen"[..])));
+    let text: Option<String> = client.get(key).decode().await?;
+    assert_eq!(text.as_deref(), Some("seen"));
+    let deleted: u64 = client.send(cmd::del(key)).await?;
+    assert_eq!(deleted, 1);
+    let hits: i64 = client.transaction(cmd::incr(key)).await?;
+    assert_eq!(hits, 1);
+    client
+        .pipeline(vec![cmd::get(key).erase(), cmd::incr(key).erase()])
+        .await
+}
+
+/// The same for any blocking client.
+fn visit_blocking<T: BlockingClient>(client: &T, key: &str) -> respec::Result<Vec<Value>> {
+    client.set(key, "seen").ex(60).send()?;
+    let (length, value) = client.pipeline((cmd::strlen(key), cmd::get(key))).send()?;
+    assert_eq!((length, value.as_deref()), (4, Some(&b"seen"[..])));
+    let text: Option<String> = client.get(key).decode().send()?;
+    assert_eq!(text.as_deref(), Some("seen"));
+    let deleted: u64 = client.send(cmd::del(key))?;
+    assert_eq!(deleted, 1);
+    let hits: i64 = client.transaction(cmd::incr(key)).send()?;
+    assert_eq!(hits, 1);
+    client
+        .pipeline(vec![cmd::get(key).erase(), cmd::incr(key).erase()])
+        .send()
+}
+
+/// What [`visit`] returns: one counter, read and then raised.
+fn visited() -> Vec<Value> {
+    vec![Value::BulkString("1".into()), Value::Integer(2)]
+}
+
+/// Spawns generic code, with everything that it needs borrowed inside of the task.
+fn spawn<T>(client: &T, key: String) -> tokio::task::JoinHandle<respec::Result<Vec<Value>>>
+where
+    T: AsyncClient + Clone + 'static,
+{
+    let client = client.clone();
+    tokio::spawn(async move { visit(&client, &key).await })
+}
+
+#[tokio::test]
+async fn generic_code_takes_any_client_and_can_be_spawned() {
+    for (client, key) in clients("generic").await {
+        assert_eq!(visit(&client, &key("lent")).await.unwrap(), visited());
+        let own = client.dedicated_for(key("own")).await.unwrap();
+        assert_eq!(visit(&own, &key("own")).await.unwrap(), visited());
+        // A connection of one's own can be moved into a task as well.
+        let name = key("moved");
+        let own = client.dedicated_for(&name).await.unwrap();
+        let moved = tokio::spawn(async move { visit(&own, &name).await });
+        let (shared, name) = (client.clone(), key("shared"));
+        let shared = tokio::spawn(async move { visit(&shared, &name).await });
+        let tasks: Vec<_> = (0..4)
+            .map(|at| spawn(&client, key(&format!("task{at}"))))
+            .collect();
+        for task in tasks.into_iter().chain([moved, shared]) {
+            assert_eq!(task.await.unwrap().unwrap(), visited());
+        }
+    }
+}
+
+#[test]
+fn generic_code_takes_any_blocking_client_and_runs_in_threads() {
+    for url in urls() {
+        let client = respec::blocking::Client::connect(&url).unwrap();
+        let key = |key: &str| format!("contract:blocking generic:{key}");
+        assert_eq!(visit_blocking(&client, &key("lent")).unwrap(), visited());
+        let own = client.dedicated_for(key("own")).unwrap();
+        std::thread::scope(|scope| {
+            let lent = scope.spawn(|| visit_blocking(&client, &key("thread")));
+            let own = scope.spawn(|| visit_blocking(&own, &key("own")));
+            assert_eq!(lent.join().unwrap().unwrap(), visited());
+            assert_eq!(own.join().unwrap().unwrap(), visited());
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_command_becomes_a_future_where_one_is_wanted() {
+    for (client, key) in clients("futures").await {
+        // Bound to a client that the task does not own, a command cannot be spawned; moved, it can.
+        let (moved, name) = (client.clone(), key("n"));
+        let spawned = tokio::spawn(async move { moved.incr(&name).into_future().await });
+        assert_eq!(spawned.await.unwrap().unwrap(), 1);
+        let name = key("n");
+        let (a, b) = tokio::join!(
+            client.incr(&name).into_future(),
+            client.pipeline((cmd::incr(&name),)).into_future(),
+        );
+        assert_eq!(a.unwrap() + b.unwrap().0, 5);
+        // A list of them is driven by whatever takes futures.
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..3 {
+            let (client, name) = (client.clone(), name.clone());
+            tasks.spawn(async move { client.incr(name).await });
+        }
+        let mut counts: Vec<i64> = Vec::new();
+        while let Some(count) = tasks.join_next().await {
+            counts.push(count.unwrap().unwrap());
+        }
+        counts.sort_unstable();
+        assert_eq!(counts, [4, 5, 6]);
+    }
+}
+
+#[tokio::test]
+async fn commands_are_put_together_at_run_time() {
+    for (client, key) in clients("erased").await {
+        let (n, h, absent) = (key("n"), key("h"), key("absent"));
+        client.hset(&h, ("f", "v")).await.unwrap();
+        let mut commands: Vec<Erased<'_>> = vec![cmd::incr(&n).erase()];
+        if commands.len() == 1 {
+            commands.push(cmd::hget(&h, "f").erase());
+        }
+        commands.push(cmd::get(&absent).erase());
+        let replies: Vec<Value> = client.pipeline(&commands).await.unwrap();
+        let expected = [Value::Integer(1), Value::BulkString("v".into()), Value::Nil];
+        assert_eq!(replies, expected);
+
+        // One of them keeps all that is known of it: its keys, its reply by another type, its facts.
+        let one = cmd::hget(&h, "f").erase();
+        let text: String = client.send(one.clone().decode()).await.unwrap();
+        assert_eq!(text, "v");
+        assert_eq!(
+            client.send(&one).await.unwrap(),
+            Value::BulkString("v".into())
+        );
+        let refused = client.send(cmd::watch(&n).erase()).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Refused);
+        let none = client.send(cmd::blpop(&absent, 0.01).erase()).await;
+        assert_eq!(none.unwrap(), Value::Nil);
+        let wrong = client.send(cmd::incr(&h).erase()).await.unwrap_err();
+        assert_eq!(wrong.command(), Some("INCR"));
+
+        // Each of them keeps its own error, and a transaction is put together likewise.
+        let (own, tagged) = (key("{t}own"), key("{t}text"));
+        client.set(&tagged, "text").await.unwrap();
+        let each = vec![cmd::incr(&own).erase(), cmd::incr(&tagged).erase()];
+        let mut results = client.transaction(each).results().await.unwrap();
+        assert_eq!(results.pop().unwrap().unwrap_err().command(), Some("INCR"));
+        assert_eq!(results.pop().unwrap().unwrap(), Value::Integer(1));
+    }
+}
+
+#[test]
+fn commands_are_put_together_at_run_time_by_the_blocking_client() {
+    for url in urls() {
+        let client = respec::blocking::Client::connect(&url).unwrap();
+        let key = |key: &str| format!("contract:blocking erased:{key}");
+        let (n, h) = (key("n"), key("h"));
+        client.hset(&h, ("f", "v")).send().unwrap();
+        let commands = [cmd::incr(&n).erase(), cmd::hget(&h, "f").erase()];
+        let replies: Vec<Value> = client.pipeline(&commands).send().unwrap();
+        assert_eq!(replies, [Value::Integer(1), Value::BulkString("v".into())]);
+        let text: String = client.send(cmd::hget(&h, "f").erase().decode()).unwrap();
+        assert_eq!(text, "v");
+    }
+}
+
+#[tokio::test]
+async fn one_command_is_a_batch_as_well() {
+    for (client, key) in clients("single").await {
+        let n: i64 = client.pipeline(cmd::incr(key("n"))).await.unwrap();
+        assert_eq!(n, 1);
+        let command = cmd::incr(key("n"));
+        let n: i64 = client.transaction(&command).await.unwrap();
+        assert_eq!(n, 2);
+        let text: Option<String> = client
+            .transaction(cmd::get(key("n")).decode())
+            .await
+            .unwrap();
+        assert_eq!(text.as_deref(), Some("2"));
+        client.set(key("text"), "no number").await.unwrap();
+        let wrong = client.pipeline(cmd::incr(key("text"))).results().await;
+        assert_eq!(wrong.unwrap().unwrap_err().command(), Some("INCR"));
+        let empty: Vec<Erased<'_>> = Vec::new();
+        assert!(client.pipeline(empty).await.unwrap().is_empty());
+    }
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     cluster::{NodeAddress, key_slot, unknown_node},
     command::{
-        Asynchronous, AsynchronousExchange, Batch, Command, Commands, Exchange, Pipeline, Single,
+        AsyncClient, Batch, Command, Commands, Exchange, IsDetached, Pipeline, Sequence, Single,
         Transaction,
     },
     config::{Address, Config},
@@ -141,7 +141,10 @@ impl Client {
     }
 
     /// Sends a command that is not bound to a client.
-    pub fn send<C: Command>(&self, command: C) -> Pending<'_, Single<C>> {
+    pub fn send<C>(&self, command: C) -> Pending<'_, Single<C>>
+    where
+        C: Command<Via: IsDetached>,
+    {
         self.pending(Single(command))
     }
 
@@ -149,7 +152,10 @@ impl Client {
     ///
     /// The commands of other callers may run between them. Nothing is sent if one of them blocks
     /// or changes the connection. In a cluster there is one piece for each node.
-    pub fn pipeline<M, B: Batch<M>>(&self, batch: B) -> Pipeline<&Self, B::Sequence> {
+    pub fn pipeline<M, B>(&self, batch: B) -> Pipeline<&Self, B::Sequence>
+    where
+        B: Batch<M, Sequence: Sequence>,
+    {
         Pipeline::new(self, batch)
     }
 
@@ -157,7 +163,10 @@ impl Client {
     ///
     /// Nothing is sent if one of them cannot run in a transaction, or if in a cluster their keys lie
     /// in several slots. To make it depend on a watched key, use [`Dedicated::transaction`].
-    pub fn transaction<M, B: Batch<M>>(&self, batch: B) -> Transaction<&Self, B::Sequence> {
+    pub fn transaction<M, B>(&self, batch: B) -> Transaction<&Self, B::Sequence>
+    where
+        B: Batch<M, Sequence: Sequence>,
+    {
         Transaction::new(self, batch)
     }
 
@@ -277,7 +286,7 @@ impl Client {
     pub fn iterate<F, C, T>(&self, page: F) -> Iterate<'_, F, T>
     where
         F: FnMut(u64) -> C,
-        C: Command<Reply = ScanPage<Vec<T>>>,
+        C: Command<Via: IsDetached, Reply = ScanPage<Vec<T>>>,
         T: Scanned,
     {
         Iterate::new(self, page)
@@ -306,18 +315,10 @@ impl Client {
 
 impl Commands for Client {}
 
-impl<'a> Asynchronous for &'a Client {
-    type Pending<C: Command> = Pending<'a, Single<C>>;
+impl AsyncClient for Client {
+    type Pending<'a, E: Exchange> = Pending<'a, E>;
 
-    fn execute<C: Command>(self, command: C) -> Self::Pending<C> {
-        self.pending(Single(command))
-    }
-}
-
-impl<'a> AsynchronousExchange for &'a Client {
-    type PendingExchange<E: Exchange> = Pending<'a, E>;
-
-    fn exchange<E: Exchange>(self, exchange: E) -> Self::PendingExchange<E> {
+    fn exchange<'a, E: Exchange>(&'a self, exchange: E) -> Pending<'a, E> {
         self.pending(exchange)
     }
 }

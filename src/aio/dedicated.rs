@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     command::{
-        Asynchronous, AsynchronousExchange, Batch, Command, Commands, DedicatedCommands, Exchange,
-        Pipeline, Single, Transaction,
+        AsyncClient, Batch, Command, Commands, DedicatedCommands, Exchange, IsDetached, Pipeline,
+        Sequence, Single, Transaction,
     },
     config::Config,
     error::Result,
@@ -70,12 +70,18 @@ impl Dedicated {
     }
 
     /// Sends a command that is not bound to a client.
-    pub fn send<C: Command>(&self, command: C) -> Pending<'_, Single<C>> {
+    pub fn send<C>(&self, command: C) -> Pending<'_, Single<C>>
+    where
+        C: Command<Via: IsDetached>,
+    {
         self.pending(Single(command))
     }
 
     /// Sends several commands in one piece, whose replies come together.
-    pub fn pipeline<M, B: Batch<M>>(&self, batch: B) -> Pipeline<&Self, B::Sequence> {
+    pub fn pipeline<M, B>(&self, batch: B) -> Pipeline<&Self, B::Sequence>
+    where
+        B: Batch<M, Sequence: Sequence>,
+    {
         Pipeline::new(self, batch)
     }
 
@@ -83,7 +89,10 @@ impl Dedicated {
     ///
     /// If a key that was watched on this connection has changed, nothing runs and the error is
     /// [`ErrorKind::Aborted`](crate::ErrorKind::Aborted).
-    pub fn transaction<M, B: Batch<M>>(&self, batch: B) -> Transaction<&Self, B::Sequence> {
+    pub fn transaction<M, B>(&self, batch: B) -> Transaction<&Self, B::Sequence>
+    where
+        B: Batch<M, Sequence: Sequence>,
+    {
         Transaction::new(self, batch)
     }
 
@@ -131,18 +140,10 @@ impl Commands for Dedicated {}
 
 impl DedicatedCommands for Dedicated {}
 
-impl<'a> Asynchronous for &'a Dedicated {
-    type Pending<C: Command> = Pending<'a, Single<C>>;
+impl AsyncClient for Dedicated {
+    type Pending<'a, E: Exchange> = Pending<'a, E>;
 
-    fn execute<C: Command>(self, command: C) -> Self::Pending<C> {
-        self.pending(Single(command))
-    }
-}
-
-impl<'a> AsynchronousExchange for &'a Dedicated {
-    type PendingExchange<E: Exchange> = Pending<'a, E>;
-
-    fn exchange<E: Exchange>(self, exchange: E) -> Self::PendingExchange<E> {
+    fn exchange<'a, E: Exchange>(&'a self, exchange: E) -> Pending<'a, E> {
         self.pending(exchange)
     }
 }

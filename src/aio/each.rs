@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     cluster::NodeAddress,
-    command::{Command, Single},
+    command::{Command, IsDetached, Single},
     error::Result,
 };
 
@@ -34,7 +34,7 @@ impl<'c> Each<'c> {
     /// # Errors
     ///
     /// It is not known which nodes there are.
-    pub async fn send<C: Command>(
+    pub async fn send<C: Command<Via: IsDetached> + Sync>(
         self,
         command: C,
     ) -> Result<Vec<(NodeAddress, Result<C::Reply>)>> {

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     cluster::{ClusterScan, ScanStep, gone},
-    command::{Command, Single},
+    command::{Command, IsDetached, Single},
     error::Result,
     reply::{ScanPage, Scanned},
 };
@@ -44,7 +44,7 @@ struct Everywhere {
 impl<'c, F, C, T> Iterate<'c, F, T>
 where
     F: FnMut(u64) -> C,
-    C: Command<Reply = ScanPage<Vec<T>>>,
+    C: Command<Via: IsDetached, Reply = ScanPage<Vec<T>>>,
     T: Scanned,
 {
     pub(super) fn new(client: &'c Client, page: F) -> Self {
@@ -109,7 +109,7 @@ impl Everywhere {
     /// The next page; `None` says that every slot was seen.
     async fn page<C, T>(&mut self, page: &mut impl FnMut(u64) -> C) -> Result<Option<Vec<T>>>
     where
-        C: Command<Reply = ScanPage<Vec<T>>>,
+        C: Command<Via: IsDetached, Reply = ScanPage<Vec<T>>>,
         T: Scanned,
     {
         let Self { cluster, sweep } = self;

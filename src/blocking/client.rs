@@ -6,7 +6,7 @@ use super::{cluster::Cluster, dedicated::Dedicated, each::Each, iterate::Iterate
 use crate::{
     cluster::{NodeAddress, key_slot, unknown_node},
     command::{
-        Batch, Command, Commands, Exchange, Pipeline, Single, Synchronous, SynchronousExchange,
+        Batch, BlockingClient, Command, Commands, Exchange, IsDetached, Pipeline, Sequence, Single,
         Transaction,
     },
     config::{Address, Config},
@@ -127,15 +127,21 @@ impl Client {
     /// # Errors
     ///
     /// Every [`ErrorKind`](crate::ErrorKind).
-    pub fn send<C: Command>(&self, command: C) -> Result<C::Reply> {
-        self.execute(command)
+    pub fn send<C>(&self, command: C) -> Result<C::Reply>
+    where
+        C: Command<Via: IsDetached>,
+    {
+        self.exchange(Single(command))
     }
 
     /// Prepares several commands to be sent in one piece, whose replies come together.
     ///
     /// The commands of other callers may run between them. In a cluster there is one piece for each
     /// node.
-    pub fn pipeline<M, B: Batch<M>>(&self, batch: B) -> Pipeline<&Self, B::Sequence> {
+    pub fn pipeline<M, B>(&self, batch: B) -> Pipeline<&Self, B::Sequence>
+    where
+        B: Batch<M, Sequence: Sequence>,
+    {
         Pipeline::new(self, batch)
     }
 
@@ -143,7 +149,10 @@ impl Client {
     ///
     /// Nothing is sent if one of them cannot run in a transaction, or if in a cluster their keys lie
     /// in several slots. To make it depend on a watched key, use [`Dedicated::transaction`].
-    pub fn transaction<M, B: Batch<M>>(&self, batch: B) -> Transaction<&Self, B::Sequence> {
+    pub fn transaction<M, B>(&self, batch: B) -> Transaction<&Self, B::Sequence>
+    where
+        B: Batch<M, Sequence: Sequence>,
+    {
         Transaction::new(self, batch)
     }
 
@@ -261,7 +270,7 @@ impl Client {
     pub fn iterate<F, C, T>(&self, page: F) -> Iterate<'_, F, T>
     where
         F: FnMut(u64) -> C,
-        C: Command<Reply = ScanPage<Vec<T>>>,
+        C: Command<Via: IsDetached, Reply = ScanPage<Vec<T>>>,
         T: Scanned,
     {
         Iterate::new(self, page)
@@ -282,14 +291,8 @@ impl Client {
 
 impl Commands for Client {}
 
-impl Synchronous for &Client {
-    fn execute<C: Command>(self, command: C) -> Result<C::Reply> {
-        self.exchange(Single(command))
-    }
-}
-
-impl SynchronousExchange for &Client {
-    fn exchange<E: Exchange>(self, exchange: E) -> Result<E::Output> {
+impl BlockingClient for Client {
+    fn exchange<E: Exchange>(&self, exchange: E) -> Result<E::Output> {
         match &self.target {
             Target::Server(server) => server.call(&exchange),
             Target::Cluster(cluster) => cluster.call(&exchange),

@@ -1,17 +1,17 @@
 //! A connection of one caller.
 
 use std::{
-    cell::{RefCell, RefMut},
     collections::VecDeque,
     fmt,
+    sync::{Mutex, MutexGuard, PoisonError, TryLockError},
     time::{Duration, Instant},
 };
 
 use super::server::Lent;
 use crate::{
     command::{
-        Batch, Command, Commands, DedicatedCommands, Exchange, Pipeline, Place, Single,
-        Synchronous, SynchronousExchange, Transaction,
+        Batch, BlockingClient, Command, Commands, DedicatedCommands, Exchange, IsDetached,
+        Pipeline, Place, Sequence, Single, Transaction,
     },
     error::{Error, ErrorKind, Result},
     protocol::Limit,
@@ -33,9 +33,12 @@ use crate::{
 ///
 /// A command of the subscribe family answers when all its channels are confirmed, with the last
 /// confirmation. Messages come from [`next_push`](Self::next_push).
+///
+/// It may be lent to other threads, but carries one call at a time: another one meanwhile is
+/// refused, and does not wait.
 pub struct Dedicated {
-    /// Borrowed for the length of one call.
-    state: RefCell<State>,
+    /// Locked for the length of one call.
+    state: Mutex<State>,
 }
 
 struct State {
@@ -55,7 +58,7 @@ struct Pushes {
 impl Dedicated {
     pub(super) fn new(lent: Lent) -> Self {
         Self {
-            state: RefCell::new(State {
+            state: Mutex::new(State {
                 lent,
                 pushes: Pushes::default(),
                 used: false,
@@ -68,12 +71,18 @@ impl Dedicated {
     /// # Errors
     ///
     /// Every [`ErrorKind`] but those of making a connection.
-    pub fn send<C: Command>(&self, command: C) -> Result<C::Reply> {
-        self.execute(command)
+    pub fn send<C>(&self, command: C) -> Result<C::Reply>
+    where
+        C: Command<Via: IsDetached>,
+    {
+        self.exchange(Single(command))
     }
 
     /// Prepares several commands to be sent in one piece, whose replies come together.
-    pub fn pipeline<M, B: Batch<M>>(&self, batch: B) -> Pipeline<&Self, B::Sequence> {
+    pub fn pipeline<M, B>(&self, batch: B) -> Pipeline<&Self, B::Sequence>
+    where
+        B: Batch<M, Sequence: Sequence>,
+    {
         Pipeline::new(self, batch)
     }
 
@@ -81,7 +90,10 @@ impl Dedicated {
     ///
     /// If a key that was watched on this connection has changed, nothing runs and the error is
     /// [`ErrorKind::Aborted`].
-    pub fn transaction<M, B: Batch<M>>(&self, batch: B) -> Transaction<&Self, B::Sequence> {
+    pub fn transaction<M, B>(&self, batch: B) -> Transaction<&Self, B::Sequence>
+    where
+        B: Batch<M, Sequence: Sequence>,
+    {
         Transaction::new(self, batch)
     }
 
@@ -116,13 +128,18 @@ impl Dedicated {
         exchange.finish(&frames)
     }
 
-    fn state(&self) -> Result<RefMut<'_, State>> {
-        self.state.try_borrow_mut().map_err(|_| {
-            Error::new(
+    /// The connection for one call; nobody waits for it, since a call that begins another one while
+    /// its command is written would wait for itself.
+    fn state(&self) -> Result<MutexGuard<'_, State>> {
+        match self.state.try_lock() {
+            Ok(state) => Ok(state),
+            // A panic while it was locked came from a command, and the connection knows what is owed.
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => Err(Error::new(
                 ErrorKind::Refused,
-                "a command cannot send another one while it is written",
-            )
-        })
+                "expected one call at a time on this connection, got another one meanwhile",
+            )),
+        }
     }
 }
 
@@ -156,7 +173,8 @@ impl Pushes {
 
 impl Drop for Dedicated {
     fn drop(&mut self) {
-        let State { lent, pushes, used } = self.state.get_mut();
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let State { lent, pushes, used } = state;
         if *used || !pushes.frames.is_empty() {
             lent.close();
         }
@@ -167,14 +185,8 @@ impl Commands for Dedicated {}
 
 impl DedicatedCommands for Dedicated {}
 
-impl Synchronous for &Dedicated {
-    fn execute<C: Command>(self, command: C) -> Result<C::Reply> {
-        self.exchange(Single(command))
-    }
-}
-
-impl SynchronousExchange for &Dedicated {
-    fn exchange<E: Exchange>(self, exchange: E) -> Result<E::Output> {
+impl BlockingClient for Dedicated {
+    fn exchange<E: Exchange>(&self, exchange: E) -> Result<E::Output> {
         self.call(&exchange)
             .map_err(|error| error.with_command(exchange.name()))
     }
@@ -183,7 +195,7 @@ impl SynchronousExchange for &Dedicated {
 impl fmt::Debug for Dedicated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Dedicated");
-        if let Ok(state) = self.state.try_borrow() {
+        if let Ok(state) = self.state() {
             debug.field("address", state.lent.server().address());
         }
         debug.finish_non_exhaustive()

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     call::{Encoded, PinnedRequest},
     cluster::NodeAddress,
-    command::{Command, Exchange, Place, Single},
+    command::{Command, Exchange, IsDetached, Place, Single},
     error::{Error, Result},
     protocol::Limit,
     resp::Frames,
@@ -38,7 +38,10 @@ impl<'c> Each<'c> {
     /// # Errors
     ///
     /// It is not known which nodes there are.
-    pub fn send<C: Command>(self, command: C) -> Result<Vec<(NodeAddress, Result<C::Reply>)>> {
+    pub fn send<C: Command<Via: IsDetached>>(
+        self,
+        command: C,
+    ) -> Result<Vec<(NodeAddress, Result<C::Reply>)>> {
         let exchange = Single(command);
         let named = |error: Error| error.with_command(exchange.name());
         let cluster = match self.client.target() {

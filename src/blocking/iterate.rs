@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     cluster::{ClusterScan, ScanStep, gone},
-    command::{Command, Single},
+    command::{Command, IsDetached, Single},
     error::Result,
     reply::{ScanPage, Scanned},
 };
@@ -41,7 +41,7 @@ struct Everywhere {
 impl<'c, F, C, T> Iterate<'c, F, T>
 where
     F: FnMut(u64) -> C,
-    C: Command<Reply = ScanPage<Vec<T>>>,
+    C: Command<Via: IsDetached, Reply = ScanPage<Vec<T>>>,
     T: Scanned,
 {
     pub(super) fn new(client: &'c Client, page: F) -> Self {
@@ -90,7 +90,7 @@ where
 impl<F, C, T> Iterator for Iterate<'_, F, T>
 where
     F: FnMut(u64) -> C,
-    C: Command<Reply = ScanPage<Vec<T>>>,
+    C: Command<Via: IsDetached, Reply = ScanPage<Vec<T>>>,
     T: Scanned,
 {
     type Item = Result<T>;
@@ -115,7 +115,7 @@ impl Everywhere {
     /// The next page; `None` says that every slot was seen.
     fn page<C, T>(&mut self, page: &mut impl FnMut(u64) -> C) -> Result<Option<Vec<T>>>
     where
-        C: Command<Reply = ScanPage<Vec<T>>>,
+        C: Command<Via: IsDetached, Reply = ScanPage<Vec<T>>>,
         T: Scanned,
     {
         let Self { cluster, sweep } = self;

@@ -204,11 +204,11 @@ mod tests {
     }
 
     fn atomic(texts: &[&'static str]) -> Atomic<Vec<Raw<'static>>, EachError> {
-        Atomic::of(several(texts).into_sequence())
+        Atomic::new(several(texts).into_sequence())
     }
 
     fn pipelined(texts: &[&'static str]) -> Pipelined<Vec<Raw<'static>>, EachError> {
-        Pipelined::of(several(texts).into_sequence())
+        Pipelined::new(several(texts).into_sequence())
     }
 
     fn frame(text: &'static str) -> Frame {
@@ -353,7 +353,7 @@ mod tests {
         let commands: Vec<_> = (0..3)
             .map(|_| raw("SET").arg("foo").arg(&large[..]))
             .collect();
-        let encoded = Encoded::of(&Pipelined::<_, EachError>::of(commands)).unwrap();
+        let encoded = Encoded::of(&Pipelined::<_, EachError>::new(commands)).unwrap();
         let planned = encoded.plan(&state, &CallOptions::until(None), now, || 0);
         let (requests, _) = planned.unwrap();
         let batch = NodeBatch {

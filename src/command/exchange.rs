@@ -1,8 +1,6 @@
 //! What one call sends at once, and how the frames that answer it become one result.
 
-use super::{
-    Asynchronous, Command, Flags, Info, Patience, Replies, ServerVersion, Synchronous, finish,
-};
+use super::{Command, Flags, Info, Patience, Replies, ServerVersion, Untyped, finish};
 use crate::{
     error::{Error, ErrorKind, Result},
     resp::{Frame, Frames, Output, Writer},
@@ -10,7 +8,7 @@ use crate::{
 
 /// A command, a pipeline or a transaction, as a client sees it: bytes to send in one piece, and a
 /// number of frames to wait for.
-pub trait Exchange {
+pub trait Exchange: Send {
     /// What the frames are read into.
     type Output;
 
@@ -96,7 +94,7 @@ pub trait Exchange {
 }
 
 /// What [`Exchange::each_command`] shows a command to.
-pub type View<'v> = dyn FnMut(&'static Info, &dyn Fn(&mut Writer<'_>)) -> Result<()> + 'v;
+pub(crate) type View<'v> = dyn FnMut(&'static Info, &dyn Fn(&mut Writer<'_>)) -> Result<()> + 'v;
 
 /// The kind of connection that an exchange runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,25 +134,6 @@ pub enum Awaited {
     Confirmations(usize, &'static str),
     /// One frame, and then simple strings without an end, as `MONITOR` answers.
     Stream,
-}
-
-/// A client that answers an exchange with a future.
-pub trait AsynchronousExchange: Asynchronous {
-    /// The future of the result.
-    type PendingExchange<E: Exchange>: Future<Output = Result<E::Output>>;
-
-    /// Sends the exchange once the future is polled.
-    fn exchange<E: Exchange>(self, exchange: E) -> Self::PendingExchange<E>;
-}
-
-/// A client that waits for the result of an exchange.
-pub trait SynchronousExchange: Synchronous {
-    /// Sends the exchange and waits for its result.
-    ///
-    /// # Errors
-    ///
-    /// Every [`ErrorKind`](crate::ErrorKind) but those of configuration.
-    fn exchange<E: Exchange>(self, exchange: E) -> Result<E::Output>;
 }
 
 /// One command as an exchange.
@@ -216,7 +195,7 @@ impl<C: Command> Exchange for Single<C> {
 }
 
 /// Whether one command may run there by itself.
-pub(super) fn check(command: &impl Command, place: Place) -> Result<()> {
+pub(super) fn check(command: &(impl Untyped + ?Sized), place: Place) -> Result<()> {
     let info = command.info();
     if info.replies == Replies::None {
         return Err(refused(
@@ -234,13 +213,16 @@ pub(super) fn check(command: &impl Command, place: Place) -> Result<()> {
 }
 
 /// Whether a server has what one command needs.
-pub(super) fn check_server(command: &impl Command, server: &ServerVersion) -> Result<()> {
+pub(super) fn check_server(
+    command: &(impl Untyped + ?Sized),
+    server: &ServerVersion,
+) -> Result<()> {
     let checked = command.needs().check(server);
     checked.map_err(|error| error.with_command(command.info().name))
 }
 
 /// Whether a command is known, and known not to change the connection that carries it.
-pub(super) fn leaves_no_trace(command: &impl Command) -> bool {
+pub(super) fn leaves_no_trace(command: &(impl Untyped + ?Sized)) -> bool {
     let info = command.info();
     !info.needs_dedicated_connection() && !info.encoded.is_empty()
 }

@@ -88,7 +88,7 @@ pub trait IntoList<T, M> {
     fn into_list(self) -> List<T>;
 }
 
-/// Marks a single value.
+/// Marks a single value, or a batch of one command.
 #[derive(Debug)]
 pub enum One {}
 

@@ -6,6 +6,9 @@
 
 mod argument;
 mod batch;
+mod client;
+mod decoded;
+mod erased;
 mod exchange;
 mod info;
 mod keys;
@@ -13,20 +16,18 @@ mod list;
 mod needs;
 mod raw;
 
-use std::{fmt, marker::PhantomData, time::Duration};
+use std::{fmt, time::Duration};
 
 use bytes::BytesMut;
 
-pub(crate) use batch::CHUNK;
-
 pub use argument::{Arg, Double, Integer, Milliseconds, Seconds, UnixMilliseconds, UnixSeconds};
-pub use batch::{
-    Atomic, Batch, EachError, FirstError, Form, Iterated, Pipeline, Pipelined, Sequence,
-    Transaction, Tuple, Visitor,
+pub use batch::{Batch, Iterated, Pipeline, Transaction, Tuple};
+pub use client::{
+    AsyncClient, Asynchronous, BlockingClient, Commands, DedicatedCommands, Detached, IsDetached,
+    Synchronous, Via,
 };
-pub use exchange::{
-    AsynchronousExchange, Awaited, Exchange, Place, Single, SynchronousExchange, View, Written,
-};
+pub use decoded::Decoded;
+pub use erased::Erased;
 pub use info::{
     BeginSearch, Blocking, ConnectionUse, Deprecated, FindKeys, Flags, Info, Join, KeyAccess,
     KeySpec, Provider, Replies, RequestPolicy, ResponsePolicy, Retry, Routing, Unit,
@@ -34,8 +35,14 @@ pub use info::{
 pub use keys::Key;
 pub use list::{DoubleArg, IntegerArg, IntoList, Item, List, Many, One};
 pub use needs::{Need, Needs, ServerVersion};
-pub(crate) use raw::Bare;
 pub use raw::{Raw, raw};
+
+#[cfg(test)]
+pub(crate) use batch::{Atomic, EachError, Pipelined};
+pub(crate) use batch::{CHUNK, Sequence};
+pub(crate) use erased::Untyped;
+pub(crate) use exchange::{Awaited, Exchange, Place, Single, View, Written};
+pub(crate) use raw::Bare;
 
 use crate::{
     error::{Error, Result},
@@ -47,7 +54,7 @@ use crate::{
 ///
 /// Generated commands implement it; so can a user's own type.
 #[must_use = "a command does nothing until it is awaited, sent, or put into a pipeline"]
-pub trait Command: Sized {
+pub trait Command: Sized + Send {
     /// Where the command will be sent: [`Detached`] or a reference to a client.
     type Via: Via;
     /// The type of the reply, which follows from the options given.
@@ -79,12 +86,34 @@ pub trait Command: Sized {
         Needs::of(self.info())
     }
 
+    /// What to send instead once the server has answered with `error`; nothing for most commands.
+    ///
+    /// A call of a script by its digest answers so where the server does not know the script. The
+    /// reply is then read as that of this command.
+    fn instead(&self, error: &Error) -> Option<Erased<'_>> {
+        let _ = error;
+        None
+    }
+
+    /// The names that the command asks for, in the order in which their values are answered;
+    /// empty where the reply is no list of values by name.
+    fn names(&self) -> &[Arg<'_>] {
+        &[]
+    }
+
     /// The same command, its reply read into a type of the caller's choice.
     fn decode<T: FromReply>(self) -> Decoded<Self, T> {
-        Decoded {
-            command: self,
-            reply: PhantomData,
-        }
+        Decoded::new(self)
+    }
+
+    /// The same command as one of the type that all commands can have.
+    ///
+    /// A list of such commands is a pipeline of whatever was chosen at run time.
+    fn erase<'a>(self) -> Erased<'a>
+    where
+        Self: Command<Via: IsDetached> + Sync + 'a,
+    {
+        Erased::new(self)
     }
 
     /// Sends the command and waits for its reply, on a client of [`blocking`](crate::blocking).
@@ -94,7 +123,7 @@ pub trait Command: Sized {
     /// Every [`ErrorKind`](crate::ErrorKind) but those of configuration.
     fn send(self) -> Result<Self::Reply>
     where
-        Self::Via: Synchronous,
+        Self::Via: Synchronous<Self>,
     {
         self.via().execute(self)
     }
@@ -121,6 +150,15 @@ impl Patience {
         }
     }
 
+    /// How long this and another reply may be held back, one after the other.
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Forever, _) | (_, Self::Forever) => Self::Forever,
+            (Self::Up(one), Self::Up(other)) => Self::Up(one.saturating_add(other)),
+            (Self::None, other) | (other, Self::None) => other,
+        }
+    }
+
     /// How long to wait for the reply, if an ordinary one may take `response_timeout`.
     pub(crate) fn within(self, response_timeout: Option<Duration>) -> Option<Duration> {
         match self {
@@ -130,58 +168,6 @@ impl Patience {
         }
     }
 }
-
-/// Where a command will be sent: [`Detached`], or a reference to a client.
-pub trait Via: Copy {}
-
-impl<T: ?Sized> Via for &T {}
-
-/// Not bound to a client: what the functions of [`cmd`](crate::cmd) return.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Detached;
-
-impl Via for Detached {}
-
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` does not answer with a future",
-    label = "a blocking client has `send()` instead of `.await`",
-    note = "a command that belongs to no client is awaited by `client.send(command).await`"
-)]
-/// A client that answers with a future; makes commands bound to it `.await`able.
-pub trait Asynchronous: Via {
-    /// The future of a reply.
-    type Pending<C: Command>: Future<Output = Result<C::Reply>>;
-
-    /// Sends the command once the future is polled.
-    fn execute<C: Command>(self, command: C) -> Self::Pending<C>;
-}
-
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` does not wait for replies",
-    label = "an async client has `.await` instead of `send()`",
-    note = "a command that belongs to no client is sent by `client.send(command)`"
-)]
-/// A client that waits for the reply; gives commands bound to it their `send`.
-pub trait Synchronous: Via {
-    /// Sends the command and waits for its reply.
-    ///
-    /// # Errors
-    ///
-    /// Every [`ErrorKind`](crate::ErrorKind) but those of configuration.
-    fn execute<C: Command>(self, command: C) -> Result<C::Reply>;
-}
-
-/// Carries the commands that are safe where a connection may be shared.
-///
-/// Every client implements it and so has the methods of all the group traits.
-pub trait Commands {}
-
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is shared, and this command belongs to one connection",
-    label = "take a connection of your own with `dedicated()`"
-)]
-/// A connection that one caller owns, which may also carry what changes the connection's state.
-pub trait DedicatedCommands: Commands {}
 
 /// A slot of a command's type-state that is still open.
 #[derive(Clone, Copy, Debug)]
@@ -193,56 +179,8 @@ pub struct Open;
 #[derive(Clone, Copy, Debug)]
 pub struct Given<const ALTERNATIVE: u8 = 0>;
 
-/// A command whose reply is read into `T`; made by [`Command::decode`].
-#[must_use = "a command does nothing until it is awaited, sent, or put into a pipeline"]
-pub struct Decoded<C, T> {
-    command: C,
-    reply: PhantomData<fn() -> T>,
-}
-
-impl<C: Command, T: FromReply> Command for Decoded<C, T> {
-    type Via = C::Via;
-    type Reply = T;
-
-    fn via(&self) -> C::Via {
-        self.command.via()
-    }
-
-    fn info(&self) -> &'static Info {
-        self.command.info()
-    }
-
-    fn write(&self, to: &mut Writer<'_>) {
-        self.command.write(to);
-    }
-
-    fn read(&self, reply: Reply<'_>) -> Result<T, DecodeError> {
-        T::from_reply(reply)
-    }
-
-    fn patience(&self) -> Patience {
-        self.command.patience()
-    }
-
-    fn needs(&self) -> Needs {
-        self.command.needs()
-    }
-}
-
-impl<C: Command, T: FromReply> IntoFuture for Decoded<C, T>
-where
-    C::Via: Asynchronous,
-{
-    type Output = Result<T>;
-    type IntoFuture = <C::Via as Asynchronous>::Pending<Self>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        self.via().execute(self)
-    }
-}
-
 /// A command by reference is a command, so that one value can be sent many times.
-impl<C: Command> Command for &C {
+impl<C: Command + Sync> Command for &C {
     type Via = C::Via;
     type Reply = C::Reply;
 
@@ -268,6 +206,14 @@ impl<C: Command> Command for &C {
 
     fn needs(&self) -> Needs {
         (*self).needs()
+    }
+
+    fn instead(&self, error: &Error) -> Option<Erased<'_>> {
+        (*self).instead(error)
+    }
+
+    fn names(&self) -> &[Arg<'_>] {
+        (*self).names()
     }
 }
 

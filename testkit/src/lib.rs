@@ -20,6 +20,11 @@
 //! from outside when a shard accepts writes again. The [`oracle`]s tell whether a client has done
 //! right meanwhile, whatever it is, and what was lost by the servers and not by the client.
 //!
+//! # Faults of the network
+//!
+//! A [`Proxy`] stands between a client and a server, ends, delays, splits and falsifies what passes,
+//! at the byte that a test names, and keeps the ledger of what was handed over.
+//!
 //! # How a server is found
 //!
 //! For each [`Variant`], the first of these that works:
@@ -74,6 +79,7 @@ pub mod oracle;
 mod port;
 mod prober;
 mod process;
+pub mod proxy;
 mod resp;
 mod server;
 mod variant;
@@ -84,6 +90,7 @@ pub use cluster::{
 pub use error::{Error, Result};
 pub use locate::{Installation, Origin};
 pub use prober::{Accepted, Prober};
+pub use proxy::{Action, At, Proxy, Rule, Way};
 pub use resp::{Connection, Reply};
 pub use server::{Server, ServerOptions, shared};
 pub use variant::Variant;

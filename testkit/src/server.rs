@@ -20,6 +20,7 @@ use crate::Result;
 use crate::error::Error;
 use crate::locate::Installation;
 use crate::port::Port;
+use crate::prober::Prober;
 use crate::process::{POLL_INTERVAL, Process};
 use crate::resp::Connection;
 use crate::variant::Variant;
@@ -327,6 +328,11 @@ impl Server {
                 error,
             )
         })
+    }
+
+    /// Watches from outside when the server accepts writes.
+    pub fn prober(&self, key: impl Into<Vec<u8>>) -> Prober {
+        Prober::start(vec![self.addr()], key.into())
     }
 
     /// Ends the process in an orderly way. A second call does nothing.

@@ -21,7 +21,7 @@ fn tcp(server: &Server) -> Config {
 
 #[tokio::test]
 async fn c03_a_user_without_a_password_has_its_own_rights() {
-    let server = Server::start(Variant::Redis).unwrap();
+    let server = Server::start(Variant::Redis82).unwrap();
     let add: [&[u8]; 7] = [
         b"ACL",
         b"SETUSER",
@@ -46,7 +46,7 @@ async fn c03_a_user_without_a_password_has_its_own_rights() {
 
 #[tokio::test]
 async fn c09_a_server_that_became_a_replica_is_left() {
-    let server = Server::start(Variant::Redis).unwrap();
+    let server = Server::start(Variant::Redis82).unwrap();
     let client = Client::from_config(tcp(&server));
     let id = async || format!("{:?}", client.send(words("CLIENT ID")).await.unwrap());
     let before = id().await;
@@ -76,7 +76,7 @@ async fn c09_a_server_that_became_a_replica_is_left() {
 /// The driver of the connection has no turn between the end and the call.
 #[test]
 fn c10_the_first_call_after_the_server_has_closed_an_idle_connection_succeeds() {
-    let server = Server::start(Variant::Redis).unwrap();
+    let server = Server::start(Variant::Redis82).unwrap();
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -97,7 +97,7 @@ fn c10_the_first_call_after_the_server_has_closed_an_idle_connection_succeeds() 
 /// Messages that have come to an idle connection are not taken for its end.
 #[test]
 fn c10_a_connection_with_messages_is_kept() {
-    let server = Server::start(Variant::Redis).unwrap();
+    let server = Server::start(Variant::Redis82).unwrap();
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -121,7 +121,7 @@ fn c10_a_connection_with_messages_is_kept() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn c11_a_server_that_rejects_the_password_is_dialled_once_a_second() {
-    let server = Server::start(Variant::Redis).unwrap();
+    let server = Server::start(Variant::Redis82).unwrap();
     let rejected = || {
         let info = server.command(&[b"INFO", b"stats"]).unwrap();
         let info = String::from_utf8_lossy(&info).into_owned();
@@ -168,7 +168,7 @@ async fn c18_an_error_names_the_server_and_the_reason() {
 
 #[test]
 fn c21_a_runtime_without_time_or_io_is_told_what_it_lacks() {
-    let server = Server::start(Variant::Redis).unwrap();
+    let server = Server::start(Variant::Redis82).unwrap();
     let mut builder = runtime::Builder::new_current_thread();
     for (runtime, lacks) in [
         (builder.build(), "timers"),

@@ -15,22 +15,25 @@ use respec::{
     reply::DecodeError,
     resp::{Reply, Writer},
 };
-use respec_testkit::{Server, Variant};
+use respec_testkit::{
+    Server, Variant,
+    proxy::{Action, At, Proxy, Rule},
+};
 
 use crate::{
-    proxy::{End, Proxy},
+    cut::cut_all,
     support::{Words, args, client, hasty, info, server, until, words},
 };
 
 #[test]
 fn connections_that_died_idle_are_replaced_without_an_error() {
-    for end in [End::Closed, End::Reset] {
-        let proxy = Proxy::start(server().addr());
+    for end in [Action::Close, Action::Reset] {
+        let proxy = Proxy::start(server().addr()).unwrap();
         let client = Client::from_config(Config::tcp("127.0.0.1", proxy.port()).pool_max(4));
         for round in 1..=25 {
             let idle: Vec<_> = (0..3).map(|_| client.dedicated().unwrap()).collect();
             drop(idle);
-            proxy.cut_all(end);
+            cut_all(&proxy, end.clone());
             let value = round.to_string();
             assert_eq!(
                 client.send(args(&["ECHO", &value])).unwrap(),
@@ -44,7 +47,7 @@ fn connections_that_died_idle_are_replaced_without_an_error() {
 /// Cuts the connection while it is written, after the pool has found it alive.
 struct CutsWhenWritten<'a> {
     proxy: &'a Proxy,
-    end: End,
+    end: Action,
     times: &'a AtomicUsize,
     written: &'a AtomicUsize,
 }
@@ -71,7 +74,7 @@ impl Command for CutsWhenWritten<'_> {
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, cut)
             .is_ok()
         {
-            self.proxy.cut_all(self.end);
+            cut_all(self.proxy, self.end.clone());
         }
     }
 
@@ -82,7 +85,7 @@ impl Command for CutsWhenWritten<'_> {
 
 #[test]
 fn what_was_not_sent_is_sent_once_more_and_nothing_else_is() {
-    let proxy = Proxy::start(server().addr());
+    let proxy = Proxy::start(server().addr()).unwrap();
     let client = Client::from_config(Config::tcp("127.0.0.1", proxy.port()));
     let run = |end, cuts| {
         let (times, written) = (AtomicUsize::new(cuts), AtomicUsize::new(0));
@@ -96,14 +99,14 @@ fn what_was_not_sent_is_sent_once_more_and_nothing_else_is() {
         (result, written.load(Ordering::SeqCst))
     };
     // Writing to a connection that was reset fails before a byte is sent.
-    let (result, written) = run(End::Reset, 1);
+    let (result, written) = run(Action::Reset, 1);
     assert_eq!((result.unwrap().as_str(), written), ("here", 2));
-    let (result, written) = run(End::Reset, 2);
+    let (result, written) = run(Action::Reset, 2);
     let error = result.unwrap_err();
     assert_eq!((error.kind(), written), (ErrorKind::Connection, 2));
     assert!(!error.may_have_executed());
     // Writing to one that was closed succeeds, and nobody knows who got it.
-    let (result, written) = run(End::Closed, 1);
+    let (result, written) = run(Action::Close, 1);
     let error = result.unwrap_err();
     assert_eq!((error.kind(), written), (ErrorKind::Connection, 1));
     assert!(error.may_have_executed());
@@ -112,7 +115,7 @@ fn what_was_not_sent_is_sent_once_more_and_nothing_else_is() {
 
 #[test]
 fn a_reply_that_is_cut_at_any_byte_is_no_reply() {
-    let proxy = Proxy::start(server().addr());
+    let proxy = Proxy::start(server().addr()).unwrap();
     let client = Client::from_config(Config::tcp("127.0.0.1", proxy.port()).pool_max(1));
     let whole = "$5\r\nhello\r\n:1\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n".len();
     client.send(words("DEL cut:l")).unwrap();
@@ -124,14 +127,14 @@ fn a_reply_that_is_cut_at_any_byte_is_no_reply() {
             words("LRANGE cut:l 0 -1"),
         ]
     };
-    for end in [End::Closed, End::Reset] {
+    for end in [Action::Close, Action::Reset] {
         for bytes in 1..whole {
             client.send(words("PING")).unwrap();
-            proxy.cut_after(bytes, end);
+            let rule = Rule::new(At::reply(0).plus(bytes as u64), end.clone());
+            proxy.newest().unwrap().arm(rule);
             let error = client.pipeline(batch()).results().send().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Connection, "{end:?} after {bytes}");
             assert!(error.may_have_executed());
-            proxy.heal();
             let next = client.pipeline(batch()).send().unwrap();
             assert_eq!(next, ["hello", "1", "[a, b]"], "{end:?} after {bytes}");
         }

@@ -17,7 +17,7 @@ fn id(client: &Client) -> String {
 
 #[test]
 fn c09_a_server_that_became_a_replica_is_left() {
-    let server = Server::start(Variant::Redis).unwrap();
+    let server = Server::start(Variant::Redis82).unwrap();
     let client = Client::from_config(tcp(&server));
     let before = id(&client);
     assert_eq!(id(&client), before, "the one that was used last");
@@ -39,7 +39,7 @@ fn c09_a_server_that_became_a_replica_is_left() {
 
 #[test]
 fn c10_a_connection_that_has_ended_is_replaced_before_it_is_used() {
-    let server = Server::start(Variant::Redis).unwrap();
+    let server = Server::start(Variant::Redis82).unwrap();
     let client = Client::from_config(tcp(&server));
     let before = id(&client);
     crate::pool_support::kill_all(&server);
@@ -49,7 +49,7 @@ fn c10_a_connection_that_has_ended_is_replaced_before_it_is_used() {
 
 #[test]
 fn c10_a_connection_with_messages_is_kept() {
-    let server = Server::start(Variant::Redis).unwrap();
+    let server = Server::start(Variant::Redis82).unwrap();
     let client = Client::from_config(tcp(&server));
     let before = id(&client);
     let number: String = before.chars().filter(char::is_ascii_digit).collect();
@@ -89,7 +89,7 @@ fn c18_an_error_names_the_server_the_reason_and_how_long_it_took() {
 
 #[test]
 fn c24_the_error_of_a_used_up_pool_names_the_option() {
-    let server = Server::start(Variant::Redis).unwrap();
+    let server = Server::start(Variant::Redis82).unwrap();
     let config = tcp(&server)
         .pool_max(1)
         .pool_wait(Duration::from_millis(20));

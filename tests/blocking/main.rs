@@ -6,13 +6,13 @@ mod batch;
 mod client;
 mod cluster;
 mod cluster_slot;
+mod cut;
 mod dedicated;
 mod faults;
 mod link;
 mod pool;
 #[path = "../support/pool.rs"]
 mod pool_support;
-mod proxy;
 mod support;
 mod typed;
 #[path = "../support/words.rs"]

@@ -346,8 +346,8 @@ fn what_is_refused_and_what_the_message_says() {
             "pool_max: expected a number of connections, 1 or more, got `0`",
         ),
         (
-            "redis://h?pool_min=17",
-            "pool_min: expected at most pool_max, which is 16, got 17",
+            "redis://h?pool_min=65",
+            "pool_min: expected at most pool_max, which is 64, got 65",
         ),
         (
             "redis://h?max_frame=1tb",

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use respec::command::Command;
+use respec::command::{Command, IsDetached};
 use respec::resp::{Frame, Limits, Scanner, Writer};
 use respec_testkit::Server;
 
@@ -48,7 +48,7 @@ impl Connection {
 
     /// The reply to a command, which must be no error.
     #[track_caller]
-    pub(crate) fn send<C: Command>(&mut self, command: C) -> C::Reply {
+    pub(crate) fn send<C: Command<Via: IsDetached>>(&mut self, command: C) -> C::Reply {
         let sent = words(&command).join(" ");
         let frame = self.exchange(|to| command.write(to));
         if let Some(error) = frame.reply().as_error() {
@@ -96,7 +96,10 @@ impl Connection {
 
 /// The replies to one command under RESP2 and RESP3, which must be equal.
 #[track_caller]
-pub(crate) fn same<C: Command>(connections: &mut [Connection; 2], command: C) -> C::Reply
+pub(crate) fn same<C: Command<Via: IsDetached> + Sync>(
+    connections: &mut [Connection; 2],
+    command: C,
+) -> C::Reply
 where
     C::Reply: PartialEq + std::fmt::Debug,
 {

@@ -105,7 +105,7 @@ impl Shape {
 /// pub struct Set<'a, X = Detached, S = (Open, Open, Open)> {
 ///     via: X,
 ///     key: Arg<'a>,
-///     state: PhantomData<S>,
+///     state: PhantomData<fn() -> S>,
 /// }
 /// ```
 fn structure(command: &CommandModel, shape: &Shape, spec: &Spec) -> TokenStream {
@@ -127,7 +127,7 @@ fn structure(command: &CommandModel, shape: &Shape, spec: &Spec) -> TokenStream 
         0 => Default::default(),
         slots => {
             let open = tuple(&vec![quote!(Open); slots]);
-            (quote!(, S = #open), quote!(state: PhantomData<S>,))
+            (quote!(, S = #open), quote!(state: PhantomData<fn() -> S>,))
         }
     };
     quote! {
@@ -539,9 +539,9 @@ fn reply_state(name: &Ident, pattern: &[State], ty: &Type) -> TokenStream {
 /// ```text
 /// impl<X: Via, S: SetReply> command::Command for Set<'_, X, S> { … }
 ///
-/// impl<X: Asynchronous, S: SetReply> IntoFuture for Set<'_, X, S> {
+/// impl<X: Asynchronous<Self>, S: SetReply> IntoFuture for Set<'_, X, S> {
 ///     type Output = Result<<Self as command::Command>::Reply>;
-///     type IntoFuture = X::Pending<Self>;
+///     type IntoFuture = X::Pending;
 ///
 ///     fn into_future(self) -> Self::IntoFuture {
 ///         self.via.execute(self)
@@ -570,9 +570,9 @@ fn behaviour(command: &CommandModel, shape: &Shape) -> TokenStream {
             #body
         }
 
-        impl<X: Asynchronous #state> IntoFuture for #own {
+        impl<X: Asynchronous<Self> #state> IntoFuture for #own {
             type Output = Result<<Self as command::Command>::Reply>;
-            type IntoFuture = X::Pending<Self>;
+            type IntoFuture = X::Pending;
 
             fn into_future(self) -> Self::IntoFuture {
                 self.via.execute(self)

@@ -75,9 +75,9 @@ impl<X: Via> command::Command for Eval<'_, X> {
     }
 }
 
-impl<X: Asynchronous> IntoFuture for Eval<'_, X> {
+impl<X: Asynchronous<Self>> IntoFuture for Eval<'_, X> {
     type Output = Result<<Self as command::Command>::Reply>;
-    type IntoFuture = X::Pending<Self>;
+    type IntoFuture = X::Pending;
 
     fn into_future(self) -> Self::IntoFuture {
         self.via.execute(self)

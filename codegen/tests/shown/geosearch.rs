@@ -22,7 +22,7 @@ pub struct Geosearch<'a, X = Detached, S = (Open, Open, Open, Open, Open)> {
     withcoord: bool,
     withdist: bool,
     withhash: bool,
-    state: PhantomData<S>,
+    state: PhantomData<fn() -> S>,
 }
 
 impl<'a, X> Geosearch<'a, X> {
@@ -220,9 +220,9 @@ impl<X: Via, S: GeosearchReply> command::Command for Geosearch<'_, X, S> {
     }
 }
 
-impl<X: Asynchronous, S: GeosearchReply> IntoFuture for Geosearch<'_, X, S> {
+impl<X: Asynchronous<Self>, S: GeosearchReply> IntoFuture for Geosearch<'_, X, S> {
     type Output = Result<<Self as command::Command>::Reply>;
-    type IntoFuture = X::Pending<Self>;
+    type IntoFuture = X::Pending;
 
     fn into_future(self) -> Self::IntoFuture {
         self.via.execute(self)

@@ -14,7 +14,7 @@ pub struct Lpop<'a, X = Detached, S = (Open,)> {
     via: X,
     key: Arg<'a>,
     count: Option<Arg<'static>>,
-    state: PhantomData<S>,
+    state: PhantomData<fn() -> S>,
 }
 
 impl<'a, X> Lpop<'a, X> {
@@ -110,9 +110,9 @@ impl<X: Via, S: LpopReply> command::Command for Lpop<'_, X, S> {
     }
 }
 
-impl<X: Asynchronous, S: LpopReply> IntoFuture for Lpop<'_, X, S> {
+impl<X: Asynchronous<Self>, S: LpopReply> IntoFuture for Lpop<'_, X, S> {
     type Output = Result<<Self as command::Command>::Reply>;
-    type IntoFuture = X::Pending<Self>;
+    type IntoFuture = X::Pending;
 
     fn into_future(self) -> Self::IntoFuture {
         self.via.execute(self)

@@ -23,7 +23,7 @@ pub struct Migrate<'a, X = Detached, S = (Open,)> {
     replace: bool,
     authentication: Option<MigrateAuthentication<'a>>,
     keys: List<Arg<'a>>,
-    state: PhantomData<S>,
+    state: PhantomData<fn() -> S>,
 }
 
 impl<'a, X> Migrate<'a, X> {
@@ -175,9 +175,9 @@ impl<X: Via, S> command::Command for Migrate<'_, X, S> {
     }
 }
 
-impl<X: Asynchronous, S> IntoFuture for Migrate<'_, X, S> {
+impl<X: Asynchronous<Self>, S> IntoFuture for Migrate<'_, X, S> {
     type Output = Result<<Self as command::Command>::Reply>;
-    type IntoFuture = X::Pending<Self>;
+    type IntoFuture = X::Pending;
 
     fn into_future(self) -> Self::IntoFuture {
         self.via.execute(self)

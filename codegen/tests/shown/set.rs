@@ -24,7 +24,7 @@ pub struct Set<'a, X = Detached, S = (Open, Open, Open)> {
     condition: Option<SetCondition<'a>>,
     get: bool,
     expiration: Option<SetExpiration>,
-    state: PhantomData<S>,
+    state: PhantomData<fn() -> S>,
 }
 
 impl<'a, X> Set<'a, X> {
@@ -287,9 +287,9 @@ impl<X: Via, S: SetReply> command::Command for Set<'_, X, S> {
     }
 }
 
-impl<X: Asynchronous, S: SetReply> IntoFuture for Set<'_, X, S> {
+impl<X: Asynchronous<Self>, S: SetReply> IntoFuture for Set<'_, X, S> {
     type Output = Result<<Self as command::Command>::Reply>;
-    type IntoFuture = X::Pending<Self>;
+    type IntoFuture = X::Pending;
 
     fn into_future(self) -> Self::IntoFuture {
         self.via.execute(self)

@@ -25,7 +25,7 @@ pub struct TsMrange<'a, X = Detached, S = (Open, Open)> {
     filter_expr: List<Arg<'a>>,
     groupby: Option<(Arg<'a>, Aggregator)>,
     excludeempty: bool,
-    state: PhantomData<S>,
+    state: PhantomData<fn() -> S>,
 }
 
 impl<'a, X> TsMrange<'a, X> {
@@ -239,9 +239,9 @@ impl<X: Via, S> command::Command for TsMrange<'_, X, S> {
     }
 }
 
-impl<X: Asynchronous, S> IntoFuture for TsMrange<'_, X, S> {
+impl<X: Asynchronous<Self>, S> IntoFuture for TsMrange<'_, X, S> {
     type Output = Result<<Self as command::Command>::Reply>;
-    type IntoFuture = X::Pending<Self>;
+    type IntoFuture = X::Pending;
 
     fn into_future(self) -> Self::IntoFuture {
         self.via.execute(self)

@@ -25,7 +25,7 @@ pub struct Xadd<'a, X = Detached, S = (Open, Open, Open, Open, Open)> {
     limit: Option<Arg<'static>>,
     id_selector: XaddIdSelector<'a>,
     data: List<FieldValue<'a>>,
-    state: PhantomData<S>,
+    state: PhantomData<fn() -> S>,
 }
 
 impl<'a, X> Xadd<'a, X> {
@@ -314,9 +314,9 @@ impl<X: Via, S: XaddReply> command::Command for Xadd<'_, X, S> {
     }
 }
 
-impl<X: Asynchronous, S: XaddReply> IntoFuture for Xadd<'_, X, S> {
+impl<X: Asynchronous<Self>, S: XaddReply> IntoFuture for Xadd<'_, X, S> {
     type Output = Result<<Self as command::Command>::Reply>;
-    type IntoFuture = X::Pending<Self>;
+    type IntoFuture = X::Pending;
 
     fn into_future(self) -> Self::IntoFuture {
         self.via.execute(self)

@@ -125,9 +125,9 @@ impl<X: Via> command::Command for Xread<'_, X> {
     }
 }
 
-impl<X: Asynchronous> IntoFuture for Xread<'_, X> {
+impl<X: Asynchronous<Self>> IntoFuture for Xread<'_, X> {
     type Output = Result<<Self as command::Command>::Reply>;
-    type IntoFuture = X::Pending<Self>;
+    type IntoFuture = X::Pending;
 
     fn into_future(self) -> Self::IntoFuture {
         self.via.execute(self)

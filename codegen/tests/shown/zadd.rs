@@ -21,7 +21,7 @@ pub struct Zadd<'a, X = Detached, S = (Open, Open, Open)> {
     ch: bool,
     incr: bool,
     data: List<ScoreMember<'a>>,
-    state: PhantomData<S>,
+    state: PhantomData<fn() -> S>,
 }
 
 impl<'a, X> Zadd<'a, X> {
@@ -249,9 +249,9 @@ impl<X: Via, S: ZaddReply> command::Command for Zadd<'_, X, S> {
     }
 }
 
-impl<X: Asynchronous, S: ZaddReply> IntoFuture for Zadd<'_, X, S> {
+impl<X: Asynchronous<Self>, S: ZaddReply> IntoFuture for Zadd<'_, X, S> {
     type Output = Result<<Self as command::Command>::Reply>;
-    type IntoFuture = X::Pending<Self>;
+    type IntoFuture = X::Pending;
 
     fn into_future(self) -> Self::IntoFuture {
         self.via.execute(self)

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use respec::{
     Client, Error, ErrorKind, Result,
-    command::{Command, Flags, Info, Join, Retry, Routing},
+    command::{Command, Detached, Flags, Info, Join, Retry, Routing},
     reply::Value,
 };
 use respec_conformance::{Catalogue, Connection, Placed, Sample};
@@ -289,7 +289,7 @@ impl<'g> Run<'g> {
     }
 
     /// The answers of all nodes as a map.
-    async fn each<C: Command>(
+    async fn each<C: Command<Via = Detached> + Sync>(
         &self,
         info: &'static Info,
         command: C,

@@ -58,7 +58,7 @@ pub struct FtAggregate<'a, X = Detached, S = (Open,)> {
     maxidle: Option<Arg<'static>>,
     params: Option<List<QueryParam<'a>>>,
     dialect: Option<Arg<'static>>,
-    state: PhantomData<S>,
+    state: PhantomData<fn() -> S>,
 }
 
 impl<'a, X> FtAggregate<'a, X> {
@@ -290,9 +290,9 @@ impl<X: Via, S: FtAggregateReply> command::Command for FtAggregate<'_, X, S> {
     }
 }
 
-impl<X: Asynchronous, S: FtAggregateReply> IntoFuture for FtAggregate<'_, X, S> {
+impl<X: Asynchronous<Self>, S: FtAggregateReply> IntoFuture for FtAggregate<'_, X, S> {
     type Output = Result<<Self as command::Command>::Reply>;
-    type IntoFuture = X::Pending<Self>;
+    type IntoFuture = X::Pending;
 
     fn into_future(self) -> Self::IntoFuture {
         self.via.execute(self)

@@ -247,9 +247,9 @@ impl<X: Via> command::Command for FtHybrid<'_, X> {
     }
 }
 
-impl<X: Asynchronous> IntoFuture for FtHybrid<'_, X> {
+impl<X: Asynchronous<Self>> IntoFuture for FtHybrid<'_, X> {
     type Output = Result<<Self as command::Command>::Reply>;
-    type IntoFuture = X::Pending<Self>;
+    type IntoFuture = X::Pending;
 
     fn into_future(self) -> Self::IntoFuture {
         self.via.execute(self)

@@ -281,9 +281,9 @@ impl<X: Via> command::Command for FtCreate<'_, X> {
     }
 }
 
-impl<X: Asynchronous> IntoFuture for FtCreate<'_, X> {
+impl<X: Asynchronous<Self>> IntoFuture for FtCreate<'_, X> {
     type Output = Result<<Self as command::Command>::Reply>;
-    type IntoFuture = X::Pending<Self>;
+    type IntoFuture = X::Pending;
 
     fn into_future(self) -> Self::IntoFuture {
         self.via.execute(self)
@@ -360,9 +360,9 @@ impl<X: Via> command::Command for FtAlter<'_, X> {
     }
 }
 
-impl<X: Asynchronous> IntoFuture for FtAlter<'_, X> {
+impl<X: Asynchronous<Self>> IntoFuture for FtAlter<'_, X> {
     type Output = Result<<Self as command::Command>::Reply>;
-    type IntoFuture = X::Pending<Self>;
+    type IntoFuture = X::Pending;
 
     fn into_future(self) -> Self::IntoFuture {
         self.via.execute(self)

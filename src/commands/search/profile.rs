@@ -73,9 +73,9 @@ impl<Q: ProfiledQuery, X: Via> command::Command for FtProfile<Q, X> {
     }
 }
 
-impl<Q: ProfiledQuery, X: Asynchronous> IntoFuture for FtProfile<Q, X> {
+impl<Q: ProfiledQuery, X: Asynchronous<Self>> IntoFuture for FtProfile<Q, X> {
     type Output = Result<<Self as command::Command>::Reply>;
-    type IntoFuture = X::Pending<Self>;
+    type IntoFuture = X::Pending;
 
     fn into_future(self) -> Self::IntoFuture {
         self.via.execute(self)
@@ -94,7 +94,7 @@ impl<Q: ProfiledQuery, X: Via> fmt::Debug for FtProfile<Q, X> {
     message = "`{Self}` is not a query that can be profiled",
     label = "expected `FtSearch`, `FtAggregate`, `FtHybrid`, `QueryWords` or a reference to one"
 )]
-pub trait ProfiledQuery {
+pub trait ProfiledQuery: Send {
     /// The command whose query it is.
     fn query_type(&self) -> QueryType;
 
@@ -105,7 +105,7 @@ pub trait ProfiledQuery {
     fn write_query(&self, to: &mut Writer<'_>);
 }
 
-impl<X> ProfiledQuery for FtSearch<'_, X> {
+impl<X: Via> ProfiledQuery for FtSearch<'_, X> {
     fn query_type(&self) -> QueryType {
         QueryType::Search
     }
@@ -119,7 +119,7 @@ impl<X> ProfiledQuery for FtSearch<'_, X> {
     }
 }
 
-impl<X, S> ProfiledQuery for FtAggregate<'_, X, S> {
+impl<X: Via, S> ProfiledQuery for FtAggregate<'_, X, S> {
     fn query_type(&self) -> QueryType {
         QueryType::Aggregate
     }
@@ -133,7 +133,7 @@ impl<X, S> ProfiledQuery for FtAggregate<'_, X, S> {
     }
 }
 
-impl<X> ProfiledQuery for FtHybrid<'_, X> {
+impl<X: Via> ProfiledQuery for FtHybrid<'_, X> {
     fn query_type(&self) -> QueryType {
         QueryType::Hybrid
     }
@@ -147,7 +147,7 @@ impl<X> ProfiledQuery for FtHybrid<'_, X> {
     }
 }
 
-impl<Q: ProfiledQuery> ProfiledQuery for &Q {
+impl<Q: ProfiledQuery + Sync> ProfiledQuery for &Q {
     fn query_type(&self) -> QueryType {
         (*self).query_type()
     }

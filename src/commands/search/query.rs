@@ -377,9 +377,9 @@ impl<X: Via> command::Command for FtSearch<'_, X> {
     }
 }
 
-impl<X: Asynchronous> IntoFuture for FtSearch<'_, X> {
+impl<X: Asynchronous<Self>> IntoFuture for FtSearch<'_, X> {
     type Output = Result<<Self as command::Command>::Reply>;
-    type IntoFuture = X::Pending<Self>;
+    type IntoFuture = X::Pending;
 
     fn into_future(self) -> Self::IntoFuture {
         self.via.execute(self)

@@ -9,8 +9,10 @@
 //! | [`AppendLog`] | was what was acknowledged done once, and what was refused not at all? |
 //! | [`Counters`] | the same, for commands whose effect depends on what was there before |
 //! | [`Ledger`] | did every operation end, in whatever way, by its deadline? |
+//! | [`Deliveries`] | is what callers were told of the sending true, to the byte? |
 //!
-//! None of them knows the client. The kit reads the servers with a plain connection of its own.
+//! None of them knows the client. The kit reads the servers with a plain connection of its own, and
+//! [`Proxy`](crate::Proxy)s know what was handed to them.
 //!
 //! # What the servers lose
 //!
@@ -34,6 +36,7 @@
 
 mod append;
 mod counters;
+mod deliveries;
 mod history;
 mod ledger;
 mod tags;
@@ -49,6 +52,7 @@ use crate::server::Server;
 
 pub use append::{AppendLog, AppendReport};
 pub use counters::{CounterReport, Counters};
+pub use deliveries::{Deliveries, DeliveryReport, Told};
 pub use history::Operation;
 pub use ledger::{Deadline, Ledger, LedgerReport, Overdue};
 pub use tags::{Damage, Tag, TagReport, Tags};

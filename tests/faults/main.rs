@@ -1,0 +1,37 @@
+//! Both clients on real servers behind a proxy that does harm, row by row.
+//!
+//! Each test is a row of the fault matrix: what goes wrong, and what has to come of it. In all of them
+//! every operation carries a tag, and oracles that know nothing of the client judge: each reply was
+//! the call's own, each call has ended in time, nothing was done twice, and of what was told to be
+//! not sent the proxy has not received one byte. A fault counts if a request was in flight.
+//!
+//! `cargo test --test faults -- --nocapture` prints the table. With `FAULTS_LONG=1` much more goes
+//! wrong, which takes much longer.
+
+#![cfg(all(feature = "async", feature = "blocking", feature = "core"))]
+
+mod caller;
+mod cancel;
+
+mod ends;
+mod refusals;
+mod report;
+mod restart;
+mod run;
+mod silence;
+
+use std::{env, time::Duration};
+
+/// How often something is done: in every run of the tests, and in the long mode.
+pub(crate) fn count(short: u64, long: u64) -> u64 {
+    if is_long() { long } else { short }
+}
+
+/// How long something goes on: in every run of the tests, and in the long mode.
+pub(crate) fn span(short: Duration, long: Duration) -> Duration {
+    if is_long() { long } else { short }
+}
+
+fn is_long() -> bool {
+    env::var_os("FAULTS_LONG").is_some()
+}

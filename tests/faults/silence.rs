@@ -1,0 +1,236 @@
+//! F5 to F8, F26: peers that are silent, slow, late, or speak in pieces.
+
+use std::{
+    net::{SocketAddr, TcpListener, TcpStream},
+    thread,
+    time::{Duration, Instant},
+};
+
+use respec::{Config, ErrorKind, Phase, Protocol};
+use respec_testkit::{Action, At, Proxy, Rule, Server, Variant, Way, proxy::Record, shared};
+use socket2::{Domain, Socket, Type};
+
+use crate::{
+    caller::Side,
+    count,
+    run::{Load, Numbers, PATIENCE, Run, SHAPES, Shape, busy, until},
+    span,
+};
+
+#[test]
+fn f05_a_server_that_does_not_take_part_in_the_greeting_costs_the_connect_time_out() {
+    let server = shared(Variant::Redis82);
+    let limit = Duration::from_millis(300);
+    for side in Side::all() {
+        let run = Run::new("F5", server, &side, Protocol::Resp3, limit);
+        let proxy = Proxy::start(server.addr()).unwrap();
+        let full = FullBacklog::bind();
+        for round in 0..count(6, 100) {
+            // It does not even accept, or accepts and never says a word.
+            let config = if round % 2 == 0 {
+                run.config(&proxy, Protocol::Resp3)
+            } else {
+                let config = Config::tcp("127.0.0.1", full.addr.port());
+                config.response_timeout(limit).connect_timeout(limit)
+            };
+            proxy.script([Rule::new(At::now(Way::Requests), Action::BlackHole)]);
+            let caller = side.client(config);
+            let error = side.wait(run.call(&caller, Shape::Append, 0)).unwrap_err();
+            let kinds = [ErrorKind::Timeout(Phase::Connect), ErrorKind::Connect];
+            assert!(kinds.contains(&error.kind()), "{error}");
+            assert!(!error.may_have_executed(), "{error}");
+            run.fault(1);
+        }
+        // The next attempt finds a server that does.
+        proxy.script([]);
+        let caller = side.client(run.config(&proxy, Protocol::Resp3));
+        side.wait(run.call(&caller, Shape::Append, 0)).unwrap();
+        run.finish(&[&proxy], server);
+    }
+}
+
+#[test]
+fn f06_a_frozen_server_costs_calls_their_time_and_no_more() {
+    for variant in Variant::ALL {
+        let server = Server::start(variant).unwrap();
+        for side in Side::all() {
+            let limit = Duration::from_millis(400);
+            let run = Run::new("F6", &server, &side, Protocol::Resp3, limit);
+            let proxy = Proxy::start(server.addr()).unwrap();
+            let caller = side.client(run.config(&proxy, Protocol::Resp3));
+            let load = Load::start(&run, &side, &caller, 4);
+            let accepted = || proxy.accepted();
+            for round in 0..count(2, 50) {
+                let link = busy(&proxy);
+                let before = accepted();
+                server.pause().unwrap();
+                let frozen = Instant::now();
+                run.fault(link.in_flight());
+                // Shorter than the time of a call, and longer than that of several.
+                let time = if round % 2 == 0 { limit / 3 } else { 3 * limit };
+                thread::sleep(time.saturating_sub(frozen.elapsed()));
+                server.resume().unwrap();
+                let done = run.operations();
+                until("the client is served again", || {
+                    run.operations() > done + 50
+                });
+                // What is late is swallowed in order, on the connection that it is late on.
+                if !side.is_blocking() {
+                    assert_eq!(accepted(), before, "{time:?}: the connection was given up");
+                }
+            }
+            load.finish();
+            run.finish(&[&proxy], &server);
+        }
+    }
+}
+
+#[test]
+fn f07_a_slow_server_is_not_a_dead_one() {
+    let server = shared(Variant::Valkey91);
+    let limit = Duration::from_secs(5);
+    for side in Side::all() {
+        let run = Run::new("F7", server, &side, Protocol::Resp3, limit);
+        let proxy = Proxy::start(server.addr()).unwrap();
+        let caller = side.client(run.config(&proxy, Protocol::Resp3));
+        let load = Load::start(&run, &side, &caller, 4);
+        let end = Instant::now() + span(Duration::from_secs(4), Duration::from_secs(20 * 60));
+        let mut numbers = Numbers::new(7);
+        let before = busy(&proxy);
+        while Instant::now() < end {
+            // A few bytes now and then, or everything late by a time that changes.
+            let slow = if numbers.below(2) == 0 {
+                let pause = Duration::from_millis(10);
+                Action::Throttle { piece: 1, pause }
+            } else {
+                let late = 1 + numbers.below(800) as u64;
+                Action::Latency(Duration::from_millis(late))
+            };
+            proxy.act(Way::Replies, slow);
+            run.fault(busy(&proxy).in_flight());
+            thread::sleep(Duration::from_millis(500));
+            proxy.act(Way::Replies, Action::Heal);
+        }
+        load.finish();
+        assert!(
+            before.is_open(),
+            "a connection was given up that was only slow"
+        );
+        let row = run.finish(&[&proxy], server);
+        assert!(row.succeeded() >= 0.95, "{}", row.details());
+    }
+}
+
+#[test]
+fn f08_a_late_reply_is_swallowed_and_the_next_one_is_right() {
+    let server = shared(Variant::Redis70);
+    let limit = Duration::from_millis(50);
+    for side in Side::all() {
+        let run = Run::new("F8", server, &side, Protocol::Resp3, limit);
+        let proxy = Proxy::start(server.addr()).unwrap();
+        // Every tenth reply waits for longer than its caller does.
+        let late = Action::Hold(2 * limit);
+        proxy.script([Rule::new(At::reply(9), late).each()]);
+        let callers: Vec<_> = (0..CLIENTS)
+            .map(|_| {
+                let config = run.config(&proxy, Protocol::Resp3);
+                side.client(config.connect_timeout(PATIENCE))
+            })
+            .collect();
+        let loads: Vec<_> = callers
+            .iter()
+            .zip((0..).step_by(4))
+            .map(|(caller, first)| Load::start_from(&run, &side, caller, first..first + 4))
+            .collect();
+        let operations = count(20_000, 2_000_000);
+        let begun = Instant::now();
+        while run.operations() < operations {
+            assert!(begun.elapsed() < 60 * PATIENCE, "{} done", run.operations());
+            thread::sleep(Duration::from_millis(5));
+        }
+        loads.into_iter().for_each(Load::finish);
+        for fault in proxy.traffic().faults() {
+            run.fault(fault.in_flight);
+        }
+        let row = run.finish(&[&proxy], server);
+        let timeouts = &row.verdict.tally.errors;
+        assert!(!timeouts.is_empty(), "{}", row.details());
+    }
+}
+
+#[test]
+fn f26_replies_are_the_same_in_pieces_of_any_size() {
+    let server = shared(Variant::Redis82);
+    for side in Side::all() {
+        for protocol in [Protocol::Resp2, Protocol::Resp3] {
+            let limit = Duration::from_secs(10);
+            let run = Run::new("F26", server, &side, protocol, limit);
+            let proxy = Proxy::start(server.addr()).unwrap();
+            let caller = side.client(run.config(&proxy, protocol).pool_max(1));
+            let trace: Vec<_> = (0..40).map(|at| SHAPES[at % SHAPES.len()]).collect();
+            side.wait(run.pipeline(&caller, &trace, 0));
+            let link = proxy.newest().unwrap();
+            let lengths = |passed: fn(&Record) -> u64| {
+                let traffic = proxy.traffic();
+                let records = traffic.records();
+                let records: Vec<_> = records.map(passed).collect();
+                records.iter().rev().take(40).sum::<u64>()
+            };
+            let requests = lengths(|record| record.request.delivered);
+            let replies = lengths(|record| record.reply.delivered);
+            // In two pieces, cut at every byte: the second comes when the first was read.
+            let step = count(7, 1) as usize;
+            for (way, length) in [(Way::Requests, requests), (Way::Replies, replies)] {
+                for at in (1..length).step_by(step) {
+                    let pause = Action::Hold(Duration::from_micros(300));
+                    link.arm(Rule::new(At::now(way).plus(at), pause));
+                    side.wait(run.pipeline(&caller, &trace, 0));
+                }
+            }
+            // In pieces of other sizes, both ways, under load.
+            for sizes in [vec![1], vec![2, 3], vec![1, 60, 5], vec![4096]] {
+                proxy.act(Way::Requests, Action::Split(sizes.clone()));
+                proxy.act(Way::Replies, Action::Split(sizes));
+                for writer in 0..5 {
+                    side.wait(run.pipeline(&caller, &trace, writer));
+                }
+            }
+            run.faults_of(&proxy, 0);
+            let row = run.finish(&[&proxy], server);
+            assert!(row.verdict.tally.errors.is_empty(), "{}", row.details());
+            assert!(link.is_open());
+        }
+    }
+}
+
+/// A listener that accepts nobody and whose queue is full, so that nobody is even greeted by the
+/// kernel.
+struct FullBacklog {
+    addr: SocketAddr,
+    _listener: TcpListener,
+    _queue: Vec<TcpStream>,
+}
+
+impl FullBacklog {
+    fn bind() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        socket.bind(&any.into()).unwrap();
+        socket.listen(0).unwrap();
+        let listener = TcpListener::from(socket);
+        let addr = listener.local_addr().unwrap();
+        let mut queue = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&addr, Duration::from_millis(200)) {
+            queue.push(stream);
+            assert!(queue.len() < 100, "the queue is never full");
+        }
+        Self {
+            addr,
+            _listener: listener,
+            _queue: queue,
+        }
+    }
+}
+
+/// Connections that are late at the same time.
+const CLIENTS: usize = 16;
