@@ -30,6 +30,8 @@ pub(super) struct Lender {
     config: Arc<Config>,
     address: Arc<Address>,
     link: Mutex<Books>,
+    /// Tells those who wait for the shared connection that an attempt has ended, whose ever it was.
+    changed: Notify,
 }
 
 type Books = Link<Arc<Connection>, Arc<Notify>>;
@@ -57,6 +59,7 @@ impl Lender {
         let link = Link::new(&config, Arc::clone(&address), Events::default(), seed());
         Self {
             link: Mutex::new(link),
+            changed: Notify::new(),
             config,
             address,
         }
@@ -64,6 +67,18 @@ impl Lender {
 
     pub(super) fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Tells that an attempt to connect has ended.
+    pub(super) fn changed(&self) -> &Notify {
+        &self.changed
+    }
+
+    /// Has all who wait look again, since an attempt to connect has ended.
+    pub(super) fn tell_of_attempt(&self) {
+        let waiting = self.link().pool().waiters();
+        wake(waiting);
+        self.changed.notify_waiters();
     }
 
     /// All that is known of the server and of the connections to it.
@@ -181,7 +196,10 @@ impl Lender {
                 let defect = if lost { Defect::Broken } else { Defect::Dirty };
                 // Before another one is made in its place.
                 drop(connection);
-                (self.link().pool().discard(lease, defect, now()), None)
+                let woken = self.link().pool().discard(lease, defect, now());
+                // It may have been leave to make one.
+                self.changed.notify_waiters();
+                (woken, None)
             }
         };
         // Closing is not done under the lock.
@@ -249,12 +267,15 @@ impl Lent {
                     // Closing is not done under the lock.
                     drop(closed);
                     wake(woken);
+                    lender.changed.notify_waiters();
                 }
                 Ok(self)
             }
             Err(error) => {
                 if let Some(lease) = self.lease.take() {
-                    wake(lender.link().pool().failed(lease, &error, now()));
+                    let woken = lender.link().pool().failed(lease, &error, now());
+                    wake(woken);
+                    lender.changed.notify_waiters();
                 }
                 Err(error)
             }

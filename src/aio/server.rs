@@ -7,7 +7,6 @@ use std::{
 };
 
 use tokio::{
-    sync::Notify,
     task::yield_now,
     time::{self, timeout_at},
 };
@@ -30,8 +29,6 @@ pub(super) struct Server {
     config: Arc<Config>,
     /// The link to the server, and its connections for blocking commands and for dedicated use.
     lender: Arc<Lender>,
-    /// Tells those who wait that an attempt has ended.
-    changed: Notify,
     last_use: LastUse,
     /// Whether callers wait until the next attempt may be made; those of a cluster go elsewhere.
     may_wait: bool,
@@ -60,7 +57,6 @@ impl Server {
         Self {
             lender: Arc::new(Lender::new(Arc::clone(&config), address)),
             config,
-            changed: Notify::new(),
             last_use: LastUse::new(now()),
             may_wait,
         }
@@ -97,7 +93,7 @@ impl Server {
         let seen = self.lender.link().begun();
         let mut looks = 0;
         loop {
-            let mut changed = pin!(self.changed.notified());
+            let mut changed = pin!(self.lender.changed().notified());
             changed.as_mut().enable();
             let is_open = |connection: &Arc<Connection>| connection.is_open();
             let turn = self.lender.link().ask(seen, self.may_wait, is_open, now());
@@ -134,6 +130,7 @@ impl Server {
         let dialled = with_all_it_takes(dial_urgent(&self.config, self.address())).await;
         let result = dialled.as_ref().map(drop);
         self.lender.link().end_urgent(permit, result, now());
+        self.lender.tell_of_attempt();
         Ok(Arc::new(Connection::start(dialled?, &self.config, false)))
     }
 
@@ -222,7 +219,7 @@ impl Dialling {
         drop(link);
         // Closing is not done under the lock.
         drop((closed, replaced));
-        server.changed.notify_waiters();
+        server.lender.tell_of_attempt();
     }
 }
 
@@ -231,7 +228,7 @@ impl Drop for Dialling {
         // The runtime of the task was shut down, or there was none.
         if let (Some(server), Some(dial)) = (self.server.upgrade(), self.dial.take()) {
             server.lender.link().given_up(dial);
-            server.changed.notify_waiters();
+            server.lender.tell_of_attempt();
         }
     }
 }

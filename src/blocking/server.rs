@@ -140,6 +140,7 @@ impl Server {
         let dialled = dial_urgent(&self.config, &self.address);
         let result = dialled.as_ref().map(drop);
         self.link().end_urgent(permit, result, Instant::now());
+        self.wake_all();
         Ok(self.adopt(dialled?))
     }
 
