@@ -5,13 +5,8 @@
 
 use std::{env, fs, path::Path, process::ExitCode};
 
-use respec_codegen::{
-    error::Error,
-    load::Spec,
-    model::Model,
-    names::Names,
-    samples::{self, Lot, Values},
-};
+use respec_codegen::{error::Error, load::Spec, model::Model, names::Names};
+use respec_spec::samples::{self, Lot, Values};
 
 fn main() -> ExitCode {
     println!("cargo::rerun-if-changed=../commands-spec");

@@ -70,7 +70,7 @@ mod socket;
 pub use address::Address;
 #[cfg(feature = "async")]
 pub use aio::Client;
-pub use config::{Config, Protocol, Settings};
+pub use config::{Config, Integrity, Protocol, Settings};
 pub use error::{Error, ErrorKind, Phase, Result};
 #[cfg(any(feature = "async", feature = "blocking"))]
 pub use link::PoolStats;

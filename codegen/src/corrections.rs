@@ -6,11 +6,11 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
-use crate::store::{Store, json_error};
+use crate::json::{self, Fields, Read};
+use crate::store::Store;
 
 /// The file in the folder of a spec that corrects what upstream says.
 pub const FILE: &str = "corrections.json";
@@ -20,8 +20,7 @@ pub const FILE: &str = "corrections.json";
 pub const FILES: [&str; 2] = [FILE, "routes.json"];
 
 /// One correction of one or more commands.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Correction {
     /// The commands, all of which must have the same former content at the path.
     pub commands: Vec<String>,
@@ -31,13 +30,10 @@ pub struct Correction {
     /// `arguments` in front of it says that a part of that name is meant.
     pub path: String,
     /// What stood there. Null for nothing; of an object only the fields named here are compared.
-    #[serde(default)]
     pub was: Value,
     /// What is to stand there. Null for nothing.
-    #[serde(default)]
     pub is: Value,
     /// In front of which of its neighbours a new element of a list goes; the end without it.
-    #[serde(default)]
     pub before: Option<String>,
     /// The reason, for people.
     pub why: String,
@@ -48,7 +44,23 @@ pub struct Correction {
 /// # Errors
 /// Names the line when the text is not a list of corrections.
 pub fn parse(file: &Path, text: &str) -> Result<Vec<Correction>, Error> {
-    serde_json::from_str(text).map_err(|error| json_error(file, &error))
+    json::parse(file, text)
+}
+
+impl Read for Correction {
+    fn read(value: &Value) -> Result<Self, String> {
+        let mut fields = Fields::of(value)?;
+        let correction = Self {
+            commands: fields.required("commands")?,
+            path: fields.required("path")?,
+            was: fields.or_default("was")?,
+            is: fields.or_default("is")?,
+            before: fields.optional("before")?,
+            why: fields.required("why")?,
+        };
+        fields.end()?;
+        Ok(correction)
+    }
 }
 
 /// Applies corrections in their order.
@@ -118,7 +130,7 @@ fn change_field(
 ) -> Result<(), String> {
     check(fields.get(field).unwrap_or(&Value::Null), &correction.was)?;
     match &correction.is {
-        Value::Null => fields.shift_remove(field),
+        Value::Null => fields.remove(field),
         value => fields.insert(field.to_owned(), value.clone()),
     };
     Ok(())

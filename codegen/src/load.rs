@@ -69,6 +69,10 @@ impl Spec {
             None => Structs::new(),
         };
         for (name, reply) in &replies {
+            if !commands.contains_key(name) {
+                let reason = "has a reply, but the spec has no such command";
+                return Err(Error::new(dir.join(replies::FILE), reason).in_command(name));
+            }
             let types = reply.guarded.iter().map(|(_, ty)| ty);
             let mut used = types.chain([&reply.default]).flat_map(Type::named);
             if let Some(unknown) = used.find(|used| !structs.contains_key(*used)) {

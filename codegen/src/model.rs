@@ -19,7 +19,7 @@ use heck::ToSnakeCase;
 use crate::{
     error::Error,
     load::Spec,
-    names::Names,
+    names::{self, Names},
     replies,
     spec::{Command, Count, Provider, Unit},
 };
@@ -464,6 +464,11 @@ impl Model {
                     .map_err(|reason| fail(name, reason))?;
                 commands.push((feature(command), lowered));
             }
+        }
+        let known = |name: &String| types.enums.contains_key(name);
+        if let Some((tokens, _)) = names.enums.iter().find(|(_, it)| !known(&it.name)) {
+            let reason = format!("names a choice of `{tokens}`, which no command has");
+            return Err(Error::new(names::FILE, reason));
         }
         for (_, model) in &mut commands {
             model.needs = needs::steps(model, &spec.commands[&model.name], &types);

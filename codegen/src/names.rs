@@ -2,24 +2,25 @@
 
 use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path};
 
-use serde::Deserialize;
+use serde_json::Value;
 
-use crate::error::Error;
+use crate::{
+    error::Error,
+    json::{self, Fields, Read},
+};
 
 /// The file in the folder of a spec.
 pub const FILE: &str = "names.json";
 
 /// Names of enums that several commands share.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default)]
 pub struct Names {
     /// By the tokens in alphabetic order, joined by `|`.
     pub enums: BTreeMap<String, EnumName>,
 }
 
 /// The name of an enum.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct EnumName {
     /// The type.
     pub name: String,
@@ -36,9 +37,7 @@ impl Names {
     pub fn load(dir: &Path) -> Result<Self, Error> {
         let file = dir.join(FILE);
         match fs::read_to_string(&file) {
-            Ok(text) => {
-                serde_json::from_str(&text).map_err(|error| Error::new(&file, error.to_string()))
-            }
+            Ok(text) => json::parse(&file, &text),
             // A spec of one plain file has no folder to look in.
             Err(error)
                 if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
@@ -47,5 +46,28 @@ impl Names {
             }
             Err(error) => Err(Error::new(&file, error.to_string())),
         }
+    }
+}
+
+impl Read for Names {
+    fn read(value: &Value) -> Result<Self, String> {
+        let mut fields = Fields::of(value)?;
+        let names = Self {
+            enums: fields.required("enums")?,
+        };
+        fields.end()?;
+        Ok(names)
+    }
+}
+
+impl Read for EnumName {
+    fn read(value: &Value) -> Result<Self, String> {
+        let mut fields = Fields::of(value)?;
+        let name = Self {
+            name: fields.required("name")?,
+            doc: fields.required("doc")?,
+        };
+        fields.end()?;
+        Ok(name)
     }
 }

@@ -148,16 +148,26 @@ impl File<'_> {
 
 /// ```text
 /// /// The facts of every command as constants.
+/// #[allow(…, reason = "…")]
 /// pub mod info {
 ///     include!("info.rs");
 /// }
 ///
 /// /// The acme commands.
+/// #[allow(…, reason = "…")]
 /// pub mod acme {
 ///     include!("acme.rs");
 /// }
 /// ```
 fn user_modules(model: &Model) -> TokenStream {
+    // A lint that a user denies by name would be an error in code that is not the user's to mend.
+    let lints = quote! {
+        #[allow(
+            warnings, dead_code, unreachable_pub, unused_imports, unused_qualifications,
+            clippy::all, clippy::pedantic,
+            reason = "generated for whoever may call it"
+        )]
+    };
     let groups = model.groups.keys().map(|name| {
         let docs = doc(&format!("The {} commands.", name.replace('-', " ")));
         let module = name.to_snake_case();
@@ -165,6 +175,7 @@ fn user_modules(model: &Model) -> TokenStream {
         let module = ident(&module);
         quote! {
             #docs
+            #lints
             pub mod #module {
                 include!(#file);
             }
@@ -172,16 +183,19 @@ fn user_modules(model: &Model) -> TokenStream {
     });
     quote! {
         /// The facts of every command as constants.
+        #lints
         pub mod info {
             include!("info.rs");
         }
 
         /// Enums and blocks of arguments that several groups use.
+        #lints
         pub mod shared {
             include!("shared.rs");
         }
 
         /// Replies, with the structs of these commands.
+        #lints
         pub mod reply {
             pub use respec::reply::*;
             include!("structs.rs");

@@ -16,10 +16,11 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use crate::error::Error;
+use crate::json::{self, Read};
 use crate::spec::{
     Argument, ArgumentType, BeginSearch, Command, Commands, FindKeys, KeySpec, Provider,
 };
-use crate::store::{self, Store};
+use crate::store;
 
 /// One description of commands.
 #[derive(Clone, Debug)]
@@ -52,28 +53,12 @@ pub enum Form {
 }
 
 impl Source {
-    /// Reads a file or folder of any form.
+    /// Reads a published file, a server's folder, or such files merged into one.
     ///
     /// # Errors
     /// Names the file, the command and the reason when something is missing or not understood, or
     /// when the file describes replies and not commands.
     pub fn read(path: &Path, provider: Provider) -> Result<Self, Error> {
-        if path.join(store::COMMANDS).is_dir() {
-            let mut commands = Store::read(path)?.commands()?;
-            let summary = |(name, command): (&String, &Command)| {
-                (!command.summary.is_empty()).then(|| (name.clone(), command.summary.clone()))
-            };
-            let summaries = commands.iter().filter_map(summary).collect();
-            keep_family(&mut commands, provider);
-            return Ok(Self {
-                origin: path.to_path_buf(),
-                form: Form::Ours,
-                provider,
-                version: None,
-                summaries,
-                commands,
-            });
-        }
         let files = if path.is_dir() {
             store::json_files(path)?
         } else {
@@ -85,7 +70,7 @@ impl Source {
             refuse_replies(&file, &object)?;
             for (name, value) in object {
                 let Value::Object(fields) = value else {
-                    let reason = format!("expected an object, found {}", kind_of(&value));
+                    let reason = format!("expected an object, found {}", json::kind(&value));
                     return Err(Error::new(&file, reason).in_command(name));
                 };
                 entries.push((file.clone(), name, fields));
@@ -98,28 +83,12 @@ impl Source {
         Self::from_entries(path, form, provider, entries)
     }
 
-    /// Reads the reply of `COMMAND` and that of `COMMAND DOCS`, as JSON.
+    /// Makes a source of the objects that describe commands, each with its file and its name.
     ///
     /// # Errors
-    /// Names the command and the reason when something is missing or not understood.
-    pub fn from_live(
-        origin: &Path,
-        provider: Provider,
-        version: String,
-        info: &Value,
-        docs: &Value,
-    ) -> Result<Self, Error> {
-        let mut entries = Vec::new();
-        let info = array(info).map_err(|reason| Error::new(origin, reason))?;
-        for entry in info {
-            live_entry(origin, entry, docs, &mut entries)?;
-        }
-        let mut source = Self::from_entries(origin, Form::Live, provider, entries)?;
-        source.version = Some(version);
-        Ok(source)
-    }
-
-    fn from_entries(
+    /// Names the file, the command and the reason when something is missing or not understood, or a
+    /// command is described twice.
+    pub fn from_entries(
         origin: &Path,
         form: Form,
         provider: Provider,
@@ -160,74 +129,6 @@ impl Source {
                 .commands
                 .get(name)
                 .is_some_and(|command| command.arity != -1)
-    }
-}
-
-/// Leaves of a spec of several families what one of them has.
-fn keep_family(commands: &mut Commands, family: Provider) {
-    fn keep(arguments: &mut Vec<Argument>, family: Provider) {
-        arguments.retain(|argument| argument.provider.is_none_or(|other| other == family));
-        for argument in arguments {
-            argument.provider = None;
-            keep(&mut argument.arguments, family);
-        }
-    }
-    commands.retain(|_, command| command.provider.is_none_or(|other| other == family));
-    for command in commands.values_mut() {
-        command.provider = None;
-        keep(&mut command.arguments, family);
-    }
-}
-
-/// A newest version by module, with the empty name for the server itself.
-pub type Versions = BTreeMap<String, Vec<u64>>;
-
-/// The newest version that commands and arguments with one of these providers mention.
-pub fn newest(commands: &Commands, providers: &[Option<Provider>]) -> Versions {
-    let mut versions = Versions::new();
-    for command in commands.values() {
-        let newest = versions
-            .entry(command.module.clone().unwrap_or_default())
-            .or_default();
-        if providers.contains(&command.provider) {
-            raise(newest, command.since.as_deref());
-            for (version, _) in &command.history {
-                raise(newest, Some(version));
-            }
-        }
-        raise_by_arguments(newest, &command.arguments, command.provider, providers);
-    }
-    versions
-}
-
-fn raise_by_arguments(
-    newest: &mut Vec<u64>,
-    arguments: &[Argument],
-    parent: Option<Provider>,
-    providers: &[Option<Provider>],
-) {
-    for argument in arguments {
-        let provider = argument.provider.or(parent);
-        if providers.contains(&provider) {
-            raise(newest, argument.since.as_deref());
-        }
-        raise_by_arguments(newest, &argument.arguments, provider, providers);
-    }
-}
-
-/// A version as numbers; what is not a number counts as zero.
-pub fn numbers(version: &str) -> Vec<u64> {
-    version
-        .split('.')
-        .map(|part| part.parse().unwrap_or(0))
-        .collect()
-}
-
-fn raise(newest: &mut Vec<u64>, version: Option<&str>) {
-    if let Some(version) = version.map(numbers)
-        && version > *newest
-    {
-        *newest = version;
     }
 }
 
@@ -294,49 +195,6 @@ fn full_name(name: &str, fields: &Map<String, Value>) -> String {
     }
 }
 
-/// Flattens one element of the reply of `COMMAND`, with its subcommands, and joins its documentation.
-fn live_entry(
-    origin: &Path,
-    info: &Value,
-    docs: &Value,
-    entries: &mut Vec<(PathBuf, String, Map<String, Value>)>,
-) -> Result<(), Error> {
-    let fail = |reason: &str| Error::new(origin, reason);
-    let info = info
-        .as_array()
-        .ok_or_else(|| fail("expected an array for each command"))?;
-    let name = info
-        .first()
-        .and_then(Value::as_str)
-        .ok_or_else(|| fail("expected a name as first element of each command"))?;
-    let documentation = docs.get(name);
-    let mut fields = documentation
-        .and_then(Value::as_object)
-        .cloned()
-        .unwrap_or_default();
-    for (index, field) in [
-        (1, "arity"),
-        (2, "command_flags"),
-        (6, "acl_categories"),
-        (7, "hints"),
-        (8, "key_specs"),
-    ] {
-        if let Some(value) = info.get(index) {
-            fields.insert(field.to_owned(), value.clone());
-        }
-    }
-    fields.remove("subcommands");
-    entries.push((origin.to_path_buf(), name.to_owned(), fields));
-    let none = Value::Null;
-    let docs = documentation
-        .and_then(|docs| docs.get("subcommands"))
-        .unwrap_or(&none);
-    for subcommand in info.get(9).and_then(Value::as_array).into_iter().flatten() {
-        live_entry(origin, subcommand, docs, entries)?;
-    }
-    Ok(())
-}
-
 fn command(fields: &Map<String, Value>, form: Form) -> Result<Command, String> {
     let mut flags = lower_case(&strings(fields, "command_flags")?);
     flags.retain(|flag| !SERVER_ONLY.contains(&flag.as_str()));
@@ -378,9 +236,9 @@ fn command(fields: &Map<String, Value>, form: Form) -> Result<Command, String> {
         acl_categories: categories,
         arity: match fields.get("arity") {
             None => 0,
-            Some(value) => value
-                .as_i64()
-                .ok_or_else(|| format!("expected a number as arity, found {}", kind_of(value)))?,
+            Some(value) => value.as_i64().ok_or_else(|| {
+                format!("expected a number as arity, found {}", json::kind(value))
+            })?,
         },
         command_flags: flags,
         hints,
@@ -401,8 +259,7 @@ fn argument(fields: &Map<String, Value>) -> Result<Argument, String> {
         .get("type")
         .ok_or_else(|| within("expected a type, found none".to_owned()))
         .and_then(|kind| {
-            serde_json::from_value::<ArgumentType>(kind.clone())
-                .map_err(|error| within(format!("type: {error}")))
+            ArgumentType::read(kind).map_err(|reason| within(format!("type: {reason}")))
         })?;
     let listed = strings(fields, "flags").map_err(within)?;
     let flag = |flag: &str| {
@@ -583,7 +440,8 @@ fn formula(text: &str) -> Option<String> {
 }
 
 /// The words between backquotes: of "`SET` with the `NX` argument" that is `SET` and `NX`.
-pub(crate) fn names_in(text: &str) -> Vec<String> {
+#[must_use]
+pub fn names_in(text: &str) -> Vec<String> {
     text.split('`')
         .skip(1)
         .step_by(2)
@@ -610,7 +468,7 @@ fn text(fields: &Map<String, Value>, name: &str) -> Result<Option<String>, Strin
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(other) => Err(format!(
             "expected a text as {name}, found {}",
-            kind_of(other)
+            json::kind(other)
         )),
     }
 }
@@ -642,22 +500,11 @@ fn objects<'a>(
 
 fn array(value: &Value) -> Result<&[Value], String> {
     let list = value.as_array().map(Vec::as_slice);
-    list.ok_or_else(|| format!("expected a list, found {}", kind_of(value)))
+    list.ok_or_else(|| format!("expected a list, found {}", json::kind(value)))
 }
 
 fn lower_case(texts: &[String]) -> Vec<String> {
     texts.iter().map(|text| text.to_lowercase()).collect()
-}
-
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
 }
 
 /// Flags of the server's files that no other form has.

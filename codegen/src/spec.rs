@@ -3,13 +3,12 @@
 //! The fields are those of the published `commands.json`. Below the line stand the facts that no
 //! published spec has; they reach a command through the file of corrections.
 
+mod read;
+
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 /// Why nothing is generated for a name that a server has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Skip {
     /// It only holds subcommands and cannot be called.
     Container,
@@ -23,106 +22,84 @@ pub enum Skip {
 pub type Commands = BTreeMap<String, Command>;
 
 /// One command, subcommand or container of subcommands.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Command {
     /// One line, in the words of this project.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub summary: String,
     /// First version of the server, or of the module, that has the command.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
     /// The group, such as `string` or `sorted-set`; `module` for what a module brings.
     pub group: String,
     /// The module that brings the command, as the module calls itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub module: Option<String>,
     /// The only server family that has the command; absent where both have it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<Provider>,
     /// Time complexity.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complexity: Option<String>,
     /// Version from which the command is deprecated.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deprecated_since: Option<String>,
     /// What to use instead of a deprecated command.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<String>,
     /// `deprecated` and `syscmd`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doc_flags: Vec<String>,
     /// Changes as pairs of version and text.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<(String, String)>,
     /// Categories with their `@`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub acl_categories: Vec<String>,
     /// Count of words including the name; negative for "at least".
-    #[serde(default)]
     pub arity: i64,
     /// Flags in lower case, such as `readonly`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command_flags: Vec<String>,
     /// Tips in lower case, such as `request_policy:all_shards`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<String>,
     /// Where the keys stand.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub key_specs: Vec<KeySpec>,
     /// The grammar.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arguments: Vec<Argument>,
 
     // ---- only from corrections ----
     /// Whether a lost reply may be answered by sending the command again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
     /// What the command does to the connection that carries it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<ConnectionUse>,
     /// How long the server may hold the reply back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocking: Option<Blocking>,
     /// How many frames answer the command; absent for exactly one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replies: Option<ReplyCount>,
     /// The command is written by hand; the text says why it cannot be generated well.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handwritten: Option<String>,
     /// The name of a required `oneof` whose alternatives each become a method of their own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<String>,
     /// Which nodes of a cluster run the command, where its keys and tips do not tell or are wrong.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<Route>,
     /// Whether a replica may run the command, where the flag `readonly` is not the answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<bool>,
 }
 
 /// Which nodes of a cluster run a command, and how their answers become one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// The nodes.
     pub to: Nodes,
     /// How the answers of several nodes become one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub join: Option<Join>,
     /// Words that forbid to send the command in parts.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unless: Vec<String>,
 }
 
 /// Nodes of a cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nodes {
     /// Whichever primary.
     AnyNode,
+    /// A primary, and the same one for all that a client says there.
+    SameNode,
+    /// A primary that the first argument decides about, as if it were a key.
+    NodeOfArgument,
     /// The one that the caller names; no other could be right.
     OneNode,
+    /// One after the other, since a cursor belongs to one of them.
+    NodeByNode,
     /// Every node, replicas included.
     AllNodes,
     /// Every primary.
@@ -134,8 +111,7 @@ pub enum Nodes {
 }
 
 /// How the answers of several nodes become one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Join {
     /// The first, if none is an error.
     First,
@@ -164,8 +140,7 @@ pub enum Join {
 }
 
 /// A server family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Provider {
     /// Redis and the modules that are delivered with it.
     Redis,
@@ -174,58 +149,40 @@ pub enum Provider {
 }
 
 /// One argument of a command, or a part of one.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Argument {
     /// The spec's name, which is not always an identifier.
     pub name: String,
     /// What stands on the wire.
-    #[serde(rename = "type")]
     pub kind: ArgumentType,
     /// The word before the value, or the word itself of a `pure-token`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     /// Which entry of `key_specs` finds this key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_spec_index: Option<usize>,
     /// May be left out.
-    #[serde(default, skip_serializing_if = "is_false")]
     pub optional: bool,
     /// May be repeated.
-    #[serde(default, skip_serializing_if = "is_false")]
     pub multiple: bool,
     /// The token stands before every repetition, not only before the first.
-    #[serde(default, skip_serializing_if = "is_false")]
     pub multiple_token: bool,
     /// First version that has the argument.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
     /// Version from which the argument is deprecated.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deprecated_since: Option<String>,
     /// The only server family that has the argument; absent where both have it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<Provider>,
     /// The parts of a `block`, the alternatives of a `oneof`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arguments: Vec<Argument>,
 
     // ---- only from corrections ----
     /// What the number counts, where the place before a repeated argument does not tell.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<Count>,
     /// The unit of a time, where the name does not tell.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<Unit>,
 }
 
-fn is_false(value: &bool) -> bool {
-    !value
-}
-
 /// The type of an argument.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ArgumentType {
     /// The name of a key.
     Key,
@@ -251,8 +208,7 @@ pub enum ArgumentType {
 }
 
 /// What the number of a count is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
     /// Nothing: the number is an argument of its own.
     None,
@@ -263,8 +219,7 @@ pub enum Count {
 }
 
 /// The unit of a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Seconds.
     Seconds,
@@ -275,8 +230,7 @@ pub enum Unit {
 }
 
 /// Whether a command whose reply was lost may be sent again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
     /// The command changes nothing, or the same once more: state and reply are the same.
     Safe,
@@ -289,8 +243,7 @@ pub enum Retry {
 }
 
 /// What a command does to the connection that carries it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionUse {
     /// It sets or reads what belongs to the connection; other callers would be disturbed.
     State,
@@ -303,21 +256,18 @@ pub enum ConnectionUse {
 }
 
 /// How long the server may hold the reply back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocking {
     /// Name of the argument that holds the longest wait; zero means for ever.
     pub timeout: String,
     /// Its unit.
     pub unit: Unit,
     /// The command waits only where this argument was given.
-    #[serde(default, skip_serializing_if = "is_false")]
     pub only_if_given: bool,
 }
 
 /// How many frames answer a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplyCount {
     /// None at all.
     None,
@@ -328,10 +278,9 @@ pub enum ReplyCount {
 }
 
 /// One way to find keys among the words of a command.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct KeySpec {
     /// Why the spec is as it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
     /// Where to start looking.
     pub begin_search: BeginSearch,
@@ -339,16 +288,13 @@ pub struct KeySpec {
     pub find_keys: FindKeys,
     /// Options with the number of their values, passed over while a keyword is looked for. The
     /// keyword itself is among them where it may be repeated; then the last one counts.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub skip: BTreeMap<String, u8>,
     /// What is done with the keys: `RW`, `RO`, `OW`, `RM`, `access`, `insert` and so on.
-    #[serde(flatten)]
     pub flags: BTreeMap<String, bool>,
 }
 
 /// Where the search for keys begins.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "spec", rename_all = "lowercase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum BeginSearch {
     /// At this word, counted from the first of the name.
     Index {
@@ -368,8 +314,7 @@ pub enum BeginSearch {
 }
 
 /// How keys follow from where the search began.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "spec", rename_all = "lowercase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum FindKeys {
     /// A range of words.
     Range {

@@ -1,4 +1,4 @@
-//! The files of a spec: which command stands in which, how they are read, and how they are written.
+//! The files of a spec: which command stands in which, and how they are read.
 //!
 //! A [`Store`] holds the commands as JSON, as the files have them, before any correction.
 
@@ -7,11 +7,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-use serde_json::ser::{PrettyFormatter, Serializer};
 use serde_json::{Map, Value};
 
 use crate::error::Error;
+use crate::json::{self, Read};
 use crate::spec::{Command, Commands, Skip};
 
 /// The commands of a folder and the names that it leaves out.
@@ -60,25 +59,10 @@ impl Store {
         }
         let file = dir.join(SKIPPED);
         if let Some(text) = read_optional(&file)? {
-            store.skipped =
-                serde_json::from_str(&text).map_err(|error| json_error(&file, &error))?;
+            store.skipped = json::parse(&file, &text)?;
             store.files.push(file);
         }
         Ok(store)
-    }
-
-    /// The same, or an empty store where the folder has no commands yet.
-    ///
-    /// # Errors
-    /// As [`Store::read`].
-    pub fn read_or_new(dir: &Path) -> Result<Self, Error> {
-        match dir.join(COMMANDS).exists() {
-            true => Self::read(dir),
-            false => Ok(Self {
-                dir: dir.to_path_buf(),
-                ..Self::default()
-            }),
-        }
     }
 
     /// The files that were read.
@@ -93,42 +77,11 @@ impl Store {
     pub fn commands(&self) -> Result<Commands, Error> {
         let mut commands = Commands::new();
         for (name, entry) in &self.entries {
-            let command = Command::deserialize(&entry.value).map_err(|error| {
-                Error::new(&entry.file, error.to_string()).in_command(name.clone())
-            })?;
+            let command = Command::read(&entry.value)
+                .map_err(|reason| Error::new(&entry.file, reason).in_command(name.clone()))?;
             commands.insert(name.clone(), command);
         }
         Ok(commands)
-    }
-
-    /// Writes commands and skipped names, each command to the file that it was read from, new ones
-    /// to the file of their group. Only files whose content differs are touched.
-    ///
-    /// # Errors
-    /// When a file cannot be written.
-    pub fn write(
-        &self,
-        commands: &Commands,
-        skipped: &BTreeMap<String, Skip>,
-    ) -> Result<Vec<PathBuf>, Error> {
-        let folder = self.dir.join(COMMANDS);
-        fs::create_dir_all(&folder).map_err(|error| Error::new(&folder, error.to_string()))?;
-        let mut texts: BTreeMap<PathBuf, BTreeMap<&str, &Command>> = BTreeMap::new();
-        for (name, command) in commands {
-            let file = match self.entries.get(name) {
-                Some(entry) => entry.file.clone(),
-                None => folder.join(format!("{}.json", file_stem(command))),
-            };
-            texts.entry(file).or_default().insert(name, command);
-        }
-        let mut written = Vec::new();
-        for (file, content) in texts {
-            write_changed(&file, &pretty(&content), &mut written)?;
-        }
-        if !skipped.is_empty() {
-            write_changed(&self.dir.join(SKIPPED), &pretty(skipped), &mut written)?;
-        }
-        Ok(written)
     }
 }
 
@@ -150,7 +103,13 @@ pub fn read_optional(file: &Path) -> Result<Option<String>, Error> {
 /// When the file cannot be read or holds something else.
 pub fn read_object(file: &Path) -> Result<Map<String, Value>, Error> {
     let text = fs::read_to_string(file).map_err(|error| Error::new(file, error.to_string()))?;
-    serde_json::from_str(&text).map_err(|error| json_error(file, &error))
+    match json::parse(file, &text)? {
+        Value::Object(fields) => Ok(fields),
+        other => {
+            let reason = format!("expected an object, found {}", json::kind(&other));
+            Err(Error::new(file, reason))
+        }
+    }
 }
 
 /// The `*.json` files of a folder in the order of their names.
@@ -177,41 +136,6 @@ pub fn json_files(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     }
     files.sort();
     Ok(files)
-}
-
-/// An error of the JSON reader with its line.
-pub fn json_error(file: &Path, error: &serde_json::Error) -> Error {
-    Error::new(file, error.to_string()).at_line(error.line().max(1))
-}
-
-/// The name of the file that a command belongs to, without its ending.
-fn file_stem(command: &Command) -> String {
-    match command.module.as_deref() {
-        Some("bf") => "bloom".to_owned(),
-        Some("ReJSON") => "json".to_owned(),
-        Some("vectorset") => "vector-set".to_owned(),
-        Some(module) => module.to_lowercase(),
-        None => command.group.clone(),
-    }
-}
-
-fn pretty(value: &impl Serialize) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut serializer = Serializer::with_formatter(&mut out, PrettyFormatter::with_indent(b" "));
-    value
-        .serialize(&mut serializer)
-        .expect("a spec has only string keys and finite numbers");
-    out.push(b'\n');
-    out
-}
-
-fn write_changed(file: &Path, text: &[u8], written: &mut Vec<PathBuf>) -> Result<(), Error> {
-    if fs::read(file).is_ok_and(|old| old == text) {
-        return Ok(());
-    }
-    fs::write(file, text).map_err(|error| Error::new(file, error.to_string()))?;
-    written.push(file.to_path_buf());
-    Ok(())
 }
 
 /// The folder of the command files.

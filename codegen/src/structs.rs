@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{
     error::Error,
+    json::{self, Fields, Read, Word},
     replies::{self, Type},
 };
 
@@ -16,27 +17,22 @@ pub const FILE: &str = "structs.json";
 pub type Structs = BTreeMap<String, Struct>;
 
 /// A reply, or a part of one, with names for its parts.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Struct {
     /// One sentence.
     pub doc: String,
     /// How it arrives.
     pub shape: Shape,
     /// What stands between the fields of a line; a space where nothing else is said.
-    #[serde(default)]
     pub between: Option<char>,
     /// Its parts.
-    #[serde(default)]
     pub fields: Vec<Field>,
     /// No server was available that sends it.
-    #[serde(default)]
     pub unverified: bool,
 }
 
 /// How a struct arrives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// By names: a map, or names and values in turn. Names that are not known are kept.
     Map,
@@ -51,39 +47,29 @@ pub enum Shape {
 }
 
 /// A part of a struct.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Field {
     /// The name as the server spells it.
     pub name: String,
     /// The name in Rust, where it does not follow from the server's.
-    #[serde(default)]
     pub rust: Option<String>,
     /// What it holds, in the words of the file of replies.
-    #[serde(rename = "type")]
     pub ty: String,
     /// Some servers leave it out.
-    #[serde(default)]
     pub optional: bool,
     /// A few words.
     pub doc: String,
     /// First version that sends it.
-    #[serde(default)]
     pub since: Option<String>,
     /// No server was available that sends it.
-    #[serde(default)]
     pub unverified: bool,
     /// A map of all fields whose names begin with this one's, by what follows it.
-    #[serde(default)]
     pub each: bool,
     /// A list of all elements that are left of a tuple.
-    #[serde(default)]
     pub rest: bool,
     /// The variant of a hand-written enum that the field describes.
-    #[serde(default)]
     pub variant: Option<String>,
     /// The form on the wire where it is unusual for the type.
-    #[serde(default)]
     pub wire: Option<String>,
 }
 
@@ -104,8 +90,7 @@ impl Field {
 ///
 /// Where it is malformed or a type is not understood; the error names the struct and the reason.
 pub fn parse(file: &Path, text: &str) -> Result<Structs, Error> {
-    let structs: Structs =
-        serde_json::from_str(text).map_err(|error| Error::new(file, error.to_string()))?;
+    let structs: Structs = json::parse(file, text)?;
     for (name, item) in &structs {
         for field in &item.fields {
             let ty = field
@@ -120,4 +105,50 @@ pub fn parse(file: &Path, text: &str) -> Result<Structs, Error> {
         }
     }
     Ok(structs)
+}
+
+impl Read for Struct {
+    fn read(value: &Value) -> Result<Self, String> {
+        let mut fields = Fields::of(value)?;
+        let item = Self {
+            doc: fields.required("doc")?,
+            shape: fields.required("shape")?,
+            between: fields.optional("between")?,
+            fields: fields.or_default("fields")?,
+            unverified: fields.or_default("unverified")?,
+        };
+        fields.end()?;
+        Ok(item)
+    }
+}
+
+impl Read for Field {
+    fn read(value: &Value) -> Result<Self, String> {
+        let mut fields = Fields::of(value)?;
+        let field = Self {
+            name: fields.required("name")?,
+            rust: fields.optional("rust")?,
+            ty: fields.required("type")?,
+            optional: fields.or_default("optional")?,
+            doc: fields.required("doc")?,
+            since: fields.optional("since")?,
+            unverified: fields.or_default("unverified")?,
+            each: fields.or_default("each")?,
+            rest: fields.or_default("rest")?,
+            variant: fields.optional("variant")?,
+            wire: fields.optional("wire")?,
+        };
+        fields.end()?;
+        Ok(field)
+    }
+}
+
+impl Word for Shape {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("map", Self::Map),
+        ("tuple", Self::Tuple),
+        ("line", Self::Line),
+        ("lines", Self::Lines),
+        ("custom", Self::Custom),
+    ];
 }

@@ -3,14 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use respec_codegen::load::Spec;
-use respec_codegen::merge::merge;
 use respec_codegen::model::routing::Routing;
 use respec_codegen::replies::{Given, Reply, Type};
-use respec_codegen::source::Source;
 use respec_codegen::spec::{
-    Argument, ArgumentType, Command, Count, Nodes, Provider, ReplyCount, Retry, Unit,
+    Argument, ArgumentType, Command, Count, Nodes, ReplyCount, Retry, Unit,
 };
-use respec_codegen::store::Store;
 
 fn dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../commands-spec")
@@ -392,23 +389,5 @@ fn no_counter_is_retried() {
         "ZREMRANGEBYRANK",
     ] {
         assert!(!is_safe(&commands[name]), "{name}");
-    }
-}
-
-#[test]
-fn importing_the_spec_into_itself_changes_nothing() {
-    for provider in [Provider::Redis, Provider::Valkey] {
-        let store = Store::read(&dir()).unwrap();
-        let (mut commands, mut skipped) = (store.commands().unwrap(), store.skipped.clone());
-        let before = commands.clone();
-        let report = merge(
-            &mut commands,
-            &mut skipped,
-            &Source::read(&dir(), provider).unwrap(),
-        );
-        assert!(report.is_unchanged(), "{provider:?}: {:?}", report.changed);
-        assert!(report.gone.is_empty(), "{provider:?}: {:?}", report.gone);
-        assert_eq!(commands, before);
-        assert_eq!(skipped, store.skipped);
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use respec::command::Info;
-use respec_codegen::samples::glob;
+use respec_spec::samples::glob;
 use serde::Deserialize;
 
 use crate::{catalogue::Sample, connection::encode};

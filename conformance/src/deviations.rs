@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use respec_codegen::samples::glob;
+use respec_spec::samples::glob;
 use serde::Deserialize;
 
 /// The deviations that are named.

@@ -7,6 +7,7 @@ use super::{
     dedicated::Dedicated,
     each::Each,
     iterate::Iterate,
+    nodes::Nodes,
     pending::{Carrier, Pending},
     server::Server,
 };
@@ -54,8 +55,10 @@ use crate::{
 /// meanwhile, and those who wait for an attempt that fails get its error. A client does not survive a
 /// fork of its process, since the threads of its runtime do not.
 ///
-/// A call whose connection is lost fails, unless not a byte of it was written: then it is sent once
-/// more. [`Error::may_have_executed`](crate::Error::may_have_executed) tells what is not known.
+/// A call whose connection is lost is sent again within [`response_timeout`](Config::response_timeout)
+/// if not a byte of it was written, or if it does no harm when it runs twice; so is one that the server
+/// says it could not execute for now, as while it loads its data or after it was made a replica.
+/// [`Error::may_have_executed`](crate::Error::may_have_executed) tells what is not known.
 ///
 /// # Clusters
 ///
@@ -299,7 +302,7 @@ impl Client {
     async fn lend(&self, slot: Option<u16>) -> Result<Dedicated> {
         let (config, lent) = match &self.target {
             Target::Server(server) => (server.config(), server.lend().await?),
-            Target::Cluster(cluster) => (cluster.config(), cluster.lend(slot).await?),
+            Target::Cluster(cluster) => (cluster.config(), Nodes::Many(cluster).lend(slot).await?),
         };
         Ok(Dedicated::new(Arc::clone(config), lent))
     }

@@ -19,7 +19,7 @@ use std::{
     future::poll_fn,
     hash::{BuildHasher, RandomState},
     mem,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak},
     task::Poll,
     time::Instant,
@@ -30,28 +30,15 @@ use tokio::{
     time::{self, timeout_at},
 };
 
-use super::{
-    connection::Connection,
-    pool::Lent,
-    refresher::Refresher,
-    server::Server,
-    transit::{Link, exchange},
-};
+use super::{connection::Connection, refresher::Refresher, server::Server};
 use crate::{
-    call::{
-        self, Attempt, CallOptions, DEDICATED, DirectCall, Done, Encoded, Next, NodeBatch,
-        Outcomes, Request, by_node, no_connection,
-    },
+    call::{CallOptions, DirectCall},
     cluster::{
-        Chance, ClusterState, NodeAddress, NodeId, ServerMap, SlotTable, TopologyQuery, gone,
-        replaced,
+        Chance, ClusterState, NodeAddress, NodeId, ServerMap, SlotTable, TopologyQuery, replaced,
     },
-    command::Patience,
     config::{Address, Config},
     error::Result,
     link::PoolStats,
-    protocol::Limit,
-    resp::{Frame, Frames},
 };
 
 /// A cluster as all clones of a client see it.
@@ -71,34 +58,21 @@ pub(super) struct Cluster {
     refresher: Refresher,
 }
 
-/// What becomes of a call that was sent.
-pub(super) struct Verdict {
-    call: Attempt,
-    /// Not before that time, or a change.
-    wait: Option<(Instant, watch::Receiver<()>)>,
-}
-
-/// What came of sending a group.
-enum Came {
-    Frames(Result<Vec<Frame>>),
-    /// The topology has changed before there was a connection.
-    Changed,
-}
-
 pub(super) type BoxFuture<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
 
 impl Cluster {
     pub(super) fn new(config: Arc<Config>) -> Arc<Self> {
         let chance = Arc::new(Chance::new(RandomState::new().hash_one(())));
         let make = {
-            let config = Arc::clone(&config);
+            let (config, chance) = (Arc::clone(&config), Arc::clone(&chance));
             move |address: &NodeAddress| {
-                Arc::new(Server::node(Arc::clone(&config), Address::from(address)))
+                let (config, chance) = (Arc::clone(&config), Arc::clone(&chance));
+                Arc::new(Server::node(config, Address::from(address), chance))
             }
         };
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
-            directory: Mutex::new(ServerMap::new(&config, now(), make)),
+            directory: Mutex::new(ServerMap::new(&config, now(), make).at_home(chance.next())),
             config,
             table: RwLock::new(SlotTable::empty()),
             chance,
@@ -122,79 +96,13 @@ impl Cluster {
             let call =
                 directory
                     .state
-                    .attempt_at(direct.info, direct.slot, &options, now(), random);
+                    .attempt_at(direct.info, direct.target, &options, now(), random);
             let id = call.ok()?.node();
             return Some((id, directory.server(id)?.current()?));
         }
         let table = self.table();
-        let (id, server) = table.find(direct.slot, || self.chance.next())?;
+        let (id, server) = table.find(direct.target, || self.chance.next())?;
         Some((*id, server.current()?))
-    }
-
-    /// Decides about a call that was sent to the node of [`Cluster::connection`].
-    ///
-    /// # Errors
-    ///
-    /// The call has failed.
-    pub(super) fn judge(
-        &self,
-        direct: &DirectCall,
-        node: NodeId,
-        deadline: Option<Instant>,
-        came: &Result<Frames>,
-    ) -> Result<Verdict> {
-        let options = self.options(deadline);
-        let changed = self.changed.subscribe();
-        let judged = self.route_with(|state, now, random| {
-            direct.judge(came, state, &options, node, now, random)
-        });
-        let (call, until) = judged?;
-        let wait = until.map(|until| (until, changed));
-        Ok(Verdict { call, wait })
-    }
-
-    /// Goes on with a call that was sent before; the answers are one for each frame.
-    pub(super) async fn go_on(
-        &self,
-        encoded: Encoded,
-        verdict: Verdict,
-        patience: Patience,
-    ) -> Result<Vec<Result<Frame>>> {
-        self.keep()?;
-        let (request, mut answers) = encoded.sent(verdict.call);
-        if let Some(request) = request {
-            let requests = vec![request];
-            let done = match verdict.wait {
-                None => self.deliver(requests, patience).await,
-                Some((until, changed)) => {
-                    self.deliver_later(requests, until, changed, patience).await
-                }
-            };
-            answers.put_all(&self.lock().state, done);
-        }
-        Ok(answers.finish(self.chance.next()))
-    }
-
-    /// Finds the nodes of an exchange, and waits for all their answers.
-    ///
-    /// # Errors
-    ///
-    /// It cannot run in a cluster as it is, or no node is known.
-    pub(super) async fn route(
-        &self,
-        encoded: Encoded,
-        patience: Patience,
-        deadline: Option<Instant>,
-    ) -> Result<Vec<Result<Frame>>> {
-        self.ready(deadline).await?;
-        let options = self.options(deadline);
-        let (requests, mut answers) = {
-            let directory = self.lock();
-            encoded.plan(&directory.state, &options, now(), || self.chance.next())?
-        };
-        let done = self.deliver(requests, patience).await;
-        answers.put_all(&self.lock().state, done);
-        Ok(answers.finish(self.chance.next()))
     }
 
     /// Waits until the topology is known.
@@ -242,7 +150,7 @@ impl Cluster {
     /// Waits until a node was asked for the topology once more.
     pub(super) async fn refresh(&self, deadline: Option<Instant>) -> Result<()> {
         self.ready(deadline).await?;
-        let before = self.route_with(|state, _, _| {
+        let before = self.decide(|state, _, _| {
             state.want_topology();
             state.answers()
         });
@@ -284,43 +192,8 @@ impl Cluster {
         self.lock().server(id)
     }
 
-    /// A connection of the caller's own to the node of a slot, or to any.
-    pub(super) async fn lend(&self, slot: Option<u16>) -> Result<Lent> {
-        let allowed = self.config.response_timeout;
-        let deadline = allowed.and_then(|allowed| now().checked_add(allowed));
-        self.ready(deadline).await?;
-        let options = self.options(deadline);
-        let mut call = self.route_with(|state, now, random| {
-            state.attempt_at(&DEDICATED, slot, &options, now, random)
-        })?;
-        loop {
-            let server = self.lock().server(call.node());
-            let error = match server {
-                Some(server) => match within(deadline, server.lend()).await {
-                    Some(Ok(lent)) => return Ok(lent),
-                    Some(Err(error)) => error,
-                    None => no_connection(),
-                },
-                None => gone(),
-            };
-            let mut changed = self.changed.subscribe();
-            let mut next =
-                self.route_with(|state, now, random| call.lost(state, error, now, random));
-            if let Next::Wait(until) = next {
-                let _ = timeout_at(until.into(), changed.changed()).await;
-                next = self.route_with(|state, now, random| call.resume(state, now, random));
-            }
-            if let Next::GiveUp(error) = next {
-                return Err(error);
-            }
-        }
-    }
-
     /// Asks the state, and does at once what it wants done.
-    pub(super) fn route_with<T>(
-        &self,
-        ask: impl FnOnce(&mut ClusterState, Instant, u64) -> T,
-    ) -> T {
+    pub(super) fn decide<T>(&self, ask: impl FnOnce(&mut ClusterState, Instant, u64) -> T) -> T {
         let mut directory = self.lock();
         let now = now();
         let answer = ask(&mut directory.state, now, self.chance.next());
@@ -368,147 +241,18 @@ impl Cluster {
         drained.asks
     }
 
-    /// Sends requests to their nodes, wherever that leads, and waits for all answers.
-    fn deliver(&self, requests: Vec<Request>, patience: Patience) -> BoxFuture<'_, Vec<Done>> {
-        let groups = by_node(requests);
-        Box::pin(async move {
-            let groups: Vec<_> = groups
-                .into_iter()
-                .map(|group| Box::pin(self.carry(group, patience)))
-                .collect();
-            all(groups).await.into_iter().flatten().collect()
-        })
+    /// Shows that calls which wait should look again.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
-    /// Sends requests when it is time.
-    async fn deliver_later(
-        &self,
-        requests: Vec<Request>,
-        until: Instant,
-        mut changed: watch::Receiver<()>,
-        patience: Patience,
-    ) -> Vec<Done> {
-        let _ = timeout_at(until.into(), changed.changed()).await;
-        let Outcomes {
-            mut done, moved, ..
-        } = self.resume(requests);
-        if !moved.is_empty() {
-            done.extend(self.deliver(moved, patience).await);
-        }
-        done
-    }
-
-    /// Finds out where requests go that have waited.
-    fn resume(&self, requests: Vec<Request>) -> Outcomes {
-        self.route_with(|state, now, random| Outcomes::resumed(requests, state, now, random))
-    }
-
-    /// Sends requests that are for one node, together and in order, and follows them.
-    async fn carry(&self, mut requests: Vec<Request>, patience: Patience) -> Vec<Done> {
-        let mut done = Vec::new();
-        while let Some(first) = requests.first() {
-            let node = first.call.node();
-            if requests.iter().any(|it| it.call.node() != node) {
-                done.extend(self.deliver(requests, patience).await);
-                break;
-            }
-            let frames = match self.send(node, &requests, patience).await {
-                Came::Frames(frames) => frames,
-                Came::Changed => {
-                    let resumed = self.resume(requests);
-                    done.extend(resumed.done);
-                    requests = resumed.moved;
-                    continue;
-                }
-            };
-            let limit = self.config.response_timeout;
-            let changed = self.changed.subscribe();
-            let sorted = self.route_with(|state, now, random| {
-                let extended = (patience != Patience::None)
-                    .then(|| limit.and_then(|limit| now.checked_add(limit)));
-                Outcomes::answered(requests, frames, state, extended, now, random)
-            });
-            done.extend(sorted.done);
-            let Some(until) = sorted.until else {
-                requests = sorted.moved;
-                continue;
-            };
-            // Those that know where to go do not wait for the others.
-            let later: BoxFuture<'_, _> =
-                Box::pin(self.deliver_later(sorted.waiting, until, changed, patience));
-            let both = vec![self.deliver(sorted.moved, patience), later];
-            done.extend(all(both).await.into_iter().flatten());
-            break;
-        }
-        done
-    }
-
-    /// Sends requests to a node and waits for their frames.
-    async fn send(&self, node: NodeId, requests: &[Request], patience: Patience) -> Came {
-        let deadline = call::deadline(requests);
-        let Some(server) = self.lock().server(node) else {
-            return Came::Frames(Err(gone()));
-        };
-        let (link, limit) = if patience == Patience::None {
-            let connection = match server.current() {
-                Some(connection) => connection,
-                None => {
-                    // Who was told to ask there this once has nowhere else to go.
-                    let follows = !requests.iter().any(|it| it.call.is_asking());
-                    match self.connected(&server, follows, deadline).await {
-                        Some(Ok(connection)) => connection,
-                        Some(Err(error)) => return Came::Frames(Err(error)),
-                        None => return Came::Changed,
-                    }
-                }
-            };
-            (Link::Shared(connection), Limit::Whole(deadline))
-        } else {
-            let lent = match within(deadline, server.lend()).await {
-                Some(Ok(lent)) => lent,
-                Some(Err(error)) => return Came::Frames(Err(error)),
-                None => return Came::Frames(Err(no_connection())),
-            };
-            let allowed = patience.within(self.config.response_timeout);
-            (Link::Lent(lent), Limit::Each(allowed))
-        };
-        let batch = NodeBatch { requests, patience };
-        Came::Frames(exchange(link, &batch, limit).await.map(Frames::into_vec))
-    }
-
-    /// The shared connection to a node; `None` says that the topology has changed before.
-    async fn connected(
-        &self,
-        server: &Arc<Server>,
-        follows: bool,
-        deadline: Option<Instant>,
-    ) -> Option<Result<Arc<Connection>>> {
-        let mut changed = self.changed.subscribe();
-        let mut changed = pin!(changed.changed());
-        let mut connected = pin!(server.connected());
-        let either = poll_fn(|cx| {
-            if let Poll::Ready(connected) = connected.as_mut().poll(cx) {
-                return Poll::Ready(Some(connected));
-            }
-            if follows && changed.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(None);
-            }
-            Poll::Pending
-        });
-        within(deadline, either)
-            .await
-            .unwrap_or_else(|| Some(Err(no_connection())))
-    }
-
-    fn options(&self, deadline: Option<Instant>) -> CallOptions {
-        CallOptions {
-            parts: self.config.cluster.split,
-            ..CallOptions::until(deadline)
-        }
+    /// Shows that a node has answered about the topology, or has not.
+    pub(super) fn told(&self) -> watch::Receiver<()> {
+        self.asked.subscribe()
     }
 
     /// Sees to it that somebody asks for the topology.
-    fn keep(&self) -> Result<()> {
+    pub(super) fn keep(&self) -> Result<()> {
         self.config.check()?;
         self.refresher.keep(&self.me, &self.woken)
     }
@@ -555,7 +299,10 @@ pub(super) async fn all<F: Future + Unpin>(mut futures: Vec<F>) -> Vec<F::Output
 }
 
 /// What a future gives until then.
-async fn within<T>(deadline: Option<Instant>, future: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn within<T>(
+    deadline: Option<Instant>,
+    future: impl Future<Output = T>,
+) -> Option<T> {
     match deadline {
         Some(deadline) => timeout_at(deadline.into(), future).await.ok(),
         None => Some(future.await),

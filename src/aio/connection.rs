@@ -1,7 +1,6 @@
 //! One connection as its users see it: they append, wait and leave.
 
 use std::{
-    collections::VecDeque,
     ops::RangeInclusive,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -15,15 +14,17 @@ use super::{
     dial::Dialled,
     driver::Driver,
     stream::{Sink, Written},
-    waiting::{Key, Polled, Waiting},
+    sweep,
 };
 use crate::{
     command::Exchange,
-    config::Config,
-    error::{Error, ErrorKind, Outcome, Phase, Result},
+    error::{Error, Result},
     link::Seen,
-    protocol::{Flush, Gate, Greeting, Queue, Sent, Ticket, Turn, Whose},
-    resp::{Frame, Frames, Run},
+    protocol::{
+        Admission, Chunk, Delivery, Greeting, Handed, Inbound, Key, Loss, Outbound, Polled,
+        Settings, Step, Ticket, Time, Turn, View, Work,
+    },
+    resp::{Frame, Frames},
 };
 
 /// A connection and the task that drives it.
@@ -34,40 +35,25 @@ pub(super) struct Connection(Arc<Core>);
 /// What users and driver share.
 pub(super) struct Core {
     state: Mutex<State>,
-    /// Cleared at the end; may be read without the mutex.
+    /// Cleared at the end, and while nobody drives it; may be read without the mutex.
     open: AtomicBool,
-    /// Whether pushes are kept for [`Connection::poll_push`].
-    keeps_pushes: bool,
     /// What the server told about itself.
     greeting: Greeting,
 }
 
 struct State {
-    queue: Queue<Key>,
-    waiting: Waiting,
-    gate: Gate<Key>,
-    pushes: Pushes,
+    machine: Outbound<Waker>,
     /// Where to write; absent while somebody writes, and after the end.
     sink: Option<Sink>,
-    /// Writing has failed, which the driver has not seen yet.
-    failed: Option<Error>,
-    flush: Flush,
     /// Wakes the driver.
     driver: Option<Waker>,
-    /// When the driver will look at the deadlines.
-    timer: Option<Instant>,
-    /// Somebody wants the connection to end.
-    closing: Option<Error>,
-    /// The connection has ended.
-    ended: Option<Error>,
 }
 
-#[derive(Default)]
-struct Pushes {
-    frames: VecDeque<Frame>,
-    /// The sizes of `frames` together.
-    bytes: usize,
-    wakers: Vec<Waker>,
+/// What was sent of a call.
+pub(super) struct Sent {
+    pub(super) ticket: Ticket,
+    /// How many of its requests were appended by now, if there are more.
+    pub(super) next: Option<usize>,
 }
 
 /// Where a call stands after it was sent.
@@ -78,8 +64,8 @@ pub(super) enum Place {
     InFront(Key),
 }
 
-/// What the driver learns when it looks into the queue.
-pub(super) enum Work {
+/// What the driver learns when it looks.
+pub(super) enum Task {
     /// Write.
     Write(Sink),
     /// There is nothing to write, or somebody else writes.
@@ -88,46 +74,27 @@ pub(super) enum Work {
     Close(Error),
 }
 
-/// What the driver has to expect.
-#[derive(Default)]
-pub(super) struct Outlook {
-    /// When it must call [`Core::expire`].
-    pub(super) timer: Option<Instant>,
-    /// How many calls wait for replies.
-    pub(super) owed: usize,
-    /// How many of the next frames may be delivered as a run.
-    pub(super) run: usize,
-}
-
 impl Connection {
     /// Starts the driver of a connection.
     ///
     /// It runs on the runtime that the caller runs on.
-    pub(super) fn start(dialled: Dialled, config: &Config, keeps_pushes: bool) -> Self {
+    pub(super) fn start(dialled: Dialled, settings: Settings) -> Self {
         let (source, sink) = dialled.stream.split();
         let core = Arc::new(Core {
             state: Mutex::new(State {
-                queue: Queue::new().checking(dialled.greeting.checked.clone()),
-                waiting: Waiting::default(),
-                gate: Gate::new(config.max_unanswered),
-                pushes: Pushes::default(),
+                machine: Outbound::new(settings),
                 sink: Some(sink),
-                failed: None,
-                flush: Flush::default(),
                 driver: None,
-                timer: None,
-                closing: None,
-                ended: None,
             }),
             open: AtomicBool::new(true),
-            keeps_pushes,
             greeting: dialled.greeting,
         });
-        tokio::spawn(Driver::new(Arc::clone(&core), source, dialled.receiver));
+        let inbound = Inbound::new(dialled.receiver);
+        tokio::spawn(Driver::new(Arc::clone(&core), source, inbound));
         Self(core)
     }
 
-    /// Encodes an exchange into the output and takes a place for its replies.
+    /// Encodes an exchange, appends it to the output and takes a place for its replies.
     ///
     /// A call that comes when too much is unanswered gets a place in front of the connection, and
     /// calls again with `admitted` when it was answered there.
@@ -138,26 +105,31 @@ impl Connection {
     pub(super) fn send<E: Exchange>(
         &self,
         exchange: &E,
-        deadline: Option<Instant>,
+        time: Time,
         waker: &Waker,
         admitted: bool,
     ) -> Result<Place> {
+        let mut chunk = Chunk::encode(exchange, 0, self.0.greeting.checked.as_ref())?;
+        let waker = waker.clone();
         let mut state = self.0.lock();
-        state.check()?;
-        if !admitted && state.gate.is_closed(state.queue.unanswered()) {
-            let key = state.waiting.take_place(waker.clone(), false);
-            state.gate.wait(key, deadline);
-            let driver = state.driver_in_time(deadline);
-            drop(state);
-            wake(driver);
-            return Ok(Place::InFront(key));
-        }
-        let was_idle = state.queue.is_answered();
-        let key = state.waiting.next_key();
-        let sent = state.queue.send(exchange, 0, key, deadline)?;
-        state.waiting.take_place(waker.clone(), sent.next.is_some());
-        self.sent(state, was_idle, deadline);
-        Ok(Place::Sent(key, sent))
+        let machine = &mut state.machine;
+        let (place, step) = match machine.admission(&chunk, admitted) {
+            Ok(Admission::Send) => {
+                let (key, ticket, step) = machine.send(&mut chunk, waker, time);
+                let next = chunk.next();
+                (Place::Sent(key, Sent { ticket, next }), step)
+            }
+            Ok(Admission::Wait) => {
+                let (key, step) = machine.wait(waker, time);
+                (Place::InFront(key), step)
+            }
+            Err(error) => {
+                drop(state);
+                return Err(error);
+            }
+        };
+        self.follow(state, step);
+        Ok(place)
     }
 
     /// Appends the chunk of an exchange that follows the `first` requests.
@@ -170,32 +142,31 @@ impl Connection {
         exchange: &E,
         first: usize,
         key: Key,
-        deadline: Option<Instant>,
+        time: Time,
     ) -> Result<Sent> {
+        let mut chunk = Chunk::encode_more(exchange, first, self.0.greeting.checked.as_ref())?;
         let mut state = self.0.lock();
-        state.check()?;
-        let was_idle = state.queue.is_answered();
-        let sent = state.queue.send(exchange, first, key, deadline)?;
-        state.waiting.add_chunk(key, sent.next.is_none());
-        self.sent(state, was_idle, deadline);
-        Ok(sent)
+        let (ticket, step) = state.machine.send_more(&mut chunk, key, time)?;
+        self.follow(state, step);
+        let next = chunk.next();
+        Ok(Sent { ticket, next })
     }
 
-    /// Sees to it that what was appended is written.
-    fn sent(&self, mut state: MutexGuard<'_, State>, was_idle: bool, deadline: Option<Instant>) {
-        let admitted = state.admit();
-        let mut driver = state.driver_in_time(deadline);
-        let mut sink = None;
-        match state.flush.appended(was_idle) {
-            Turn::Write => sink = state.output(),
-            Turn::Wake => driver = state.driver.clone(),
-            Turn::Nothing => {}
-        }
+    /// Does what the machine wants done, without the lock.
+    fn follow(&self, mut state: MutexGuard<'_, State>, step: Step<Waker>) {
+        let sink = match step.turn {
+            Turn::Write => state.output(),
+            Turn::Wake | Turn::Nothing => None,
+        };
+        let mut driver = state.driver(step.turn);
         drop(state);
+        if let Some(at) = step.timer {
+            sweep::at(&self.0, at);
+        }
         if let Some(sink) = sink {
             driver = self.write(sink).or(driver);
         }
-        wake(admitted);
+        wake(step.admitted);
         wake(driver);
     }
 
@@ -203,33 +174,46 @@ impl Connection {
     fn write(&self, mut sink: Sink) -> Option<Waker> {
         let result = sink.write();
         let mut state = self.0.lock();
-        let is_left = match result {
-            Ok(Written::All) => state.queue.has_output(),
-            Ok(Written::Some) => true,
-            Err(error) => {
-                state.failed.get_or_insert(cannot_write(error));
-                true
+        let turn = match result {
+            Ok(written) => {
+                let is_left = written == Written::Some;
+                state.machine.wrote(sink.written(), is_left)
             }
+            Err(error) => state.machine.write_failed(error),
         };
+        let driver = state.driver(turn);
         // After the end it is dropped.
-        if state.ended.is_none() {
-            state.sink = Some(sink);
-        }
-        match state.flush.written(is_left) {
-            Turn::Wake => state.driver.clone(),
-            Turn::Write | Turn::Nothing => None,
-        }
+        let sink = state.put_back(sink);
+        drop(state);
+        drop(sink);
+        driver
     }
 
     /// What has happened at a place.
     ///
     /// If it is an answer the place is free then, and nothing will come for it any more.
     pub(super) fn poll(&self, key: Key, tickets: &RangeInclusive<Ticket>, waker: &Waker) -> Polled {
-        let mut state = self.0.lock();
-        let polled = state.waiting.poll(key, waker);
-        if let Polled::Answered(Err(_)) = polled {
-            state.queue.abandon(tickets.clone(), key);
+        match self.poll_if(key, tickets, |known| known.will_wake(waker)) {
+            Polled::Stale => {
+                self.renew(key, waker);
+                // That two wakers are the same is not always known.
+                self.poll_if(key, tickets, |_| true)
+            }
+            polled => polled,
         }
+    }
+
+    fn poll_if(
+        &self,
+        key: Key,
+        tickets: &RangeInclusive<Ticket>,
+        is_same: impl FnOnce(&Waker) -> bool,
+    ) -> Polled {
+        let mut state = self.0.lock();
+        let (polled, turn) = state.machine.poll(key, tickets, is_same);
+        let driver = state.driver(turn);
+        drop(state);
+        wake(driver);
         polled
     }
 
@@ -237,65 +221,72 @@ impl Connection {
     ///
     /// Its place is free then.
     pub(super) fn poll_turn(&self, key: Key, waker: &Waker) -> Poll<Result<Frames>> {
-        match self.0.lock().waiting.poll(key, waker) {
-            Polled::Answered(result) => Poll::Ready(result),
-            Polled::Pending | Polled::More => Poll::Pending,
+        let mut polled = self
+            .0
+            .lock()
+            .machine
+            .poll_turn(key, |known| known.will_wake(waker));
+        if let Polled::Stale = polled {
+            self.renew(key, waker);
+            polled = self.0.lock().machine.poll_turn(key, |_| true);
         }
+        match polled {
+            Polled::Answered(result) => Poll::Ready(result),
+            Polled::Pending | Polled::Stale | Polled::More => Poll::Pending,
+        }
+    }
+
+    fn renew(&self, key: Key, waker: &Waker) {
+        let waker = waker.clone();
+        let before = self.0.lock().machine.renew(key, waker);
+        drop(before);
     }
 
     /// Forgets a call whose place is not free yet.
     pub(super) fn forget(&self, key: Key, tickets: &RangeInclusive<Ticket>) {
         let mut state = self.0.lock();
-        state.queue.abandon(tickets.clone(), key);
-        let freed = state.waiting.free(key);
-        let admitted = state.admit();
-        drop(state);
-        wake(admitted);
-        // Frames may be large, and what the end of a waker sets off is not known here.
+        let (freed, step) = state.machine.forget(key, tickets);
+        self.follow(state, step);
         drop(freed);
     }
 
     /// Forgets a call in front of the connection, or one that was let in and has not sent.
     pub(super) fn forget_turn(&self, key: Option<Key>) {
         let mut state = self.0.lock();
-        let freed = key.and_then(|key| {
-            state.gate.leave(key);
-            state.waiting.free(key)
-        });
-        let admitted = state.admit();
-        drop(state);
-        wake(admitted);
+        let (freed, step) = state.machine.forget_turn(key);
+        self.follow(state, step);
         drop(freed);
     }
 
     /// The next message that no command asked for.
     pub(super) fn poll_push(&self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
+        let waker = cx.waker().clone();
         let mut state = self.0.lock();
-        if let Some(frame) = state.pushes.frames.pop_front() {
-            state.pushes.bytes -= frame.as_bytes().len();
-            return Poll::Ready(Ok(frame));
-        }
-        if let Some(end) = &state.ended {
-            return Poll::Ready(Err(end.clone()));
-        }
-        let wakers = &mut state.pushes.wakers;
-        if !wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            wakers.push(cx.waker().clone());
-        }
+        let known = match state.machine.next_push() {
+            Some(next) => {
+                drop(state);
+                return Poll::Ready(next);
+            }
+            None => state.machine.wait_for_push(waker, Waker::will_wake),
+        };
+        drop(state);
+        drop(known);
         Poll::Pending
     }
 
     /// Ends the connection at once; whoever still waits gets `error`.
     pub(super) fn close(&self, error: Error) {
         let mut state = self.0.lock();
-        state.closing.get_or_insert(error);
-        let driver = state.driver_to_wake();
+        let turn = state.machine.close(error);
+        let driver = state.driver(turn);
         drop(state);
         self.0.open.store(false, Ordering::Release);
         wake(driver);
     }
 
     /// Whether the connection can be used, as far as is known.
+    ///
+    /// One that nobody drives, since its runtime is blocked or forgotten, cannot.
     pub(super) fn is_open(&self) -> bool {
         self.0.open.load(Ordering::Acquire)
     }
@@ -307,8 +298,7 @@ impl Connection {
 
     /// Whether the connection is open, with nothing owed and nothing left over.
     pub(super) fn is_clean(&self) -> bool {
-        let state = self.0.lock();
-        self.is_open() && state.queue.is_idle() && state.pushes.frames.is_empty()
+        self.is_open() && self.0.lock().machine.is_idle()
     }
 
     /// What there is to be read, which the driver may not have had time to do.
@@ -326,234 +316,149 @@ impl Connection {
 
     /// Drops the messages that came while nobody used the connection.
     pub(super) fn drop_pushes(&self) {
-        let pushes = std::mem::take(&mut self.0.lock().pushes);
-        // They may be large.
-        drop(pushes);
+        let mut state = self.0.lock();
+        while let Some(Ok(frame)) = state.machine.next_push() {
+            drop(frame);
+        }
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.close(Error::new(ErrorKind::Closed, "the client was dropped"));
+        let error = self.0.lost(Loss::Dropped);
+        self.close(error);
     }
 }
 
 impl Core {
-    /// Looks at what is to be done; `sink` comes back from writing.
-    pub(super) fn take_work(
+    /// Looks at what is to be done; `sink` comes back from writing, and `heard` says whether anything
+    /// was read since the last look.
+    pub(super) fn look(
         &self,
         cx: &Context<'_>,
         sink: Option<Sink>,
-        outlook: &mut Outlook,
-    ) -> Work {
+        heard: bool,
+        view: &mut View,
+    ) -> Task {
         let mut state = self.lock();
-        if sink.is_some() {
-            state.put_back(sink);
+        if let Some(sink) = sink {
+            state.machine.driver_wrote(sink.written(), false);
+            // Only the driver can end the connection, and does not write then.
+            let _ = state.put_back(sink);
         }
-        let deadlines = [state.queue.poll_timeout(), state.gate.poll_timeout()];
-        state.timer = deadlines.into_iter().chain([state.timer]).flatten().min();
-        *outlook = Outlook {
-            timer: state.timer,
-            owed: state.queue.owed(),
-            run: state.queue.run(),
-        };
         match &mut state.driver {
             Some(driver) => driver.clone_from(cx.waker()),
             None => state.driver = Some(cx.waker().clone()),
         }
-        if let Some(error) = state.closing.as_ref().or(state.failed.as_ref()) {
-            return Work::Close(error.clone());
+        let has_more = state
+            .sink
+            .as_mut()
+            .is_some_and(|sink| !sink.output().is_empty());
+        let work = state.machine.look(heard, has_more, view);
+        if !self.open.load(Ordering::Relaxed) && state.machine.check().is_ok() {
+            // It was taken for one that nobody drives.
+            self.open.store(true, Ordering::Release);
         }
-        let has_output = state.has_output();
-        match state.flush.look(has_output) {
-            Turn::Write => state.output().map_or(Work::Nothing, Work::Write),
-            Turn::Wake | Turn::Nothing => Work::Nothing,
+        match work {
+            Work::Write => state.output().map_or(Task::Nothing, Task::Write),
+            Work::Nothing => Task::Nothing,
+            Work::Close(error) => Task::Close(error),
         }
     }
 
     /// Puts back what was not wholly written, or could not be.
     pub(super) fn put_back(&self, sink: Sink) {
-        self.lock().put_back(Some(sink));
+        let mut state = self.lock();
+        state.machine.driver_wrote(sink.written(), true);
+        let _ = state.put_back(sink);
     }
 
-    /// Hands out frames, and collects whom to wake; says whether pushes were among them.
+    /// Hands out what was gathered, and collects whom to wake.
     ///
     /// # Errors
     ///
-    /// A frame has nobody who waits for it, or nobody reads the pushes: the connection must end.
+    /// The connection must end.
     pub(super) fn deliver(
         &self,
-        frames: impl Iterator<Item = Frame>,
-        wakers: &mut Vec<Waker>,
-        outlook: &mut Outlook,
-    ) -> Result<bool> {
-        let mut pushed = false;
-        let mut state = self.lock();
-        let State {
-            queue,
-            waiting,
-            pushes,
-            ..
-        } = &mut *state;
-        for frame in frames {
-            match queue.accept(&frame)? {
-                Whose::Reply { waiter, last } => {
-                    wakers.extend(waiting.reply(waiter, frame, last));
-                }
-                Whose::Push if self.keeps_pushes => {
-                    pushed = true;
-                    pushes.bytes = pushes.bytes.saturating_add(frame.as_bytes().len());
-                    pushes.frames.push_back(frame);
-                    wakers.append(&mut pushes.wakers);
-                    if pushes.bytes > MOST_PUSHED {
-                        return Err(Error::new(
-                            ErrorKind::Connection,
-                            format!("more than {MOST_PUSHED} bytes of messages were not read"),
-                        ));
-                    }
-                }
-                Whose::Push | Whose::Swallowed => {}
-            }
-        }
-        wakers.extend(state.admit());
-        if wakers.len() > 1 {
-            // The driver lets them go first, and needs not be woken by them.
-            state.flush.wave(wakers.len());
-        }
-        outlook.run = state.queue.run();
-        Ok(pushed)
+        inbound: &mut Inbound,
+        view: &mut View,
+        delivery: &mut Delivery<Waker>,
+    ) -> Result<Handed> {
+        self.lock().machine.deliver(inbound, view, delivery)
     }
 
-    /// Hands out replies that have come side by side, and collects whom to wake.
-    ///
-    /// # Errors
-    ///
-    /// As [`Core::deliver`].
-    pub(super) fn deliver_run(
-        &self,
-        run: Run,
-        wakers: &mut Vec<Waker>,
-        outlook: &mut Outlook,
-    ) -> Result<()> {
+    /// Answers those whose time has run out, has the driver look when that is due, and returns when to
+    /// do so again.
+    pub(super) fn sweep(&self, now: Instant, delivery: &mut Delivery<Waker>) -> Option<Instant> {
         let mut state = self.lock();
-        if run.len() > state.queue.run() {
-            // What was looked at was given up before it was written.
-            drop(state);
-            return self.deliver(run.frames(), wakers, outlook).map(drop);
+        if state.machine.poll_timeout().is_none_or(|timer| timer > now) {
+            // It was set for an earlier time meanwhile, or there is nothing to wait for.
+            return None;
         }
-        if let Whose::Reply { waiter, last } = state.queue.accept_run(run.len())? {
-            wakers.extend(state.waiting.replies(waiter, run, last));
+        let turn = state.machine.handle_timeout(now, delivery);
+        delivery.waiters.extend(state.driver(turn));
+        if state.machine.is_stalled() {
+            self.open.store(false, Ordering::Release);
         }
-        wakers.extend(state.admit());
-        outlook.run = state.queue.run();
-        Ok(())
+        state.machine.poll_timeout()
     }
 
-    /// Answers those whose time has run out.
-    pub(super) fn expire(&self, now: Instant, wakers: &mut Vec<Waker>) {
-        let mut state = self.lock();
-        let State {
-            queue,
-            waiting,
-            gate,
-            timer,
-            ..
-        } = &mut *state;
-        queue.handle_timeout(now, |key, error| wakers.extend(waiting.fail(key, error)));
-        gate.handle_timeout(now, |key| wakers.extend(waiting.fail(key, no_turn())));
-        *timer = None;
+    /// The timer could not be set.
+    pub(super) fn no_sweep(&self) {
+        self.lock().machine.no_timer();
+    }
+
+    /// The error of a connection that has ended like this.
+    pub(super) fn lost(&self, loss: Loss) -> Error {
+        self.lock().machine.lost(loss)
     }
 
     /// Answers all who wait with `error`, for good.
-    pub(super) fn end(&self, error: &Error, wakers: &mut Vec<Waker>) {
+    pub(super) fn end(&self, error: &Error, delivery: &mut Delivery<Waker>) {
         self.open.store(false, Ordering::Release);
         let mut state = self.lock();
-        if state.ended.is_some() {
-            return;
-        }
         let sink = state.sink.take();
         // A caller who is writing may have written everything by now.
         let written = sink.as_ref().map(Sink::written);
-        let State {
-            queue,
-            waiting,
-            gate,
-            ..
-        } = &mut *state;
-        queue.fail(written, |key, outcome| {
-            wakers.extend(waiting.fail(key, error.clone().with_outcome(outcome)));
-        });
-        gate.fail(|key| {
-            let error = error.clone().with_outcome(Outcome::NotSent);
-            wakers.extend(waiting.fail(key, error));
-        });
-        wakers.append(&mut state.pushes.wakers);
-        state.ended = Some(error.clone());
-        state.driver = None;
+        state.machine.end(error, written, delivery);
+        let driver = state.driver.take();
         drop(state);
         drop(sink);
+        drop(driver);
     }
 
-    /// A panic while the mutex was held has left nothing half-done: the queue takes back what was
-    /// not completed.
+    /// A panic while the mutex was held has left nothing half-done: no code of users runs under it.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    fn check(&self) -> Result<()> {
-        match self.ended.as_ref().or(self.closing.as_ref()) {
-            Some(end) => Err(end.clone().with_outcome(Outcome::NotSent)),
-            None => Ok(()),
-        }
-    }
-
-    /// Whether something waits to be written.
-    fn has_output(&mut self) -> bool {
-        let sink = self.sink.as_mut();
-        self.queue.has_output() || sink.is_some_and(|sink| !sink.output().is_empty())
-    }
-
     /// Takes the sink, with what is to be written, for one whose turn it is to write.
     fn output(&mut self) -> Option<Sink> {
         let mut sink = self.sink.take()?;
         if sink.output().is_empty() {
-            // It stays empty if everything was given up.
-            self.queue.take_output(sink.output());
+            self.machine.take_output(sink.output());
         }
         Some(sink)
     }
 
-    /// Takes the sink back from the driver, which looks again whatever is left.
-    fn put_back(&mut self, sink: Option<Sink>) {
-        self.sink = sink;
-        self.flush.written(false);
+    /// Takes a sink back, or returns it when the connection has ended.
+    fn put_back(&mut self, sink: Sink) -> Option<Sink> {
+        if self.machine.is_closed() {
+            return Some(sink);
+        }
+        self.sink = Some(sink);
+        None
     }
 
-    /// Lets the next one in who waits in front of the connection.
-    fn admit(&mut self) -> Option<Waker> {
-        let key = self.gate.admit(self.queue.unanswered())?;
-        self.waiting.admit(key)
-    }
-
-    /// The driver, unless it was woken already and has not looked since.
-    ///
-    /// It is to be woken when the mutex is free again, since it will want it.
-    fn driver_to_wake(&mut self) -> Option<Waker> {
-        match self.flush.wake() {
+    /// The driver, if it is to be woken; that is for when the mutex is free again, since it will want
+    /// it.
+    fn driver(&self, turn: Turn) -> Option<Waker> {
+        match turn {
             Turn::Wake => self.driver.clone(),
             Turn::Write | Turn::Nothing => None,
         }
-    }
-
-    /// The driver, if it must be told of a deadline.
-    fn driver_in_time(&mut self, deadline: Option<Instant>) -> Option<Waker> {
-        let deadline = deadline?;
-        if self.timer.is_some_and(|timer| timer <= deadline) {
-            return None;
-        }
-        self.driver_to_wake()
     }
 }
 
@@ -562,17 +467,3 @@ fn wake(waker: Option<Waker>) {
         waker.wake();
     }
 }
-
-pub(super) fn cannot_write(error: std::io::Error) -> Error {
-    Error::io(ErrorKind::Connection, "cannot write", error)
-}
-
-fn no_turn() -> Error {
-    Error::new(
-        ErrorKind::Timeout(Phase::Queue),
-        "too many bytes of other requests were unanswered",
-    )
-}
-
-/// A connection whose user lets more messages pile up is closed.
-const MOST_PUSHED: usize = 64 << 20;

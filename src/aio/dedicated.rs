@@ -99,7 +99,8 @@ impl Dedicated {
     /// Waits for the next message that no command asked for: of a channel, about a tracked key, or
     /// a line of `MONITOR`.
     ///
-    /// Messages that are not read are kept, up to 64 MiB; beyond that the connection is closed.
+    /// Messages that are not read are kept, up to [`max_unread`](crate::Config::max_unread) bytes; beyond
+    /// that the connection is closed.
     ///
     /// # Errors
     ///

@@ -1,25 +1,21 @@
 //! The task of one connection: read, feed, drain, write, wait.
 
 use std::{
+    convert::Infallible,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, Waker, ready},
-    time::{Duration, Instant},
 };
 
-use tokio::{
-    io::AsyncReadExt,
-    time::{self, Sleep},
-};
+use tokio::io::AsyncReadExt;
 
 use super::{
-    connection::{Core, Outlook, Work, cannot_write},
+    connection::{Core, Task},
     stream::{Source, Written},
 };
 use crate::{
-    error::{Error, ErrorKind, Result},
-    protocol::Receiver,
-    resp::Frame,
+    error::{Error, Result},
+    protocol::{Delivery, Handed, Inbound, Loss, View},
 };
 
 /// Moves bytes between a socket and the [`Core`] of its connection until one of them ends.
@@ -34,65 +30,45 @@ use crate::{
 pub(super) struct Driver {
     core: Arc<Core>,
     source: Source,
-    receiver: Receiver,
+    inbound: Inbound,
     /// Frames and wakers on their way, kept for their memory.
-    frames: Vec<Frame>,
-    wakers: Vec<Waker>,
-    /// The one timer, and for when it is set.
-    timer: Pin<Box<Sleep>>,
-    timer_at: Option<Instant>,
-    outlook: Outlook,
+    delivery: Delivery<Waker>,
+    view: View,
     /// The connection has ended and all who waited know.
     ended: bool,
 }
 
-/// What was handed out.
-enum Handed {
-    Nothing,
-    Little,
-    Wave,
-}
-
 impl Driver {
-    pub(super) fn new(core: Arc<Core>, source: Source, receiver: Receiver) -> Self {
+    pub(super) fn new(core: Arc<Core>, source: Source, inbound: Inbound) -> Self {
         Self {
             core,
             source,
-            receiver,
-            frames: Vec::new(),
-            wakers: Vec::new(),
-            timer: Box::pin(time::sleep(Duration::ZERO)),
-            timer_at: None,
-            outlook: Outlook::default(),
+            inbound,
+            delivery: Delivery::new(),
+            view: View::default(),
             ended: false,
         }
     }
 
     /// Works until there is nothing to do but wait; ready with the reason why it must end.
-    fn drive(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+    fn drive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Infallible>> {
         loop {
             let flushed = self.flush(cx);
             // The handshake may have read more than its own replies.
-            loop {
-                match self.hand_out() {
-                    Ok(Handed::Nothing) => break,
-                    Ok(Handed::Little) => {}
-                    Ok(Handed::Wave) => {
-                        cx.waker().wake_by_ref();
-                        return Poll::Pending;
-                    }
-                    Err(error) => return Poll::Ready(error),
+            while self.inbound.gather(self.view.wave, self.view.run)? {
+                if self.hand_out()? == Handed::Wave {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
             }
-            match self.receive(cx) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(error),
-                Poll::Pending => {
-                    // Only now: what the server has said before it closed was worth reading.
-                    if let Poll::Ready(Err(error)) = flushed {
-                        return Poll::Ready(error);
-                    }
-                    ready!(self.wait(cx));
+            if self.receive(cx)?.is_pending() {
+                let Poll::Ready(Err(error)) = flushed else {
+                    return Poll::Pending;
+                };
+                // What the server has said before the end is worth reading, and the runtime may not
+                // have heard of it yet.
+                if !self.receive_now() {
+                    return Poll::Ready(Err(error));
                 }
             }
         }
@@ -102,11 +78,12 @@ impl Driver {
     fn flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let mut returned = None;
         loop {
-            let work = self.core.take_work(cx, returned.take(), &mut self.outlook);
-            let mut sink = match work {
-                Work::Close(error) => return Poll::Ready(Err(error)),
-                Work::Nothing => return Poll::Ready(Ok(())),
-                Work::Write(sink) => sink,
+            let heard = self.inbound.take_heard();
+            let task = self.core.look(cx, returned.take(), heard, &mut self.view);
+            let mut sink = match task {
+                Task::Close(error) => return Poll::Ready(Err(error)),
+                Task::Nothing => return Poll::Ready(Ok(())),
+                Task::Write(sink) => sink,
             };
             let written = sink.write();
             if matches!(written, Ok(Written::All)) {
@@ -114,96 +91,55 @@ impl Driver {
                 continue;
             }
             self.core.put_back(sink);
-            written.map_err(cannot_write)?;
-            ready!(self.source.poll_write_ready(cx)).map_err(cannot_write)?;
+            written.map_err(|error| self.core.lost(Loss::Write(error)))?;
+            ready!(self.source.poll_write_ready(cx))
+                .map_err(|error| self.core.lost(Loss::Write(error)))?;
         }
     }
 
     /// Reads once.
     fn receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let length = {
-            let read = pin!(self.source.read_buf(self.receiver.space()));
-            ready!(read.poll(cx))
-                .map_err(|error| Error::io(ErrorKind::Connection, "cannot read", error))?
+            let read = pin!(self.source.read_buf(self.inbound.space()));
+            ready!(read.poll(cx)).map_err(|error| self.core.lost(Loss::Read(error)))?
         };
         if length == 0 {
-            return Poll::Ready(Err(Error::new(
-                ErrorKind::Connection,
-                "the server has closed it",
-            )));
+            return Poll::Ready(Err(self.core.lost(Loss::Closed)));
         }
+        self.inbound.received();
         Poll::Ready(Ok(()))
     }
 
-    /// Hands out some of the frames that are complete, even those in front of a broken one.
-    fn hand_out(&mut self) -> Result<Handed> {
-        if self.outlook.run > 1
-            && let Some(run) = self.receiver.run(self.outlook.run)
-        {
-            let delivered = self
-                .core
-                .deliver_run(run, &mut self.wakers, &mut self.outlook);
-            self.wake();
-            return delivered.map(|()| Handed::Little);
+    /// Reads what is there, whether the runtime knows of it or not; says whether there was anything.
+    fn receive_now(&mut self) -> bool {
+        let source = &self.source;
+        let read = self.inbound.fill(|bytes| source.read_now(bytes));
+        let has_read = read.is_ok_and(|length| length > 0);
+        if has_read {
+            self.inbound.received();
         }
-        let mut broken = None;
-        let wave = wave(self.outlook.owed);
-        while self.frames.len() < wave {
-            match self.receiver.frame() {
-                Ok(Some(frame)) => self.frames.push(frame),
-                Ok(None) => break,
-                Err(error) => {
-                    broken = Some(Error::from(error));
-                    break;
-                }
-            }
-        }
-        if self.frames.is_empty() {
-            return broken.map_or(Ok(Handed::Nothing), Err);
-        }
-        let full = self.frames.len() == wave;
-        let delivered =
-            self.core
-                .deliver(self.frames.drain(..), &mut self.wakers, &mut self.outlook);
-        let several = self.wakers.len() > 1;
-        self.wake();
-        // Nobody shall have to keep more messages than it can read.
-        let pushed = delivered?;
-        let handed = if several || (pushed && full) {
-            Handed::Wave
-        } else {
-            Handed::Little
-        };
-        broken.map_or(Ok(handed), Err)
+        has_read
     }
 
-    /// Waits for the next deadline; ready when those whose time has run out were answered.
-    ///
-    /// The timer is set again only when it has fired or would be too late, not for every request.
-    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(wanted) = self.outlook.timer else {
-            return Poll::Pending;
-        };
-        if self.timer_at != Some(wanted) {
-            self.timer.as_mut().reset(wanted.into());
-            self.timer_at = Some(wanted);
-        }
-        ready!(self.timer.as_mut().poll(cx));
-        self.timer_at = None;
-        self.core.expire(wanted.max(now()), &mut self.wakers);
+    /// Hands out what was gathered, and wakes those who are told.
+    fn hand_out(&mut self) -> Result<Handed> {
+        let handed = self
+            .core
+            .deliver(&mut self.inbound, &mut self.view, &mut self.delivery);
         self.wake();
-        Poll::Ready(())
+        handed
     }
 
     fn wake(&mut self) {
-        for waker in self.wakers.drain(..) {
+        for waker in self.delivery.waiters.drain(..) {
             waker.wake();
         }
+        self.delivery.clear();
     }
 
     fn end(&mut self, error: &Error) {
         self.ended = true;
-        self.core.end(error, &mut self.wakers);
+        self.core.end(error, &mut self.delivery);
         self.wake();
     }
 }
@@ -213,7 +149,7 @@ impl Future for Driver {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        let error = ready!(this.drive(cx));
+        let Err(error) = ready!(this.drive(cx));
         this.end(&error);
         Poll::Ready(())
     }
@@ -223,22 +159,8 @@ impl Drop for Driver {
     /// Nobody must wait for a driver that is gone, be it by a panic or with its runtime.
     fn drop(&mut self) {
         if !self.ended {
-            self.end(&Error::new(
-                ErrorKind::Connection,
-                "its task was stopped, as happens when the runtime is shut down",
-            ));
+            let stopped = self.core.lost(Loss::Stopped);
+            self.end(&stopped);
         }
     }
-}
-
-fn now() -> Instant {
-    time::Instant::now().into_std()
-}
-
-/// How many replies are handed out before the callers among them have a turn, when `owed` are owed.
-///
-/// Four waves share what is under way, so that the server has work while replies are handed out;
-/// smaller ones than this would cost more calls to the system than they gain.
-fn wave(owed: usize) -> usize {
-    (owed / 4).clamp(16, 64)
 }

@@ -50,7 +50,7 @@ impl<'c> Each<'c> {
         };
         let calls = nodes
             .iter()
-            .map(|(_, server)| Pending::new(Carrier::Server(server), Single(&command)));
+            .map(|(_, server)| Pending::new(Carrier::Server(server), Single(&command)).once());
         let replies = all(calls.collect()).await;
         let addresses = nodes.into_iter().map(|(address, _)| address);
         Ok(addresses.zip(replies).collect())

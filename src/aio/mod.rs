@@ -30,19 +30,20 @@ mod dial;
 mod driver;
 mod each;
 mod iterate;
+mod nodes;
 mod pending;
 mod pool;
 mod refresher;
 mod runtime;
 mod server;
 mod stream;
+mod sweep;
 mod transit;
 #[cfg(unix)]
 mod unix;
 #[cfg(not(unix))]
 #[path = "no_unix.rs"]
 mod unix;
-mod waiting;
 
 pub use client::Client;
 pub use dedicated::Dedicated;

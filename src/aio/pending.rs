@@ -11,18 +11,18 @@ use std::{
 use tokio::time;
 
 use super::{
-    cluster::Cluster,
+    cluster::{BoxFuture, Cluster, within},
     dedicated::Dedicated,
+    nodes::Nodes,
+    runtime::runtime,
     server::Server,
     transit::{Link, Transit},
 };
 use crate::{
-    call::{DirectCall, Encoded},
+    call::{Call, CallOptions, DirectCall, Encoded, answer_by, no_connection},
     cluster::NodeId,
     command::{Exchange, Patience, Place},
-    config::Config,
     error::{Error, ErrorKind, Result},
-    link::is_sent_again,
     protocol::Limit,
     resp::{Frame, Frames},
 };
@@ -38,8 +38,8 @@ pub struct Pending<'a, E: Exchange> {
     carrier: Carrier<'a>,
     exchange: E,
     state: State<'a>,
-    /// A first attempt has failed before anything was written.
-    retried: bool,
+    /// Nothing is tried again.
+    once: bool,
 }
 
 /// Whose connection carries the call.
@@ -53,24 +53,23 @@ pub(super) enum Carrier<'a> {
 enum State<'a> {
     Start,
     /// Waits for a connection, which takes a box.
-    Connecting(Pin<Box<dyn Future<Output = Result<Link>> + Send + 'a>>),
+    Connecting(BoxFuture<'a, Result<Link>>, Course<'a>),
+    /// On a connection of the caller's own, which nothing can replace.
     Sent(Transit),
-    /// On its way to the node of a cluster that its keys have told.
+    /// On its way to the only server, or to the node of a cluster that its keys have told.
     Directed(Transit, Course<'a>),
-    /// Everything in a cluster that takes more than that, in a box as well.
-    Routed(Routed<'a>),
+    /// Everything that takes more than that, in a box as well.
+    Routed(BoxFuture<'a, Result<Vec<Result<Frame>>>>),
     Done,
 }
 
-type Routed<'a> = Pin<Box<dyn Future<Output = Result<Vec<Result<Frame>>>> + Send + 'a>>;
-
-/// Where a call of a cluster was sent.
+/// Where a call was sent directly.
 #[derive(Clone, Copy)]
 struct Course<'a> {
-    cluster: &'a Arc<Cluster>,
+    nodes: Nodes<'a>,
     direct: DirectCall,
     node: NodeId,
-    deadline: Option<Instant>,
+    begun: Instant,
 }
 
 impl<'a, E: Exchange> Pending<'a, E> {
@@ -79,8 +78,13 @@ impl<'a, E: Exchange> Pending<'a, E> {
             carrier,
             exchange,
             state: State::Start,
-            retried: false,
+            once: false,
         }
+    }
+
+    /// The same, but nothing is tried again.
+    pub(super) fn once(self) -> Self {
+        Self { once: true, ..self }
     }
 
     /// Finds a connection; the state is another one afterwards.
@@ -91,21 +95,42 @@ impl<'a, E: Exchange> Pending<'a, E> {
                 if !self.exchange.leaves_no_trace() {
                     dedicated.mark_used();
                 }
-                let connection = Arc::clone(dedicated.connection()?);
-                self.send(Link::Shared(connection), cx)
+                let link = Link::Shared(Arc::clone(dedicated.connection()?));
+                let patience = self.exchange.patience();
+                let limit = Limit::Each(patience.within(dedicated.config().response_timeout));
+                self.state = State::Sent(Transit::begin(link, &self.exchange, limit, cx.waker())?);
+                Ok(())
             }
             Carrier::Server(server) => {
                 self.exchange.check(Place::Shared)?;
+                let (direct, node) = server.direct();
+                let course = Course {
+                    nodes: Nodes::One(server),
+                    direct,
+                    node,
+                    begun: now(),
+                };
                 if self.is_blocking() {
-                    let lent = async { server.lend().await.map(Link::Lent) };
-                    self.state = State::Connecting(Box::pin(lent));
+                    runtime()?;
+                    let end = course.deadline();
+                    let lent = async move {
+                        let lent = within(end, server.lend()).await;
+                        lent.unwrap_or_else(|| Err(no_connection())).map(Link::Lent)
+                    };
+                    self.state = State::Connecting(Box::pin(lent), course);
                     return Ok(());
                 }
                 match server.current() {
-                    Some(connection) => self.send(Link::Shared(connection), cx),
+                    Some(connection) => self.send(Link::Shared(connection), course, cx),
                     None => {
-                        let connected = async { server.connected().await.map(Link::Shared) };
-                        self.state = State::Connecting(Box::pin(connected));
+                        runtime()?;
+                        let end = course.deadline();
+                        let connected = async move {
+                            let connected = within(end, server.connected()).await;
+                            let connected = connected.unwrap_or_else(|| Err(no_connection()));
+                            connected.map(Link::Shared)
+                        };
+                        self.state = State::Connecting(Box::pin(connected), course);
                         Ok(())
                     }
                 }
@@ -117,117 +142,112 @@ impl<'a, E: Exchange> Pending<'a, E> {
         }
     }
 
-    fn send(&mut self, link: Link, cx: &Context<'_>) -> Result<()> {
-        let allowed = self
-            .exchange
-            .patience()
-            .within(self.config().response_timeout);
-        let limit = Limit::Each(allowed);
-        self.state = State::Sent(Transit::begin(link, &self.exchange, limit, cx.waker())?);
-        Ok(())
+    /// Sends it over a connection to the node that it belongs to.
+    fn send(&mut self, link: Link, course: Course<'a>, cx: &Context<'_>) -> Result<()> {
+        let limit = Limit::Whole(answer_by(course.deadline(), self.exchange.patience()));
+        match Transit::begin(link, &self.exchange, limit, cx.waker()) {
+            Ok(mut transit) => {
+                if transit.has_more_to_send() {
+                    // The time begins anew with each chunk that is answered.
+                    transit.renew(Limit::Each(course.nodes.config().response_timeout));
+                }
+                self.state = State::Directed(transit, course);
+                Ok(())
+            }
+            Err(error) => self.go_on(course, Err(error)),
+        }
     }
 
     /// Sends it to the node of a cluster that its keys tell, or lets the cluster find its way.
     fn direct(&mut self, cluster: &'a Arc<Cluster>, cx: &Context<'_>) -> Result<()> {
-        let allowed = cluster.config().response_timeout;
-        let deadline = allowed.and_then(|allowed| now().checked_add(allowed));
+        let (nodes, begun) = (Nodes::Many(cluster), now());
         if !self.is_blocking()
             && let Some(direct) = DirectCall::of(&self.exchange)?
             && let Some((node, connection)) = cluster.connection(&direct)
         {
             let course = Course {
-                cluster,
+                nodes,
                 direct,
                 node,
-                deadline,
+                begun,
             };
-            let (link, limit) = (Link::Shared(connection), Limit::Whole(deadline));
-            match Transit::begin(link, &self.exchange, limit, cx.waker()) {
-                Ok(transit) => self.state = State::Directed(transit, course),
-                Err(error) => self.redirect(course, Err(error))?,
-            }
-            return Ok(());
+            return self.send(Link::Shared(connection), course, cx);
         }
         let encoded = Encoded::of(&self.exchange)?;
         let patience = self.exchange.patience();
-        self.state = State::Routed(Box::pin(cluster.route(encoded, patience, deadline)));
+        let options = CallOptions::of(cluster.config(), begun);
+        self.state = State::Routed(Box::pin(nodes.route(encoded, patience, options)));
         Ok(())
     }
 
-    /// Finds out what to do with what came from the node of a cluster; `Some` if it is the answer.
-    fn arrive(&mut self, course: Course<'a>, came: Result<Frames>) -> Result<Option<Frames>> {
-        if let Ok(frames) = &came
-            && DirectCall::is_answer(frames)
-        {
-            return came.map(Some);
-        }
-        self.redirect(course, came)?;
-        Ok(None)
-    }
-
-    fn redirect(&mut self, course: Course<'a>, came: Result<Frames>) -> Result<()> {
-        let verdict = course
-            .cluster
-            .judge(&course.direct, course.node, course.deadline, &came)?;
-        let encoded = Encoded::of(&self.exchange)?;
+    /// Goes on with a call to which something else than its answer came.
+    fn go_on(&mut self, course: Course<'a>, came: Result<Frames>) -> Result<()> {
+        let Course {
+            nodes,
+            direct,
+            node,
+            begun,
+        } = course;
+        let encoded = match nodes {
+            Nodes::One(_) => Encoded::for_only(&self.exchange)?,
+            Nodes::Many(_) => Encoded::of(&self.exchange)?,
+        };
+        let options = CallOptions::of(nodes.config(), begun);
         let patience = self.exchange.patience();
-        self.state = State::Routed(Box::pin(course.cluster.go_on(encoded, verdict, patience)));
+        let call = nodes.decide(|state, now, random| {
+            let mut call = Call::sent(direct, node, &encoded, &options, patience, state);
+            call.answered(came, state, now, random);
+            call
+        });
+        self.state = State::Routed(Box::pin(nodes.follow(call)));
         Ok(())
     }
 
-    fn config(&self) -> &Config {
-        match self.carrier {
-            Carrier::Server(server) => server.config(),
-            Carrier::Dedicated(dedicated) => dedicated.config(),
-            Carrier::Cluster(cluster) => cluster.config(),
-        }
+    /// Whether there is nothing to send.
+    ///
+    /// On a connection of the caller's own an empty transaction tells whether a watched key has
+    /// changed, and ends the watch.
+    fn is_nothing(&self) -> bool {
+        let may_watch = matches!(self.carrier, Carrier::Dedicated(_)) && self.exchange.is_atomic();
+        self.exchange.is_empty() && !may_watch
     }
 
     fn is_blocking(&self) -> bool {
         self.exchange.patience() != Patience::None
     }
 
-    /// Whether to begin again after `error`: on another connection, once, and only if not a byte
-    /// of the request was written.
-    fn begins_again(&mut self, error: &Error) -> bool {
-        matches!(self.carrier, Carrier::Server(_))
-            && is_sent_again(error)
-            && !std::mem::replace(&mut self.retried, true)
-    }
-
-    /// The result of what came from a server.
-    fn finish(&self, frames: &Frames) -> Result<E::Output> {
-        let finished = self.exchange.finish(frames);
-        if let (Carrier::Server(server), Err(error)) = (self.carrier, &finished) {
-            server.leave_after(error);
-        }
-        finished
-    }
-
     fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Result<E::Output>> {
         loop {
-            let step = match &mut self.state {
-                State::Start if self.exchange.is_empty() => {
-                    return Poll::Ready(self.exchange.finish(&Frames::new()));
+            match &mut self.state {
+                State::Start => {
+                    if self.is_nothing() {
+                        return Poll::Ready(self.exchange.finish(&Frames::new()));
+                    }
+                    self.start(cx)?;
                 }
-                State::Start => self.start(cx),
-                State::Connecting(connecting) => match ready!(connecting.as_mut().poll(cx)) {
-                    Ok(link) => self.send(link, cx),
-                    Err(error) => return Poll::Ready(Err(error)),
-                },
-                State::Sent(transit) => match ready!(transit.poll(&self.exchange, cx)) {
-                    Ok(frames) => return Poll::Ready(self.finish(&frames)),
-                    Err(error) => Err(error),
-                },
+                State::Connecting(connecting, course) => {
+                    let course = *course;
+                    match ready!(connecting.as_mut().poll(cx)) {
+                        Ok(link) => self.send(link, course, cx)?,
+                        Err(error) if self.once => return Poll::Ready(Err(error)),
+                        Err(error) => self.go_on(course, Err(error))?,
+                    }
+                }
+                State::Sent(transit) => {
+                    let frames = ready!(transit.poll(&self.exchange, cx))?;
+                    return Poll::Ready(self.exchange.finish(&frames));
+                }
                 State::Directed(transit, course) => {
                     let course = *course;
                     let came = ready!(transit.poll(&self.exchange, cx));
-                    match self.arrive(course, came)? {
-                        Some(frames) => {
-                            return Poll::Ready(self.exchange.finish(&frames));
-                        }
-                        None => Ok(()),
+                    let is_answer = match &came {
+                        Ok(frames) => course.direct.is_answer(frames, &self.exchange),
+                        Err(_) => false,
+                    };
+                    if is_answer || self.once {
+                        return Poll::Ready(self.exchange.finish(&came?));
                     }
+                    self.go_on(course, came)?;
                 }
                 State::Routed(routed) => {
                     let answers = ready!(routed.as_mut().poll(cx))?;
@@ -239,23 +259,22 @@ impl<'a, E: Exchange> Pending<'a, E> {
                         "the result was taken already",
                     )));
                 }
-            };
-            match (step, &self.state) {
-                // It was sent just now, and the connection knows whom to wake.
-                (Ok(()), State::Sent(transit) | State::Directed(transit, _))
-                    if !transit.has_more_to_send() =>
-                {
-                    return Poll::Pending;
-                }
-                (Ok(()), _) => {}
-                (Err(error), _) => {
-                    if !self.begins_again(&error) {
-                        return Poll::Ready(Err(error));
-                    }
-                    self.state = State::Start;
-                }
+            }
+            // It was sent just now, and the connection knows whom to wake.
+            if let State::Sent(transit) | State::Directed(transit, _) = &self.state
+                && !transit.has_more_to_send()
+            {
+                return Poll::Pending;
             }
         }
+    }
+}
+
+impl Course<'_> {
+    /// When the call ends.
+    fn deadline(&self) -> Option<Instant> {
+        let allowed = self.nodes.config().response_timeout;
+        allowed.and_then(|allowed| self.begun.checked_add(allowed))
     }
 }
 
@@ -277,7 +296,7 @@ impl<E: Exchange> fmt::Debug for Pending<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
             State::Start => "not sent",
-            State::Connecting(_) => "connecting",
+            State::Connecting(..) => "connecting",
             State::Sent(transit) | State::Directed(transit, _) if transit.is_in_front() => {
                 "waiting for its turn"
             }

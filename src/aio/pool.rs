@@ -23,6 +23,7 @@ use crate::{
     error::Result,
     events::Events,
     link::{Asked, Attempt, Defect, Lease, Link, PoolStats, Seen, Ticket, Turn, gone},
+    protocol::Settings,
 };
 
 /// The connections of a client that are lent to one caller at a time.
@@ -257,7 +258,8 @@ impl Lent {
         match with_all_it_takes(dial(&config, &lender.address)).await {
             Ok(mut dialled) => {
                 let addresses = std::mem::take(&mut dialled.addresses);
-                self.connection = Some(Arc::new(Connection::start(dialled, &config, true)));
+                let settings = Settings::lent(&config, &lender.address);
+                self.connection = Some(Arc::new(Connection::start(dialled, settings)));
                 if let Some(lease) = &mut self.lease {
                     let mut link = lender.link();
                     let now = now();

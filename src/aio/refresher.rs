@@ -100,7 +100,7 @@ async fn ask(cluster: Weak<Cluster>, question: TopologyQuery<Arc<Server>>) {
         return;
     };
     let ask = question.ask;
-    cluster.route_with(|state, now, random| match answer {
+    cluster.decide(|state, now, random| match answer {
         Ok(frame) => state.topology(ask, frame.reply(), now, random),
         Err(error) => state.topology_failed(ask, error, now),
     });
@@ -123,7 +123,7 @@ async fn measure(cluster: Weak<Cluster>, id: NodeId, server: Arc<Server>) {
     let answer = send(&server, Bare(&info::PING)).await;
     let took = now().saturating_duration_since(start);
     if let (Ok(_), Some(cluster)) = (answer, cluster.upgrade()) {
-        cluster.route_with(|state, _, _| state.measured(id, took));
+        cluster.decide(|state, _, _| state.measured(id, took));
     }
 }
 

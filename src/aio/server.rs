@@ -1,8 +1,9 @@
 //! One server as all clones of a client see it.
 
 use std::{
+    hash::{BuildHasher, RandomState},
     pin::pin,
-    sync::{Arc, Weak},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Instant,
 };
 
@@ -18,10 +19,13 @@ use super::{
     runtime::{runtime, with_all_it_takes},
 };
 use crate::{
+    call::DirectCall,
+    cluster::{Chance, ClusterState, NodeId, Scope},
     config::{Address, Config},
-    error::{Error, Result},
+    error::Result,
     events::LossReason,
-    link::{Dial, LastUse, PoolStats, Seen, SharedTurn, reason_to_leave},
+    link::{Dial, LastUse, PoolStats, Seen, SharedTurn},
+    protocol::Settings,
 };
 
 /// A server with the connection that all share, and those that are lent.
@@ -32,6 +36,13 @@ pub(super) struct Server {
     last_use: LastUse,
     /// Whether callers wait until the next attempt may be made; those of a cluster go elsewhere.
     may_wait: bool,
+    /// What is left to chance.
+    chance: Arc<Chance>,
+    /// What is known of it, a topology of one.
+    state: Mutex<ClusterState>,
+    /// Its name there.
+    id: NodeId,
+    scope: Scope,
 }
 
 /// An attempt to make the shared connection, whose end is told whatever becomes of its task.
@@ -45,20 +56,26 @@ impl Server {
     /// The one server of a client.
     pub(super) fn new(config: Arc<Config>) -> Self {
         let address = config.address.clone();
-        Self::at(config, address, true)
+        let chance = Arc::new(Chance::new(RandomState::new().hash_one(())));
+        Self::at(config, address, chance, Scope::Server)
     }
 
     /// A node of a cluster.
-    pub(super) fn node(config: Arc<Config>, address: Address) -> Self {
-        Self::at(config, address, false)
+    pub(super) fn node(config: Arc<Config>, address: Address, chance: Arc<Chance>) -> Self {
+        Self::at(config, address, chance, Scope::Node)
     }
 
-    fn at(config: Arc<Config>, address: Address, may_wait: bool) -> Self {
+    fn at(config: Arc<Config>, address: Address, chance: Arc<Chance>, scope: Scope) -> Self {
+        let (state, id) = ClusterState::one(&address, scope, now());
         Self {
+            state: Mutex::new(state),
+            id,
+            scope,
+            chance,
+            may_wait: matches!(scope, Scope::Server),
             lender: Arc::new(Lender::new(Arc::clone(&config), address)),
             config,
             last_use: LastUse::new(now()),
-            may_wait,
         }
     }
 
@@ -131,14 +148,12 @@ impl Server {
         let result = dialled.as_ref().map(drop);
         self.lender.link().end_urgent(permit, result, now());
         self.lender.tell_of_attempt();
-        Ok(Arc::new(Connection::start(dialled?, &self.config, false)))
+        let settings = Settings::shared(&self.config, self.address());
+        Ok(Arc::new(Connection::start(dialled?, settings)))
     }
 
-    /// Has connections made anew if an error says that another server is the one to use.
-    pub(super) fn leave_after(self: &Arc<Self>, error: &Error) {
-        let Some(reason) = reason_to_leave(error) else {
-            return;
-        };
+    /// Has connections made anew, since another server seems to be the one to use.
+    fn leave(self: &Arc<Self>, reason: LossReason) {
         let now = now();
         let mut link = self.lender.link();
         let closed = link.leave(reason, now);
@@ -161,6 +176,26 @@ impl Server {
     /// Lets the next one who wants a connection make another, and returns the one that there was.
     pub(super) fn disconnect(&self) -> Option<Arc<Connection>> {
         self.lender.link().disconnect(LossReason::Closed, now())
+    }
+
+    /// The way of a call to it.
+    pub(super) fn direct(&self) -> (DirectCall, NodeId) {
+        (DirectCall::to_only(self.scope), self.id)
+    }
+
+    /// Lets what is known of it decide, and does at once what that wants done.
+    pub(super) fn decide<T>(
+        self: &Arc<Self>,
+        ask: impl FnOnce(&mut ClusterState, Instant, u64) -> T,
+    ) -> T {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = ask(&mut state, now(), self.chance.next());
+        let leaves = state.takes_leave();
+        drop(state);
+        if leaves {
+            self.leave(LossReason::Demoted);
+        }
+        answer
     }
 
     /// Makes the connections to be lent that are kept however long they are idle.
@@ -190,7 +225,8 @@ impl Server {
             let dialled = with_all_it_takes(self::dial(&config, &address)).await;
             dialling.settle(dialled.map(|mut dialled| {
                 let addresses = std::mem::take(&mut dialled.addresses);
-                let connection = Connection::start(dialled, &config, false);
+                let settings = Settings::shared(&config, &address);
+                let connection = Connection::start(dialled, settings);
                 (Arc::new(connection), addresses)
             }));
         });

@@ -1,7 +1,7 @@
 //! The byte stream of a connection, whatever it runs on.
 
 use std::{
-    io::{self, IoSlice},
+    io::{self, IoSlice, Read},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -38,6 +38,9 @@ pub(super) enum Source {
 pub(super) trait Incoming: AsyncRead + Send + Unpin {
     /// Waits until the part for writing takes more.
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Reads what is there, without asking the runtime whether there is anything.
+    fn read_now(&self, bytes: &mut [u8]) -> io::Result<usize>;
 }
 
 /// The part of a stream that is written to, with what is being written.
@@ -104,6 +107,14 @@ impl Source {
         match self {
             Self::Tcp(half) => half.as_ref().poll_write_ready(cx),
             Self::Other(half) => half.poll_write_ready(cx),
+        }
+    }
+
+    /// Reads what is there, without asking the runtime whether there is anything.
+    pub(super) fn read_now(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(half) => (&*SockRef::from(half.as_ref())).read(bytes),
+            Self::Other(half) => half.read_now(bytes),
         }
     }
 }

@@ -11,14 +11,13 @@ use std::{
 use tokio::time;
 
 use super::{
-    connection::{self, Connection},
+    connection::{self, Connection, Sent},
     pool::Lent,
-    waiting::{Key, Polled},
 };
 use crate::{
-    command::{Exchange, Patience},
-    error::{Error, ErrorKind, Outcome, Result},
-    protocol::{Limit, Sent, Ticket},
+    command::Exchange,
+    error::{Error, ErrorKind, Result},
+    protocol::{Key, Limit, Polled, Ticket, Time},
     resp::Frames,
 };
 
@@ -53,8 +52,8 @@ struct Turn {
     link: Option<Link>,
     /// `None` once the call was let in.
     key: Option<Key>,
-    /// Until when it may wait, in front of the connection and for the reply.
-    deadline: Option<Instant>,
+    /// Since and until when it may wait, in front of the connection and for the reply.
+    time: Time,
 }
 
 /// A place in the queue of a connection, which is left when this is dropped.
@@ -65,8 +64,6 @@ struct Call {
     tickets: RangeInclusive<Ticket>,
     /// How many requests were sent, if that is not all.
     next: Option<usize>,
-    /// The connection ends with the call, unless the call was answered.
-    blocking: bool,
     answered: bool,
 }
 
@@ -82,19 +79,22 @@ impl Transit {
         limit: Limit,
         waker: &Waker,
     ) -> Result<Self> {
-        let deadline = limit.deadline(now);
+        let time = limit.time(now());
         let connection = link.connection()?;
-        let state = match connection.send(exchange, deadline, waker, false)? {
-            connection::Place::Sent(key, sent) => {
-                State::Waiting(Call::new(link, key, sent, is_blocking(exchange)))
-            }
+        let state = match connection.send(exchange, time, waker, false)? {
+            connection::Place::Sent(key, sent) => State::Waiting(Call::new(link, key, sent)),
             connection::Place::InFront(key) => State::InFront(Turn {
                 link: Some(link),
                 key: Some(key),
-                deadline,
+                time,
             }),
         };
         Ok(Self { state, limit })
+    }
+
+    /// Sets how long the chunks that follow may take.
+    pub(super) fn renew(&mut self, limit: Limit) {
+        self.limit = limit;
     }
 
     /// Whether chunks of the exchange follow, which take polling.
@@ -129,9 +129,9 @@ impl Transit {
                     }
                 }
                 State::Waiting(call) => match call.poll(cx)? {
-                    Polled::Pending => return Poll::Pending,
+                    Polled::Pending | Polled::Stale => return Poll::Pending,
                     Polled::Answered(frames) => return Poll::Ready(frames),
-                    Polled::More => call.send_more(exchange, self.limit.deadline(now))?,
+                    Polled::More => call.send_more(exchange, self.limit.time(now()))?,
                 },
                 State::Done => {
                     return Poll::Ready(Err(Error::new(
@@ -184,11 +184,9 @@ impl Turn {
             return Ok(None);
         };
         let connection = link.connection()?;
-        let place = connection.send(exchange, self.deadline, waker, true)?;
+        let place = connection.send(exchange, self.time, waker, true)?;
         Ok(match (place, self.link.take()) {
-            (connection::Place::Sent(key, sent), Some(link)) => {
-                Some(Call::new(link, key, sent, is_blocking(exchange)))
-            }
+            (connection::Place::Sent(key, sent), Some(link)) => Some(Call::new(link, key, sent)),
             _ => None,
         })
     }
@@ -205,13 +203,12 @@ impl Drop for Turn {
 }
 
 impl Call {
-    fn new(link: Link, key: Key, sent: Sent, blocking: bool) -> Self {
+    fn new(link: Link, key: Key, sent: Sent) -> Self {
         Self {
             link,
             key,
             tickets: sent.ticket..=sent.ticket,
             next: sent.next,
-            blocking,
             answered: false,
         }
     }
@@ -219,23 +216,15 @@ impl Call {
     fn poll(&mut self, cx: &Context<'_>) -> Result<Polled> {
         let connection = self.link.connection()?;
         let polled = connection.poll(self.key, &self.tickets, cx.waker());
-        if let Polled::Answered(result) = &polled {
-            self.answered = true;
-            if self.blocking && result.is_err() {
-                connection.close(given_up());
-            }
-        }
+        self.answered |= matches!(polled, Polled::Answered(_));
         Ok(polled)
     }
 
     /// Sends the next chunk.
-    fn send_more<E: Exchange>(&mut self, exchange: &E, deadline: Option<Instant>) -> Result<()> {
+    fn send_more<E: Exchange>(&mut self, exchange: &E, time: Time) -> Result<()> {
         if let Some(first) = self.next {
             let connection = self.link.connection()?;
-            let sent = connection
-                .send_more(exchange, first, self.key, deadline)
-                // What was sent before may have been executed.
-                .map_err(|error| error.with_outcome(Outcome::Indeterminate))?;
+            let sent = connection.send_more(exchange, first, self.key, time)?;
             self.tickets = *self.tickets.start()..=sent.ticket;
             self.next = sent.next;
         }
@@ -250,22 +239,8 @@ impl Drop for Call {
         }
         if let Ok(connection) = self.link.connection() {
             connection.forget(self.key, &self.tickets);
-            if self.blocking {
-                connection.close(given_up());
-            }
         }
     }
-}
-
-fn is_blocking<E: Exchange>(exchange: &E) -> bool {
-    exchange.patience() != Patience::None
-}
-
-fn given_up() -> Error {
-    Error::new(
-        ErrorKind::Connection,
-        "a blocking command was given up, which ends the connection that it waits on",
-    )
 }
 
 fn now() -> Instant {

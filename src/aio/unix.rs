@@ -1,7 +1,7 @@
 //! Unix sockets.
 
 use std::{
-    io::{self, IoSlice},
+    io::{self, IoSlice, Read},
     path::Path,
     task::{Context, Poll},
 };
@@ -30,6 +30,10 @@ impl Transport for UnixStream {
 impl Incoming for OwnedReadHalf {
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.as_ref().poll_write_ready(cx)
+    }
+
+    fn read_now(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        (&*SockRef::from(self.as_ref())).read(bytes)
     }
 }
 

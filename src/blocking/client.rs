@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{cluster::Cluster, dedicated::Dedicated, each::Each, iterate::Iterate, server::Server};
+use super::{
+    cluster::Cluster, dedicated::Dedicated, each::Each, iterate::Iterate, nodes::Nodes,
+    server::Server,
+};
 use crate::{
     cluster::{NodeAddress, key_slot, unknown_node},
     command::{
@@ -23,9 +26,11 @@ use crate::{
 ///
 /// A connection that has failed, has kept a caller waiting for too long, or holds anything that
 /// nobody asked for is closed and never used again. A connection that was closed while it was idle
-/// is replaced before anything is sent. A call whose connection turns out to be lost is sent once
-/// more on another one, but only if not a byte of it was written; [`Error::may_have_executed`](crate::Error::may_have_executed) tells
-/// what is not known.
+/// is replaced before anything is sent. A call whose connection turns out to be lost is sent
+/// again on another one within [`response_timeout`](Config::response_timeout), if not a byte of it was
+/// written or if it does no harm when it runs twice; so is one that the server says it could not
+/// execute for now, as while it loads its data or after it was made a replica.
+/// [`Error::may_have_executed`](crate::Error::may_have_executed) tells what is not known.
 ///
 /// While the server cannot be reached, one call at a time tries to connect, with pauses of up to a
 /// second by chance between two attempts, and of one to one and a half where the server refuses;
@@ -283,7 +288,7 @@ impl Client {
     fn lend(&self, slot: Option<u16>) -> Result<Dedicated> {
         let lent = match &self.target {
             Target::Server(server) => server.lend()?,
-            Target::Cluster(cluster) => cluster.lend(slot)?,
+            Target::Cluster(cluster) => Nodes::Many(cluster).lend(slot)?,
         };
         Ok(Dedicated::new(lent))
     }
@@ -293,11 +298,12 @@ impl Commands for Client {}
 
 impl BlockingClient for Client {
     fn exchange<E: Exchange>(&self, exchange: E) -> Result<E::Output> {
-        match &self.target {
-            Target::Server(server) => server.call(&exchange),
-            Target::Cluster(cluster) => cluster.call(&exchange),
-        }
-        .map_err(|error| error.with_command(exchange.name()))
+        let nodes = match &self.target {
+            Target::Server(server) => Nodes::One(server),
+            Target::Cluster(cluster) => Nodes::Many(cluster),
+        };
+        let result = nodes.call(&exchange);
+        result.map_err(|error| error.with_command(exchange.name()))
     }
 }
 

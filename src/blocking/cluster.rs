@@ -27,29 +27,18 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use super::{
-    connection::Answer,
-    refresher::Refresher,
-    server::{Lent, Server, Wait},
-};
+use super::{refresher::Refresher, server::Server};
 use crate::{
-    call::{
-        self, CallOptions, DEDICATED, DirectCall, Done, Encoded, Next, NodeBatch, Outcomes,
-        Request, by_node,
-    },
+    call::{CallOptions, DirectCall},
     cluster::{
-        Chance, ClusterState, NodeAddress, NodeId, ServerMap, SlotTable, TopologyQuery, gone,
-        replaced,
+        Chance, ClusterState, NodeAddress, NodeId, ServerMap, SlotTable, TopologyQuery, replaced,
     },
-    command::{Exchange, Patience, Place},
     config::{Address, Config},
     error::Result,
     link::PoolStats,
-    protocol::Limit,
-    resp::{Frame, Frames},
 };
 
 /// A cluster as all clones of a client see it.
@@ -67,22 +56,6 @@ pub(super) struct Cluster {
     refresher: Refresher,
 }
 
-/// Where an ordinary call was sent.
-struct Course {
-    direct: DirectCall,
-    node: NodeId,
-    deadline: Option<Instant>,
-    /// How often the topology had changed before.
-    changes: u64,
-}
-
-/// A group on its way over a connection to its node.
-struct Journey {
-    requests: Vec<Request>,
-    lent: Lent,
-    answer: Result<Answer<'static>>,
-}
-
 /// Something that can be done beside other things.
 pub(super) type Task<'t, T> = Box<dyn FnOnce() -> T + Send + 't>;
 
@@ -91,15 +64,17 @@ impl Cluster {
         let make = {
             let config = Arc::clone(&config);
             move |address: &NodeAddress| {
-                Arc::new(Server::at(Arc::clone(&config), Address::from(address)))
+                Arc::new(Server::node(Arc::clone(&config), Address::from(address)))
             }
         };
+        let chance = Chance::new(RandomState::new().hash_one(()));
+        let servers = ServerMap::new(&config, Instant::now(), make).at_home(chance.next());
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
-            directory: Mutex::new(ServerMap::new(&config, Instant::now(), make)),
+            directory: Mutex::new(servers),
             config,
             table: RwLock::new(SlotTable::empty()),
-            chance: Chance::new(RandomState::new().hash_one(())),
+            chance,
             changes: AtomicU64::new(0),
             news: Condvar::new(),
             refresher: Refresher::default(),
@@ -110,116 +85,19 @@ impl Cluster {
         &self.config
     }
 
-    /// Sends an exchange wherever it belongs, and waits for its result.
-    pub(super) fn call<E: Exchange>(&self, exchange: &E) -> Result<E::Output> {
-        exchange.check(Place::Shared)?;
-        if exchange.is_empty() {
-            return exchange.finish(&Frames::new());
-        }
-        let now = Instant::now();
-        let deadline = self.deadline(now);
-        let patience = exchange.patience();
-        if patience == Patience::None
-            && let Some(direct) = DirectCall::of(exchange)?
-            && let Some((course, came)) = self.direct(exchange, direct, now, deadline)
-        {
-            return match came {
-                Ok(frames) if DirectCall::is_answer(&frames) => exchange.finish(&frames),
-                came => self.redirect(exchange, &course, &came),
-            };
-        }
-        let encoded = Encoded::of(exchange)?;
-        exchange.finish_each(self.route(&encoded, patience, deadline)?)
-    }
-
-    /// Sends a call to the node that its keys tell, if that is known and stays so.
-    fn direct<E: Exchange>(
-        &self,
-        exchange: &E,
-        direct: DirectCall,
-        now: Instant,
-        deadline: Option<Instant>,
-    ) -> Option<(Course, Result<Frames>)> {
-        // Before the node is looked up, so that no change is missed.
-        let changes = self.changes();
-        let (node, server) = self.server(&direct)?;
-        let wait = Wait {
-            since: now,
-            deadline,
-            is_over: &|| self.changes() != changes,
-        };
-        let came = match server.lend_within(wait) {
-            Ok(lent) => lent?.call(exchange, Limit::Whole(deadline)),
-            Err(error) => Err(error),
-        };
-        let course = Course {
-            direct,
-            node,
-            deadline,
-            changes,
-        };
-        Some((course, came))
-    }
-
-    /// Goes on with a call to which no answer came.
-    fn redirect<E: Exchange>(
-        &self,
-        exchange: &E,
-        course: &Course,
-        came: &Result<Frames>,
-    ) -> Result<E::Output> {
-        self.keep()?;
-        let options = self.options(course.deadline);
-        let (call, until) = self.route_with(|state, now, random| {
-            let Course { direct, node, .. } = course;
-            direct.judge(came, state, &options, *node, now, random)
-        })?;
-        let (request, mut answers) = Encoded::of(exchange)?.sent(call);
-        let requests = Vec::from_iter(request);
-        let sorted = match until {
-            None => Outcomes::moved(requests),
-            Some(until) => Outcomes::waiting(requests, until),
-        };
-        let done = self.follow(sorted, course.changes, Patience::None);
-        answers.put_all(&self.lock().state, done);
-        exchange.finish_each(answers.finish(self.chance.next()))
-    }
-
     /// The node that a call goes to whose keys tell it.
-    fn server(&self, direct: &DirectCall) -> Option<(NodeId, Arc<Server>)> {
+    pub(super) fn server(&self, direct: &DirectCall) -> Option<(NodeId, Arc<Server>)> {
         if direct.info.replicas && !self.config.cluster.read_from.is_primary() {
             let mut directory = self.lock();
             let (options, now, random) =
                 (CallOptions::until(None), Instant::now(), self.chance.next());
             let state = &directory.state;
-            let call = state.attempt_at(direct.info, direct.slot, &options, now, random);
+            let call = state.attempt_at(direct.info, direct.target, &options, now, random);
             let id = call.ok()?.node();
             return Some((id, directory.server(id)?));
         }
         let table = self.table();
-        table.find(direct.slot, || self.chance.next()).cloned()
-    }
-
-    /// Finds the nodes of an exchange, and waits for all their answers, one for each frame.
-    ///
-    /// # Errors
-    ///
-    /// It cannot run in a cluster as it is, or no node is known.
-    fn route(
-        &self,
-        encoded: &Encoded,
-        patience: Patience,
-        deadline: Option<Instant>,
-    ) -> Result<Vec<Result<Frame>>> {
-        self.ready(deadline)?;
-        let options = self.options(deadline);
-        let (requests, mut answers) = {
-            let (directory, now) = (self.lock(), Instant::now());
-            encoded.plan(&directory.state, &options, now, || self.chance.next())?
-        };
-        let done = self.deliver(requests, patience);
-        answers.put_all(&self.lock().state, done);
-        Ok(answers.finish(self.chance.next()))
+        table.find(direct.target, || self.chance.next()).cloned()
     }
 
     /// Waits until the topology is known.
@@ -254,10 +132,15 @@ impl Cluster {
         .unwrap_or_else(|| Err(self.lock().state.unknown()))
     }
 
+    /// Waits until the topology is known, or until then.
+    pub(super) fn wait_for_topology(&self, end: Option<Instant>) {
+        self.watch(end, |state| state.is_ready().then_some(()));
+    }
+
     /// Waits until a node was asked for the topology once more.
     pub(super) fn refresh(&self, deadline: Option<Instant>) -> Result<()> {
         self.ready(deadline)?;
-        let before = self.route_with(|state, _, _| {
+        let before = self.decide(|state, _, _| {
             state.want_topology();
             state.answers()
         });
@@ -318,46 +201,8 @@ impl Cluster {
         self.lock().server(id)
     }
 
-    /// A connection of the caller's own to the node of a slot, or to any.
-    pub(super) fn lend(&self, slot: Option<u16>) -> Result<Lent> {
-        let deadline = self.deadline(Instant::now());
-        self.ready(deadline)?;
-        let options = self.options(deadline);
-        let mut call = self.route_with(|state, now, random| {
-            state.attempt_at(&DEDICATED, slot, &options, now, random)
-        })?;
-        loop {
-            let changes = self.changes();
-            let lent = match self.server_of(call.node()) {
-                Some(server) => server.lend_within(Wait {
-                    since: Instant::now(),
-                    deadline,
-                    is_over: &|| self.changes() != changes,
-                }),
-                None => Err(gone()),
-            };
-            let mut next = match lent {
-                Ok(Some(lent)) => return Ok(lent),
-                Ok(None) => self.route_with(|state, now, random| call.resume(state, now, random)),
-                Err(error) => {
-                    self.route_with(|state, now, random| call.lost(state, error, now, random))
-                }
-            };
-            if let Next::Wait(until) = next {
-                self.wait(until, changes);
-                next = self.route_with(|state, now, random| call.resume(state, now, random));
-            }
-            if let Next::GiveUp(error) = next {
-                return Err(error);
-            }
-        }
-    }
-
     /// Asks the state, and does at once what it wants done.
-    pub(super) fn route_with<T>(
-        &self,
-        ask: impl FnOnce(&mut ClusterState, Instant, u64) -> T,
-    ) -> T {
+    pub(super) fn decide<T>(&self, ask: impl FnOnce(&mut ClusterState, Instant, u64) -> T) -> T {
         let mut directory = self.lock();
         let now = Instant::now();
         let answer = ask(&mut directory.state, now, self.chance.next());
@@ -412,180 +257,18 @@ impl Cluster {
         drained.asks
     }
 
-    /// Sends requests to their nodes, wherever that leads, and waits for all answers.
-    fn deliver(&self, requests: Vec<Request>, patience: Patience) -> Vec<Done> {
-        self.follow(Outcomes::moved(requests), self.changes(), patience)
-    }
-
-    /// Follows requests until all of them are done; the topology had changed so often when those
-    /// that wait were told to.
-    fn follow(&self, mut sorted: Outcomes, mut changes: u64, patience: Patience) -> Vec<Done> {
-        let mut done = Vec::new();
-        loop {
-            done.append(&mut sorted.done);
-            let Outcomes {
-                moved,
-                waiting,
-                until,
-                ..
-            } = sorted;
-            if let Some(until) = until {
-                if !moved.is_empty() {
-                    // Those that know where to go do not wait for the others.
-                    let later = Outcomes::waiting(waiting, until);
-                    done.extend(
-                        all(vec![
-                            Box::new(move || self.follow(later, changes, patience)) as Task<'_, _>,
-                            Box::new(move || self.deliver(moved, patience)),
-                        ])
-                        .into_iter()
-                        .flatten(),
-                    );
-                    return done;
-                }
-                self.wait(until, changes);
-                sorted = self.resume(waiting);
-                continue;
-            }
-            let mut groups = by_node(moved);
-            if groups.len() > 1 {
-                done.extend(self.spread(groups, patience));
-                return done;
-            }
-            let Some(group) = groups.pop() else {
-                return done;
-            };
-            changes = self.changes();
-            sorted = match self.send(&group, patience, changes) {
-                Some(came) => self.sort(group, came, patience),
-                None => self.resume(group),
-            };
-        }
-    }
-
-    /// Follows groups that are for several nodes, none of which delays the others.
-    fn spread(&self, groups: Vec<Vec<Request>>, patience: Patience) -> Vec<Done> {
-        let (now, changes) = (Instant::now(), self.changes());
-        let mut tasks: Vec<Task<'_, Vec<Done>>> = Vec::new();
-        let mut journeys = Vec::with_capacity(groups.len());
-        for group in groups {
-            match self.begin(&group, now) {
-                Some((lent, answer)) => journeys.push(Journey {
-                    requests: group,
-                    lent,
-                    answer,
-                }),
-                None => tasks.push(Box::new(move || self.deliver(group, patience))),
-            }
-        }
-        let end = now + GRACE;
-        let mut done = Vec::new();
-        for mut journey in journeys {
-            if !journey.is_over_by(end) {
-                tasks.push(Box::new(move || {
-                    let (requests, came) = journey.complete();
-                    self.follow(self.sort(requests, came, patience), changes, patience)
-                }));
-                continue;
-            }
-            let (requests, came) = journey.complete();
-            let mut sorted = self.sort(requests, came, patience);
-            done.append(&mut sorted.done);
-            if !sorted.is_done() {
-                tasks.push(Box::new(move || self.follow(sorted, changes, patience)));
-            }
-        }
-        done.extend(all(tasks).into_iter().flatten());
-        done
-    }
-
-    /// Writes requests to their node, if a connection is free at once.
-    fn begin(&self, requests: &[Request], now: Instant) -> Option<(Lent, Result<Answer<'static>>)> {
-        let server = self.server_of(requests.first()?.call.node())?;
-        let mut lent = server.lend_idle(now)?;
-        let mut answer = Answer::new(Limit::Whole(call::deadline(requests)), None);
-        let begun = lent
-            .connection()
-            .and_then(|it| it.begin(&NodeBatch::of(requests), now, &mut answer));
-        let begun = begun.map(|()| answer);
-        Some((lent, begun))
-    }
-
-    /// Sends requests to their node and waits for their frames; `None` says that the topology has
-    /// changed before there was a connection.
-    fn send(
-        &self,
-        requests: &[Request],
-        patience: Patience,
-        changes: u64,
-    ) -> Option<Result<Vec<Frame>>> {
-        let node = requests.first()?.call.node();
-        let Some(server) = self.server_of(node) else {
-            return Some(Err(gone()));
-        };
-        let deadline = call::deadline(requests);
-        // Who was told to ask there this once has nowhere else to go.
-        let follows = !requests.iter().any(|it| it.call.is_asking());
-        let wait = Wait {
-            since: Instant::now(),
-            deadline,
-            is_over: &|| follows && self.changes() != changes,
-        };
-        let limit = match patience {
-            Patience::None => Limit::Whole(deadline),
-            _ => Limit::Each(self.config.response_timeout),
-        };
-        let batch = NodeBatch { requests, patience };
-        match server.lend_within(wait) {
-            Ok(lent) => Some(lent?.call(&batch, limit).map(Frames::into_vec)),
-            Err(error) => Some(Err(error)),
-        }
-    }
-
-    /// Decides about what came to requests.
-    fn sort(
-        &self,
-        requests: Vec<Request>,
-        came: Result<Vec<Frame>>,
-        patience: Patience,
-    ) -> Outcomes {
-        self.route_with(|state, now, random| {
-            // The server may have held a blocking command back for long.
-            let extended = (patience != Patience::None).then(|| self.deadline(now));
-            Outcomes::answered(requests, came, state, extended, now, random)
-        })
-    }
-
-    /// Finds out where requests go that have waited.
-    fn resume(&self, requests: Vec<Request>) -> Outcomes {
-        self.route_with(|state, now, random| Outcomes::resumed(requests, state, now, random))
-    }
-
     /// Waits until then, or until the topology has changed more often than that.
-    fn wait(&self, until: Instant, changes: u64) {
+    pub(super) fn wait(&self, until: Instant, changes: u64) {
         self.watch(Some(until), |_| (self.changes() != changes).then_some(()));
     }
 
     /// How often calls that wait had to look again.
-    fn changes(&self) -> u64 {
+    pub(super) fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
     }
 
-    /// The end of a call that begins now.
-    fn deadline(&self, now: Instant) -> Option<Instant> {
-        let allowed = self.config.response_timeout;
-        allowed.and_then(|allowed| now.checked_add(allowed))
-    }
-
-    fn options(&self, deadline: Option<Instant>) -> CallOptions {
-        CallOptions {
-            parts: self.config.cluster.split,
-            ..CallOptions::until(deadline)
-        }
-    }
-
     /// Sees to it that somebody asks for the topology.
-    fn keep(&self) -> Result<()> {
+    pub(super) fn keep(&self) -> Result<()> {
         self.config.check()?;
         self.refresher.keep(&self.me)
     }
@@ -599,41 +282,6 @@ impl Cluster {
         self.directory
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Journey {
-    /// Whether the whole answer has come by then, or something has failed.
-    fn is_over_by(&mut self, end: Instant) -> bool {
-        let Ok(answer) = &mut self.answer else {
-            return true;
-        };
-        let answered = self
-            .lent
-            .connection()
-            .and_then(|it| it.is_answered_by(end, answer));
-        match answered {
-            Ok(answered) => answered,
-            Err(error) => {
-                self.answer = Err(error);
-                true
-            }
-        }
-    }
-
-    /// Waits for the rest of the answer, and gives the connection back.
-    fn complete(self) -> (Vec<Request>, Result<Vec<Frame>>) {
-        let Self {
-            requests,
-            mut lent,
-            answer,
-        } = self;
-        let came = answer.and_then(|mut answer| {
-            let batch = NodeBatch::of(&requests);
-            lent.connection()?.complete(&batch, &mut answer)?;
-            Ok(answer.into_frames().into_vec())
-        });
-        (requests, came)
     }
 }
 
@@ -663,6 +311,3 @@ pub(super) fn all<T: Send>(tasks: Vec<Task<'_, T>>) -> Vec<T> {
     done.sort_unstable_by_key(|(at, _)| *at);
     done.into_iter().map(|(_, output)| output).collect()
 }
-
-/// How long the answers of several nodes are read one after the other, before each gets a thread.
-const GRACE: Duration = Duration::from_millis(10);

@@ -1,61 +1,65 @@
 //! One connection: it writes an exchange, reads what answers it, and knows whether it is worth keeping.
 
 use std::{
-    io::{self, IoSlice},
+    io::IoSlice,
+    ops::RangeInclusive,
     time::{Duration, Instant},
 };
 
 use super::{dial::Dialled, stream::Stream};
 use crate::{
-    command::{Exchange, Patience},
-    error::{Error, ErrorKind, Outcome, Phase, Result},
+    command::{Exchange, Place, ServerVersion},
+    error::{Error, Result},
     link::Seen,
-    protocol::{self, Event, Limit},
+    protocol::{Chunk, Delivery, Inbound, Key, Limit, Loss, Outbound, Polled, Settings, Ticket},
     resp::{Frame, Frames, Output},
 };
 
 /// A connection that one caller uses at a time.
+///
+/// Nobody reads between the calls, and so nobody watches whether the peer lives: that is for the look
+/// before a call, and for the time of the call.
 pub(super) struct Connection {
     stream: Stream,
-    state: protocol::Connection<()>,
-    /// Taken from the state and not written yet.
+    inbound: Inbound,
+    machine: Outbound<()>,
+    delivery: Delivery<()>,
+    /// Taken from the machine and not written yet.
     output: Output,
     /// How many bytes were written since the handshake.
     written: u64,
-    open: bool,
+    /// What to check calls against, if that is wanted.
+    server: Option<ServerVersion>,
 }
 
 /// The answer to an exchange, as it comes.
-pub(super) struct Answer<'p> {
+pub(super) struct Answer {
     frames: Frames,
-    /// How many chunks of the exchange were sent and not answered yet.
-    chunks: usize,
+    /// Where it is waited for, and what was sent; `None` before that and behind it.
+    call: Option<(Key, RangeInclusive<Ticket>)>,
     /// How many requests were sent, if that is not all.
     next: Option<usize>,
     limit: Limit,
+    place: Place,
     /// How long it is until the deadline, as long as nothing was waited for since that was known.
     rest: Option<Duration>,
-    /// When the chunk that was sent last must have been written.
+    /// When the chunk that was sent last was, and when it must have been written.
+    since: Option<Instant>,
     write_by: Option<Instant>,
     /// When all chunks that were sent must have been answered.
     deadline: Option<Instant>,
-    /// The server may hold the answer back.
-    blocking: bool,
-    /// Receives what no command asked for, where anything could be.
-    pushes: Option<&'p mut Pushes<'p>>,
 }
 
-/// Receives what no command asked for.
-pub(super) type Pushes<'p> = dyn FnMut(Frame) + Send + 'p;
-
 impl Connection {
-    pub(super) fn new(dialled: Dialled) -> Self {
+    pub(super) fn new(dialled: Dialled, settings: Settings) -> Self {
         Self {
             stream: dialled.stream,
-            state: protocol::Connection::new(dialled.receiver).checking(dialled.server),
+            inbound: Inbound::new(dialled.receiver),
+            machine: Outbound::new(settings),
+            delivery: Delivery::new(),
             output: Output::new(),
             written: 0,
-            open: true,
+            server: dialled.server,
         }
     }
 
@@ -63,14 +67,15 @@ impl Connection {
     ///
     /// The time is counted from `now`, which must be the time; the limit is what the server may take
     /// in addition to the patience of the exchange.
-    pub(super) fn call<'p, E: Exchange>(
+    pub(super) fn call<E: Exchange>(
         &mut self,
         exchange: &E,
         now: Instant,
         limit: Limit,
-        pushes: Option<&'p mut Pushes<'p>>,
+        place: Place,
     ) -> Result<Frames> {
-        let mut answer = Answer::new(limit, pushes);
+        let mut answer = Answer::new(limit);
+        answer.place = place;
         self.begin(exchange, now, &mut answer)?;
         answer.rest = limit.with(exchange.patience()).rest(now);
         self.complete(exchange, &mut answer)?;
@@ -78,93 +83,154 @@ impl Connection {
     }
 
     /// Sends as much of an exchange as there is room for, without waiting for anything.
+    ///
+    /// # Errors
+    ///
+    /// Nothing of it was sent. What goes wrong behind that is told by [`Connection::complete`].
     pub(super) fn begin<E: Exchange>(
         &mut self,
         exchange: &E,
         now: Instant,
-        answer: &mut Answer<'_>,
+        answer: &mut Answer,
     ) -> Result<()> {
-        if !self.open {
-            return Err(lost_before());
-        }
-        let patience = exchange.patience();
-        answer.blocking = patience != Patience::None;
         answer.write_by = answer.limit.deadline(|| now);
-        answer.deadline = match patience {
-            Patience::None => answer.write_by,
-            _ => answer.limit.with(patience).deadline(|| now),
-        };
-        self.send(exchange, 0, answer)
+        answer.since = Some(now);
+        let time = answer.limit.with(exchange.patience()).time(now);
+        answer.deadline = time.deadline;
+        let mut chunk = Chunk::encode(exchange, 0, self.server.as_ref())?;
+        self.machine.admission(&chunk, true)?;
+        self.machine.prove(answer.place == Place::Shared);
+        let (key, ticket, _) = self.machine.send(&mut chunk, (), time);
+        answer.call = Some((key, ticket..=ticket));
+        answer.next = chunk.next();
+        self.machine.take_output(&mut self.output);
+        if let Err(error) = self.write_some() {
+            self.end(&error);
+        }
+        Ok(())
     }
 
     /// Waits for the rest of the answer; `exchange` is the one that it began with.
     pub(super) fn complete<E: Exchange>(
         &mut self,
         exchange: &E,
-        answer: &mut Answer<'_>,
+        answer: &mut Answer,
     ) -> Result<()> {
+        if let Err(error) = self.finish(exchange, answer) {
+            self.end(&error);
+        }
+        let Some((key, tickets)) = answer.call.take() else {
+            return Ok(());
+        };
+        if let (Polled::Answered(result), _) = self.machine.poll(key, &tickets, |()| true) {
+            answer.frames = result?;
+        }
+        Ok(())
+    }
+
+    fn finish<E: Exchange>(&mut self, exchange: &E, answer: &mut Answer) -> Result<()> {
         self.write(answer)?;
-        while let Some(first) = answer.next {
+        while let Some(first) = answer.next
+            && !self.is_answered(answer)
+        {
             answer.rest = None;
             // The server shall not have to keep many replies.
             self.read_available(answer)?;
-            answer.deadline = answer.limit.deadline(Instant::now);
-            answer.write_by = answer.deadline;
-            self.send(exchange, first, answer)
-                .map_err(|error| self.end(error))?;
+            self.send_more(exchange, first, answer)?;
             self.write(answer)?;
         }
-        let read = self.read(answer);
-        if read.is_err() && answer.blocking {
-            // The server must not find anything to give to a caller who is gone.
-            self.open = false;
+        if self.read_until(answer.deadline, answer)? {
+            return Ok(());
         }
-        read
+        // The reply will be swallowed when it comes.
+        self.machine.expire(Instant::now(), &mut self.delivery);
+        self.delivery.clear();
+        if self.is_answered(answer) {
+            return Ok(());
+        }
+        Err(self
+            .machine
+            .lost(Loss::Read(std::io::ErrorKind::TimedOut.into())))
+    }
+
+    /// Encodes the next chunk, and writes as much of it as there is room for.
+    fn send_more<E: Exchange>(
+        &mut self,
+        exchange: &E,
+        first: usize,
+        answer: &mut Answer,
+    ) -> Result<()> {
+        let Some((key, tickets)) = &mut answer.call else {
+            return Ok(());
+        };
+        let now = Instant::now();
+        let time = answer.limit.time(now);
+        let mut chunk = Chunk::encode_more(exchange, first, self.server.as_ref())?;
+        let (ticket, _) = self.machine.send_more(&mut chunk, *key, time)?;
+        *tickets = *tickets.start()..=ticket;
+        answer.next = chunk.next();
+        answer.since = Some(now);
+        answer.deadline = time.deadline;
+        answer.write_by = time.deadline;
+        self.machine.take_output(&mut self.output);
+        self.write_some()
     }
 
     /// Reads what comes until then, and says whether that is the whole answer.
     ///
     /// An exchange that has not been written whole has no whole answer.
-    pub(super) fn is_answered_by(&mut self, end: Instant, answer: &mut Answer<'_>) -> Result<bool> {
+    pub(super) fn is_answered_by(&mut self, end: Instant, answer: &mut Answer) -> Result<bool> {
+        if self.is_answered(answer) {
+            return Ok(true);
+        }
         if !self.output.is_empty() || answer.next.is_some() {
             return Ok(false);
         }
         let end = answer.deadline.map_or(end, |deadline| deadline.min(end));
-        self.read_until(Some(end), answer)
+        match self.read_until(Some(end), answer) {
+            Ok(answered) => Ok(answered),
+            Err(error) => {
+                self.end(&error);
+                Ok(true)
+            }
+        }
     }
 
     /// Waits for a push until `deadline`; `None` says that none has come.
     pub(super) fn next_push(&mut self, deadline: Option<Instant>) -> Result<Option<Frame>> {
-        if !self.open {
-            return Err(lost_before());
+        loop {
+            if let Some(next) = self.machine.next_push() {
+                return next.map(Some);
+            }
+            self.machine.check()?;
+            // A late reply to a call that gave up is nobody's.
+            match self.receive_push(deadline) {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(error) => self.end(&error),
+            }
         }
-        // Nothing is asked for here, so that nothing can have been executed.
-        self.receive_push(deadline)
-            .map_err(|error| error.with_outcome(Outcome::NotSent))
     }
 
-    fn receive_push(&mut self, deadline: Option<Instant>) -> Result<Option<Frame>> {
-        loop {
-            // A late reply to a call that gave up is nobody's.
-            while let Some(event) = self.state.poll_event().map_err(|error| self.end(error))? {
-                if let Event::Push(frame) = event {
-                    return Ok(Some(frame));
-                }
-            }
-            if self.fill(deadline, None)?.is_none() {
-                return Ok(None);
-            }
+    /// Hands out frames until there is a push; says whether one may have come in time.
+    fn receive_push(&mut self, deadline: Option<Instant>) -> Result<bool> {
+        if self.deliver_one()? {
+            return Ok(true);
         }
+        Ok(self.fill(deadline, None)?.is_some())
     }
 
     /// Whether nothing is owed, left over or known to be wrong.
     pub(super) fn is_clean(&self) -> bool {
-        self.open && self.output.is_empty() && self.state.is_idle()
+        self.is_open()
+            && self.output.is_empty()
+            && self.machine.is_idle()
+            && self.inbound.is_empty()
     }
 
     /// Whether it has not ended, for all that is known.
     pub(super) fn is_open(&self) -> bool {
-        self.open
+        self.machine.check().is_ok()
     }
 
     /// Whether a connection that nobody has used for a while can be used, as far as can be seen.
@@ -189,217 +255,178 @@ impl Connection {
 
     /// Reads what has come, and drops what no command asked for.
     fn drop_pushes(&mut self) -> Result<()> {
-        self.stream
-            .set_waiting(false)
-            .map_err(|error| self.lost(error))?;
+        self.set_waiting(false)?;
         while self.fill(None, None)?.is_some() {
-            while self
-                .state
-                .poll_event()
-                .map_err(|error| self.end(error))?
-                .is_some()
-            {}
+            while self.deliver_one()? {}
+            while let Some(Ok(frame)) = self.machine.next_push() {
+                drop(frame);
+            }
         }
-        self.stream
-            .set_waiting(true)
-            .map_err(|error| self.lost(error))
-    }
-
-    /// Encodes a chunk, and writes as much of it as there is room for.
-    fn send<E: Exchange>(
-        &mut self,
-        exchange: &E,
-        first: usize,
-        answer: &mut Answer<'_>,
-    ) -> Result<()> {
-        let sent = self.state.send(exchange, first, (), answer.deadline)?;
-        answer.next = sent.next;
-        answer.chunks += 1;
-        self.state.take_output(&mut self.output);
-        self.write_some()
+        self.set_waiting(true)
     }
 
     /// Writes as much as there is room for.
+    ///
+    /// What the server has said before it closed the connection is read in front of the error.
     fn write_some(&mut self) -> Result<()> {
         if self.output.is_empty() {
             return Ok(());
         }
         let mut slices = [IoSlice::new(&[]); SLICES];
         let used = self.output.slices(&mut slices);
-        let written = self
-            .stream
-            .write(slices.get(..used).unwrap_or_default())
-            .map_err(|error| self.lost(error))?;
-        self.written += written as u64;
-        self.output.advance(written);
-        Ok(())
+        match self.stream.write(slices.get(..used).unwrap_or_default()) {
+            Ok(written) => {
+                self.written += written as u64;
+                self.output.advance(written);
+                let is_left = !self.output.is_empty();
+                self.machine.driver_wrote(self.written, is_left);
+                Ok(())
+            }
+            Err(error) => {
+                let lost = self.lost(Loss::Write(error));
+                // It ends as well, which is known already.
+                let _ = self.read_to_end();
+                Err(lost)
+            }
+        }
     }
 
     /// Writes everything, and reads what comes meanwhile whenever not everything fits.
-    fn write(&mut self, answer: &mut Answer<'_>) -> Result<()> {
-        while !self.output.is_empty() {
+    fn write(&mut self, answer: &mut Answer) -> Result<()> {
+        while !self.output.is_empty() && !self.is_answered(answer) {
             answer.rest = None;
             self.read_available(answer)?;
-            if answer.write_by.is_some_and(|end| end <= Instant::now()) {
-                return Err(self.end(Error::new(
-                    ErrorKind::Timeout(Phase::Write),
-                    "the server has not taken the whole request within the time allowed",
-                )));
+            let now = Instant::now();
+            if answer.write_by.is_some_and(|end| end <= now) {
+                let since = answer.since.unwrap_or(now);
+                let allowed = now.saturating_duration_since(since);
+                return Err(self.machine.lost(Loss::NotTaken(allowed)));
             }
             self.write_some()?;
         }
         Ok(())
     }
 
-    /// Reads until the answer is complete.
-    fn read(&mut self, answer: &mut Answer<'_>) -> Result<()> {
-        if self.read_until(answer.deadline, answer)? {
-            return Ok(());
-        }
-        Err(self.timed_out())
-    }
-
     /// Reads until the answer is complete, or until then; says whether it is.
-    fn read_until(&mut self, end: Option<Instant>, answer: &mut Answer<'_>) -> Result<bool> {
-        while answer.chunks > 0 {
+    fn read_until(&mut self, end: Option<Instant>, answer: &mut Answer) -> Result<bool> {
+        while !self.is_answered(answer) {
             if self.fill(end, answer.rest.take())?.is_some() {
                 self.drain(answer)?;
                 continue;
             }
             // Time may have passed us by while the reply has long been there.
             self.read_available(answer)?;
-            return Ok(answer.chunks == 0);
+            return Ok(self.is_answered(answer));
         }
         Ok(true)
     }
 
     /// Reads all that has come, without waiting.
-    fn read_available(&mut self, answer: &mut Answer<'_>) -> Result<()> {
-        self.stream
-            .set_waiting(false)
-            .map_err(|error| self.lost(error))?;
+    fn read_available(&mut self, answer: &mut Answer) -> Result<()> {
+        self.set_waiting(false)?;
         while self.fill(None, None)?.is_some() {
             self.drain(answer)?;
         }
-        self.stream
-            .set_waiting(true)
-            .map_err(|error| self.lost(error))
+        self.set_waiting(true)
     }
 
-    /// Hands out the frames that are there.
-    fn drain(&mut self, answer: &mut Answer<'_>) -> Result<()> {
-        answer
-            .take(&mut self.state)
-            .map_err(|error| self.end(error))
+    /// Reads all that has come on a connection that has ended.
+    fn read_to_end(&mut self) -> Result<()> {
+        self.set_waiting(false)?;
+        while self.fill(None, None)?.is_some() {
+            while self.deliver_one()? {}
+        }
+        Ok(())
+    }
+
+    fn set_waiting(&mut self, waiting: bool) -> Result<()> {
+        self.stream
+            .set_waiting(waiting)
+            .map_err(|error| self.lost(Loss::Read(error)))
+    }
+
+    /// Hands out the frames that are there, up to the answer.
+    ///
+    /// What has come behind it is not looked at: it is for the next call, or shows that the connection
+    /// is not clean.
+    fn drain(&mut self, answer: &Answer) -> Result<()> {
+        while !self.is_answered(answer) && self.deliver_one()? {}
+        Ok(())
+    }
+
+    /// Hands out a frame, or several of one answer; says whether there was one.
+    fn deliver_one(&mut self) -> Result<bool> {
+        let mut view = self.machine.view();
+        if !self.inbound.gather(1, view.run)? {
+            return Ok(false);
+        }
+        let delivered = self
+            .machine
+            .deliver(&mut self.inbound, &mut view, &mut self.delivery);
+        self.delivery.clear();
+        delivered.map(|_| true)
     }
 
     /// Reads once; `None` says that the deadline has come, or that nothing has if it must not wait.
     fn fill(&mut self, deadline: Option<Instant>, rest: Option<Duration>) -> Result<Option<()>> {
-        let Self { stream, state, .. } = self;
+        let Self {
+            stream, inbound, ..
+        } = self;
         let mut in_time = true;
-        let read = state.receiver().fill(|bytes| {
+        let read = inbound.fill(|bytes| {
             let length = stream.read(bytes, deadline, rest)?;
             in_time = length.is_some();
             Ok(length.unwrap_or(0))
         });
         match read {
             Ok(_) if !in_time => Ok(None),
-            Ok(0) => Err(self.lost(closed())),
+            Ok(0) => Err(self.lost(Loss::Closed)),
             Ok(_) => Ok(Some(())),
-            Err(error) => Err(self.lost(error)),
+            Err(error) => Err(self.lost(Loss::Read(error))),
         }
     }
 
-    /// The error of a reply that has not come in time. It will be swallowed when it comes.
-    fn timed_out(&mut self) -> Error {
-        let mut timed_out = None;
-        self.state
-            .handle_timeout(Instant::now(), |(), error| timed_out = Some(error));
-        timed_out.unwrap_or_else(|| self.lost(io::ErrorKind::TimedOut.into()))
+    #[inline]
+    fn is_answered(&self, answer: &Answer) -> bool {
+        match &answer.call {
+            Some((key, _)) => self.machine.is_answered(*key),
+            None => true,
+        }
     }
 
-    fn lost(&mut self, error: io::Error) -> Error {
+    fn lost(&self, loss: Loss) -> Error {
         let ended = self.stream.ended().cloned();
-        let failed = || Error::io(ErrorKind::Connection, "reading or writing failed", error);
-        self.end(ended.unwrap_or_else(failed))
+        self.machine.lost(ended.map_or(loss, Loss::Ended))
     }
 
-    /// Closes the connection; the error tells whether anything of the exchange was written.
-    fn end(&mut self, error: Error) -> Error {
-        self.open = false;
-        // Whoever was answered before everything was written is not among those who wait.
-        let mut outcome = Outcome::Indeterminate;
-        self.state.fail(self.written, |(), what| outcome = what);
+    /// Closes the connection; whoever waits learns whether anything of the exchange was written.
+    fn end(&mut self, error: &Error) {
+        let written = Some(self.written);
+        self.machine.end(error, written, &mut self.delivery);
+        self.delivery.clear();
         self.output.clear();
-        error.with_outcome(outcome)
     }
 }
 
-impl<'p> Answer<'p> {
+impl Answer {
     /// The answer to an exchange that was not sent yet.
-    pub(super) fn new(limit: Limit, pushes: Option<&'p mut Pushes<'p>>) -> Self {
+    pub(super) fn new(limit: Limit) -> Self {
         Self {
             frames: Frames::new(),
-            chunks: 0,
+            call: None,
             next: None,
             limit,
+            place: Place::Shared,
             rest: None,
+            since: None,
             write_by: None,
             deadline: None,
-            blocking: false,
-            pushes,
         }
     }
 
     pub(super) fn into_frames(self) -> Frames {
         self.frames
     }
-
-    /// Takes the frames that have come, as long as some are missing.
-    fn take(&mut self, state: &mut protocol::Connection<()>) -> Result<()> {
-        // What has come behind the answer is not looked at: it is for the next call, or shows that
-        // the connection is not clean.
-        while self.chunks > 0
-            && let Some(event) = state.poll_event()?
-        {
-            match event {
-                Event::Reply {
-                    waiter: (),
-                    frame,
-                    last,
-                } => {
-                    self.frames.push(frame);
-                    self.chunks -= usize::from(last);
-                }
-                Event::Replies {
-                    waiter: (),
-                    run,
-                    last,
-                } => {
-                    self.frames.push_run(run);
-                    self.chunks -= usize::from(last);
-                }
-                Event::Push(frame) => {
-                    if let Some(pushes) = &mut self.pushes {
-                        pushes(frame);
-                    }
-                }
-                Event::Swallowed => {}
-            }
-        }
-        Ok(())
-    }
-}
-
-fn closed() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::UnexpectedEof,
-        "the server closed the connection",
-    )
-}
-
-fn lost_before() -> Error {
-    Error::new(ErrorKind::Connection, "the connection was lost before")
 }
 
 /// How often a connection is looked at whose server does not stop sending.

@@ -1,7 +1,6 @@
 //! A connection of one caller.
 
 use std::{
-    collections::VecDeque,
     fmt,
     sync::{Mutex, MutexGuard, PoisonError, TryLockError},
     time::{Duration, Instant},
@@ -16,7 +15,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     protocol::Limit,
     reply::Push,
-    resp::{Frame, Frames},
+    resp::Frames,
 };
 
 /// A connection that nobody else uses; made by [`Client::dedicated`](super::Client::dedicated).
@@ -43,26 +42,14 @@ pub struct Dedicated {
 
 struct State {
     lent: Lent,
-    pushes: Pushes,
     /// A command was sent that may have changed the connection.
     used: bool,
-}
-
-/// Messages that were not read yet.
-#[derive(Default)]
-struct Pushes {
-    frames: VecDeque<Frame>,
-    bytes: usize,
 }
 
 impl Dedicated {
     pub(super) fn new(lent: Lent) -> Self {
         Self {
-            state: Mutex::new(State {
-                lent,
-                pushes: Pushes::default(),
-                used: false,
-            }),
+            state: Mutex::new(State { lent, used: false }),
         }
     }
 
@@ -101,8 +88,8 @@ impl Dedicated {
     /// a line of `MONITOR`.
     ///
     /// Without a time-out it waits for ever; `None` says that the time-out has come. Messages that
-    /// come while a command waits for its reply are kept, up to 64 MiB; beyond that the connection
-    /// is closed.
+    /// come while a command waits for its reply are kept, up to
+    /// [`max_unread`](crate::Config::max_unread) bytes; beyond that the connection is closed.
     ///
     /// # Errors
     ///
@@ -112,16 +99,14 @@ impl Dedicated {
             .into()
             .and_then(|timeout| Instant::now().checked_add(timeout));
         let mut state = self.state()?;
-        let frame = match state.pushes.pop() {
-            Some(frame) => Some(frame),
-            None => state.lent.connection()?.next_push(end)?,
-        };
+        let frame = state.lent.connection()?.next_push(end)?;
         Ok(frame.map(Push::new))
     }
 
     fn call<E: Exchange>(&self, exchange: &E) -> Result<E::Output> {
         exchange.check(Place::Dedicated)?;
-        if exchange.is_empty() {
+        // An empty transaction tells whether a watched key has changed, and ends the watch.
+        if exchange.is_empty() && !exchange.is_atomic() {
             return exchange.finish(&Frames::new());
         }
         let frames = self.state()?.call(exchange)?;
@@ -145,37 +130,19 @@ impl Dedicated {
 
 impl State {
     fn call<E: Exchange>(&mut self, exchange: &E) -> Result<Frames> {
-        let Self { lent, pushes, used } = self;
+        let Self { lent, used } = self;
         *used |= !exchange.leaves_no_trace();
         let limit = Limit::Each(lent.server().config().response_timeout);
-        let mut keep = |push| pushes.keep(push);
         let connection = lent.connection()?;
-        let result = connection.call(exchange, Instant::now(), limit, Some(&mut keep));
-        if pushes.bytes > MOST_KEPT {
-            lent.close();
-        }
-        result
-    }
-}
-
-impl Pushes {
-    fn keep(&mut self, frame: Frame) {
-        self.bytes = self.bytes.saturating_add(frame.as_bytes().len());
-        self.frames.push_back(frame);
-    }
-
-    fn pop(&mut self) -> Option<Frame> {
-        let frame = self.frames.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(frame.as_bytes().len());
-        Some(frame)
+        connection.call(exchange, Instant::now(), limit, Place::Dedicated)
     }
 }
 
 impl Drop for Dedicated {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let State { lent, pushes, used } = state;
-        if *used || !pushes.frames.is_empty() {
+        let State { lent, used } = state;
+        if *used {
             lent.close();
         }
     }
@@ -201,6 +168,3 @@ impl fmt::Debug for Dedicated {
         debug.finish_non_exhaustive()
     }
 }
-
-/// The bytes of unread messages beyond which a connection is closed.
-const MOST_KEPT: usize = 64 << 20;

@@ -6,6 +6,7 @@ use super::{
     client::{Client, Target},
     cluster::{Task, all},
     connection::Answer,
+    nodes::Nodes,
     server::{Lent, Server},
 };
 use crate::{
@@ -47,7 +48,7 @@ impl<'c> Each<'c> {
         let cluster = match self.client.target() {
             Target::Cluster(cluster) => cluster,
             Target::Server(server) => {
-                let reply = server.call(&exchange).map_err(named);
+                let reply = Nodes::One(server).call(&exchange).map_err(named);
                 return Ok(vec![(NodeAddress::of(server.address()), reply)]);
             }
         };
@@ -99,14 +100,14 @@ fn write_and_read(
     exchange: &PinnedRequest<'_>,
     limit: Limit,
 ) -> Vec<Result<Frames>> {
-    let begin = |mut lent: Lent| -> Result<(Lent, Answer<'static>)> {
-        let mut answer = Answer::new(limit, None);
+    let begin = |mut lent: Lent| -> Result<(Lent, Answer)> {
+        let mut answer = Answer::new(limit);
         lent.connection()?
             .begin(exchange, Instant::now(), &mut answer)?;
         Ok((lent, answer))
     };
     let begun: Vec<_> = lent.into_iter().map(begin).collect();
-    let complete = |begun: Result<(Lent, Answer<'static>)>| {
+    let complete = |begun: Result<(Lent, Answer)>| {
         let (mut lent, mut answer) = begun?;
         lent.connection()?.complete(exchange, &mut answer)?;
         Ok(answer.into_frames())

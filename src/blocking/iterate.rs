@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc, time::Instant, vec};
 use super::{
     client::{Client, Target},
     cluster::Cluster,
+    nodes::Nodes,
 };
 use crate::{
     cluster::{ClusterScan, ScanStep, gone},
@@ -132,7 +133,7 @@ impl Everywhere {
                     Some(server) => {
                         let command = page(cursor);
                         let name = command.info().name;
-                        let found = server.call(&Single(command));
+                        let found = Nodes::One(&server).call(&Single(command));
                         found.map_err(|error| error.with_command(name))
                     }
                     None => Err(gone()),

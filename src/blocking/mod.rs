@@ -33,6 +33,7 @@ mod dedicated;
 mod dial;
 mod each;
 mod iterate;
+mod nodes;
 mod refresher;
 mod server;
 mod stream;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     cluster::{MEASURE_EVERY, PATIENCE, ReadFrom, TopologyQuery, late},
-    command::{Bare, Command, Single},
+    command::{Bare, Command, Place, Single},
     commands::info,
     error::{Error, ErrorKind, Result},
     protocol::Limit,
@@ -104,7 +104,7 @@ fn ask(cluster: &Weak<Cluster>, question: TopologyQuery<Arc<Server>>) {
         return;
     };
     let ask = question.ask;
-    cluster.route_with(|state, now, random| match answer {
+    cluster.decide(|state, now, random| match answer {
         Ok(frame) => state.topology(ask, frame.reply(), now, random),
         Err(error) => state.topology_failed(ask, error, now),
     });
@@ -138,7 +138,7 @@ impl Measure {
             let answer = send(&server, Bare(&info::PING));
             let took = start.elapsed();
             if let (Ok(_), Some(cluster)) = (answer, weak.upgrade()) {
-                cluster.route_with(|state, _, _| state.measured(id, took));
+                cluster.decide(|state, _, _| state.measured(id, took));
             }
         }
         self.next
@@ -151,7 +151,7 @@ fn send(server: &Arc<Server>, command: impl Command) -> Result<Frame> {
     let deadline = now.checked_add(PATIENCE);
     let (exchange, limit) = (Single(command), Limit::Whole(deadline));
     let frames = match server.spare(PATIENCE) {
-        Some(spare) => spare?.call(&exchange, Instant::now(), limit, None)?,
+        Some(spare) => spare?.call(&exchange, Instant::now(), limit, Place::Shared)?,
         None => {
             let wait = Wait {
                 since: now,

@@ -15,16 +15,14 @@ use super::{
     stream::Line,
 };
 use crate::{
-    call::no_connection,
+    call::{DirectCall, no_connection},
+    cluster::{Chance, ClusterState, NodeId, Scope},
     command::{Exchange, Place},
     config::{Address, Config},
     error::{Error, Result},
-    events::Events,
-    link::{
-        Asked, Defect, Lease, Link, Pool, PoolStats, Ticket, Turn, gone, is_sent_again,
-        reason_to_leave,
-    },
-    protocol::Limit,
+    events::{Events, LossReason},
+    link::{Asked, Defect, Lease, Link, Pool, PoolStats, Ticket, Turn, gone},
+    protocol::{Limit, Settings},
     resp::Frames,
 };
 
@@ -36,6 +34,12 @@ pub(super) struct Server {
     link: Mutex<Books>,
     /// What the connections run on, and perhaps those that are closed.
     lines: Mutex<Vec<Weak<Line>>>,
+    /// What is known of it, a topology of one.
+    state: Mutex<ClusterState>,
+    /// Its name there.
+    id: NodeId,
+    scope: Scope,
+    chance: Chance,
 }
 
 /// A connection is large, and is moved a few times for each call.
@@ -68,14 +72,23 @@ impl Server {
     /// The one server of a client.
     pub(super) fn new(config: Arc<Config>) -> Self {
         let address = config.address.clone();
-        Self::at(config, address)
+        Self::at(config, address, Scope::Server)
     }
 
-    /// A server at that address, whatever the config says.
-    pub(super) fn at(config: Arc<Config>, address: Address) -> Self {
+    /// A node of a cluster at that address, whatever the config says.
+    pub(super) fn node(config: Arc<Config>, address: Address) -> Self {
+        Self::at(config, address, Scope::Node)
+    }
+
+    fn at(config: Arc<Config>, address: Address, scope: Scope) -> Self {
+        let (state, id) = ClusterState::one(&address, scope, Instant::now());
         let address = Arc::new(address);
         let link = Link::new(&config, Arc::clone(&address), Events::default(), seed());
         Self {
+            state: Mutex::new(state),
+            id,
+            scope,
+            chance: Chance::new(seed()),
             link: Mutex::new(link),
             lines: Mutex::default(),
             config,
@@ -96,37 +109,28 @@ impl Server {
         self.link().pool().stats()
     }
 
-    /// Sends an exchange on a connection of the pool, and waits for its result.
-    pub(super) fn call<E: Exchange>(self: &Arc<Self>, exchange: &E) -> Result<E::Output> {
-        exchange.check(Place::Shared)?;
-        if exchange.is_empty() {
-            return exchange.finish(&Frames::new());
-        }
-        let limit = Limit::Each(self.config.response_timeout);
-        let mut retried = false;
-        loop {
-            let result = self.lend()?.call(exchange, limit);
-            match result {
-                Ok(frames) => {
-                    let finished = exchange.finish(&frames);
-                    if let Err(error) = &finished {
-                        self.leave_after(error);
-                    }
-                    return finished;
-                }
-                Err(error) if !retried && is_sent_again(&error) => retried = true,
-                Err(error) => return Err(error),
-            }
-        }
+    /// The way of a call to it.
+    pub(super) fn direct(&self) -> (DirectCall, NodeId) {
+        (DirectCall::to_only(self.scope), self.id)
     }
 
-    /// Has connections made anew if an error says that another server is the one to use.
-    pub(super) fn leave_after(&self, error: &Error) {
-        if let Some(reason) = reason_to_leave(error) {
-            let closed = self.link().leave(reason, Instant::now());
-            // Closing is not done under the lock.
-            drop(closed);
+    /// Lets what is known of it decide, and does at once what that wants done.
+    pub(super) fn decide<T>(&self, ask: impl FnOnce(&mut ClusterState, Instant, u64) -> T) -> T {
+        let mut state = lock(&self.state);
+        let answer = ask(&mut state, Instant::now(), self.chance.next());
+        let leaves = state.takes_leave();
+        drop(state);
+        if leaves {
+            self.leave(LossReason::Demoted);
         }
+        answer
+    }
+
+    /// Has connections made anew, since another server seems to be the one to use.
+    fn leave(&self, reason: LossReason) {
+        let closed = self.link().leave(reason, Instant::now());
+        // Closing is not done under the lock.
+        drop(closed);
     }
 
     /// A connection for a call that must overtake all others: one of its own, which chooses no
@@ -156,15 +160,20 @@ impl Server {
 
     /// A connection that is alive as far as can be seen, when it is the caller's turn.
     pub(super) fn lend(self: &Arc<Self>) -> Result<Lent> {
+        self.lend_by(Instant::now(), None)
+    }
+
+    /// The same for a call that ends at that time, if it does; it begins now.
+    pub(super) fn lend_by(self: &Arc<Self>, begun: Instant, end: Option<Instant>) -> Result<Lent> {
         let mut dead = None;
+        let mut now = begun;
         loop {
-            let now = Instant::now();
-            let (turn, now) = match self.ask(dead.take(), now) {
+            let (turn, then) = match self.ask(dead.take(), now) {
                 Asked::Turn(turn) => (turn, now),
                 Asked::Wait(ticket, woken) => {
                     let wait = Wait {
                         since: now,
-                        deadline: None,
+                        deadline: end,
                         is_over: &|| false,
                     };
                     match self.wait(ticket, &woken, wait)? {
@@ -173,6 +182,7 @@ impl Server {
                     }
                 }
             };
+            now = then;
             match turn {
                 Turn::Reuse(lease, connection) => {
                     let mut lent = Lent::new(self, lease, Some(connection), now);
@@ -182,7 +192,7 @@ impl Server {
                     // Others that were idle as long are likely to have died as well.
                     dead = lent.lease.take();
                 }
-                Turn::Connect(lease) => return Lent::new(self, lease, None, now).connect(),
+                Turn::Connect(lease) => return Lent::new(self, lease, None, now).connect_by(end),
                 Turn::Failed(error) => return Err(error),
             }
         }
@@ -286,7 +296,7 @@ impl Server {
         lines.retain(|line| line.strong_count() > 0);
         lines.push(dialled.stream.line());
         drop(lines);
-        Connection::new(dialled)
+        Connection::new(dialled, Settings::pooled(&self.config, &self.address))
     }
 
     /// Asks the pool for a connection, perhaps instead of a dead one.
@@ -409,6 +419,11 @@ impl Lent {
         }
     }
 
+    /// When it was lent.
+    pub(super) fn since(&self) -> Instant {
+        self.since
+    }
+
     pub(super) fn server(&self) -> &Server {
         &self.server
     }
@@ -421,7 +436,8 @@ impl Lent {
     /// frames that answer it.
     pub(super) fn call<E: Exchange>(mut self, exchange: &E, limit: Limit) -> Result<Frames> {
         let since = self.since;
-        self.connection()?.call(exchange, since, limit, None)
+        self.connection()?
+            .call(exchange, since, limit, Place::Shared)
     }
 
     /// Closes the connection, so that it will not go back.
@@ -435,8 +451,17 @@ impl Lent {
     }
 
     /// Makes the connection, of which there is only leave yet.
-    fn connect(mut self) -> Result<Self> {
-        let dialled = dial(&self.server.config, &self.server.address);
+    fn connect(self) -> Result<Self> {
+        self.connect_by(None)
+    }
+
+    /// The same for a call that ends at that time, if it does.
+    fn connect_by(mut self, end: Option<Instant>) -> Result<Self> {
+        let (config, address) = (&self.server.config, &self.server.address);
+        let dialled = match end.map(|end| end.saturating_duration_since(self.since)) {
+            Some(left) => dial_within(config, address, left.min(config.connect_timeout)),
+            None => dial(config, address),
+        };
         self.since = Instant::now();
         let server = Arc::clone(&self.server);
         match dialled {

@@ -14,19 +14,22 @@
 //! ```
 
 use std::{
-    mem,
+    error, mem,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{
     options::CallOptions,
-    redirect::{Meaning, Trouble},
+    redirect::{Meaning, Trouble, is_answer_of},
 };
 use crate::{
+    address::Address,
     back_off,
-    cluster::{ClusterState, NodeAddress, NodeId, ReadFrom, Target},
+    cluster::{ClusterState, NodeAddress, NodeId, ReadFrom, Scope, Target},
     command::{Info, Retry},
     error::{Error, ErrorKind, Outcome, Phase},
+    events::Event,
 };
 
 /// One command on its way to one node.
@@ -39,6 +42,9 @@ pub(crate) struct Attempt {
     repeatable: bool,
     name: &'static str,
     deadline: Option<Instant>,
+    begun: Option<Instant>,
+    /// Since when it has been tried again, where nothing says when the call ends.
+    troubled: Option<Instant>,
     node: NodeId,
     asking: bool,
     redirects: u32,
@@ -80,6 +86,8 @@ impl Attempt {
             repeatable: options.idempotent || info.retry == Retry::Safe,
             name: info.name,
             deadline: options.deadline,
+            begun: options.begun,
+            troubled: None,
             node,
             asking: false,
             redirects: 0,
@@ -117,6 +125,12 @@ impl Attempt {
     #[cfg(test)]
     pub(crate) fn forget_redirects(&mut self) {
         self.redirects = 0;
+    }
+
+    /// Why it fails, if it has to because a later command was executed before it.
+    pub(super) fn overtaken(&self, by: &Self) -> Option<Error> {
+        let is_harmed = !self.repeatable && self.target == by.target;
+        self.trouble.clone().filter(|_| is_harmed)
     }
 
     /// How long it may still take.
@@ -162,9 +176,13 @@ impl Attempt {
                 .with_command(self.name)
                 .with_outcome(Outcome::NotSent)
         };
+        let scope = match state.scope() {
+            Scope::Cluster if self.is_bound() => Scope::Node,
+            scope => scope,
+        };
         match Meaning::of(error, &from, state.map()) {
             Meaning::Answer => Next::Answer,
-            meaning if self.is_bound() && !meaning.is_passing() => Next::Answer,
+            meaning if meaning.is_answer_of(scope) => Next::Answer,
             Meaning::Moved(redirect) => {
                 let trouble = not_executed();
                 let to = state.introduce(&redirect.to);
@@ -189,6 +207,9 @@ impl Attempt {
                 if reason.is_about_topology() {
                     let teller = Some(self.node).filter(|_| reason != Trouble::ReadOnly);
                     state.want_topology_of(teller);
+                }
+                if scope == Scope::Server {
+                    return self.wait_for_server(state, reason, trouble, now, random);
                 }
                 match reason {
                     Trouble::ReadOnly => state.mark_stale(self.node, now),
@@ -233,11 +254,42 @@ impl Attempt {
             state.watch_until(now + WATCH);
         }
         let error = error.with_command(self.name);
+        // In a cluster there are other nodes. The only server is not waited for, unless the call had
+        // reached it before, or the server itself asks for patience.
+        let retried = retried
+            && (state.scope() == Scope::Cluster
+                || is_passing(&error)
+                || (self.trouble.is_some() && !is_refusal(&error))
+                || !is_about_connecting(&error));
+        if error.is_timeout() {
+            self.tell_timeout(state, &error, now);
+        }
         if !retried || (error.may_have_executed() && !self.repeatable) {
-            return Next::GiveUp(error);
+            return Next::GiveUp(self.most_telling(error));
         }
         self.avoid = Some(self.node);
         self.wait(state, error, now, random)
+    }
+
+    /// Lets a call wait for the only server, or for another one that takes its place.
+    fn wait_for_server(
+        &mut self,
+        state: &mut ClusterState,
+        reason: Trouble,
+        trouble: Error,
+        now: Instant,
+        random: u64,
+    ) -> Next {
+        let is_first = self.tries == 0;
+        let mut pause = SERVER_PAUSE;
+        if matches!(reason, Trouble::ReadOnly | Trouble::MasterDown) {
+            // Its name may lead to the new primary already.
+            state.leave(self.node, now);
+            if is_first {
+                pause = Duration::ZERO;
+            }
+        }
+        self.wait_at_least(pause, state, trouble, now, random)
     }
 
     /// The end of a call to which `ASKING` was answered with an error.
@@ -251,6 +303,13 @@ impl Attempt {
         if self.left(now) < SHORTEST_WAIT {
             // A try that nobody can wait for would only hide what the others have met.
             return Next::GiveUp(self.expired(state));
+        }
+        if let Some(error) = &self.trouble {
+            state.tell(now, || Event::Retried {
+                command: self.name.into(),
+                attempts: self.tries,
+                error: error.clone(),
+            });
         }
         if mem::take(&mut self.stays) {
             return Next::Send;
@@ -286,6 +345,19 @@ impl Attempt {
             state.want_topology();
             return self.wait(state, trouble, now, random);
         }
+        let address = |id| {
+            state
+                .node(id)
+                .map(|node| Arc::new(Address::from(&node.address)))
+        };
+        if let (Some(from), Some(to)) = (address(self.node), address(to)) {
+            state.tell(now, || Event::Redirected {
+                command: self.name.into(),
+                from,
+                to,
+                once: asking,
+            });
+        }
         self.seen.push(self.node);
         self.node = to;
         self.asking = asking;
@@ -296,6 +368,18 @@ impl Attempt {
     fn wait(
         &mut self,
         state: &mut ClusterState,
+        trouble: Error,
+        now: Instant,
+        random: u64,
+    ) -> Next {
+        self.wait_at_least(Duration::ZERO, state, trouble, now, random)
+    }
+
+    /// The same, and not to come back too soon.
+    fn wait_at_least(
+        &mut self,
+        pause: Duration,
+        state: &mut ClusterState,
         mut trouble: Error,
         now: Instant,
         random: u64,
@@ -304,20 +388,49 @@ impl Attempt {
         if earlier.as_ref().is_some_and(Error::may_have_executed) && !trouble.may_have_executed() {
             trouble = trouble.with_outcome(Outcome::Indeterminate);
         }
-        let left = self.left(now);
+        let mut left = self.left(now);
+        if self.deadline.is_none() && state.scope() != Scope::Cluster {
+            let since = *self.troubled.get_or_insert(now);
+            left = LONGEST_TROUBLE.saturating_sub(now.saturating_duration_since(since));
+        }
         if left < SHORTEST_WAIT {
-            // That its time is up says less than what it was spent on.
-            let timed_out = trouble.is_timeout();
-            return Next::GiveUp(earlier.filter(|_| timed_out).unwrap_or(trouble));
+            self.trouble = earlier;
+            return Next::GiveUp(self.most_telling(trouble));
         }
         self.seen.clear();
-        self.trouble = Some(trouble);
-        let until = now + back_off::wait(self.tries, left, random);
+        self.trouble = earlier;
+        self.trouble = Some(self.most_telling(trouble));
+        let until = now + back_off::wait(self.tries, left, random).max(pause.min(left));
         self.tries = self.tries.saturating_add(1);
         if !self.stays {
             state.await_until(until);
         }
         Next::Wait(until)
+    }
+
+    /// The error that says most of a call that was in trouble before: that its time is up, or that
+    /// there is no connection by now, says less than what has led to that.
+    fn most_telling(&mut self, error: Error) -> Error {
+        let earlier = self.trouble.take();
+        let is_late = error.is_timeout() && !error.may_have_executed();
+        match earlier {
+            Some(earlier) if earlier.may_have_executed() && is_about_connecting(&error) => earlier,
+            Some(earlier) if is_late => earlier,
+            Some(earlier) if earlier.may_have_executed() && error.is_timeout() => earlier,
+            _ => error,
+        }
+    }
+
+    fn tell_timeout(&self, state: &ClusterState, error: &Error, now: Instant) {
+        if let Some(phase) = error.phase() {
+            state.tell(now, || Event::TimedOut {
+                command: self.name.into(),
+                phase,
+                after: self
+                    .begun
+                    .map_or(Duration::ZERO, |begun| now.saturating_duration_since(begun)),
+            });
+        }
     }
 
     fn expired(&mut self, state: &ClusterState) -> Error {
@@ -345,8 +458,27 @@ impl Attempt {
     }
 }
 
-pub(super) fn target(slot: Option<u16>) -> Target {
-    slot.map_or(Target::AnyNode, Target::Slot)
+/// Whether it says that there is no connection.
+fn is_about_connecting(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Connect | ErrorKind::Timeout(Phase::Connect)
+    )
+}
+
+/// Whether the server turns everybody away for a reason that will pass.
+fn is_passing(error: &Error) -> bool {
+    let source = error::Error::source(error);
+    let said = source.and_then(|source| source.downcast_ref::<Error>());
+    said.and_then(Error::server_message).is_some_and(|text| {
+        is_about_connecting(error) && !is_answer_of(text.as_bytes(), Scope::Server)
+    })
+}
+
+/// Whether the server has turned the client away, which it will not change its mind about soon.
+fn is_refusal(error: &Error) -> bool {
+    let source = error::Error::source(error);
+    error.kind() == ErrorKind::Connect && !source.is_some_and(|it| it.is::<std::io::Error>())
 }
 
 /// For how long after a node has not answered in time the cluster is watched for its replacement.
@@ -357,3 +489,9 @@ const MOST_REDIRECTS: u32 = 5;
 
 /// With less time left a call does not wait any more, and is not sent again.
 const SHORTEST_WAIT: Duration = Duration::from_millis(5);
+
+/// How long a call is tried again whose client sets no time for calls.
+const LONGEST_TROUBLE: Duration = Duration::from_secs(5);
+
+/// How long a call waits at least for the only server, which says why it cannot execute it.
+const SERVER_PAUSE: Duration = Duration::from_millis(50);

@@ -1,14 +1,8 @@
 //! The way of an ordinary call, which needs no more than its keys.
 
-use std::time::Instant;
-
-use super::{
-    attempt::{Attempt, Next},
-    options::CallOptions,
-    redirect::{self, deciding_error},
-};
+use super::redirect::{deciding_error, is_answer_of};
 use crate::{
-    cluster::{ClusterState, NodeId, key_slot},
+    cluster::{NodeId, Scope, Target, key_slot},
     command::{Exchange, Info, Routing},
     error::{Error, ErrorKind, Result},
     resp::{Frames, Writer},
@@ -19,8 +13,10 @@ use crate::{
 pub(crate) struct DirectCall {
     /// The facts of the command.
     pub(crate) info: &'static Info,
-    /// The slot of all its keys; any primary will do where it has none.
-    pub(crate) slot: Option<u16>,
+    /// Where its keys, or what stands for them, lead.
+    pub(crate) target: Target,
+    /// What the nodes are that it may go to.
+    scope: Scope,
 }
 
 impl DirectCall {
@@ -32,6 +28,8 @@ impl DirectCall {
     pub(crate) fn of<E: Exchange>(exchange: &E) -> Result<Option<Self>> {
         let atomic = exchange.is_atomic();
         let mut slot = Common::None;
+        // Where it goes if it has no key.
+        let mut keyless = Target::AnyNode;
         let mut single = None;
         let mut commands = 0;
         exchange.each_command(&mut |info, write| {
@@ -40,19 +38,25 @@ impl DirectCall {
                 return Ok(());
             }
             single = Some(info);
-            if !matches!(
-                info.routing,
-                Routing::Keys | Routing::Parts { .. } | Routing::AnyNode
-            ) {
-                slot = Common::Several;
-                return if atomic {
-                    Err(not_atomic(info))
-                } else {
-                    Ok(())
-                };
+            let named = |error: Error| error.with_command(info.name);
+            match info.routing {
+                Routing::AnyNode => {}
+                Routing::Keys | Routing::Parts { .. } | Routing::SameNode => {
+                    if keyless == Target::AnyNode {
+                        keyless = Target::SameNode;
+                    }
+                }
+                Routing::NodeOfArgument => {
+                    let mut word = |word: &[u8]| keyless = Target::Slot(key_slot(word));
+                    return Writer::view_word(info.words, &mut word, write).map_err(named);
+                }
+                _ if atomic => return Err(not_atomic(info)),
+                _ => {
+                    slot = Common::Several;
+                    return Ok(());
+                }
             }
-            Writer::view_keys(&mut |key| slot.add(key_slot(key)), write)
-                .map_err(|error| error.with_command(info.name))?;
+            Writer::view_keys(&mut |key| slot.add(key_slot(key)), write).map_err(named)?;
             match slot {
                 Common::Several if atomic => Err(apart(info)),
                 _ => Ok(()),
@@ -63,47 +67,48 @@ impl DirectCall {
             Some(info) if commands == 1 => info,
             _ => return Ok(None),
         };
-        let slot = match slot {
-            Common::None => None,
-            Common::One(slot) => Some(slot),
+        let target = match slot {
+            Common::None => keyless,
+            Common::One(slot) => Target::Slot(slot),
             Common::Several => return Ok(None),
         };
-        Ok(Some(Self { info, slot }))
+        Ok(Some(Self::to(info, target)))
+    }
+
+    /// What goes there in a cluster.
+    pub(super) fn to(info: &'static Info, target: Target) -> Self {
+        Self {
+            info,
+            target,
+            scope: Scope::Cluster,
+        }
+    }
+
+    /// What goes to the only server, whatever its keys.
+    pub(crate) fn to_only(scope: Scope) -> Self {
+        Self {
+            info: Info::UNKNOWN,
+            target: Target::AnyNode,
+            scope,
+        }
     }
 
     /// Whether frames are the answer, and no error about the place where it was sent.
-    pub(crate) fn is_answer(frames: &Frames) -> bool {
-        deciding_error(frames).is_none_or(redirect::is_answer)
+    ///
+    /// `exchange` is what was sent.
+    pub(crate) fn is_answer<E: Exchange>(&self, frames: &Frames, exchange: &E) -> bool {
+        let is_answer = |error| is_answer_of(error, self.scope);
+        if self.scope == Scope::Cluster || exchange.is_atomic() {
+            return deciding_error(frames).is_none_or(is_answer);
+        }
+        frames.iter().all(|it| it.as_error().is_none_or(is_answer))
     }
 
-    /// Decides about what came from the node that it was sent to, and was no answer.
-    ///
-    /// Returns the call to go on with, and until when it waits before that.
-    ///
-    /// # Errors
-    ///
-    /// The call has failed.
-    pub(crate) fn judge(
-        &self,
-        came: &Result<Frames>,
-        state: &mut ClusterState,
-        options: &CallOptions,
-        node: NodeId,
-        now: Instant,
-        random: u64,
-    ) -> Result<(Attempt, Option<Instant>)> {
-        let mut call = state.attempt_sent(self.info, self.slot, options, node);
-        let refusal = came.as_ref().ok().and_then(deciding_error);
-        let refusal = refusal.unwrap_or_default();
-        let next = match came {
-            Ok(_) => call.refused(state, refusal, now, random),
-            Err(error) => call.lost(state, error.clone(), now, random),
-        };
-        match next {
-            Next::Send => Ok((call, None)),
-            Next::Wait(until) => Ok((call, Some(until))),
-            Next::GiveUp(error) => Err(error),
-            Next::Answer => Err(Error::server(refusal)),
+    /// Where it goes.
+    pub(super) fn target_at(&self, node: NodeId) -> Target {
+        match self.scope {
+            Scope::Cluster => self.target,
+            Scope::Server | Scope::Node => Target::Node(node),
         }
     }
 }

@@ -11,17 +11,19 @@ use super::{
     direct::{DirectCall, TRANSACTION},
     node_batch::PinnedRequest,
     options::CallOptions,
+    outcomes::DEDICATED,
     plan::Plan,
     request::Request,
 };
 use crate::{
-    cluster::ClusterState,
+    cluster::{ClusterState, NodeId, Target},
     command::{Awaited, Exchange, Info, Patience},
     error::{Error, ErrorKind, Result},
     resp::{Output, Writer},
 };
 
 /// An exchange in bytes, one piece for each command.
+#[derive(Debug)]
 pub(crate) struct Encoded {
     pub(super) bytes: Bytes,
     pub(super) commands: Vec<Piece>,
@@ -29,6 +31,7 @@ pub(crate) struct Encoded {
     keys: Vec<Range<usize>>,
 }
 
+#[derive(Debug)]
 pub(super) struct Piece {
     pub(super) info: &'static Info,
     range: Range<usize>,
@@ -47,7 +50,7 @@ impl Encoded {
     /// As [`DirectCall::of`].
     pub(crate) fn of<E: Exchange>(exchange: &E) -> Result<Self> {
         if exchange.is_atomic() {
-            return Self::atomic(exchange);
+            return Self::transaction(exchange, DirectCall::of(exchange)?);
         }
         let mut bytes = BytesMut::new();
         let mut keys = Vec::new();
@@ -75,8 +78,19 @@ impl Encoded {
         })
     }
 
-    fn atomic<E: Exchange>(exchange: &E) -> Result<Self> {
-        let direct = DirectCall::of(exchange)?;
+    /// The same for the only server, for which it does not matter where keys lie.
+    ///
+    /// # Errors
+    ///
+    /// An argument cannot be sent.
+    pub(crate) fn for_only<E: Exchange>(exchange: &E) -> Result<Self> {
+        match exchange.is_atomic() {
+            true => Self::transaction(exchange, None),
+            false => Self::of(exchange),
+        }
+    }
+
+    fn transaction<E: Exchange>(exchange: &E, direct: Option<DirectCall>) -> Result<Self> {
         let mut output = Output::new();
         let written = exchange.write(0, &mut output)?;
         let bytes = output.to_bytes();
@@ -115,8 +129,8 @@ impl Encoded {
         let mut answers = Answers::default();
         for piece in &self.commands {
             let bytes = self.bytes.slice(piece.range.clone());
-            if let Some(DirectCall { info, slot }) = piece.direct {
-                let call = state.attempt_at(info, slot, options, now, random())?;
+            if let Some(DirectCall { info, target, .. }) = piece.direct {
+                let call = state.attempt_at(info, target, options, now, random())?;
                 requests.push(answers.request(piece, bytes, Vec::new(), call));
                 answers.end(piece, None);
                 continue;
@@ -147,17 +161,41 @@ impl Encoded {
         }
     }
 
-    /// The request of an exchange that was sent in one piece before.
-    pub(crate) fn sent(self, call: Attempt) -> (Option<Request>, Answers) {
+    /// Nothing at all, for the node of a slot or for any.
+    pub(super) fn nothing(slot: Option<u16>) -> Self {
+        let target = slot.map_or(Target::AnyNode, Target::Slot);
+        Self {
+            bytes: Bytes::new(),
+            commands: vec![Piece {
+                info: &DEDICATED,
+                range: 0..0,
+                keys: 0..0,
+                frames: 0,
+                direct: Some(DirectCall::to(&DEDICATED, target)),
+            }],
+            keys: Vec::new(),
+        }
+    }
+
+    /// The requests of an exchange that was sent to a node in one piece before.
+    pub(super) fn sent(
+        &self,
+        direct: DirectCall,
+        node: NodeId,
+        options: &CallOptions,
+        state: &ClusterState,
+    ) -> (Vec<Request>, Answers) {
         let mut answers = Answers::default();
-        let mut commands = self.commands.iter();
-        let (Some(piece), None) = (commands.next(), commands.next()) else {
-            return (None, answers);
-        };
-        let bytes = self.bytes.slice(piece.range.clone());
-        let request = answers.request(piece, bytes, Vec::new(), call);
-        answers.end(piece, None);
-        (Some(request), answers)
+        let mut requests = Vec::with_capacity(self.commands.len());
+        for piece in &self.commands {
+            let bytes = self.bytes.slice(piece.range.clone());
+            let target = direct.target_at(node);
+            let read_from = state.read_from_of(piece.info, options);
+            let attempt = Attempt::new(piece.info, target, read_from, options, node);
+            requests.push(answers.request(piece, bytes, Vec::new(), attempt));
+            answers.end(piece, None);
+        }
+        (requests, answers)
     }
 }
 
@@ -223,11 +261,14 @@ mod tests {
     fn keys_in_one_slot_are_enough() {
         let slot = |text| {
             let direct = DirectCall::of(&Single(words(text))).unwrap();
-            direct.map(|direct| direct.slot)
+            direct.map(|direct| direct.target)
         };
-        assert_eq!(slot("GET foo"), Some(Some(FOO)));
-        assert_eq!(slot("MSET {foo}1 x {foo}2 y"), Some(Some(FOO)));
-        assert_eq!(slot("PUBLISH c m"), Some(None));
+        assert_eq!(slot("GET foo"), Some(Target::Slot(FOO)));
+        assert_eq!(slot("MSET {foo}1 x {foo}2 y"), Some(Target::Slot(FOO)));
+        assert_eq!(slot("PUBLISH foo m"), Some(Target::Slot(FOO)));
+        assert_eq!(slot("EVAL x 0"), Some(Target::SameNode));
+        assert_eq!(slot("TIME"), Some(Target::SameNode));
+        assert_eq!(slot("ECHO x"), Some(Target::AnyNode));
         assert_eq!(slot("MGET foo bar"), None);
         assert_eq!(slot("DBSIZE"), None);
         assert_eq!(slot("SCAN 0"), None);
@@ -246,9 +287,11 @@ mod tests {
     #[test]
     fn a_transaction_is_a_matter_of_one_slot() {
         let direct = DirectCall::of(&atomic(&["SET {foo}1 x", "INCR foo"])).unwrap();
-        assert_eq!(direct.unwrap().slot, Some(FOO));
-        let direct = DirectCall::of(&atomic(&["PUBLISH c m"])).unwrap();
-        assert_eq!(direct.unwrap().slot, None);
+        assert_eq!(direct.unwrap().target, Target::Slot(FOO));
+        let direct = DirectCall::of(&atomic(&["PUBLISH foo m"])).unwrap();
+        assert_eq!(direct.unwrap().target, Target::Slot(FOO));
+        let direct = DirectCall::of(&atomic(&["INCR bar", "PUBLISH foo m"])).unwrap();
+        assert_eq!(direct.unwrap().target, Target::Slot(BAR));
         for (texts, message) in [
             (
                 &["INCR foo", "INCR secret"][..],

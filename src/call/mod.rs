@@ -19,6 +19,7 @@ mod encoded;
 mod join;
 #[cfg(test)]
 mod live;
+mod machine;
 mod node_batch;
 mod options;
 mod outcomes;
@@ -30,17 +31,20 @@ mod route;
 mod scripts;
 mod split;
 
+#[cfg(test)]
 pub(crate) use attempt::{Attempt, Next};
 pub(crate) use direct::DirectCall;
 pub(crate) use encoded::Encoded;
 #[cfg(test)]
 pub(crate) use join::{NodeAnswer, join};
-pub(crate) use node_batch::{NodeBatch, PinnedRequest};
+pub(crate) use machine::{Action, Call, Connect, answer_by};
+#[cfg(test)]
+pub(crate) use node_batch::NodeBatch;
+pub(crate) use node_batch::PinnedRequest;
 pub(crate) use options::CallOptions;
-pub(crate) use outcomes::{DEDICATED, Outcomes, by_node, deadline, no_connection};
+pub(crate) use outcomes::no_connection;
 #[cfg(test)]
 pub(crate) use plan::Plan;
 pub(crate) use redirect::is_answer;
-pub(crate) use request::{Done, Request};
 #[cfg(test)]
 pub(crate) use split::words;

@@ -68,16 +68,6 @@ pub(crate) struct NodeBatch<'r> {
     pub(crate) patience: Patience,
 }
 
-impl<'r> NodeBatch<'r> {
-    /// Requests none of which the server holds back.
-    pub(crate) fn of(requests: &'r [Request]) -> Self {
-        Self {
-            requests,
-            patience: Patience::None,
-        }
-    }
-}
-
 impl Exchange for NodeBatch<'_> {
     type Output = ();
 

@@ -1,8 +1,11 @@
 //! What a caller wants of one call.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::cluster::{NodeId, ReadFrom};
+use crate::{
+    cluster::{NodeId, ReadFrom},
+    config::Config,
+};
 
 /// What a caller wants of one call.
 #[derive(Clone, Debug)]
@@ -19,6 +22,10 @@ pub(crate) struct CallOptions {
     pub(crate) idempotent: bool,
     /// When the call ends, come what may.
     pub(crate) deadline: Option<Instant>,
+    /// When it began.
+    pub(crate) begun: Option<Instant>,
+    /// How long it may take, which begins anew when a server has held an answer back.
+    pub(crate) allowed: Option<Duration>,
 }
 
 impl CallOptions {
@@ -31,6 +38,20 @@ impl CallOptions {
             per_node: false,
             idempotent: false,
             deadline,
+            begun: None,
+            allowed: None,
+        }
+    }
+
+    /// The same for a call that begins now, of which the settings of a client say how long it may
+    /// take and whether it may be sent in parts.
+    pub(crate) fn of(config: &Config, now: Instant) -> Self {
+        let allowed = config.response_timeout;
+        Self {
+            parts: config.cluster.split,
+            begun: Some(now),
+            allowed,
+            ..Self::until(allowed.and_then(|allowed| now.checked_add(allowed)))
         }
     }
 }

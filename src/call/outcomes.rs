@@ -1,6 +1,6 @@
 //! Requests on their way: those for one node together, and what becomes of each of them.
 
-use std::{collections::HashMap, time::Instant, vec};
+use std::{collections::HashMap, mem, time::Instant, vec};
 
 use super::{
     attempt::Next,
@@ -43,28 +43,6 @@ pub(crate) struct Outcomes {
 }
 
 impl Outcomes {
-    /// Requests that go on at once.
-    pub(crate) fn moved(requests: Vec<Request>) -> Self {
-        Self {
-            moved: requests,
-            ..Self::default()
-        }
-    }
-
-    /// Requests that wait until then.
-    pub(crate) fn waiting(requests: Vec<Request>, until: Instant) -> Self {
-        Self {
-            waiting: requests,
-            until: Some(until),
-            ..Self::default()
-        }
-    }
-
-    /// Whether nothing goes on.
-    pub(crate) fn is_done(&self) -> bool {
-        self.moved.is_empty() && self.waiting.is_empty()
-    }
-
     /// Decides about requests that were sent together, to which these frames came.
     ///
     /// `extended` is the new deadline of requests that the server may have held back for long.
@@ -89,7 +67,12 @@ impl Outcomes {
                 Err(error) => request.call.lost(state, error.clone(), now, random.next()),
             };
             match next {
-                Next::Answer => sorted.done.push((request, frames)),
+                Next::Answer => {
+                    if frames.is_ok() {
+                        sorted.fail_overtaken(&request);
+                    }
+                    sorted.done.push((request, frames));
+                }
                 Next::GiveUp(error) => sorted.done.push((request, Err(error))),
                 Next::Send => sorted.moved.push(request),
                 Next::Wait(at) => {
@@ -98,7 +81,22 @@ impl Outcomes {
                 }
             }
         }
+        if sorted.waiting.is_empty() {
+            sorted.until = None;
+        }
         sorted
+    }
+
+    /// Ends writes that were not executed once a later command to the same place was: to send them
+    /// again would change the order in which the caller has said them.
+    fn fail_overtaken(&mut self, by: &Request) {
+        let waiting = mem::take(&mut self.waiting).into_iter();
+        for request in waiting {
+            match request.call.overtaken(&by.call) {
+                Some(error) => self.done.push((request, Err(error))),
+                None => self.waiting.push(request),
+            }
+        }
     }
 
     /// Finds out where requests go that have waited; none of them waits any more.
@@ -151,7 +149,7 @@ pub(crate) fn no_connection() -> Error {
 }
 
 /// What is known of a connection that a caller wants: it will do anything.
-pub(crate) static DEDICATED: Info = Info {
+pub(super) static DEDICATED: Info = Info {
     name: "dedicated connection",
     ..*Info::UNKNOWN
 };

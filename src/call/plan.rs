@@ -4,13 +4,9 @@ use std::{ops::Range, time::Instant};
 
 use bytes::Bytes;
 
-use super::{
-    attempt::{Attempt, target},
-    options::CallOptions,
-    route::Route,
-};
+use super::{attempt::Attempt, options::CallOptions, route::Route};
 use crate::{
-    cluster::{ClusterState, NodeId, ReadFrom, Target},
+    cluster::{ClusterState, ReadFrom, Target},
     command::{Info, Join},
     error::Result,
 };
@@ -43,31 +39,12 @@ impl ClusterState {
     pub(crate) fn attempt_at(
         &self,
         info: &'static Info,
-        slot: Option<u16>,
+        target: Target,
         options: &CallOptions,
         now: Instant,
         random: u64,
     ) -> Result<Attempt> {
-        self.call(info, target(slot), options, now, random)
-    }
-
-    /// The call of what a driver has already sent, as to a slot or to any node, to `node`.
-    ///
-    /// This is for one that knows [`ClusterState::primary_of`] every slot and does not ask each time.
-    pub(crate) fn attempt_sent(
-        &self,
-        info: &'static Info,
-        slot: Option<u16>,
-        options: &CallOptions,
-        node: NodeId,
-    ) -> Attempt {
-        Attempt::new(
-            info,
-            target(slot),
-            self.read_from_of(info, options),
-            options,
-            node,
-        )
+        self.call(info, target, options, now, random)
     }
 
     /// Decides where an encoded command goes whose keys lie at these places of it.
@@ -95,6 +72,7 @@ impl ClusterState {
         Ok(match Route::of(info, command, keys, options)? {
             Route::Slot(slot) => Plan::One(one(Target::Slot(slot))?),
             Route::AnyNode => Plan::One(one(Target::AnyNode)?),
+            Route::SameNode => Plan::One(one(Target::SameNode)?),
             Route::Node(node) => Plan::One(one(Target::Node(node))?),
             Route::Parts(parts, join) => {
                 let branches = parts.into_iter().map(|part| {
@@ -132,7 +110,11 @@ impl ClusterState {
         Ok(Attempt::new(info, target, read_from, options, node))
     }
 
-    fn read_from_of<'r>(&'r self, info: &Info, options: &'r CallOptions) -> &'r ReadFrom {
+    pub(super) fn read_from_of<'r>(
+        &'r self,
+        info: &Info,
+        options: &'r CallOptions,
+    ) -> &'r ReadFrom {
         match &options.read_from {
             _ if !info.replicas => &ReadFrom::Primary,
             Some(wanted) => wanted,

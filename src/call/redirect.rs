@@ -4,7 +4,7 @@
 //! also the slot and the address.
 
 use crate::{
-    cluster::{AddressMap, NodeAddress, SLOTS},
+    cluster::{AddressMap, NodeAddress, SLOTS, Scope},
     resp::Reply,
 };
 
@@ -49,8 +49,13 @@ pub(crate) enum Trouble {
 
 /// Whether an error is about the command, and not about the place where it has to run.
 pub(crate) fn is_answer(error: &[u8]) -> bool {
+    is_answer_of(error, Scope::Cluster)
+}
+
+/// The same, where that place is all there is or was chosen by the caller.
+pub(super) fn is_answer_of(error: &[u8], scope: Scope) -> bool {
     let nowhere = NodeAddress::new("", 0);
-    Meaning::of(error, &nowhere, &AddressMap::default()) == Meaning::Answer
+    Meaning::of(error, &nowhere, &AddressMap::default()).is_answer_of(scope)
 }
 
 impl Meaning {
@@ -73,6 +78,15 @@ impl Meaning {
 }
 
 impl Meaning {
+    /// Whether it is the answer, since nobody else can be asked, and it will not pass.
+    pub(super) fn is_answer_of(&self, scope: Scope) -> bool {
+        match scope {
+            Scope::Cluster => *self == Self::Answer,
+            Scope::Server => !matches!(self, Self::NotExecuted(_)),
+            Scope::Node => !self.is_passing(),
+        }
+    }
+
     /// Whether the same node will execute the command after a while.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(

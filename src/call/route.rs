@@ -19,6 +19,8 @@ pub(crate) enum Route {
     Slot(u16),
     /// Any primary.
     AnyNode,
+    /// A primary, and the same one for all that a client says there.
+    SameNode,
     /// This one and no other.
     Node(NodeId),
     /// Those of several slots, each with a part of the command.
@@ -55,14 +57,14 @@ impl Route {
         };
         match info.routing {
             Routing::Keys => match common_slot(command, keys) {
-                Slots::None => Ok(Self::AnyNode),
+                Slots::None => Ok(Self::SameNode),
                 Slots::One(slot) => Ok(Self::Slot(slot)),
                 Slots::Several => Err(refused(
                     "in a cluster all its keys must lie in one slot, as they do with the same {hash tag}",
                 )),
             },
             Routing::Parts { join, unless } => match common_slot(command, keys) {
-                Slots::None => Ok(Self::AnyNode),
+                Slots::None => Ok(Self::SameNode),
                 Slots::One(slot) => Ok(Self::Slot(slot)),
                 Slots::Several if options.parts => {
                     Ok(Self::Parts(split(info, command, unless)?, joined(join)?))
@@ -74,8 +76,16 @@ impl Route {
             // What is no slot gets its error from a server.
             Routing::Slot => Ok(named_slot(info, command).map_or(Self::AnyNode, Self::Slot)),
             Routing::AnyNode => Ok(Self::AnyNode),
+            Routing::SameNode => Ok(Self::SameNode),
+            Routing::NodeOfArgument => {
+                Ok(argument(info, command)
+                    .map_or(Self::SameNode, |word| Self::Slot(key_slot(word))))
+            }
             Routing::AllPrimaries(join) => Ok(Self::AllPrimaries(joined(join)?)),
             Routing::AllNodes(join) => Ok(Self::AllNodes(joined(join)?)),
+            Routing::NodeByNode => Err(refused(
+                "in a cluster a cursor belongs to one node: iterate() scans all of them, and node() names one",
+            )),
             Routing::OneNode => Err(refused(
                 "in a cluster it is about one node: name the one that is to run it",
             )),
@@ -109,9 +119,17 @@ fn common_slot(command: &[u8], keys: &[Range<usize>]) -> Slots {
 
 /// The slot that the word behind the name says.
 fn named_slot(info: &Info, command: &[u8]) -> Option<u16> {
-    let word = words(command)?.get(info.words)?.clone();
-    let slot = str::from_utf8(command.get(word)?).ok()?.parse().ok()?;
+    let slot = str::from_utf8(argument(info, command)?)
+        .ok()?
+        .parse()
+        .ok()?;
     (slot < SLOTS).then_some(slot)
+}
+
+/// The word behind the name.
+fn argument<'c>(info: &Info, command: &'c [u8]) -> Option<&'c [u8]> {
+    let word = words(command)?.get(info.words)?.clone();
+    command.get(word)
 }
 
 #[cfg(test)]
@@ -168,7 +186,7 @@ mod tests {
             route("SINTER @foo @{foo}1", &options()).unwrap(),
             Route::Slot(foo)
         );
-        assert_eq!(route("EVAL return 0", &options()).unwrap(), Route::AnyNode);
+        assert_eq!(route("EVAL return 0", &options()).unwrap(), Route::SameNode);
         refused(
             "SINTER @secret1 @secret2",
             &options(),
@@ -215,8 +233,11 @@ mod tests {
     #[test]
     fn commands_without_keys_go_where_the_spec_says() {
         for (words, expected) in [
-            ("FT.SEARCH index *", Route::AnyNode),
-            ("PUBLISH channel x", Route::AnyNode),
+            ("FT.SEARCH index *", Route::Slot(key_slot(b"index"))),
+            ("PUBLISH channel x", Route::Slot(key_slot(b"channel"))),
+            ("FT.CURSOR READ index 7", Route::Slot(key_slot(b"index"))),
+            ("TIME", Route::SameNode),
+            ("ECHO x", Route::AnyNode),
             ("DBSIZE", Route::AllPrimaries(Join::Sum)),
             ("KEYS *", Route::AllPrimaries(Join::Concatenate)),
             ("CONFIG SET maxmemory 0", Route::AllNodes(Join::First)),
@@ -247,7 +268,7 @@ mod tests {
         refused(
             "SCAN 0",
             &options(),
-            "SCAN: refused: in a cluster it is about one node",
+            "SCAN: refused: in a cluster a cursor belongs to one node: iterate()",
         );
         refused(
             "WAIT 1 0",

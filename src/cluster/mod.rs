@@ -42,7 +42,7 @@ pub(crate) use slot_table::SlotTable;
 pub(crate) use state::Event;
 #[cfg(test)]
 pub(crate) use state::Options;
-pub(crate) use state::{ClusterState, Target};
+pub(crate) use state::{ClusterState, Scope, Target};
 
 pub use crate::{
     address::{AddressMap, NodeAddress},

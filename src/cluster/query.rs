@@ -14,6 +14,7 @@ use crate::{
     command::{Bare, Info},
     commands::info,
     error::{Error, ErrorKind},
+    events::Event as Told,
     resp::Reply,
 };
 
@@ -218,6 +219,8 @@ impl ClusterState {
         if changed {
             self.version += 1;
             self.events.push_back(Event::Changed);
+            let (nodes, slots) = (self.topology.nodes().count(), self.topology.covered());
+            self.tell(now, || Told::TopologyChanged { nodes, slots });
         }
     }
 }

@@ -49,7 +49,7 @@ impl ClusterScan {
     /// The scan that a command begins, unless its key says where that goes.
     pub(crate) fn of(command: &Info, config: &Config) -> Option<Self> {
         let patience = config.response_timeout.unwrap_or(config.connect_timeout);
-        (command.routing == Routing::OneNode).then(|| Self::new(patience))
+        (command.routing == Routing::NodeByNode).then(|| Self::new(patience))
     }
 
     /// A scan that has seen nothing, and gives up after that much time with nothing but trouble.

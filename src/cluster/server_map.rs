@@ -81,6 +81,13 @@ impl<S: Clone> ServerMap<S> {
         }
     }
 
+    /// The same with a node of its own choice for what has to run at one node, whichever it is; by
+    /// chance, so that not all clients have the same one.
+    pub(crate) fn at_home(mut self, random: u64) -> Self {
+        self.state.home = u16::try_from(random % u64::from(SLOTS)).unwrap_or(0);
+        self
+    }
+
     /// The server of the node with this id, if it is known.
     pub(crate) fn server(&mut self, id: NodeId) -> Option<S> {
         if let Some(server) = self.servers.get(&id) {
@@ -130,7 +137,8 @@ impl<S: Clone> ServerMap<S> {
             return None;
         }
         let owners = self.owners();
-        Some(SlotTable::new(version, &owners, |id| self.server(id)))
+        let home = self.state.home;
+        Some(SlotTable::new(version, home, &owners, |id| self.server(id)))
     }
 
     /// What the state wants done.

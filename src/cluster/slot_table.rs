@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{node::NodeId, slot::SLOTS};
+use super::{node::NodeId, slot::SLOTS, state::Target};
 
 /// The node of each slot, with what a driver has of it.
 ///
@@ -14,6 +14,8 @@ pub(crate) struct SlotTable<S> {
     version: u64,
     /// Counted from 1; 0 for none.
     slots: Box<[u16]>,
+    /// The slot whose primary runs what one node has to run, whichever it is.
+    home: u16,
     primaries: Vec<(NodeId, S)>,
 }
 
@@ -23,6 +25,7 @@ impl<S> SlotTable<S> {
         Self {
             version: 0,
             slots: Box::default(),
+            home: 0,
             primaries: Vec::new(),
         }
     }
@@ -30,6 +33,7 @@ impl<S> SlotTable<S> {
     /// The table of the nodes that serve each slot.
     pub(super) fn new(
         version: u64,
+        home: u16,
         owners: &[Option<NodeId>],
         mut server: impl FnMut(NodeId) -> Option<S>,
     ) -> Self {
@@ -54,6 +58,7 @@ impl<S> SlotTable<S> {
         }
         Self {
             version,
+            home,
             slots: slots.into_boxed_slice(),
             primaries,
         }
@@ -64,15 +69,17 @@ impl<S> SlotTable<S> {
         self.version
     }
 
-    /// The node that serves a slot; without one, any that serves some.
+    /// The node that something goes to.
     pub(crate) fn find(
         &self,
-        slot: Option<u16>,
+        target: Target,
         random: impl FnOnce() -> u64,
     ) -> Option<&(NodeId, S)> {
-        match slot {
-            Some(slot) => self.primary(slot),
-            None => self.any(random()),
+        match target {
+            Target::Slot(slot) => self.primary(slot),
+            Target::SameNode => self.primary(self.home).or_else(|| self.any(random())),
+            Target::AnyNode => self.any(random()),
+            Target::Node(id) => self.primaries.iter().find(|(known, _)| *known == id),
         }
     }
 
@@ -98,14 +105,16 @@ mod tests {
         let mut nodes = Nodes::default();
         let [a, b] = [1, 2].map(|port| nodes.at(&NodeAddress::new("h", port)));
         let owners = [Some(a), Some(a), None, Some(b), Some(a)];
-        let table = SlotTable::new(7, &owners, |id| Some(if id == a { "a" } else { "b" }));
-        let at = |slot| table.find(Some(slot), || 0).map(|found| found.1);
+        let table = SlotTable::new(7, 0, &owners, |id| Some(if id == a { "a" } else { "b" }));
+        let at = |slot| table.find(Target::Slot(slot), || 0).map(|found| found.1);
         let found: Vec<_> = (0..6).map(at).collect();
         assert_eq!(
             found,
             [Some("a"), Some("a"), None, Some("b"), Some("a"), None]
         );
-        let any: Vec<_> = (0..4).map(|random| table.find(None, || random)).collect();
+        let any: Vec<_> = (0..4)
+            .map(|random| table.find(Target::AnyNode, || random))
+            .collect();
         assert_eq!(
             any,
             [
@@ -116,16 +125,16 @@ mod tests {
             ]
         );
         assert_eq!(table.version(), 7);
-        assert_eq!(SlotTable::<()>::empty().find(None, || 1), None);
-        assert_eq!(SlotTable::<()>::empty().find(Some(1), || 1), None);
+        assert_eq!(SlotTable::<()>::empty().find(Target::AnyNode, || 1), None);
+        assert_eq!(SlotTable::<()>::empty().find(Target::Slot(1), || 1), None);
     }
 
     #[test]
     fn a_node_that_nobody_knows_has_no_slot() {
         let mut nodes = Nodes::default();
         let [a, b] = [1, 2].map(|port| nodes.at(&NodeAddress::new("h", port)));
-        let table = SlotTable::new(1, &[Some(a), Some(b)], |id| (id == b).then_some(()));
-        assert_eq!(table.find(Some(0), || 0), None);
-        assert_eq!(table.find(Some(1), || 0), Some(&(b, ())));
+        let table = SlotTable::new(1, 0, &[Some(a), Some(b)], |id| (id == b).then_some(()));
+        assert_eq!(table.find(Target::Slot(0), || 0), None);
+        assert_eq!(table.find(Target::Slot(1), || 0), Some(&(b, ())));
     }
 }

@@ -17,13 +17,34 @@ use super::{
     topology::Topology,
 };
 use crate::{
+    address::Address,
     config::{ClusterOptions, ReadFrom},
     error::{Error, ErrorKind, Phase},
+    events::{Event as Told, Events},
 };
+
+/// What the nodes are that calls go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Those of a cluster.
+    Cluster,
+    /// One server, which is all there is: whatever it could not execute, it may later, or another
+    /// server may that has taken its place.
+    Server,
+    /// One node of a cluster, which a caller has chosen: what it says about itself is the answer.
+    Node,
+}
 
 /// Knows the cluster.
 #[derive(Debug)]
 pub(crate) struct ClusterState {
+    pub(super) scope: Scope,
+    /// The slot whose primary runs what one node of its own choice has to run.
+    pub(super) home: u16,
+    /// When the connections to the only server were last given up.
+    pub(super) left: Option<Instant>,
+    /// Where what becomes of calls and of the topology is told.
+    pub(super) observer: Events,
     pub(super) options: Options,
     pub(super) seeds: Vec<NodeAddress>,
     pub(super) nodes: Nodes,
@@ -80,12 +101,14 @@ impl Default for Options {
 }
 
 /// Where something is to run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     /// At a node that serves a slot.
     Slot(u16),
     /// At any primary.
     AnyNode,
+    /// At a primary, and the same one for all that a client says there.
+    SameNode,
     /// At this one and no other.
     Node(NodeId),
 }
@@ -106,6 +129,17 @@ pub(crate) enum Event {
 }
 
 impl ClusterState {
+    /// The state of one server, a topology of one, and its name there.
+    pub(crate) fn one(address: &Address, scope: Scope, now: Instant) -> (Self, NodeId) {
+        let seed = NodeAddress::of(address);
+        let mut state = Self {
+            scope,
+            ..Self::new(vec![seed.clone()], Options::default(), now)
+        };
+        let id = state.introduce(&seed);
+        (state, id)
+    }
+
     /// A state that knows nothing but where to begin.
     pub(crate) fn new(seeds: Vec<NodeAddress>, options: Options, now: Instant) -> Self {
         let mut nodes = Nodes::default();
@@ -113,6 +147,10 @@ impl ClusterState {
             nodes.at(seed);
         }
         Self {
+            scope: Scope::Cluster,
+            home: 0,
+            left: None,
+            observer: Events::default(),
             refresh: Refresh::new(options.refresh, now),
             options,
             seeds,
@@ -180,6 +218,38 @@ impl ClusterState {
         self.refresh.watch_until(until);
     }
 
+    /// Tells what has become of a call or of the topology, if somebody listens.
+    pub(crate) fn tell(&self, now: Instant, event: impl FnOnce() -> Told) {
+        self.observer.tell(now, event);
+    }
+
+    /// What the nodes are that calls go to.
+    pub(crate) fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// The only server, if there is only one.
+    pub(crate) fn only(&self) -> Option<NodeId> {
+        let seed = self.seeds.first().filter(|_| self.scope != Scope::Cluster);
+        seed.and_then(|seed| self.nodes.find(seed))
+    }
+
+    /// Whether new connections to the only server are wanted, since this was last asked.
+    pub(crate) fn takes_leave(&mut self) -> bool {
+        let leaves = !self.events.is_empty();
+        self.events.clear();
+        leaves
+    }
+
+    /// Wants other connections to the only server, since another one may stand behind its name by
+    /// now; not more often than every [`LEAVE_EVERY`], however many calls say so.
+    pub(crate) fn leave(&mut self, id: NodeId, now: Instant) {
+        if self.left.is_none_or(|left| now >= left + LEAVE_EVERY) {
+            self.left = Some(now);
+            self.reconnect(id);
+        }
+    }
+
     /// Wants another connection to a node.
     pub(crate) fn reconnect(&mut self, id: NodeId) {
         self.events.push_back(Event::Reconnect(id));
@@ -234,7 +304,7 @@ impl ClusterState {
 
     /// Whether a topology was taken over; a client is connected once this is so.
     pub(crate) fn is_ready(&self) -> bool {
-        self.topology.covered() > 0
+        self.scope != Scope::Cluster || self.topology.covered() > 0
     }
 
     /// Why the topology is not known: the last question about it was not answered, or not in time.
@@ -281,6 +351,10 @@ impl ClusterState {
                 None => self.any_node(avoid, now, random),
             },
             Target::AnyNode => self.any_node(avoid, now, random),
+            Target::SameNode => {
+                let home = self.primary_of(self.home);
+                home.or_else(|| self.any_node(avoid, now, random))
+            }
         }
     }
 
@@ -320,3 +394,6 @@ impl ClusterState {
         }
     }
 }
+
+/// How often the connections to the only server are given up because of what it says.
+const LEAVE_EVERY: Duration = Duration::from_millis(250);

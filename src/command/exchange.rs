@@ -134,6 +134,8 @@ pub enum Awaited {
     Confirmations(usize, &'static str),
     /// One frame, and then simple strings without an end, as `MONITOR` answers.
     Stream,
+    /// An error, or else the end of the connection, which is the success of `SHUTDOWN`.
+    End,
 }
 
 /// One command as an exchange.

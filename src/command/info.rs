@@ -474,7 +474,7 @@ pub enum ResponsePolicy {
 /// Which nodes of a cluster run a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Routing {
-    /// The node of the slot that all its keys share; any primary where it names none.
+    /// The node of the slot that all its keys share; where it names none, as [`Self::SameNode`].
     Keys,
     /// The nodes of the slots of its keys, each with its own part of the command.
     Parts {
@@ -487,12 +487,20 @@ pub enum Routing {
     Slot,
     /// Any primary.
     AnyNode,
+    /// A primary, and the same one for all that a client says there while the topology lasts, so that
+    /// it arrives in order.
+    SameNode,
+    /// A primary that its first argument decides about as if it were a key, so that what is said
+    /// about the same arrives in order.
+    NodeOfArgument,
     /// Every primary.
     AllPrimaries(Join),
     /// Every node, replicas included.
     AllNodes(Join),
     /// The one that the caller names; no other could be right.
     OneNode,
+    /// One after the other, since a cursor belongs to one of them.
+    NodeByNode,
     /// The node of the connection that it is about.
     Connection,
 }

@@ -3,7 +3,7 @@
 //! A module holds the commands of its group as structs, the enums and blocks that they take, one
 //! trait with a method for each command (two where some belong to a connection of one's own), and
 //! the constructors that [`cmd`](crate::cmd) collects. The code is generated when the crate is
-//! built; see it with `cargo run -p respec-codegen -- show ZADD`.
+//! built; see it with `cargo run -p respec-spec -- show ZADD`.
 
 #[cfg(feature = "array")]
 pub mod array;

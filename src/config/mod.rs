@@ -70,6 +70,10 @@ pub use settings::Settings;
 /// | `pool_lifetime` | age at which a connection is closed, up to a tenth less, or `none` | `1800s` |
 /// | `pool_wait` | time to wait for a connection, or `none` for not at all | `5s` |
 /// | `max_unanswered` | requests on a shared connection beyond which callers wait | `64mb` |
+/// | `max_unread` | messages that nobody reads beyond which a connection is closed | `64mb` |
+/// | `heartbeat` | how often a shared connection with something unanswered is probed, or `none` | `1s` |
+/// | `silence_timeout` | how long such a connection may receive nothing before it is given up | `10s` |
+/// | `integrity` | `heartbeat` or `batch`; see [`Integrity`] | `heartbeat` |
 /// | `max_frame` | longest reply | `1gb` |
 /// | `max_bulk` | longest string in a reply | `512mb` |
 /// | `max_depth` | deepest nesting of a reply | 128 |
@@ -119,6 +123,19 @@ pub struct Config {
     /// Callers beyond wait for their turn, which is a part of the time for their response. A request
     /// that is larger by itself is sent when there is room for any.
     pub(crate) max_unanswered: usize,
+    /// How many bytes of messages that no command asked for are kept until they are read; a connection
+    /// that has received more is closed.
+    pub(crate) max_unread: usize,
+    /// How often a shared connection of the async client is probed while something is unanswered.
+    ///
+    /// The probe is `PING` with eight bytes that the server has to send back: what it answers shows
+    /// that it lives, and that replies are still in order.
+    pub(crate) heartbeat: Option<Duration>,
+    /// How long a shared connection of the async client may receive nothing, although it is probed,
+    /// before it is given up for another; of no use without `heartbeat`.
+    pub(crate) silence_timeout: Duration,
+    /// When replies are known to be in order.
+    pub(crate) integrity: Integrity,
     /// How much a server may send in one reply.
     pub(crate) limits: Limits,
     /// How sockets are set up.
@@ -137,6 +154,21 @@ pub enum Protocol {
     Resp3,
     /// RESP2.
     Resp2,
+}
+
+/// When replies are known to be in order, so that nobody gets the reply of another call.
+///
+/// A server whose module sends one reply too many, or none, has every later reply taken for another's.
+/// That shows when a probe is answered by something else than what it asked for; the connection is
+/// closed then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Integrity {
+    /// Within one `heartbeat`; until then calls may have got wrong replies. It costs nothing.
+    #[default]
+    Heartbeat,
+    /// Before any reply is handed out: behind what is written together goes a probe, whose answer all
+    /// replies in front of it wait for. That is one more short command for each write.
+    Batch,
 }
 
 /// How TCP sockets are set up.
@@ -216,6 +248,10 @@ impl Config {
             connect_timeout: Duration::from_secs(5),
             response_timeout: Some(Duration::from_secs(5)),
             max_unanswered: 64 << 20,
+            max_unread: 64 << 20,
+            heartbeat: Some(Duration::from_secs(1)),
+            silence_timeout: Duration::from_secs(10),
+            integrity: Integrity::default(),
             limits: Limits::default(),
             tcp: TcpOptions::default(),
             pool: PoolOptions::default(),
@@ -343,6 +379,36 @@ impl Config {
         self
     }
 
+    /// Sets how many bytes of messages are kept until they are read, at least one.
+    #[must_use]
+    pub fn max_unread(mut self, bytes: usize) -> Self {
+        self.max_unread = bytes.max(1);
+        self
+    }
+
+    /// Sets how often shared connections are probed while something is unanswered, none or zero being
+    /// never.
+    #[must_use]
+    pub fn heartbeat(mut self, every: impl Into<Option<Duration>>) -> Self {
+        self.heartbeat = some_time(every);
+        self
+    }
+
+    /// Sets how long a shared connection may receive nothing, although it is probed, before it is given
+    /// up.
+    #[must_use]
+    pub fn silence_timeout(mut self, timeout: Duration) -> Self {
+        self.silence_timeout = timeout;
+        self
+    }
+
+    /// Sets when replies are known to be in order.
+    #[must_use]
+    pub fn integrity(mut self, integrity: Integrity) -> Self {
+        self.integrity = integrity;
+        self
+    }
+
     /// Sets how much a server may send in one reply.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -369,9 +435,9 @@ impl Config {
     ///
     /// Linux counts that time also while a server that has stalled takes no more bytes, although it
     /// acknowledges that it is there, and lets it decide about keepalive in place of the number of
-    /// probes. So it may not be shorter than [`response_timeout`](Self::response_timeout), or than
-    /// keepalive with its probes takes. By default it is as long as the longest of these, and not
-    /// shorter than the ten seconds after which a mute server is given up.
+    /// probes. So it may not be shorter than [`response_timeout`](Self::response_timeout), than
+    /// keepalive with its probes takes, or than [`silence_timeout`](Self::silence_timeout), after which
+    /// a mute server is given up. By default it is as long as the longest of these.
     #[must_use]
     pub fn tcp_user_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.tcp.user_timeout = UserTimeout::of(some_time(timeout));
@@ -502,6 +568,7 @@ impl Config {
         }
         let optional = [
             ("response_timeout", self.response_timeout),
+            ("heartbeat", self.heartbeat),
             ("tcp_keepalive", self.tcp.keepalive),
             ("pool_idle_timeout", self.pool.idle_timeout),
             ("pool_lifetime", self.pool.lifetime),
@@ -517,6 +584,7 @@ impl Config {
         self.check_user_timeout()?;
         let limits = [
             ("max_unanswered", self.max_unanswered),
+            ("max_unread", self.max_unread),
             ("max_frame", self.limits.frame),
             ("max_bulk", self.limits.bulk),
             ("max_depth", self.limits.depth),
@@ -531,6 +599,9 @@ impl Config {
             return Err(invalid(
                 "read_from: expected an availability zone, got none",
             ));
+        }
+        if self.silence_timeout.is_zero() {
+            return Err(invalid("silence_timeout: expected a time above zero"));
         }
         if self.pool.min > self.pool.max {
             return Err(invalid(format!(
@@ -554,6 +625,7 @@ impl Config {
         let bounds = [
             ("response_timeout", self.response_timeout),
             ("tcp_keepalive with its probes", self.tcp.keepalive_total()),
+            ("silence_timeout", self.given_up_after()),
         ];
         for (name, least) in bounds {
             if let Some(least) = least.filter(|least| *least > timeout) {
@@ -570,12 +642,20 @@ impl Config {
         match self.tcp.user_timeout {
             UserTimeout::Off => None,
             UserTimeout::After(timeout) => Some(timeout),
-            UserTimeout::Auto => [self.response_timeout, self.tcp.keepalive_total()]
-                .into_iter()
-                .flatten()
-                .chain([GIVEN_UP_AFTER])
-                .max(),
+            UserTimeout::Auto => {
+                let times = [
+                    self.response_timeout,
+                    self.tcp.keepalive_total(),
+                    self.given_up_after(),
+                ];
+                times.into_iter().flatten().max()
+            }
         }
+    }
+
+    /// After what time without a byte a server that owes replies is given up, if it is.
+    fn given_up_after(&self) -> Option<Duration> {
+        self.heartbeat.map(|_| self.silence_timeout)
     }
 }
 
@@ -708,9 +788,6 @@ fn is_client_name(name: &str) -> bool {
 /// How often an idle connection is probed, and how often in vain.
 pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
 pub(crate) const KEEPALIVE_PROBES: u32 = 3;
-
-/// After what time without a byte a server that owes replies is given up.
-const GIVEN_UP_AFTER: Duration = Duration::from_secs(10);
 
 fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Config, message)

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Config, Protocol, ReadFrom};
+use super::{Config, Integrity, Protocol, ReadFrom};
 use crate::{
     address::{Address, AddressMap},
     resp::Limits,
@@ -87,6 +87,30 @@ impl<'c> Settings<'c> {
     #[must_use]
     pub fn max_unanswered(self) -> usize {
         self.0.max_unanswered
+    }
+
+    /// How many bytes of messages that no command asked for are kept until they are read.
+    #[must_use]
+    pub fn max_unread(self) -> usize {
+        self.0.max_unread
+    }
+
+    /// How often a shared connection with something unanswered is probed.
+    #[must_use]
+    pub fn heartbeat(self) -> Option<Duration> {
+        self.0.heartbeat
+    }
+
+    /// How long such a connection may receive nothing before it is given up.
+    #[must_use]
+    pub fn silence_timeout(self) -> Duration {
+        self.0.silence_timeout
+    }
+
+    /// When replies are known to be in order.
+    #[must_use]
+    pub fn integrity(self) -> Integrity {
+        self.0.integrity
     }
 
     /// How much a server may send in one reply.

@@ -8,7 +8,7 @@
 
 use std::{net::Ipv6Addr, path::PathBuf, str::FromStr, time::Duration};
 
-use super::{Address, Config, Protocol, ReadFrom, UserTimeout, invalid, is_client_name};
+use super::{Address, Config, Integrity, Protocol, ReadFrom, UserTimeout, invalid, is_client_name};
 use crate::{
     address::NodeAddress,
     error::{Error, Result},
@@ -193,6 +193,49 @@ const OPTIONS: &[UrlOption] = &[
             Some(())
         },
         print: |config| print_size(config.max_unanswered),
+    },
+    UrlOption {
+        name: "max_unread",
+        expected: "a size of 1 or more, such as 1048576 or 64mb",
+        read: |config, text| {
+            config.max_unread = size(text).filter(|size| *size > 0)?;
+            Some(())
+        },
+        print: |config| print_size(config.max_unread),
+    },
+    UrlOption {
+        name: "heartbeat",
+        expected: TIME_OR_NONE,
+        read: |config, text| {
+            config.heartbeat = time_or_none(text)?;
+            Some(())
+        },
+        print: |config| print_time_or_none(config.heartbeat),
+    },
+    UrlOption {
+        name: "silence_timeout",
+        expected: "a time above zero such as 500ms or 2s",
+        read: |config, text| {
+            config.silence_timeout = time(text).filter(|time| !time.is_zero())?;
+            Some(())
+        },
+        print: |config| print_time(config.silence_timeout),
+    },
+    UrlOption {
+        name: "integrity",
+        expected: "heartbeat or batch",
+        read: |config, text| {
+            config.integrity = match text {
+                "heartbeat" => Integrity::Heartbeat,
+                "batch" => Integrity::Batch,
+                _ => return None,
+            };
+            Some(())
+        },
+        print: |config| match config.integrity {
+            Integrity::Heartbeat => "heartbeat".to_owned(),
+            Integrity::Batch => "batch".to_owned(),
+        },
     },
     UrlOption {
         name: "max_frame",

@@ -265,20 +265,6 @@ impl Dial {
     }
 }
 
-/// Why to leave a server that has answered so; nothing if it may be the one to use.
-pub(crate) fn reason_to_leave(error: &Error) -> Option<LossReason> {
-    match error.code()? {
-        // It was made a replica, or is one that has lost its primary.
-        "READONLY" | "MASTERDOWN" => Some(LossReason::Demoted),
-        _ => None,
-    }
-}
-
-/// Whether another connection may carry a call that has failed so: not a byte of it was written.
-pub(crate) fn is_sent_again(error: &Error) -> bool {
-    error.kind() == ErrorKind::Connection && !error.may_have_executed()
-}
-
 /// The error of one who uses a connection that it has closed.
 pub(crate) fn gone() -> Error {
     Error::new(ErrorKind::Connection, "the connection is gone")
@@ -338,27 +324,6 @@ mod tests {
             Some(3),
             "nobody is without a connection"
         );
-    }
-
-    #[test]
-    fn c09_only_a_server_that_is_not_the_one_to_use_is_left() {
-        let reason = |text: &str| reason_to_leave(&Error::server(text.as_bytes()));
-        for left in [
-            "READONLY You can't write against a read only replica.",
-            "MASTERDOWN Link with MASTER is down",
-        ] {
-            assert_eq!(reason(left), Some(LossReason::Demoted), "{left}");
-        }
-        for kept in [
-            "LOADING",
-            "BUSY a script",
-            "NOREPLICAS",
-            "ERR READONLY",
-            "OOM",
-        ] {
-            assert_eq!(reason(kept), None, "{kept}");
-        }
-        assert_eq!(reason_to_leave(&gone()), None);
     }
 
     #[test]

@@ -83,6 +83,11 @@ impl Flush {
         self.notified = true;
     }
 
+    /// Whether the driver was woken and has not looked since.
+    pub(crate) fn is_called(&self) -> bool {
+        self.notified
+    }
+
     /// Has the driver woken, unless it was and has not looked since.
     pub(crate) fn wake(&mut self) -> Turn {
         if std::mem::replace(&mut self.notified, true) {
@@ -95,26 +100,45 @@ impl Flush {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::{
+        collections::HashSet,
+        time::{Duration, Instant},
+    };
 
     use super::*;
+    use crate::{
+        command::{Single, raw},
+        protocol::{
+            Admission, Chunk, Delivery, Handed, Inbound, Key, Outbound, Polled, Receiver, Settings,
+            Step, Ticket, Time, Work,
+        },
+        resp::{Limits, Output},
+    };
 
-    /// A connection with callers, of which every order of steps is tried.
-    #[derive(Clone, PartialEq, Eq, Hash)]
+    /// A connection with callers, of which every order of steps is tried: the machine that runs, with
+    /// a driver and callers that do what it says.
+    #[derive(Clone)]
     struct Model {
-        flush: Flush,
-        /// Requests that are appended, and that are with whoever writes.
-        output: usize,
+        machine: Outbound<usize>,
+        /// Requests in the socket's hands that were not taken, unless somebody writes.
+        sink: Option<usize>,
+        /// Requests that somebody writes.
         writing: usize,
+        written: u64,
         /// Requests that the server has, and replies that it has sent.
         asked: usize,
         answered: usize,
         callers: Vec<Caller>,
+        places: Vec<Option<(Key, Ticket)>>,
         driver: Driver,
+        /// Somebody has woken the driver while it ran.
+        woken: bool,
+        /// The time at which everything happens.
+        now: Instant,
     }
 
     /// What a caller does next; each sends one request after the other.
-    #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     enum Caller {
         /// It can send, and will as often as this.
         Ready(u8),
@@ -124,7 +148,7 @@ mod tests {
         Waits(u8),
     }
 
-    #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     enum Driver {
         Scheduled,
         Writes,
@@ -136,34 +160,110 @@ mod tests {
         WaitsToWrite,
     }
 
+    /// All that decides what can happen next.
+    type State = (
+        (Flush, usize, bool),
+        (Option<usize>, usize, usize, usize),
+        Vec<(Caller, Option<Ticket>)>,
+        (Driver, bool),
+    );
+
+    fn request() -> Chunk {
+        Chunk::encode(&Single(raw("X")), 0, None).unwrap()
+    }
+
+    /// How long a request is.
+    fn length() -> usize {
+        let mut output = Output::new();
+        request().append_to(&mut output);
+        output.len()
+    }
+
     impl Model {
-        fn do_turn(&mut self, turn: Turn) -> bool {
-            match turn {
-                Turn::Write => {
-                    self.writing += std::mem::take(&mut self.output);
-                    return true;
-                }
-                Turn::Wake => {
-                    if matches!(self.driver, Driver::Waits | Driver::WaitsToWrite) {
-                        self.driver = Driver::Scheduled;
-                    }
-                    // It is running, and its waker makes it run again.
-                }
+        fn new() -> Self {
+            let settings = Settings {
+                server: String::new(),
+                max_unanswered: usize::MAX,
+                max_unread: None,
+                heartbeat: None,
+                proves: false,
+                seed: 0,
+            };
+            Self {
+                machine: Outbound::new(settings),
+                sink: Some(0),
+                writing: 0,
+                written: 0,
+                asked: 0,
+                answered: 0,
+                callers: vec![Caller::Ready(2), Caller::Ready(2), Caller::Ready(2)],
+                places: vec![None; 3],
+                driver: Driver::Scheduled,
+                woken: false,
+                now: Instant::now(),
+            }
+        }
+
+        fn state(&self) -> State {
+            // Tickets count on, and only their order matters.
+            let first = self
+                .places
+                .iter()
+                .flatten()
+                .map(|(_, ticket)| *ticket)
+                .min();
+            let rank = |ticket: Ticket| first.map(|first| ticket.since(first));
+            let callers = self
+                .callers
+                .iter()
+                .zip(&self.places)
+                .map(|(caller, place)| (*caller, place.and_then(|(_, ticket)| rank(ticket))));
+            (
+                self.machine.writing_state(),
+                (self.sink, self.writing, self.asked, self.answered),
+                callers.collect(),
+                (self.driver, self.woken),
+            )
+        }
+
+        fn wake(&mut self) {
+            if matches!(self.driver, Driver::Waits | Driver::WaitsToWrite) {
+                self.driver = Driver::Scheduled;
+            } else {
+                self.woken = true;
+            }
+        }
+
+        /// Takes what is to be written; says whether there is somebody who may.
+        fn take(&mut self) -> bool {
+            let Some(left) = self.sink.take() else {
+                return false;
+            };
+            self.writing = left;
+            if left == 0 {
+                let mut output = Output::new();
+                self.machine.take_output(&mut output);
+                self.writing = output.len() / length();
+            }
+            true
+        }
+
+        fn follow(&mut self, step: &Step<usize>) -> bool {
+            match step.turn {
+                Turn::Write => return self.take(),
+                Turn::Wake => self.wake(),
                 Turn::Nothing => {}
             }
             false
         }
 
-        fn owed(&self) -> usize {
-            self.output + self.writing + self.asked + self.answered
-        }
-
         /// Ends a write of which `rest` requests were not taken by the socket.
-        fn end_write(&mut self, rest: usize) -> Turn {
-            self.asked += self.writing - rest;
+        fn end_write(&mut self, rest: usize) {
+            let taken = self.writing - rest;
+            self.asked += taken;
+            self.written += (taken * length()) as u64;
             self.writing = 0;
-            self.output += rest;
-            self.flush.written(self.output > 0)
+            self.sink = Some(rest);
         }
 
         /// All that can happen next.
@@ -173,11 +273,16 @@ mod tests {
                 match *caller {
                     Caller::Ready(left) if left > 0 => {
                         let mut next = self.clone();
-                        let was_idle = next.owed() == 0;
-                        next.output += 1;
-                        let turn = next.flush.appended(was_idle);
-                        let writes = next.do_turn(turn);
-                        next.callers[at] = if writes {
+                        let mut chunk = request();
+                        let admission = next.machine.admission(&chunk, false).unwrap();
+                        assert_eq!(admission, Admission::Send);
+                        let time = Time {
+                            now: next.now,
+                            deadline: None,
+                        };
+                        let (key, ticket, step) = next.machine.send(&mut chunk, at, time);
+                        next.places[at] = Some((key, ticket));
+                        next.callers[at] = if next.follow(&step) {
                             Caller::Writes(left - 1)
                         } else {
                             Caller::Waits(left - 1)
@@ -187,8 +292,10 @@ mod tests {
                     Caller::Writes(left) => {
                         for rest in [0, self.writing] {
                             let mut next = self.clone();
-                            let turn = next.end_write(rest);
-                            next.do_turn(turn);
+                            next.end_write(rest);
+                            if next.machine.wrote(next.written, rest > 0) == Turn::Wake {
+                                next.wake();
+                            }
                             next.callers[at] = Caller::Waits(left);
                             all.push(next);
                         }
@@ -207,11 +314,19 @@ mod tests {
                     all.push(next);
                 }
             }
+            self.drive(&mut all);
+            all
+        }
+
+        fn drive(&self, all: &mut Vec<Self>) {
             let mut next = self.clone();
             match self.driver {
                 Driver::Scheduled => {
-                    let turn = next.flush.look(next.output > 0);
-                    next.driver = if next.do_turn(turn) {
+                    next.woken = false;
+                    let has_more = next.sink.is_some_and(|left| left > 0);
+                    let work = next.machine.look(false, has_more, &mut Default::default());
+                    let writes = matches!(work, Work::Write) && next.take();
+                    next.driver = if writes {
                         Driver::Writes
                     } else {
                         Driver::Reads
@@ -221,7 +336,8 @@ mod tests {
                 Driver::Writes => {
                     for rest in [0, self.writing] {
                         let mut next = self.clone();
-                        let _ = next.end_write(rest);
+                        next.end_write(rest);
+                        next.machine.driver_wrote(next.written, rest > 0);
                         next.driver = if rest == 0 {
                             // It looks again before it reads.
                             Driver::Scheduled
@@ -234,19 +350,7 @@ mod tests {
                 Driver::Reads if self.answered > 0 => {
                     for most in [1, 2, usize::MAX] {
                         let mut next = self.clone();
-                        let mut woken = 0;
-                        for caller in &mut next.callers {
-                            if let Caller::Waits(left) = *caller
-                                && woken < most
-                                && next.answered > 0
-                            {
-                                next.answered -= 1;
-                                woken += 1;
-                                *caller = Caller::Ready(left);
-                            }
-                        }
-                        if woken > 1 {
-                            next.flush.wave(woken);
+                        if next.read(most) == Handed::Wave {
                             next.driver = Driver::Scheduled;
                         }
                         all.push(next);
@@ -254,7 +358,7 @@ mod tests {
                 }
                 Driver::Reads => {
                     // Whoever woke it while it ran has it run again.
-                    next.driver = if next.flush.notified {
+                    next.driver = if std::mem::take(&mut next.woken) {
                         Driver::Scheduled
                     } else {
                         Driver::Waits
@@ -267,22 +371,38 @@ mod tests {
                 }
                 Driver::Waits => {}
             }
-            all
+        }
+
+        /// Hands out at most so many replies, whose callers can go on.
+        fn read(&mut self, most: usize) -> Handed {
+            let count = self.answered.min(most);
+            self.answered -= count;
+            let mut inbound = Inbound::new(Receiver::new(Limits::default()));
+            inbound.extend(&b"+OK\r\n".repeat(count));
+            let mut view = self.machine.view();
+            assert!(inbound.gather(count, view.run).unwrap());
+            let mut delivery = Delivery::new();
+            let handed = self
+                .machine
+                .deliver(&mut inbound, &mut view, &mut delivery)
+                .unwrap();
+            for at in delivery.waiters {
+                let (key, ticket) = self.places[at].take().unwrap();
+                let (polled, _) = self.machine.poll(key, &(ticket..=ticket), |_| true);
+                assert!(matches!(polled, Polled::Answered(Ok(_))));
+                self.callers[at] = match self.callers[at] {
+                    Caller::Waits(left) => Caller::Ready(left),
+                    other => panic!("{other:?} was answered"),
+                };
+            }
+            handed
         }
     }
 
     #[test]
     fn nothing_is_ever_left_unwritten_whatever_the_order_of_steps() {
-        let first = Model {
-            flush: Flush::default(),
-            output: 0,
-            writing: 0,
-            asked: 0,
-            answered: 0,
-            callers: vec![Caller::Ready(2), Caller::Ready(2), Caller::Ready(2)],
-            driver: Driver::Scheduled,
-        };
-        let mut seen = HashSet::from([first.clone()]);
+        let first = Model::new();
+        let mut seen = HashSet::from([first.state()]);
         let mut open = vec![first];
         let mut ends = 0;
         while let Some(model) = open.pop() {
@@ -290,17 +410,34 @@ mod tests {
             if next.is_empty() {
                 let done = |caller: &Caller| *caller == Caller::Ready(0);
                 assert!(model.callers.iter().all(done), "somebody waits for ever");
-                assert_eq!(model.owed(), 0);
+                assert!(model.machine.is_idle());
                 ends += 1;
             }
             for next in next {
-                if seen.insert(next.clone()) {
+                if seen.insert(next.state()) {
                     open.push(next);
                 }
             }
         }
         assert!(ends > 0);
         assert!(seen.len() > 1000, "only {} states", seen.len());
+    }
+
+    #[test]
+    fn a_deadline_is_watched_before_anything_else_happens() {
+        let mut model = Model::new();
+        let mut send = |at: usize, deadline: u64| {
+            let time = Time {
+                now: model.now,
+                deadline: Some(model.now + Duration::from_millis(deadline)),
+            };
+            let (_, _, step) = model.machine.send(&mut request(), at, time);
+            step.timer.map(|timer| timer - model.now)
+        };
+        assert_eq!(send(0, 5000), Some(Duration::from_secs(1)));
+        assert_eq!(send(1, 5000), None, "it is looked at before");
+        assert_eq!(send(2, 10), Some(Duration::from_millis(10)));
+        assert_eq!(send(2, 20), None);
     }
 
     #[test]

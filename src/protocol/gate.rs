@@ -1,16 +1,21 @@
 //! Who waits because too much is sent and not answered yet.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use super::Time;
 
 /// Callers in front of a connection whose unanswered requests have reached their limit.
 ///
 /// They come in one by one and in the order of their arrival; nobody overtakes those who wait. A
 /// request that is larger than the limit comes in when there is room for any.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Gate<W> {
     /// The bytes of unanswered requests beyond which callers wait.
     limit: u64,
-    waiting: VecDeque<(W, Option<Instant>)>,
+    waiting: VecDeque<(W, Time)>,
 }
 
 impl<W: Copy + PartialEq> Gate<W> {
@@ -27,14 +32,20 @@ impl<W: Copy + PartialEq> Gate<W> {
         unanswered >= self.limit || !self.waiting.is_empty()
     }
 
-    /// Lets a caller wait until `deadline`.
-    pub(crate) fn wait(&mut self, waiter: W, deadline: Option<Instant>) {
-        self.waiting.push_back((waiter, deadline));
+    /// Whether anybody waits.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Lets a caller wait.
+    pub(crate) fn wait(&mut self, waiter: W, time: Time) {
+        self.waiting.push_back((waiter, time));
     }
 
     /// Lets the next one in, if there is room.
     ///
-    /// To be called whenever something was answered, and when one who was let in has sent or left.
+    /// To be called whenever something was answered, when one who was let in has sent or left, and now
+    /// and then, since one who was let in may do neither.
     pub(crate) fn admit(&mut self, unanswered: u64) -> Option<W> {
         if unanswered >= self.limit {
             return None;
@@ -51,18 +62,18 @@ impl<W: Copy + PartialEq> Gate<W> {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.waiting
             .iter()
-            .filter_map(|(_, deadline)| *deadline)
+            .filter_map(|(_, time)| time.deadline)
             .min()
     }
 
-    /// Sends those away whose deadline has come.
-    pub(crate) fn handle_timeout(&mut self, now: Instant, mut expired: impl FnMut(W)) {
-        self.waiting.retain(|(waiter, deadline)| {
-            let waits = deadline.is_none_or(|deadline| deadline > now);
-            if !waits {
-                expired(*waiter);
+    /// Sends those away whose deadline has come, and says how long each has waited.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, mut expired: impl FnMut(W, Duration)) {
+        self.waiting.retain(|(waiter, time)| {
+            let deadline = time.deadline.filter(|deadline| *deadline <= now);
+            if let Some(deadline) = deadline {
+                expired(*waiter, deadline.saturating_duration_since(time.now));
             }
-            waits
+            deadline.is_none()
         });
     }
 
@@ -77,18 +88,23 @@ impl<W: Copy + PartialEq> Gate<W> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    fn until(deadline: Option<Instant>) -> Time {
+        Time {
+            now: Instant::now(),
+            deadline,
+        }
+    }
 
     #[test]
     fn callers_wait_in_order_until_there_is_room() {
         let mut gate = Gate::new(10);
         assert!(!gate.is_closed(9));
         assert!(gate.is_closed(10));
-        gate.wait('a', None);
-        gate.wait('b', None);
-        gate.wait('c', None);
+        gate.wait('a', until(None));
+        gate.wait('b', until(None));
+        gate.wait('c', until(None));
         assert!(gate.is_closed(0), "nobody overtakes");
         assert_eq!(gate.admit(10), None);
         assert_eq!(gate.admit(9), Some('a'));
@@ -103,12 +119,12 @@ mod tests {
         let mut gate = Gate::new(0);
         let now = Instant::now();
         let at = |seconds| now + Duration::from_secs(seconds);
-        gate.wait('a', Some(at(3)));
-        gate.wait('b', None);
-        gate.wait('c', Some(at(1)));
+        gate.wait('a', until(Some(at(3))));
+        gate.wait('b', until(None));
+        gate.wait('c', until(Some(at(1))));
         assert_eq!(gate.poll_timeout(), Some(at(1)));
         let mut expired = Vec::new();
-        gate.handle_timeout(at(1), |waiter| expired.push(waiter));
+        gate.handle_timeout(at(1), |waiter, _| expired.push(waiter));
         assert_eq!(expired, ['c']);
         assert_eq!(gate.poll_timeout(), Some(at(3)));
         let mut failed = Vec::new();

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::Time;
 use crate::command::Patience;
 
 /// Until when the answer to an exchange must have come.
@@ -27,6 +28,14 @@ impl Limit {
         match self {
             Self::Each(allowed) => allowed,
             Self::Whole(deadline) => deadline.map(|end| end.saturating_duration_since(now)),
+        }
+    }
+
+    /// When a chunk that is sent now is sent, and must be answered.
+    pub(crate) fn time(self, now: Instant) -> Time {
+        Time {
+            now,
+            deadline: self.deadline(|| now),
         }
     }
 

@@ -1,16 +1,22 @@
 //! The state of one connection: no IO, no clock, no runtime.
 //!
 //! A driver of [`blocking`](crate::blocking) or [`aio`](crate::aio) owns the socket and obeys one
-//! rule: after every call, drain the events, then write the output, then wait.
+//! rule: after every call, drain what has come, then write the output, then wait.
 //!
 //! ```text
-//!             ┌───────────┐ Done(Greeting)  ┌────────────────────────────────────────────────┐
-//!  dialled ──▶│ Handshake │────────────────▶│ Connection<W>                                  │
-//!             └───────────┘                 │                                                │
-//!                                           │  send ─▶ Queue: output, slots ─▶ take_output   │──▶ socket
-//!                                           │            ▲                                   │
-//!                                           │  events ◀──┴─ accept ◀─ frame ◀─ Receiver      │◀── socket
-//!                                           └────────────────────────────────────────────────┘
+//!             ┌───────────┐ Done(Greeting)
+//!  dialled ──▶│ Handshake │───┐
+//!             └───────────┘   ▼
+//!            ┌──────────────────────────────────────────────────────────────────────────────┐
+//!  callers ─▶│ Outbound<W>, under the lock of the callers                                   │
+//!            │   Chunk ─▶ Gate ─▶ Queue: output, slots ─▶ take_output                       │──▶ socket
+//!            │   Flush: who writes, and when         Liveness: heartbeat, silence           │
+//!  told   ◀──│   Waiters: places, frames ◀─ deliver      Pushes: unread, bounded            │
+//!            └─────────────────────────────────▲────────────────────────────────────────────┘
+//!                               frames, a wave │
+//!            ┌─────────────────────────────────┴────────────────────────────────────────────┐
+//!            │ Inbound, of whoever reads, under no lock: Receiver, frames that were gathered │◀── socket
+//!            └──────────────────────────────────────────────────────────────────────────────┘
 //!
 //!  a slot of the queue:
 //!
@@ -26,18 +32,30 @@
 //! frame that is broken or that nobody asked for, is fatal: there is no telling whose the next one
 //! would be.
 
-mod connection;
+mod chunk;
 mod flush;
 mod gate;
 mod handshake;
+mod inbound;
 mod limit;
+mod liveness;
+mod outbound;
+mod pushes;
 mod queue;
 mod receiver;
+mod settings;
+mod waiters;
 
-pub(crate) use connection::{Connection, Event};
+pub(crate) use chunk::Chunk;
 pub(crate) use flush::{Flush, Turn};
 pub(crate) use gate::Gate;
 pub(crate) use handshake::{Greeting, Handshake, Identity, Progress};
+pub(crate) use inbound::Inbound;
 pub(crate) use limit::Limit;
-pub(crate) use queue::{Queue, Sent, Ticket, Whose};
+pub(crate) use liveness::{Beat, Heartbeat, Liveness, Nonce};
+pub(crate) use outbound::{Admission, Delivery, Handed, Loss, Outbound, Step, Time, View, Work};
+pub(crate) use pushes::Pushes;
+pub(crate) use queue::{Queue, Ticket, Whose};
 pub(crate) use receiver::Receiver;
+pub(crate) use settings::Settings;
+pub(crate) use waiters::{Key, Place, Polled, Waiters};

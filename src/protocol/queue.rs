@@ -1,11 +1,17 @@
 //! What is sent and what is owed: the output buffer and the slots of those who wait.
 
-use std::{collections::VecDeque, mem, ops::RangeInclusive, time::Instant};
+use std::{
+    collections::VecDeque,
+    mem,
+    ops::RangeInclusive,
+    time::{Duration, Instant},
+};
 
+use super::{Chunk, Nonce};
 use crate::{
-    command::{Awaited, Exchange, ServerVersion, Written},
-    error::{Error, ErrorKind, Outcome, Phase, Result},
-    resp::{Frame, Kind, Mark, Output, Reply},
+    command::Awaited,
+    error::{Error, ErrorKind, Outcome, Result},
+    resp::{Frame, Kind, Output, Reply},
 };
 
 /// The output buffer of a connection and its slots, in the order of sending.
@@ -25,7 +31,7 @@ use crate::{
 /// An unsolicited `sunsubscribe`, which tells that a slot moved away, cannot be told from the
 /// confirmation of a `SUNSUBSCRIBE` that is at the front; the server's `-MOVED` then finds nobody
 /// who waits, and the connection ends.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Queue<W> {
     output: Output,
     /// How many bytes were taken from the output so far; where it begins in the stream.
@@ -38,33 +44,52 @@ pub(crate) struct Queue<W> {
     earliest: Option<Instant>,
     subscriptions: Subscriptions,
     monitoring: bool,
-    /// The server that must be new enough for everything, where that is checked.
-    server: Option<Box<ServerVersion>>,
+    /// How many of the slots are those of probes.
+    probes: usize,
 }
 
 /// Names a slot to those who may want to abandon it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Ticket(u64);
 
-/// What was sent of an exchange.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sent {
-    pub(crate) ticket: Ticket,
-    /// How many of its requests were appended by now, if there are more.
-    pub(crate) next: Option<usize>,
+impl Ticket {
+    /// The same where another one is the first.
+    #[cfg(test)]
+    pub(crate) fn since(self, first: Self) -> Self {
+        Self(self.0 - first.0)
+    }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Slot<W> {
     ticket: Ticket,
-    /// Nobody any more, once it was abandoned or timed out.
-    waiter: Option<W>,
+    owner: Owner<W>,
     awaited: Awaited,
     /// Frames that are still to come.
     missing: usize,
+    since: Instant,
     deadline: Option<Instant>,
     /// Where its bytes begin in the stream.
     start: u64,
+}
+
+/// Whose the replies of a slot are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner<W> {
+    Waiter(W),
+    /// The caller has left or its time is over.
+    Nobody,
+    /// The connection asks for itself, and the reply must be this.
+    Probe(Nonce),
+}
+
+impl<W: Copy> Slot<W> {
+    fn waiter(&self) -> Option<W> {
+        match self.owner {
+            Owner::Waiter(waiter) => Some(waiter),
+            Owner::Nobody | Owner::Probe(_) => None,
+        }
+    }
 }
 
 /// The counts of the last confirmations that were arrays.
@@ -83,6 +108,18 @@ pub(crate) enum Whose<W> {
     Push,
     /// A reply that nobody waits for any more, or one of several confirmations.
     Swallowed,
+    /// It answers a probe, so that all replies in front of it are whose they seemed to be.
+    Probed,
+}
+
+/// A caller whose time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Expired<W> {
+    pub(crate) waiter: W,
+    /// Whether nothing of its request was taken for writing.
+    pub(crate) unsent: bool,
+    /// How long it has had.
+    pub(crate) allowed: Duration,
 }
 
 impl<W: Copy + PartialEq> Queue<W> {
@@ -97,58 +134,73 @@ impl<W: Copy + PartialEq> Queue<W> {
             earliest: None,
             subscriptions: Subscriptions::default(),
             monitoring: false,
-            server: None,
+            probes: 0,
         }
     }
 
-    /// Refuses what `server`, if it is told, does not have.
-    pub(crate) fn checking(mut self, server: Option<ServerVersion>) -> Self {
-        self.server = server.map(Box::new);
-        self
-    }
-
-    /// Encodes an exchange, or a chunk of it behind the `first` requests, and appends its bytes and
-    /// its slot in one step.
+    /// Whether a chunk may be appended now.
     ///
     /// # Errors
     ///
-    /// An argument that cannot be sent, a server that is known to lack what is asked for, or replies
-    /// are owed and the exchange must be alone; nothing was appended then.
-    pub(crate) fn send<E: Exchange>(
-        &mut self,
-        exchange: &E,
-        first: usize,
-        waiter: W,
-        deadline: Option<Instant>,
-    ) -> Result<Sent> {
-        if exchange.is_alone() && !self.slots.is_empty() {
+    /// Replies are owed and it must be alone.
+    pub(crate) fn check(&self, chunk: &Chunk) -> Result<()> {
+        if chunk.is_alone() && !self.slots.is_empty() {
             return Err(Error::new(
                 ErrorKind::Refused,
                 "some servers swallow its error when other replies are pending: wait for those first",
             ));
         }
-        if let Some(server) = &self.server {
-            exchange.check_server(server)?;
-        }
+        Ok(())
+    }
+
+    /// Appends the bytes of a chunk and its slot in one step.
+    pub(crate) fn append(
+        &mut self,
+        chunk: &mut Chunk,
+        waiter: W,
+        since: Instant,
+        deadline: Option<Instant>,
+    ) -> Ticket {
         let start = self.accepted();
-        let Written { awaited, next } =
-            Append::to(&mut self.output, |output| exchange.write(first, output))?;
-        let missing = match awaited {
-            Awaited::Frames(count) | Awaited::Confirmations(count, _) => count,
-            Awaited::Stream => 1,
-        };
-        let ticket = Ticket(self.next_ticket);
-        self.next_ticket += 1;
-        self.slots.push_back(Slot {
-            ticket,
-            waiter: Some(waiter),
+        let awaited = chunk.append_to(&mut self.output);
+        self.expect_by(deadline);
+        self.push_slot(Slot {
+            ticket: Ticket(self.next_ticket),
+            owner: Owner::Waiter(waiter),
             awaited,
-            missing,
+            missing: match awaited {
+                Awaited::Frames(count) | Awaited::Confirmations(count, _) => count,
+                Awaited::Stream | Awaited::End => 1,
+            },
+            since,
             deadline,
             start,
+        })
+    }
+
+    /// Appends a request that the connection makes for itself, whose reply must be `nonce`.
+    pub(crate) fn probe(&mut self, nonce: Nonce, now: Instant) {
+        let start = self.accepted();
+        if nonce.write(&mut self.output).is_err() {
+            return;
+        }
+        self.probes += 1;
+        self.push_slot(Slot {
+            ticket: Ticket(self.next_ticket),
+            owner: Owner::Probe(nonce),
+            awaited: Awaited::Frames(1),
+            missing: 1,
+            since: now,
+            deadline: None,
+            start,
         });
-        self.expect_by(deadline);
-        Ok(Sent { ticket, next })
+    }
+
+    fn push_slot(&mut self, slot: Slot<W>) -> Ticket {
+        self.next_ticket += 1;
+        let ticket = slot.ticket;
+        self.slots.push_back(slot);
+        ticket
     }
 
     /// Takes a waiter away from its slots, which are among those of these tickets.
@@ -164,21 +216,36 @@ impl<W: Copy + PartialEq> Queue<W> {
             if slot.ticket > *tickets.end() {
                 break;
             }
-            if slot.waiter == Some(waiter) {
-                slot.waiter = None;
+            if slot.owner == Owner::Waiter(waiter) {
+                slot.owner = Owner::Nobody;
                 self.given_up += usize::from(slot.start >= taken);
             }
+        }
+    }
+
+    /// Forgets the requests of those who have left before they were taken for writing.
+    pub(crate) fn settle(&mut self) {
+        if self.given_up > 0 {
+            self.drop_given_up();
         }
     }
 
     /// Moves what is to be written into `into`, which must be empty and whose memory is used next.
     pub(crate) fn take_output(&mut self, into: &mut Output) {
         debug_assert!(into.is_empty(), "bytes must be written in order");
-        if self.given_up > 0 {
-            self.drop_given_up();
-        }
+        self.settle();
         self.taken = self.accepted();
         mem::swap(&mut self.output, into);
+    }
+
+    /// When the call that comes next was made, and until when it must be answered.
+    pub(crate) fn front_time(&self) -> Option<(Instant, Option<Instant>)> {
+        self.slots.front().map(|slot| (slot.since, slot.deadline))
+    }
+
+    /// When the call was made that was appended last.
+    pub(crate) fn last_since(&self) -> Option<Instant> {
+        self.slots.back().map(|slot| slot.since)
     }
 
     /// Whether something waits to be taken for writing.
@@ -191,9 +258,14 @@ impl<W: Copy + PartialEq> Queue<W> {
         self.slots.len()
     }
 
-    /// Whether no reply is owed.
+    /// Whether no reply is owed but that of a probe.
     pub(crate) fn is_answered(&self) -> bool {
-        self.slots.is_empty()
+        self.slots.len() == self.probes
+    }
+
+    /// How many probes were not answered yet.
+    pub(crate) fn probes(&self) -> usize {
+        self.probes
     }
 
     /// The size of all requests that were not answered yet.
@@ -277,7 +349,7 @@ impl<W: Copy + PartialEq> Queue<W> {
         };
         slot.missing -= count;
         let last = slot.missing == 0;
-        let waiter = slot.waiter;
+        let waiter = slot.waiter();
         if last {
             self.slots.pop_front();
         }
@@ -296,6 +368,11 @@ impl<W: Copy + PartialEq> Queue<W> {
                 format!("expected no reply, got {}", frame.reply().kind().noun()),
             ));
         };
+        if let Owner::Probe(nonce) = slot.owner {
+            self.slots.pop_front();
+            self.probes -= 1;
+            return nonce.check(frame).map(|()| Whose::Probed);
+        }
         let confirmations = matches!(slot.awaited, Awaited::Confirmations(..));
         slot.missing = if confirmations && !matches!(frame.reply().kind(), Kind::Push | Kind::Array)
         {
@@ -305,7 +382,7 @@ impl<W: Copy + PartialEq> Queue<W> {
         };
         let last = slot.missing == 0;
         let held_back = !last && confirmations;
-        let waiter = slot.waiter;
+        let waiter = slot.waiter();
         if last {
             if slot.awaited == Awaited::Stream {
                 self.monitoring |= !frame.is_error();
@@ -333,7 +410,7 @@ impl<W: Copy + PartialEq> Queue<W> {
     /// Answers those whose deadline has come with an error.
     ///
     /// Their slots stay and swallow the late replies, but for those that were never written.
-    pub(crate) fn handle_timeout(&mut self, now: Instant, mut expired: impl FnMut(W, Error)) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant, mut expired: impl FnMut(Expired<W>)) {
         if self.earliest.is_none_or(|earliest| earliest > now) {
             return;
         }
@@ -341,7 +418,7 @@ impl<W: Copy + PartialEq> Queue<W> {
         let taken = self.taken;
         let mut earliest = None;
         for slot in &mut self.slots {
-            let (Some(waiter), Some(deadline)) = (slot.waiter, slot.deadline) else {
+            let (Some(waiter), Some(deadline)) = (slot.waiter(), slot.deadline) else {
                 continue;
             };
             if deadline > now {
@@ -349,10 +426,14 @@ impl<W: Copy + PartialEq> Queue<W> {
                     Some(earliest.map_or(deadline, |earlier: Instant| earlier.min(deadline)));
                 continue;
             }
-            slot.waiter = None;
+            slot.owner = Owner::Nobody;
             let unsent = slot.start >= taken;
             self.given_up += usize::from(unsent);
-            expired(waiter, timed_out(unsent));
+            expired(Expired {
+                waiter,
+                unsent,
+                allowed: deadline.saturating_duration_since(slot.since),
+            });
         }
         self.earliest = earliest;
     }
@@ -360,23 +441,33 @@ impl<W: Copy + PartialEq> Queue<W> {
     /// Empties the queue of a connection that ended, and names all who wait.
     ///
     /// `written` is how many bytes reached the socket in all; what began behind was not sent. Where
-    /// that is not known, all that was taken may have.
+    /// that is not known, all that was taken may have. Who has waited for the end is answered by it.
     pub(crate) fn fail(
         &mut self,
         written: impl Into<Option<u64>>,
         mut failed: impl FnMut(W, Outcome),
     ) {
         let written = written.into().unwrap_or(self.taken);
-        for slot in self.slots.drain(..) {
-            let Some(waiter) = slot.waiter else { continue };
-            let outcome = if slot.start < written {
+        let accepted = self.accepted();
+        let mut slots = self.slots.drain(..).peekable();
+        while let Some(slot) = slots.next() {
+            let end = slots.peek().map_or(accepted, |next| next.start);
+            let Some(waiter) = slot.waiter() else {
+                continue;
+            };
+            let outcome = if slot.awaited == Awaited::End && end <= written {
+                // This is what it has asked for.
+                Outcome::Answered
+            } else if slot.start < written {
                 Outcome::Indeterminate
             } else {
                 Outcome::NotSent
             };
             failed(waiter, outcome);
         }
+        drop(slots);
         self.output.clear();
+        self.probes = 0;
         self.given_up = 0;
         self.earliest = None;
     }
@@ -384,6 +475,12 @@ impl<W: Copy + PartialEq> Queue<W> {
     /// Whether every reply has come and nothing waits to be written.
     pub(crate) fn is_idle(&self) -> bool {
         self.slots.is_empty() && self.output.is_empty()
+    }
+
+    /// How many bytes wait to be taken.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.output.len()
     }
 
     /// How many bytes were accepted so far; where the next slot begins in the stream.
@@ -412,7 +509,7 @@ impl<W: Copy + PartialEq> Queue<W> {
             .collect();
         for (mut slot, end) in unsent.into_iter().zip(ends) {
             let range = offset(self.taken, slot.start)..offset(self.taken, end);
-            if slot.waiter.is_some() {
+            if slot.owner != Owner::Nobody {
                 slot.start = self.taken + kept.len() as u64;
                 kept.append(&self.output, range);
                 self.slots.push_back(slot);
@@ -447,49 +544,6 @@ impl Subscriptions {
             Some(b"ssubscribe" | b"sunsubscribe") => self.shard_channels = count,
             _ => {}
         }
-    }
-}
-
-/// Takes back what was appended if it is not completed, be it by an error or a panic.
-struct Append<'o> {
-    output: &'o mut Output,
-    mark: Mark,
-    completed: bool,
-}
-
-impl<'o> Append<'o> {
-    fn to<T>(output: &'o mut Output, write: impl FnOnce(&mut Output) -> Result<T>) -> Result<T> {
-        let mut append = Self {
-            mark: output.mark(),
-            output,
-            completed: false,
-        };
-        let result = write(append.output);
-        append.completed = result.is_ok();
-        result
-    }
-}
-
-impl Drop for Append<'_> {
-    fn drop(&mut self) {
-        if !self.completed {
-            self.output.truncate(self.mark);
-        }
-    }
-}
-
-fn timed_out(unsent: bool) -> Error {
-    if unsent {
-        Error::new(
-            ErrorKind::Timeout(Phase::Write),
-            "the connection takes no more bytes",
-        )
-    } else {
-        Error::new(
-            ErrorKind::Timeout(Phase::Reply),
-            "no reply within the time allowed",
-        )
-        .with_outcome(Outcome::Indeterminate)
     }
 }
 

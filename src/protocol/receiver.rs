@@ -150,10 +150,10 @@ impl Receiver {
         if length == OK.len() && self.buffer.starts_with(OK) {
             // What answers most writes needs no share of the buffer.
             self.buffer.advance(length);
-            return Ok(Some(Frame::new(Bytes::from_static(OK), false)));
+            return Ok(Some(Frame::ok()));
         }
         let (bytes, shared) = self.split(length);
-        let frame = Frame::new(bytes, shared);
+        let frame = Frame::scanned(bytes, shared, self.scanner.has_large_elements());
         if self.scanner.nested_pushes() == 0 {
             return Ok(Some(frame));
         }

@@ -53,6 +53,8 @@ enum Keys<'b> {
     Located(&'b mut Vec<Range<usize>>),
     /// They are shown, and nothing at all is written.
     Shown(&'b mut dyn FnMut(&[u8])),
+    /// The word at this place is shown instead, and nothing at all is written.
+    Word(usize, &'b mut dyn FnMut(&[u8])),
 }
 
 impl<'b> Writer<'b> {
@@ -105,6 +107,33 @@ impl<'b> Writer<'b> {
         writer.check()
     }
 
+    /// Shows one word of a command, its name's first being 0, which nothing is written of.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::command`].
+    pub(crate) fn view_word(
+        at: usize,
+        view: &mut dyn FnMut(&[u8]),
+        write: impl FnOnce(&mut Writer<'_>),
+    ) -> Result<()> {
+        let mut nothing = BytesMut::new();
+        let mut writer = Writer {
+            out: &mut nothing,
+            keys: Keys::Word(at, view),
+            inserts: None,
+            start: 0,
+            first_key: 0,
+            first_insert: 0,
+            words: 0,
+            error: None,
+            // There is nothing to fill in and nothing to take back.
+            complete: true,
+        };
+        write(&mut writer);
+        writer.check()
+    }
+
     /// Appends a command as [`Writer::command`] does, but leaves large shared values out of `out`.
     pub(super) fn command_with_inserts(
         out: &'b mut BytesMut,
@@ -126,6 +155,11 @@ impl<'b> Writer<'b> {
     pub fn word(&mut self, word: &[u8]) {
         self.words += 1;
         if !self.writes() {
+            if let Keys::Word(at, view) = &mut self.keys
+                && self.words == *at + 1
+            {
+                view(word);
+            }
             return;
         }
         self.out.reserve(word.len() + MAX_WORD_OVERHEAD);
@@ -151,7 +185,7 @@ impl<'b> Writer<'b> {
     pub fn key(&mut self, key: &[u8]) {
         self.word(key);
         match &mut self.keys {
-            Keys::Written => {}
+            Keys::Written | Keys::Word(..) => {}
             Keys::Located(keys) => {
                 let end = self.out.len() - CRLF.len();
                 keys.push(end - key.len()..end);
@@ -219,7 +253,7 @@ impl<'b> Writer<'b> {
         let start = out.len();
         let first_key = match &keys {
             Keys::Located(keys) => keys.len(),
-            Keys::Written | Keys::Shown(_) => 0,
+            Keys::Written | Keys::Shown(_) | Keys::Word(..) => 0,
         };
         let first_insert = inserts.as_ref().map_or(0, |inserts| inserts.count());
         out.extend_from_slice(SHORT_HEADER);
@@ -245,7 +279,7 @@ impl<'b> Writer<'b> {
 
     /// Whether words are written, and not only counted.
     fn writes(&self) -> bool {
-        !matches!(self.keys, Keys::Shown(_))
+        !matches!(self.keys, Keys::Shown(_) | Keys::Word(..))
     }
 
     /// The error of a command that is complete.
@@ -319,7 +353,7 @@ impl fmt::Debug for Keys<'_> {
         f.write_str(match self {
             Self::Written => "written",
             Self::Located(_) => "located",
-            Self::Shown(_) => "shown",
+            Self::Shown(_) | Self::Word(..) => "shown",
         })
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt, ops::Range, sync::OnceLock};
 use bytes::Bytes;
 use memchr::memchr;
 
-use super::{Limits, ProtocolError, Scanner};
+use super::{Limits, OK, ProtocolError, Scanner};
 
 /// One complete, validated frame.
 ///
@@ -18,6 +18,10 @@ use super::{Limits, ProtocolError, Scanner};
 /// | not shared | any | a slice of the frame |
 /// | shared | the frame is a single string | the string alone is copied |
 /// | shared | one in an aggregate | the frame is copied once, and this and all later values are slices of the copy |
+/// | with large strings | a string of less than 4 KiB in an aggregate | all but the large strings is copied once, and this and all later ones of that length are slices of the copy |
+///
+/// So a small value that is kept keeps at most the other small values of its reply, or twice as much:
+/// where most of a reply is small values, it is not copied.
 ///
 /// What is read otherwise, such as numbers or a `String`, never refers to the frame.
 #[derive(Clone)]
@@ -26,8 +30,18 @@ pub struct Frame {
     shared: bool,
     /// Whether these are several frames, of which [`Frames`](super::Frames) know the ends.
     several: bool,
+    /// Whether some of its elements are large strings.
+    large: bool,
     /// Boxed, since it is rare and frames are moved about.
-    copy: OnceLock<Box<Bytes>>,
+    copy: OnceLock<Box<Copied>>,
+}
+
+/// What small values of a frame are slices of.
+#[derive(Clone)]
+struct Copied {
+    bytes: Bytes,
+    /// Where each string ends in the frame that was left out, and how many bytes were by then.
+    gaps: Vec<(usize, usize)>,
 }
 
 impl Frame {
@@ -41,8 +55,22 @@ impl Frame {
             bytes,
             shared,
             several: false,
+            large: false,
             copy: OnceLock::new(),
         }
+    }
+
+    /// The same, where the scanner has told whether some of its elements are large.
+    pub(crate) fn scanned(bytes: Bytes, shared: bool, large: bool) -> Self {
+        Self {
+            large,
+            ..Self::new(bytes, shared)
+        }
+    }
+
+    /// What answers most writes.
+    pub(crate) fn ok() -> Self {
+        Self::new(Bytes::from_static(OK), false)
     }
 
     /// The bytes of frames that lie side by side.
@@ -67,7 +95,9 @@ impl Frame {
     pub fn parse(bytes: Bytes) -> Result<Self, ProtocolError> {
         let mut scanner = Scanner::new(Limits::default());
         match scanner.scan(&bytes)? {
-            Some(length) if length == bytes.len() => Ok(Self::new(bytes, false)),
+            Some(length) if length == bytes.len() => {
+                Ok(Self::scanned(bytes, false, scanner.has_large_elements()))
+            }
             Some(length) => Err(ProtocolError::trailing(length)),
             None => Err(ProtocolError::incomplete(bytes.len())),
         }
@@ -129,20 +159,89 @@ impl Frame {
             return Bytes::new();
         }
         let is_copied = self.shared || (self.several && self.is_small(to - from));
-        if !is_copied {
+        let is_small_part = self.large && to - from < LARGE_ELEMENT;
+        if !is_copied && !is_small_part {
             return self.bytes.slice(from..to);
         }
         // The first byte tells enough, and looking behind attributes would take a pass over them for
         // every value.
         if matches!(self.bytes.first(), Some(b'*' | b'%' | b'~' | b'>' | b'|')) {
-            let copy = self
-                .copy
-                .get_or_init(|| Box::new(Bytes::copy_from_slice(&self.bytes)));
-            return copy.slice(from..to);
+            let copy = self.copy.get_or_init(|| {
+                Box::new(if is_copied {
+                    Copied::whole(&self.bytes)
+                } else {
+                    Copied::without_large(&self.bytes)
+                })
+            });
+            return copy.slice(from, to);
+        }
+        if !is_copied {
+            return self.bytes.slice(from..to);
         }
         Bytes::copy_from_slice(self.bytes.get(from..to).unwrap_or_default())
     }
 }
+
+impl Copied {
+    /// A copy of everything.
+    fn whole(bytes: &[u8]) -> Self {
+        Self {
+            bytes: Bytes::copy_from_slice(bytes),
+            gaps: Vec::new(),
+        }
+    }
+
+    /// A copy of what is no large string, unless that is most of it.
+    fn without_large(frame: &Bytes) -> Self {
+        let mut gaps = Vec::new();
+        let mut left_out = 0;
+        let mut small = Vec::new();
+        let mut from = 0;
+        let mut position = 0;
+        while let Some(header) = Header::read(frame, position) {
+            position = header.next;
+            let length = header.payload_end.saturating_sub(header.body);
+            if header.is_text() && length >= LARGE_ELEMENT {
+                small.push(from..header.body);
+                from = header.payload_end;
+                left_out += length;
+                gaps.push((from, left_out));
+            }
+        }
+        small.push(from..frame.len());
+        if left_out < frame.len() / 2 {
+            return Self {
+                bytes: frame.clone(),
+                gaps: Vec::new(),
+            };
+        }
+        let mut bytes = Vec::with_capacity(frame.len().saturating_sub(left_out));
+        for part in small {
+            bytes.extend_from_slice(frame.get(part).unwrap_or_default());
+        }
+        Self {
+            bytes: bytes.into(),
+            gaps,
+        }
+    }
+
+    /// What lies there in the frame, of which nothing was left out.
+    fn slice(&self, from: usize, to: usize) -> Bytes {
+        let before = self.gaps.partition_point(|(end, _)| *end <= from);
+        let left_out = before
+            .checked_sub(1)
+            .and_then(|last| self.gaps.get(last))
+            .map_or(0, |(_, left_out)| *left_out);
+        let part = from.saturating_sub(left_out)..to.saturating_sub(left_out);
+        if part.end > self.bytes.len() {
+            return Bytes::new();
+        }
+        self.bytes.slice(part)
+    }
+}
+
+/// From this length on a string is too large to be kept for the sake of another.
+pub(super) const LARGE_ELEMENT: usize = 4 << 10;
 
 impl fmt::Debug for Frame {
     /// Tells kind and size, not the content, which may be a secret.

@@ -309,4 +309,77 @@ mod tests {
         assert!(!whole.contains(&taken[0].as_ptr()));
         assert!(whole.contains(&taken[1].as_ptr()));
     }
+
+    fn is_inside(value: &[u8], frame: &Bytes) -> bool {
+        frame.as_ptr_range().contains(&value.as_ptr())
+    }
+
+    fn strings(lengths: &[usize]) -> Bytes {
+        let mut bytes = format!("*{}\r\n", lengths.len()).into_bytes();
+        for (at, length) in lengths.iter().enumerate() {
+            bytes.extend(format!("${length}\r\n").into_bytes());
+            bytes.resize(bytes.len() + length, b'a' + u8::try_from(at % 20).unwrap());
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.into()
+    }
+
+    #[test]
+    fn c16_a_small_element_does_not_keep_large_ones() {
+        let lengths = [20 << 20, 4, 4095, 4096, 0, 7, 1 << 20];
+        let bytes = strings(&lengths);
+        let frame = Frame::parse(bytes.clone()).unwrap();
+        let values: Vec<Bytes> = frame
+            .reply()
+            .elements()
+            .unwrap()
+            .map(|element| element.take_bytes().unwrap())
+            .collect();
+        for (at, (value, length)) in values.iter().zip(lengths).enumerate() {
+            let letter = b'a' + u8::try_from(at).unwrap();
+            assert_eq!(value.len(), length);
+            assert!(value.iter().all(|byte| *byte == letter), "{at}");
+            let expected = length >= 4096;
+            assert_eq!(is_inside(value, &bytes), expected && length > 0, "{at}");
+        }
+        // All small ones lie side by side.
+        let distance = values[5].as_ptr() as usize - values[1].as_ptr() as usize;
+        assert!(distance < 5000, "{distance}");
+    }
+
+    #[test]
+    fn c16_where_most_is_small_nothing_is_copied() {
+        for lengths in [vec![100; 1000], vec![100; 3], {
+            let mut lengths = vec![1000; 100];
+            lengths.push(4096);
+            lengths
+        }] {
+            let bytes = strings(&lengths);
+            let frame = Frame::parse(bytes.clone()).unwrap();
+            for element in frame.reply().elements().unwrap() {
+                assert!(is_inside(&element.take_bytes().unwrap(), &bytes));
+            }
+        }
+    }
+
+    #[test]
+    fn c16_nested_elements_are_told_apart_as_well() {
+        let large = "l".repeat(8000);
+        let text = format!(
+            "|1\r\n+k\r\n$8000\r\n{large}\r\n%1\r\n$3\r\nkey\r\n*2\r\n$8000\r\n{large}\r\n=7\r\ntxt:abc\r\n"
+        );
+        let bytes = Bytes::from(text);
+        let frame = Frame::parse(bytes.clone()).unwrap();
+        let mut elements = frame.reply().elements().unwrap();
+        let key = elements.next().unwrap().take_bytes().unwrap();
+        let mut inner = elements.next().unwrap().elements().unwrap();
+        let value = inner.next().unwrap().take_bytes().unwrap();
+        let last = inner.next().unwrap().take_bytes().unwrap();
+        assert_eq!(
+            (&key[..], value.len(), &last[..]),
+            (&b"key"[..], 8000, &b"abc"[..])
+        );
+        assert!(!is_inside(&key, &bytes) && !is_inside(&last, &bytes));
+        assert!(is_inside(&value, &bytes));
+    }
 }

@@ -23,7 +23,6 @@ pub use encode::Writer;
 pub use frame::{Elements, Frame, Kind, NestedPushes, Reply};
 pub(crate) use frames::Run;
 pub use frames::{Frames, Values};
-pub(crate) use output::Mark;
 pub use output::Output;
 pub(crate) use scan::OK;
 pub use scan::{Limits, ProtocolError, Scanner};

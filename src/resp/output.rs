@@ -27,7 +27,7 @@ use crate::error::Result;
 /// assert_eq!(slices[1].len(), 1 << 20);
 /// # Ok::<(), respec::Error>(())
 /// ```
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Output {
     buffer: BytesMut,
     inserts: Inserts,
@@ -36,25 +36,18 @@ pub struct Output {
 }
 
 /// Values that were not copied, in the order of their places.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Inserts {
     list: Vec<Insert>,
     /// The sizes of all values together.
     bytes: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Insert {
     /// Where in the buffer it belongs.
     at: usize,
     value: Bytes,
-}
-
-/// The end of an output at some time.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Mark {
-    buffer: usize,
-    inserts: usize,
 }
 
 impl Output {
@@ -162,18 +155,19 @@ impl Output {
         self.buffer.capacity()
     }
 
-    /// The end of what there is now.
-    pub(crate) fn mark(&self) -> Mark {
-        Mark {
-            buffer: self.buffer.len(),
-            inserts: self.inserts.list.len(),
+    /// Moves everything behind what there is; large pieces are not copied.
+    pub(crate) fn append_all(&mut self, other: &mut Self) {
+        if self.is_empty() {
+            // Whose memory is used next by the other.
+            mem::swap(self, other);
+        } else if !other.inserts.list.is_empty() {
+            self.append(other, 0..other.len());
+        } else if other.buffer.len() >= LARGE {
+            let piece = other.buffer.split().freeze();
+            self.inserts.push(self.buffer.len(), piece);
+        } else {
+            self.buffer.extend_from_slice(&other.buffer);
         }
-    }
-
-    /// Takes back what was appended since `mark`.
-    pub(crate) fn truncate(&mut self, mark: Mark) {
-        self.buffer.truncate(mark.buffer);
-        self.inserts.truncate(mark.inserts);
     }
 
     /// Appends a part of another output.
@@ -336,11 +330,36 @@ mod tests {
             to.fail(crate::Error::argument("no such value"));
         });
         assert!(failed.is_err());
-        let mark = output.mark();
-        output.command(|to| to.shared(&value(b'd'))).unwrap();
-        output.truncate(mark);
         assert_eq!(output.len(), expected.len());
         assert_eq!(written(output, usize::MAX, 8), expected);
+    }
+
+    #[test]
+    fn one_output_can_go_behind_another() {
+        for (front, behind) in [(false, 1), (true, 1), (true, 0), (true, 2)] {
+            let mut output = Output::new();
+            let mut expected = Vec::new();
+            if front {
+                expected.extend(commands(&mut output));
+            }
+            let mut other = Output::new();
+            expected.extend(match behind {
+                0 => {
+                    other.command(|to| to.word(b"PING")).unwrap();
+                    b"*1\r\n$4\r\nPING\r\n".to_vec()
+                }
+                1 => commands(&mut other),
+                _ => {
+                    let large = vec![b'l'; LARGE];
+                    other.command(|to| to.word(&large)).unwrap();
+                    assert_eq!(other.inserts.count(), 0);
+                    written(other.clone(), usize::MAX, 8)
+                }
+            });
+            output.append_all(&mut other);
+            assert_eq!(output.len(), expected.len());
+            assert_eq!(written(output, usize::MAX, 8), expected);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{error, fmt};
 
 use memchr::memchr;
 
-use super::frame::short_string;
+use super::frame::{LARGE_ELEMENT, short_string};
 use crate::error::{Error, ErrorKind};
 
 /// How much a peer may send before a frame is refused.
@@ -89,6 +89,9 @@ pub struct Scanner {
     /// Pushes seen inside the current frame, and inside the one before.
     pushes: usize,
     last_pushes: usize,
+    /// Whether there is a large string inside the current frame, and inside the one before.
+    large: bool,
+    last_large: bool,
 }
 
 impl Scanner {
@@ -105,6 +108,8 @@ impl Scanner {
             pending: 1,
             pushes: 0,
             last_pushes: 0,
+            large: false,
+            last_large: false,
         }
     }
 
@@ -178,6 +183,11 @@ impl Scanner {
         self.last_pushes
     }
 
+    /// Whether a large string is an element of the frame whose length was returned last.
+    pub(crate) fn has_large_elements(&self) -> bool {
+        self.last_large
+    }
+
     fn restart(&mut self) {
         self.position = 0;
         self.searched = 0;
@@ -185,6 +195,7 @@ impl Scanner {
         self.remaining = 1;
         self.pending = 1;
         self.last_pushes = std::mem::take(&mut self.pushes);
+        self.last_large = std::mem::take(&mut self.large);
     }
 
     fn count(&mut self, values: u64) {
@@ -274,6 +285,7 @@ impl Scanner {
         if end > self.limits.frame {
             return Err(self.too_long(end as u64));
         }
+        self.large |= length >= LARGE_ELEMENT as u64 && !self.outer.is_empty();
         match buffer.get(payload_end..end) {
             Some(b"\r\n") => Ok(Header::Scalar { end }),
             Some([b'\r', _]) => {

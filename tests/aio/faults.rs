@@ -11,7 +11,7 @@ use std::{
 };
 
 use respec::{
-    Client, Config, ErrorKind, Phase,
+    Client, Config, ErrorKind, Integrity, Phase,
     command::{Command, Detached, Info},
     reply::DecodeError,
     resp::{Reply, Writer},
@@ -323,6 +323,11 @@ fn read_some(socket: &mut TcpStream) {
     assert!(socket.read(&mut buffer).unwrap() > 0);
 }
 
+/// The same server for a client that does not go on for long once it is gone.
+fn brief(url: &str) -> String {
+    format!("{url}?response_timeout=200ms")
+}
+
 #[tokio::test]
 async fn replies_that_were_complete_count_and_the_others_do_not() {
     let url = hostile(|mut socket| {
@@ -330,7 +335,7 @@ async fn replies_that_were_complete_count_and_the_others_do_not() {
         socket.write_all(b"+one\r\n$5\r\ntw").unwrap();
         socket.shutdown(Shutdown::Both).unwrap();
     });
-    let client = Client::connect(&url).await.unwrap();
+    let client = Client::connect(&brief(&url)).await.unwrap();
     let (one, two) = tokio::join!(client.send(words("GET 1")), client.send(words("GET 2")));
     assert_eq!(one.unwrap(), "one");
     let error = two.unwrap_err();
@@ -352,7 +357,7 @@ async fn a_connection_that_ends_at_any_byte_keeps_what_was_complete() {
             socket.write_all(&train[..length]).unwrap();
             socket.shutdown(Shutdown::Both).unwrap();
         });
-        let client = Client::connect(&url).await.unwrap();
+        let client = Client::connect(&brief(&url)).await.unwrap();
         // Each is 24 bytes on the wire.
         let get = |n: usize| client.send(words(&format!("GET key:{n}")));
         let (one, two, three, four, five) = tokio::join!(get(1), get(2), get(3), get(4), get(5));
@@ -475,7 +480,7 @@ async fn bytes_that_are_no_resp_end_the_connection() {
         socket.write_all(b"+one\r\n?what\r\n").unwrap();
         let _ = socket.read(&mut [0; 16]);
     });
-    let client = Client::connect(&url).await.unwrap();
+    let client = Client::connect(&brief(&url)).await.unwrap();
     let (one, two) = tokio::join!(client.send(words("GET 1")), client.send(words("GET 2")));
     assert_eq!(one.unwrap(), "one");
     let error = two.unwrap_err();
@@ -536,4 +541,187 @@ async fn dropping_the_client_closes_its_connections() {
     assert_eq!(dedicated.send(words("PING")).await.unwrap(), "PONG");
     drop(dedicated);
     until("all connections are closed", async || connected() == before).await;
+}
+
+/// A command that no server answers, as a module's may be.
+struct Unanswered;
+
+impl Command for Unanswered {
+    type Via = Detached;
+    type Reply = ();
+
+    fn via(&self) -> Detached {
+        Detached
+    }
+
+    fn info(&self) -> &'static Info {
+        Info::UNKNOWN
+    }
+
+    fn write(&self, to: &mut Writer<'_>) {
+        to.word(b"REPLCONF");
+        to.word(b"ACK");
+        to.word(b"0");
+    }
+
+    fn read(&self, _: Reply<'_>) -> std::result::Result<(), DecodeError> {
+        Ok(())
+    }
+}
+
+/// Has one reply too few for a while: how many calls got another's, and whether that was found out.
+async fn with_a_missing_reply(config: Config) -> (usize, bool) {
+    let client = Client::from_config(config);
+    client.send(words("PING")).await.unwrap();
+    let other = client.clone();
+    let missing = tokio::spawn(async move { other.send(Unanswered).await });
+    let (mut wrong, mut found) = (0, false);
+    for number in 0..2_000 {
+        let tag = format!("{number}");
+        // A script is not sent again, so that the error is seen.
+        let echo = args(&["EVAL", "return ARGV[1]", "0", &tag]);
+        match client.send(echo).await {
+            Ok(reply) => {
+                wrong += usize::from(reply != tag);
+                assert!(!found || reply == tag, "nothing wrong comes behind that");
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+                found = true;
+            }
+        }
+        if !found {
+            tokio::time::sleep(Duration::from_micros(100)).await;
+        }
+    }
+    // It got the reply to another call, or learned that there is none.
+    let _ = missing.await.unwrap();
+    (wrong, found)
+}
+
+#[tokio::test]
+async fn c02_a_missing_reply_is_found_out_within_a_heartbeat() {
+    let server = Server::start(Variant::Redis70).unwrap();
+    let config = Config::from_url(&server.url()).unwrap();
+    let (wrong, found) = with_a_missing_reply(config.heartbeat(Duration::from_millis(20))).await;
+    assert!(found);
+    assert!(wrong < 2_000, "{wrong} of 2000");
+}
+
+#[tokio::test]
+async fn c02_with_integrity_of_batches_no_reply_is_anothers() {
+    let server = Server::start(Variant::Redis70).unwrap();
+    let config = Config::from_url(&server.url()).unwrap();
+    let (wrong, found) = with_a_missing_reply(config.integrity(Integrity::Batch)).await;
+    assert_eq!((wrong, found), (0, true));
+}
+
+#[tokio::test]
+async fn integrity_of_batches_changes_no_reply() {
+    let server = Server::start(Variant::Redis70).unwrap();
+    let config = Config::from_url(&server.url()).unwrap();
+    let client = Client::from_config(config.integrity(Integrity::Batch));
+    let calls: Vec<_> = (0..200)
+        .map(|at| {
+            let client = client.clone();
+            tokio::spawn(async move {
+                let tag = at.to_string();
+                let pair = (args(&["ECHO", &tag]), words("PING"));
+                assert_eq!(client.pipeline(pair).await.unwrap().0, tag);
+                assert_eq!(client.send(args(&["ECHO", &tag])).await.unwrap(), tag);
+            })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn c06_a_server_that_never_answers_is_left_for_another_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let mute = greet(&listener);
+        let mut second = greet(&listener);
+        read_some(&mut second);
+        second.write_all(b"+here\r\n").unwrap();
+        let _ = second.read(&mut [0; 16]);
+        drop(mute);
+    });
+    let config = Config::tcp("127.0.0.1", port)
+        .response_timeout(Duration::from_secs(20))
+        .heartbeat(Duration::from_millis(20))
+        .silence_timeout(Duration::from_millis(100));
+    let client = Client::from_config(config);
+    let error = client.send(words("INCR n")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connection);
+    assert!(error.may_have_executed());
+    assert!(
+        error.to_string().contains("has sent nothing for"),
+        "{error}"
+    );
+    assert_eq!(client.send(words("PING")).await.unwrap(), "here");
+}
+
+#[tokio::test]
+async fn c06_a_server_that_answers_in_time_keeps_its_connection() {
+    let server = Server::start(Variant::Redis70).unwrap();
+    let config = Config::from_url(&server.url())
+        .unwrap()
+        .heartbeat(Duration::from_millis(10))
+        .silence_timeout(Duration::from_secs(5));
+    let client = Client::from_config(config);
+    let id = client.send(words("CLIENT ID")).await.unwrap();
+    server.pause().unwrap();
+    let caller = client.clone();
+    let call = tokio::spawn(async move { caller.send(words("PING")).await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    server.resume().unwrap();
+    assert_eq!(call.await.unwrap().unwrap(), "PONG");
+    assert_eq!(client.send(words("CLIENT ID")).await.unwrap(), id);
+}
+
+#[test]
+fn c01_a_deadline_holds_where_nobody_drives_the_connection_and_another_is_made() {
+    let server = Server::start(Variant::Redis70).unwrap();
+    let config = Config::from_url(&server.url())
+        .unwrap()
+        .response_timeout(Duration::from_millis(300));
+    let build = || {
+        runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    // Its tasks run only while somebody is in `block_on`.
+    let forgotten = build();
+    let client = Client::from_config(config);
+    forgotten.block_on(client.send(words("PING"))).unwrap();
+    let other = build();
+    let start = Instant::now();
+    let error = other.block_on(client.send(words("PING"))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Reply));
+    assert!(start.elapsed() < Duration::from_secs(5), "{error}");
+    other.block_on(until("there is a connection that is driven", async || {
+        client.send(words("PING")).await.is_ok()
+    }));
+}
+
+#[tokio::test]
+async fn c17_an_error_that_is_sent_before_the_end_is_told() {
+    let server = Server::builder(Variant::Redis70)
+        .config("proto-max-bulk-len", "1mb")
+        .start()
+        .unwrap();
+    let client = Client::connect(&server.url()).await.unwrap();
+    for _ in 0..5 {
+        let large = "x".repeat(16 << 20);
+        let error = client.send(args(&["SET", "k", &large])).await.unwrap_err();
+        assert_eq!(error.code(), Some("ERR"), "{error}");
+        until("there is another connection", async || {
+            client.send(words("PING")).await.is_ok()
+        })
+        .await;
+    }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use respec::{
-    Client, Config, Result, Value, blocking,
+    Client, Config, PoolStats, Result, Value, blocking,
     command::{Command, Detached, Raw},
 };
 use tokio::runtime::{Builder, Runtime};
@@ -28,6 +28,12 @@ pub(crate) enum Side {
 pub(crate) enum Caller {
     Async(Client),
     Blocking(blocking::Client),
+}
+
+/// A connection of one caller's own.
+pub(crate) enum Own {
+    Async(respec::aio::Dedicated),
+    Blocking(blocking::Dedicated),
 }
 
 /// A task that runs; called, it waits for the end and what comes of it.
@@ -106,11 +112,40 @@ impl Caller {
         }
     }
 
+    /// A connection of the pool.
+    pub(crate) async fn dedicated(&self) -> Result<Own> {
+        Ok(match self {
+            Self::Async(client) => Own::Async(client.dedicated().await?),
+            Self::Blocking(client) => Own::Blocking(client.dedicated()?),
+        })
+    }
+
+    pub(crate) fn pool_stats(&self) -> PoolStats {
+        match self {
+            Self::Async(client) => client.pool_stats(),
+            Self::Blocking(client) => client.pool_stats(),
+        }
+    }
+
     /// Several commands in one write, each with its own reply or error.
     pub(crate) async fn pipeline(&self, commands: Vec<Raw<'_>>) -> Result<Vec<Result<Value>>> {
         match self {
             Self::Async(client) => client.pipeline(commands).results().await,
             Self::Blocking(client) => client.pipeline(commands).results().send(),
+        }
+    }
+}
+
+impl Own {
+    /// One command.
+    pub(crate) async fn call<C>(&self, command: C) -> Result<C::Reply>
+    where
+        C: Command<Via = Detached> + Send + Sync,
+        C::Reply: Send,
+    {
+        match self {
+            Self::Async(own) => own.send(command).await,
+            Self::Blocking(own) => own.send(command),
         }
     }
 }

@@ -13,6 +13,7 @@
 mod caller;
 mod cancel;
 
+mod crowds;
 mod ends;
 mod refusals;
 mod report;

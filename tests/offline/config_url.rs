@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::{collection::vec, option, prelude::*};
 use respec::{
-    Address, Config, ErrorKind, Protocol,
+    Address, Config, ErrorKind, Integrity, Protocol,
     cluster::{AddressMap, NodeAddress, ReadFrom},
     resp::Limits,
 };
@@ -93,8 +93,9 @@ fn the_forms_of_credentials() {
 fn every_option() {
     let config = Config::from_url(
         "redis://h?protocol=resp2&client_name=worker%2B1&version_check=true&connect_timeout=1m&response_timeout=none\
-         &tcp_nodelay=false&tcp_keepalive=0&tcp_user_timeout=1500ms&pool_min=2&pool_max=3\
+         &tcp_nodelay=false&tcp_keepalive=0&tcp_user_timeout=4500ms&pool_min=2&pool_max=3\
          &pool_idle_timeout=0s&pool_lifetime=2h&pool_wait=250us&max_unanswered=1mb\
+         &max_unread=2mb&heartbeat=250ms&silence_timeout=4s&integrity=batch\
          &max_frame=2gb&max_bulk=1000&max_depth=7",
     )
     .unwrap();
@@ -106,13 +107,17 @@ fn every_option() {
         .response_timeout(None)
         .tcp_nodelay(false)
         .tcp_keepalive(None)
-        .tcp_user_timeout(Duration::from_millis(1500))
+        .tcp_user_timeout(Duration::from_millis(4500))
         .pool_min(2)
         .pool_max(3)
         .pool_idle_timeout(Duration::ZERO)
         .pool_lifetime(Duration::from_secs(7200))
         .pool_wait(Duration::from_micros(250))
         .max_unanswered(1 << 20)
+        .max_unread(2 << 20)
+        .heartbeat(Duration::from_millis(250))
+        .silence_timeout(Duration::from_secs(4))
+        .integrity(Integrity::Batch)
         .limits(
             Limits::default()
                 .with_frame(2 << 30)
@@ -475,7 +480,10 @@ fn c04_c05_the_kernel_ends_no_connection_that_the_other_times_let_live() {
     // By default: the longest of the response, keepalive with its probes, and the give-up.
     let config = tcp("h", 1);
     assert_eq!(of(&config), Some(s(11)));
-    assert_eq!(of(&config.clone().tcp_keepalive(None)), Some(s(10)));
+    let without = config.clone().tcp_keepalive(None);
+    assert_eq!(of(&without), Some(s(10)));
+    assert_eq!(of(&without.clone().silence_timeout(s(20))), Some(s(20)));
+    assert_eq!(of(&without.heartbeat(None)), Some(s(5)));
     assert_eq!(of(&config.clone().response_timeout(s(60))), Some(s(60)));
     assert_eq!(of(&config.clone().tcp_keepalive(s(60))), Some(s(66)));
     assert_eq!(of(&config.clone().tcp_user_timeout(None)), None);
@@ -499,6 +507,10 @@ fn c04_c05_the_kernel_ends_no_connection_that_the_other_times_let_live() {
             "tcp_user_timeout: expected at least the time of tcp_keepalive with its probes, which is 11s, got 10.999s",
         ),
         (
+            "redis://h?tcp_keepalive=none&tcp_user_timeout=9999ms",
+            "tcp_user_timeout: expected at least the time of silence_timeout, which is 10s, got 9.999s",
+        ),
+        (
             "redis://h?tcp_keepalive=none&tcp_user_timeout=5999ms&response_timeout=6s",
             "tcp_user_timeout: expected at least the time of response_timeout, which is 6s, got 5.999s",
         ),
@@ -508,8 +520,9 @@ fn c04_c05_the_kernel_ends_no_connection_that_the_other_times_let_live() {
     }
     for url in [
         "redis://h?tcp_user_timeout=11s",
-        "redis://h?tcp_keepalive=none&tcp_user_timeout=5s",
-        "redis://h?tcp_keepalive=none&tcp_user_timeout=1ms&response_timeout=none",
+        "redis://h?tcp_keepalive=none&tcp_user_timeout=10s",
+        "redis://h?tcp_keepalive=none&heartbeat=none&tcp_user_timeout=5s",
+        "redis://h?tcp_keepalive=none&silence_timeout=1ms&tcp_user_timeout=1ms&response_timeout=none",
     ] {
         assert!(Config::from_url(url).is_ok(), "{url}");
     }
@@ -532,7 +545,11 @@ fn c20_every_setting_reads_as_it_was_set() {
         .limits(Limits::default().with_depth(4))
         .tcp_nodelay(false)
         .tcp_keepalive(s(5))
-        .tcp_user_timeout(s(6))
+        .tcp_user_timeout(s(11))
+        .max_unread(13)
+        .heartbeat(s(14))
+        .silence_timeout(s(6))
+        .integrity(Integrity::Batch)
         .pool_min(7)
         .pool_max(8)
         .pool_idle_timeout(s(9))
@@ -560,7 +577,7 @@ fn c20_every_setting_reads_as_it_was_set() {
     );
     assert_eq!(
         (it.tcp_keepalive(), it.tcp_user_timeout()),
-        (Some(s(5)), Some(s(6)))
+        (Some(s(5)), Some(s(11)))
     );
     assert_eq!(
         (it.pool_min(), it.pool_max(), it.pool_wait()),
@@ -575,6 +592,8 @@ fn c20_every_setting_reads_as_it_was_set() {
         (&ReadFrom::Any, Some(s(12)))
     );
     assert_eq!(it.address_map(), &map);
+    assert_eq!((it.max_unread(), it.integrity()), (13, Integrity::Batch));
+    assert_eq!((it.heartbeat(), it.silence_timeout()), (Some(s(14)), s(6)));
     assert!(!config.clone().identify(false).settings().identify());
     assert!(!format!("{it:?}").contains("\"p\""));
 }

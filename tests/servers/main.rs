@@ -7,6 +7,7 @@
     feature = "modules"
 ))]
 
+mod calls;
 mod encoding;
 mod irregular;
 mod replies;

@@ -170,6 +170,20 @@ fn cluster(command: &Command) -> Option<String> {
     };
     let who = match nodes {
         Nodes::AnyNode => return None,
+        Nodes::SameNode => {
+            let text = "In a cluster one primary runs it, the same one while the topology lasts.";
+            return Some(text.to_owned());
+        }
+        Nodes::NodeOfArgument => {
+            let text = "In a cluster its first argument decides which primary runs it, the same one \
+                        while the topology lasts.";
+            return Some(text.to_owned());
+        }
+        Nodes::NodeByNode => {
+            let text = "In a cluster a cursor belongs to one node: `iterate` of a client scans all of \
+                        them.";
+            return Some(text.to_owned());
+        }
         Nodes::OneNode => {
             return Some("In a cluster it is sent to the node that the caller names.".to_owned());
         }

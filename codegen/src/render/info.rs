@@ -128,6 +128,7 @@ fn versions<'s>(
 ///     name: "GET",
 ///     encoded: b"$3\r\nGET\r\n",
 ///     …
+///     ..*Info::UNKNOWN
 /// };
 /// ```
 fn item(name: &str, command: &Command) -> TokenStream {
@@ -140,27 +141,12 @@ fn item(name: &str, command: &Command) -> TokenStream {
     let encoded = bytes(&encoded);
     let words = Literal::usize_unsuffixed(name.split(' ').count());
     let group = feature(command);
-    let module = optional(command.module.as_deref());
-    let provider = provider(command.provider);
-    let since = optional(command.since.as_deref());
-    let deprecated = deprecated(command);
     let arity = Literal::i64_unsuffixed(command.arity);
-    let flags = &command.command_flags;
-    let acl_categories = &command.acl_categories;
-    let keys = command.key_specs.iter().map(key_spec);
-    let request_policy = policy(command, "request_policy", "RequestPolicy");
-    let response_policy = policy(command, "response_policy", "ResponsePolicy");
-    let routing = routing(command);
-    let replicas = on_replicas(command);
-    let blocking = blocking(command.blocking.as_ref());
-    let connection = connection(command);
-    let retry = retry(command);
-    let replies = match command.replies {
-        Some(ReplyCount::None) => quote!(None),
-        Some(ReplyCount::PerArgument) => quote!(PerArgument),
-        Some(ReplyCount::Stream) => quote!(Stream),
-        None => quote!(One),
-    };
+    let facts = facts(command).map(|(name, value)| {
+        let (name, value) = (ident(name), value?);
+        Some(quote!(#name: #value,))
+    });
+    let facts = facts.into_iter().flatten();
     quote! {
         #docs
         pub static #constant: Info = Info {
@@ -168,45 +154,70 @@ fn item(name: &str, command: &Command) -> TokenStream {
             encoded: #encoded,
             words: #words,
             group: #group,
-            module: #module,
-            provider: #provider,
-            since: #since,
-            deprecated: #deprecated,
             arity: #arity,
-            flags: Flags::named(&[#(#flags),*]),
-            acl_categories: &[#(#acl_categories),*],
-            keys: &[#(#keys),*],
-            request_policy: #request_policy,
-            response_policy: #response_policy,
-            routing: #routing,
-            replicas: #replicas,
-            blocking: #blocking,
-            connection: #connection,
-            retry: Retry::#retry,
-            replies: Replies::#replies,
+            #(#facts)*
+            ..*Info::UNKNOWN
         };
     }
 }
 
+/// The facts that a command may have, by field, each unless it is what is assumed of a command that
+/// the spec does not know.
+fn facts(command: &Command) -> [(&'static str, Option<TokenStream>); 15] {
+    let text = |text: &Option<String>| text.as_deref().map(|text| optional(Some(text)));
+    let flags = &command.command_flags;
+    let categories = &command.acl_categories;
+    let keys = command.key_specs.iter().map(key_spec);
+    let [has_flags, has_categories, has_keys] = [
+        !flags.is_empty(),
+        !categories.is_empty(),
+        !command.key_specs.is_empty(),
+    ];
+    [
+        ("module", text(&command.module)),
+        ("provider", command.provider.map(|it| provider(Some(it)))),
+        ("since", text(&command.since)),
+        ("deprecated", deprecated(command)),
+        (
+            "flags",
+            has_flags.then(|| quote!(Flags::named(&[#(#flags),*]))),
+        ),
+        (
+            "acl_categories",
+            has_categories.then(|| quote!(&[#(#categories),*])),
+        ),
+        ("keys", has_keys.then(|| quote!(&[#(#keys),*]))),
+        (
+            "request_policy",
+            policy(command, "request_policy", "RequestPolicy"),
+        ),
+        (
+            "response_policy",
+            policy(command, "response_policy", "ResponsePolicy"),
+        ),
+        ("routing", routing(command)),
+        ("replicas", on_replicas(command).then(|| quote!(true))),
+        ("blocking", command.blocking.as_ref().map(blocking)),
+        ("connection", connection(command)),
+        ("retry", retry(command)),
+        ("replies", replies(command)),
+    ]
+}
+
 /// `Some(Deprecated { since: "4.0.0", replaced_by: "`SET` with the `NX` argument" })`
-fn deprecated(command: &Command) -> TokenStream {
-    let Some(since) = &command.deprecated_since else {
-        return quote!(None);
-    };
+fn deprecated(command: &Command) -> Option<TokenStream> {
+    let since = command.deprecated_since.as_ref()?;
     let replaced_by = command.replaced_by.as_deref().unwrap_or_default();
-    quote!(Some(Deprecated { since: #since, replaced_by: #replaced_by }))
+    Some(quote!(Some(Deprecated { since: #since, replaced_by: #replaced_by })))
 }
 
 /// `Some(Blocking { timeout: "timeout", unit: Unit::Seconds, only_if_given: false })`
-fn blocking(blocking: Option<&Blocking>) -> TokenStream {
-    let Some(Blocking {
+fn blocking(blocking: &Blocking) -> TokenStream {
+    let Blocking {
         timeout,
         unit,
         only_if_given,
-    }) = blocking
-    else {
-        return quote!(None);
-    };
+    } = blocking;
     let unit = match unit {
         Unit::Milliseconds => quote!(Milliseconds),
         Unit::Seconds | Unit::None => quote!(Seconds),
@@ -219,27 +230,35 @@ fn blocking(blocking: Option<&Blocking>) -> TokenStream {
 }
 
 /// `Some(ConnectionUse::State)`
-fn connection(command: &Command) -> TokenStream {
-    match command.connection {
-        Some(ConnectionUse::State) => quote!(Some(ConnectionUse::State)),
-        Some(ConnectionUse::Transaction) => quote!(Some(ConnectionUse::Transaction)),
-        Some(ConnectionUse::Subscription) => quote!(Some(ConnectionUse::Subscription)),
-        Some(ConnectionUse::Takeover) => quote!(Some(ConnectionUse::Takeover)),
-        None => quote!(None),
+fn connection(command: &Command) -> Option<TokenStream> {
+    let how = match command.connection? {
+        ConnectionUse::State => quote!(State),
+        ConnectionUse::Transaction => quote!(Transaction),
+        ConnectionUse::Subscription => quote!(Subscription),
+        ConnectionUse::Takeover => quote!(Takeover),
+    };
+    Some(quote!(Some(ConnectionUse::#how)))
+}
+
+/// `Retry::Safe`, which is what a command is that only reads.
+fn retry(command: &Command) -> Option<TokenStream> {
+    let readonly = command.command_flags.iter().any(|flag| flag == "readonly");
+    match command.retry {
+        Some(Retry::Safe) => Some(quote!(Retry::Safe)),
+        Some(Retry::State) => Some(quote!(Retry::State)),
+        Some(Retry::Options) => Some(quote!(Retry::Options)),
+        None if readonly => Some(quote!(Retry::Safe)),
+        Some(Retry::No) | None => None,
     }
 }
 
-/// `Safe`, which is what a command is that only reads.
-fn retry(command: &Command) -> TokenStream {
-    let readonly = command.command_flags.iter().any(|flag| flag == "readonly");
-    match command.retry {
-        Some(Retry::Safe) => quote!(Safe),
-        Some(Retry::State) => quote!(State),
-        Some(Retry::No) => quote!(No),
-        Some(Retry::Options) => quote!(Options),
-        None if readonly => quote!(Safe),
-        None => quote!(No),
-    }
+/// `Replies::PerArgument`
+fn replies(command: &Command) -> Option<TokenStream> {
+    Some(match command.replies? {
+        ReplyCount::None => quote!(Replies::None),
+        ReplyCount::PerArgument => quote!(Replies::PerArgument),
+        ReplyCount::Stream => quote!(Replies::Stream),
+    })
 }
 
 /// `KeySpec::at(1).range(0, 1, 0).read_write()`
@@ -298,24 +317,27 @@ fn key_spec(spec: &KeySpec) -> TokenStream {
     quote!(KeySpec::#begin #skip #find #(#notes)*)
 }
 
-/// `Routing::AllPrimaries(Join::Sum)`
-fn routing(command: &Command) -> TokenStream {
+/// `Routing::AllPrimaries(Join::Sum)`, where it is not the node of the keys.
+fn routing(command: &Command) -> Option<TokenStream> {
     let (nodes, joined, unless) = match Routing::of(command) {
-        Routing::Keys => return quote!(Routing::Keys),
-        Routing::Connection => return quote!(Routing::Connection),
+        Routing::Keys => return None,
+        Routing::Connection => return Some(quote!(Routing::Connection)),
         // What is wrong on the node that was asked is redirected, or answered with an error.
-        Routing::Undecided => return quote!(Routing::AnyNode),
+        Routing::Undecided => return Some(quote!(Routing::AnyNode)),
         Routing::Nodes(nodes, join, unless) => (nodes, join.unwrap_or(Join::First), unless),
     };
     let join = join(joined);
-    match nodes {
+    Some(match nodes {
         Nodes::AnyNode => quote!(Routing::AnyNode),
+        Nodes::SameNode => quote!(Routing::SameNode),
+        Nodes::NodeOfArgument => quote!(Routing::NodeOfArgument),
         Nodes::OneNode => quote!(Routing::OneNode),
+        Nodes::NodeByNode => quote!(Routing::NodeByNode),
         Nodes::Slot => quote!(Routing::Slot),
         Nodes::AllNodes => quote!(Routing::AllNodes(#join)),
         Nodes::AllPrimaries => quote!(Routing::AllPrimaries(#join)),
         Nodes::Parts => quote!(Routing::Parts { join: #join, unless: &[#(#unless),*] }),
-    }
+    })
 }
 
 /// `Join::Sum`
@@ -337,16 +359,11 @@ fn join(join: Join) -> TokenStream {
 }
 
 /// `Some(RequestPolicy::AllShards)`
-fn policy(command: &Command, tip: &str, ty: &str) -> TokenStream {
+fn policy(command: &Command, tip: &str, ty: &str) -> Option<TokenStream> {
     let value = command
         .hints
         .iter()
-        .find_map(|hint| hint.strip_prefix(tip)?.strip_prefix(':'));
-    match value {
-        Some(value) => {
-            let (ty, value) = (ident(ty), ident(&value.to_upper_camel_case()));
-            quote!(Some(#ty::#value))
-        }
-        None => quote!(None),
-    }
+        .find_map(|hint| hint.strip_prefix(tip)?.strip_prefix(':'))?;
+    let (ty, value) = (ident(ty), ident(&value.to_upper_camel_case()));
+    Some(quote!(Some(#ty::#value)))
 }

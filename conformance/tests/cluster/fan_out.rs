@@ -49,7 +49,13 @@ pub(crate) fn goes_to_several(info: &Info) -> bool {
         Routing::AllNodes(_) | Routing::AllPrimaries(_) | Routing::Parts { .. } | Routing::Slot => {
             true
         }
-        Routing::Keys | Routing::AnyNode | Routing::OneNode | Routing::Connection => false,
+        Routing::Keys
+        | Routing::AnyNode
+        | Routing::SameNode
+        | Routing::NodeOfArgument
+        | Routing::OneNode
+        | Routing::NodeByNode
+        | Routing::Connection => false,
     }
 }
 

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use respec::reply::Value;
-use respec_codegen::samples::glob;
 use respec_conformance::Sample;
+use respec_spec::samples::glob;
 
 /// What is compared of an answer.
 #[derive(Clone, Copy, Debug)]

@@ -7,8 +7,8 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use respec::reply::Value;
-use respec_codegen::samples::glob;
 use respec_conformance::{Connection, encode};
+use respec_spec::samples::glob;
 use respec_testkit::{SLOTS, key_in_slot, slot_of};
 
 use crate::{

@@ -59,11 +59,28 @@ fn is_as_tipped(info: &Info, tips: &[String]) -> bool {
         | (Some("all_shards"), Routing::AllPrimaries(join))
         | (Some("multi_shard"), Routing::Parts { join, .. }) => join,
         (None, Routing::Keys) => return true,
-        (None, Routing::AnyNode | Routing::OneNode | Routing::Connection | Routing::Slot) => {
+        (
+            None,
+            Routing::AnyNode
+            | Routing::SameNode
+            | Routing::NodeOfArgument
+            | Routing::OneNode
+            | Routing::NodeByNode
+            | Routing::Connection
+            | Routing::Slot,
+        ) => {
             return info.keys.is_empty();
         }
         // The words of the documentation say where; none of these goes to all nodes.
-        (Some("special"), Routing::AnyNode | Routing::OneNode | Routing::Slot) => return true,
+        (
+            Some("special"),
+            Routing::AnyNode
+            | Routing::SameNode
+            | Routing::NodeOfArgument
+            | Routing::OneNode
+            | Routing::NodeByNode
+            | Routing::Slot,
+        ) => return true,
         _ => return false,
     };
     match tip("response_policy") {

@@ -11,11 +11,11 @@ use respec::{
     command::{Info, Replies},
     resp::{Frame, Kind},
 };
-use respec_codegen::samples::glob;
 use respec_conformance::{
     Catalogue, Connection, Data, Deviations, Facts, LONG, Line, NoFrame, Round, Sample, append,
     encode, list, value, with_hostile_texts,
 };
+use respec_spec::samples::glob;
 use respec_testkit::{Server, Variant};
 
 use crate::{

@@ -13,7 +13,7 @@ use crate::{
         ServerVersion, Untyped, View, Written,
         exchange::{check_server, leaves_no_trace, missing, refused},
     },
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, Outcome, Result},
     resp::{Frames, Output},
 };
 
@@ -152,7 +152,10 @@ impl<S: Sequence, F: Form> Exchange for Atomic<S, F> {
         }
         for (command, queued) in all(&self.commands).zip(&mut replies) {
             if let Some(text) = queued.as_error() {
-                return Err(Error::server(text).with_command(command.info().name));
+                // What cannot be queued lets `EXEC` do nothing at all.
+                return Err(Error::server(text)
+                    .with_command(command.info().name)
+                    .with_outcome(Outcome::NotSent));
             }
         }
         let exec = replies.next().ok_or_else(wrong)?;

@@ -144,6 +144,9 @@ impl ClusterOptions {
             ["--cluster-announce-ip", "127.0.0.1"],
             ["--cluster-node-timeout", &timeout],
             ["--cluster-allow-replica-migration", "no"],
+            // However busy the machine is, a replica never counts itself out of date: somebody is
+            // elected.
+            ["--cluster-replica-validity-factor", "0"],
             ["--repl-diskless-sync-delay", "0"],
             // Redis calls a replica loading until it has got its first byte after the data.
             ["--repl-ping-replica-period", "1"],

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use heck::ToSnakeCase;
 
-use crate::{
+use respec_codegen::{
     model::{CommandModel, Model, Opt, OptKind, Parameter, Ty, Types},
     render::ident,
     spec::Provider,

@@ -1,14 +1,17 @@
 //! What a comparison says.
 
-use respec_codegen::diff;
-use respec_codegen::spec::{Command, Commands};
+use respec_codegen::{
+    json::Read as _,
+    spec::{Command, Commands},
+};
+use respec_spec::diff;
 use serde_json::{Value, json};
 
 fn commands(text: Value) -> Commands {
     let Value::Object(fields) = text else {
         panic!("expected an object")
     };
-    let command = |value| serde_json::from_value::<Command>(value).unwrap();
+    let command = |value: Value| Command::read(&value).unwrap();
     fields
         .into_iter()
         .map(|(name, value)| (name, command(value)))

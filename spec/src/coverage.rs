@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use crate::{
+use respec_codegen::{
     load::Spec,
     model::{Model, feature},
     spec::Skip,

@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::source::names_in;
-use crate::spec::{Argument, ArgumentType, BeginSearch, Command, Commands, FindKeys, KeySpec};
-use crate::syntax::syntax;
+use respec_codegen::json::Word;
+use respec_codegen::source::names_in;
+use respec_codegen::spec::{
+    Argument, ArgumentType, BeginSearch, Command, Commands, FindKeys, KeySpec, Provider,
+};
+use respec_codegen::syntax::syntax;
 
 /// The difference of two specs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -175,12 +178,17 @@ pub fn argument(old: &Argument, new: &Argument) -> Vec<String> {
     );
     let family = |argument: &Argument| word(&provider(argument.provider));
     note("provider", family(old), family(new));
-    let text = |value: serde_json::Result<serde_json::Value>| match value {
-        Ok(serde_json::Value::String(word)) => word,
-        _ => "by rule".to_owned(),
+    let by_rule = "by rule".to_owned();
+    let count = |argument: &Argument| {
+        argument
+            .count
+            .map_or(by_rule.clone(), |it| it.word().to_owned())
     };
-    let count = |argument: &Argument| text(serde_json::to_value(argument.count));
-    let unit = |argument: &Argument| text(serde_json::to_value(argument.unit));
+    let unit = |argument: &Argument| {
+        argument
+            .unit
+            .map_or(by_rule.clone(), |it| it.word().to_owned())
+    };
     note("count", count(old), count(new));
     note("unit", unit(old), unit(new));
     changes
@@ -369,7 +377,7 @@ fn optional(changes: &mut Vec<String>, what: &str, old: &Option<String>, new: &O
     change(changes, what, &text(old), &text(new));
 }
 
-fn provider(provider: Option<crate::spec::Provider>) -> Option<String> {
+fn provider(provider: Option<Provider>) -> Option<String> {
     provider.map(|provider| format!("{provider:?}").to_lowercase())
 }
 

@@ -1,7 +1,7 @@
 //! Reads the commands of a running server: `HELLO 3`, `COMMAND`, `COMMAND DOCS`.
 //!
-//! A small blocking reader of RESP3 is enough for that, and keeps the generator free of the client
-//! that it generates.
+//! A small blocking reader of RESP3 is enough for that, and keeps this program free of the client
+//! whose spec it looks after.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -9,11 +9,12 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
 
+use respec_codegen::error::Error;
+use respec_codegen::source::Source;
+use respec_codegen::spec::Provider;
 use serde_json::{Map, Value};
 
-use crate::error::Error;
-use crate::source::Source;
-use crate::spec::Provider;
+use crate::live;
 
 /// Where a server is and who asks.
 #[derive(Clone, PartialEq, Eq)]
@@ -124,7 +125,7 @@ pub fn pull(address: &Address, provider: Option<Provider>) -> Result<Source, Err
     };
     let info = connection.call(&["COMMAND"]).map_err(&fail)?;
     let docs = connection.call(&["COMMAND", "DOCS"]).map_err(&fail)?;
-    Source::from_live(origin, provider.unwrap_or(detected), version, &info, &docs)
+    live::source(origin, provider.unwrap_or(detected), version, &info, &docs)
 }
 
 fn line_of(info: &str, start: &str) -> Option<String> {

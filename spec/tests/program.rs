@@ -14,7 +14,7 @@ fn folder(test: &str) -> PathBuf {
 }
 
 fn run(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_respec-codegen"))
+    Command::new(env!("CARGO_BIN_EXE_respec-spec"))
         .args(words)
         .output()
         .unwrap()
@@ -120,33 +120,81 @@ fn a_broken_spec_ends_with_its_place() {
     assert!(missing.starts_with("there-is-no-such-file: "), "{missing}");
 }
 
+/// What a newer source changes is told first; what it merely says otherwise is told when asked for.
+#[test]
+fn the_summary_stands_first_and_what_was_kept_is_told_with_its_reason_when_asked() {
+    let folder = folder("kept");
+    let (file, spec) = (folder.join("source.json"), folder.join("spec"));
+    fs::write(&file, COMMANDS).unwrap();
+    let (file, spec) = (file.to_str().unwrap(), spec.to_str().unwrap());
+    let new = printed(&["import", file, "--spec", spec]);
+    let mut lines = new.lines();
+    assert!(
+        lines.next().unwrap().ends_with(": 3 commands of redis"),
+        "{new}"
+    );
+    assert_eq!(lines.next(), Some("2 new, 0 changed, 0 gone"));
+
+    let older = COMMANDS
+        .replace("6.0.0", "0.9.0")
+        .replace("\"arity\": 2", "\"arity\": 3");
+    fs::write(file, older).unwrap();
+    let short = printed(&["import", file, "--spec", spec]);
+    let kept = "2 differ and were kept as they are: --verbose shows them, and why\n";
+    assert!(short.contains(kept), "{short}");
+    assert!(!short.contains("arity"), "{short}");
+    let long = printed(&["import", file, "--spec", spec, "--verbose"]);
+    for line in [
+        "kept as it is: GET, since the source is older than the spec\n    arity: 2 -> 3\n",
+        "kept as it is: ACL CAT, since the source is older than the spec\n    since: 6.0.0 -> 0.9.0\n",
+    ] {
+        assert!(long.contains(line), "{line:?} is not in {long}");
+    }
+    assert!(!long.contains("--verbose"), "{long}");
+
+    let same = printed(&["diff", spec, spec]);
+    assert_eq!(same, "0 added, 0 removed, 0 changed\n");
+}
+
 #[test]
 fn a_wrong_command_line_ends_with_the_usage() {
     for (words, reason) in [
-        (&[][..], "expected a command, found none"),
-        (&["fetch"], "unknown command fetch"),
-        (&["import"], "expected a file or folder, found none"),
-        (&["import", "a", "b"], "unexpected b"),
-        (&["import", "a", "--force"], "unknown option --force"),
-        (&["import", "a", "--spec"], "expected a folder after --spec"),
+        (&[][..], "Usage: respec-spec"),
+        (&["fetch"], "unrecognized subcommand 'fetch'"),
+        (&["import"], "<PATH>"),
+        (&["import", "a", "b"], "unexpected argument 'b'"),
+        (&["import", "a", "--force"], "unexpected argument '--force'"),
+        (
+            &["import", "a", "--spec"],
+            "a value is required for '--spec <DIR>'",
+        ),
         (
             &["import", "a", "--provider", "kvrocks"],
-            "expected redis or valkey, found kvrocks",
+            "invalid value 'kvrocks' for '--provider <NAME>'",
         ),
         (
             &["pull", "localhost"],
-            "pull: expected redis://host:port or valkey://host:port",
+            "expected redis://host:port or valkey://host:port",
         ),
-        (
-            &["diff", "a"],
-            "expected a second file or folder, found none",
-        ),
+        (&["diff", "a"], "<SECOND>"),
+        (&["show"], "<COMMAND>"),
     ] {
         let message = failed(words, 2);
-        assert!(
-            message.starts_with(&format!("{reason}\n\nusage: ")),
-            "{message}"
-        );
+        assert!(message.contains(reason), "{words:?}: {message}");
     }
-    assert!(printed(&["--help"]).starts_with("usage: respec-codegen COMMAND\n"));
+    let help = printed(&["--help"]);
+    for task in ["import", "pull", "diff", "show", "coverage"] {
+        assert!(help.contains(task), "{help}");
+    }
+}
+
+#[test]
+fn what_is_not_generated_is_not_shown() {
+    let message = failed(&["show", "no", "such", "command"], 1);
+    assert_eq!(message, "the spec has no command \"NO SUCH COMMAND\"\n");
+    let message = failed(&["show", "ft.search"], 1);
+    assert!(
+        message.starts_with("FT.SEARCH is written by hand: "),
+        "{message}"
+    );
 }

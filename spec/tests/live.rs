@@ -6,7 +6,7 @@ use respec_testkit::{Variant, shared};
 
 /// Runs the program and returns what it prints.
 fn program(words: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_respec-codegen"))
+    let output = Command::new(env!("CARGO_BIN_EXE_respec-spec"))
         .args(words)
         .output()
         .unwrap();
@@ -49,6 +49,6 @@ fn a_pull_into_an_empty_folder_can_be_generated() {
     let shown = program(&["show", "COMMANDLOG", "GET", "--spec", folder_name]);
     assert!(shown.contains("pub struct CommandlogGet"), "{shown}");
     let generated =
-        respec_codegen::generate(&folder, respec_codegen::render::Root::Client).unwrap();
+        respec_codegen::generate(&folder, respec_codegen::render::Root::Client, |_| true).unwrap();
     assert!(generated.files["string.rs"].contains("pub struct Delifeq"));
 }

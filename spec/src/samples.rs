@@ -12,7 +12,7 @@ mod values;
 
 use heck::ToSnakeCase;
 
-use crate::model::Model;
+use respec_codegen::model::Model;
 
 pub use lot::Lot;
 pub use values::{Values, glob};

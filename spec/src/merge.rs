@@ -24,9 +24,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use respec_codegen::source::{Form, Source};
+use respec_codegen::spec::{Argument, ArgumentType, Command, Commands, Provider, Skip};
+
 use crate::diff;
-use crate::source::{Form, Source, Versions, newest, numbers};
-use crate::spec::{Argument, ArgumentType, Command, Commands, Provider, Skip};
+use crate::versions::{Versions, newest, numbers};
 
 /// What a merge did and found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,10 +39,19 @@ pub struct Report {
     pub changed: Vec<(String, Vec<String>)>,
     /// Commands that the source should have and has not; they were kept.
     pub gone: Vec<String>,
-    /// Differences that changed nothing, with what was kept.
-    pub kept: Vec<(String, Vec<String>)>,
+    /// Commands in which the source differs without changing ours.
+    pub kept: Vec<(String, Kept)>,
     /// Names that joined the list of what is left out.
     pub skipped: Vec<(String, Skip)>,
+}
+
+/// Differences that changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Why ours was kept.
+    pub why: &'static str,
+    /// What the source says.
+    pub differences: Vec<String>,
 }
 
 impl Report {
@@ -70,6 +81,11 @@ pub fn merge(ours: &mut Commands, skipped: &mut BTreeMap<String, Skip>, source: 
                 report.changed.push((name.clone(), changes));
             }
             if !kept.is_empty() {
+                let current = is_current(theirs, source, &known, &offered);
+                let kept = Kept {
+                    why: authority.why(current),
+                    differences: kept,
+                };
                 report.kept.push((name.clone(), kept));
             }
             continue;
@@ -128,6 +144,18 @@ impl Authority {
             Self::All
         } else {
             Self::Additions
+        }
+    }
+
+    /// Why a source does not decide more, as the end of "kept, since".
+    fn why(self, is_current: bool) -> &'static str {
+        match self {
+            Self::All => "no place for it was found in the grammar",
+            Self::Additions => "redis decides about what both families have",
+            Self::Nothing if is_current => {
+                "what a running server says of its modules is not reliable"
+            }
+            Self::Nothing => "the source is older than the spec",
         }
     }
 }

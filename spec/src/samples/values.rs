@@ -2,9 +2,11 @@
 
 use std::{fs, path::Path};
 
-use serde::Deserialize;
-
-use crate::error::Error;
+use respec_codegen::{
+    error::Error,
+    json::{self, Fields, Read},
+};
+use serde_json::Value;
 
 /// Which values stand for which arguments, as a file of rules says.
 #[derive(Clone, Debug, Default)]
@@ -12,11 +14,9 @@ pub struct Values {
     rules: Vec<Rule>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 struct Rule {
     /// Names of commands, with `*` for any text; every command if there is none.
-    #[serde(default)]
     commands: Vec<String>,
     /// Names of arguments, or what leads to them joined by `/`, with `*` for any text.
     arguments: Vec<String>,
@@ -32,8 +32,7 @@ impl Values {
     /// Where the file cannot be read or is no list of rules.
     pub fn load(file: &Path) -> Result<Self, Error> {
         let text = fs::read_to_string(file).map_err(|error| Error::new(file, error.to_string()))?;
-        let rules =
-            serde_json::from_str(&text).map_err(|error| Error::new(file, error.to_string()))?;
+        let rules = json::parse(file, &text)?;
         Ok(Self { rules })
     }
 
@@ -51,6 +50,19 @@ impl Values {
             .iter()
             .find(fits)
             .map(|rule| rule.values.as_slice())
+    }
+}
+
+impl Read for Rule {
+    fn read(value: &Value) -> Result<Self, String> {
+        let mut fields = Fields::of(value)?;
+        let rule = Self {
+            commands: fields.or_default("commands")?,
+            arguments: fields.required("arguments")?,
+            values: fields.required("values")?,
+        };
+        fields.end()?;
+        Ok(rule)
     }
 }
 

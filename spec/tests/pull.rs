@@ -5,9 +5,9 @@ use std::net::TcpListener;
 use std::thread::{self, JoinHandle};
 
 use respec_codegen::error::Error;
-use respec_codegen::pull::{Address, pull};
 use respec_codegen::source::{Form, Source};
 use respec_codegen::spec::Provider;
+use respec_spec::pull::{Address, pull};
 
 /// Serves one connection: after each command that arrives the next of the answers. Ends with all
 /// that it received.

@@ -1,0 +1,238 @@
+//! The nodes that calls go to: one server, or those of a cluster.
+//!
+//! A call that is more than its direct way is driven here: what the machine of the call wants is
+//! done, and what came of it is said. Nothing is decided.
+
+use std::{future::pending, future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Instant};
+
+use tokio::{
+    sync::watch,
+    time::{self, timeout_at},
+};
+
+use super::{
+    cluster::{BoxFuture, Cluster, all, within},
+    connection::Connection,
+    pool::Lent,
+    server::Server,
+    transit::{Link, exchange},
+};
+use crate::{
+    call::{Action, Call, CallOptions, Connect, Encoded, no_connection},
+    cluster::{ClusterState, NodeId, gone},
+    command::Patience,
+    config::Config,
+    error::Result,
+    resp::Frame,
+};
+
+/// Where a call may go.
+#[derive(Clone, Copy)]
+pub(super) enum Nodes<'a> {
+    One(&'a Arc<Server>),
+    Many(&'a Arc<Cluster>),
+}
+
+/// Shows that the topology has changed; of one server it never does.
+struct Changes(Option<watch::Receiver<()>>);
+
+impl<'a> Nodes<'a> {
+    pub(super) fn config(self) -> &'a Arc<Config> {
+        match self {
+            Self::One(server) => server.config(),
+            Self::Many(cluster) => cluster.config(),
+        }
+    }
+
+    /// Finds the nodes of an exchange, and waits for all their answers, one for each frame.
+    ///
+    /// # Errors
+    ///
+    /// It cannot run there as it is, or no node is known.
+    pub(super) async fn route(
+        self,
+        encoded: Encoded,
+        patience: Patience,
+        options: CallOptions,
+    ) -> Result<Vec<Result<Frame>>> {
+        self.keep()?;
+        let call = self.decide(|state, now, random| {
+            Call::begin(encoded, options, patience, state, now, random)
+        });
+        self.follow(call).await
+    }
+
+    /// Goes on with a call wherever it has got to, and waits for its answers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Nodes::route`].
+    pub(super) async fn follow(self, call: Call) -> Result<Vec<Result<Frame>>> {
+        self.keep()?;
+        let (call, _) = self.drive(call, false).await;
+        self.decide(|state, _, random| call.finish(state, random))
+    }
+
+    /// A connection of the caller's own to the node of a slot, or to any.
+    ///
+    /// # Errors
+    ///
+    /// There is none in time.
+    pub(super) async fn lend(self, slot: Option<u16>) -> Result<Lent> {
+        self.keep()?;
+        let options = CallOptions::of(self.config(), now());
+        let call = self.decide(|state, now, random| Call::lend(slot, options, state, now, random));
+        match self.drive(call, true).await {
+            (_, Some(Link::Lent(lent))) => Ok(lent),
+            (call, _) => Err(self.decide(|state, _, random| call.into_error(state, random))),
+        }
+    }
+
+    /// Lets the state of the nodes decide, and does at once what it wants done.
+    pub(super) fn decide<T>(self, ask: impl FnOnce(&mut ClusterState, Instant, u64) -> T) -> T {
+        match self {
+            Self::One(server) => server.decide(ask),
+            Self::Many(cluster) => cluster.decide(ask),
+        }
+    }
+
+    /// Does what a call wants until nothing is left to do, or until it has the connection that it is
+    /// all about.
+    fn drive(self, mut call: Call, lends: bool) -> BoxFuture<'a, (Call, Option<Link>)> {
+        Box::pin(async move {
+            let mut changes = self.changes();
+            let mut told = None;
+            let mut link = None;
+            loop {
+                match call.action() {
+                    Action::WaitForChange(until) => {
+                        match &mut told {
+                            // Somebody may have told before this was looked at: look once more.
+                            None => told = Some(self.told()),
+                            Some(told) => _ = within(until, told.wait()).await,
+                        }
+                        self.decide(|state, now, random| call.changed(state, now, random));
+                    }
+                    Action::Connect(to) => match self.connect(to, &mut changes).await {
+                        Some(Ok(found)) => {
+                            link = Some(found);
+                            call.connected();
+                        }
+                        Some(Err(error)) => {
+                            changes.forget();
+                            self.decide(|state, now, random| call.lost(error, state, now, random));
+                        }
+                        None => {
+                            changes.forget();
+                            self.decide(|state, now, random| call.resumed(state, now, random));
+                        }
+                    },
+                    Action::Send if lends => return (call, link),
+                    Action::Send => {
+                        let came = match link.take() {
+                            Some(link) => exchange(link, &call.batch(), call.limit()).await,
+                            None => Err(gone()),
+                        };
+                        changes.forget();
+                        self.decide(|state, now, random| call.answered(came, state, now, random));
+                    }
+                    Action::WaitUntil(until) => {
+                        let _ = timeout_at(until.into(), changes.wait()).await;
+                        changes.forget();
+                        self.decide(|state, now, random| call.resumed(state, now, random));
+                    }
+                    Action::Fork(parts) => {
+                        let parts = parts.into_iter().map(|part| self.drive(part, lends));
+                        let parts = all(parts.collect()).await.into_iter();
+                        call.joined(parts.map(|(part, _)| part).collect());
+                    }
+                    Action::Done => return (call, None),
+                }
+            }
+        })
+    }
+
+    /// A connection to a node; `None` says that the topology has changed before there was one.
+    async fn connect(self, to: Connect, changes: &mut Changes) -> Option<Result<Link>> {
+        let Some(server) = self.server(to.node) else {
+            return Some(Err(gone()));
+        };
+        if to.exclusive {
+            let lent = within(to.deadline, server.lend()).await;
+            return Some(match lent {
+                Some(lent) => lent.map(Link::Lent),
+                None => Err(no_connection()),
+            });
+        }
+        if let Some(connection) = server.current() {
+            return Some(Ok(Link::Shared(connection)));
+        }
+        let connected = {
+            let mut connected = pin!(server.connected());
+            let mut changed = pin!(changes.wait());
+            let either = poll_fn(|cx| {
+                if let Poll::Ready(connected) = connected.as_mut().poll(cx) {
+                    return Poll::Ready(Some(connected));
+                }
+                if to.follows && changed.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(None);
+                }
+                Poll::Pending
+            });
+            within(to.deadline, either).await
+        };
+        let connected: Option<Result<Arc<Connection>>> =
+            connected.unwrap_or_else(|| Some(Err(no_connection())));
+        connected.map(|connected| connected.map(Link::Shared))
+    }
+
+    fn server(self, id: NodeId) -> Option<Arc<Server>> {
+        match self {
+            Self::One(server) => Some(Arc::clone(server)),
+            Self::Many(cluster) => cluster.server_of(id),
+        }
+    }
+
+    /// Sees to it that what calls wait for can come.
+    fn keep(self) -> Result<()> {
+        match self {
+            Self::One(_) => Ok(()),
+            Self::Many(cluster) => cluster.keep(),
+        }
+    }
+
+    fn changes(self) -> Changes {
+        Changes(match self {
+            Self::One(_) => None,
+            Self::Many(cluster) => Some(cluster.changes()),
+        })
+    }
+
+    /// Shows that a node was asked for the topology.
+    fn told(self) -> Changes {
+        Changes(match self {
+            Self::One(_) => None,
+            Self::Many(cluster) => Some(cluster.told()),
+        })
+    }
+}
+
+impl Changes {
+    /// Leaves what has changed until now to a decision that comes after this.
+    fn forget(&mut self) {
+        if let Some(changes) = &mut self.0 {
+            changes.mark_unchanged();
+        }
+    }
+
+    async fn wait(&mut self) {
+        match &mut self.0 {
+            Some(changes) => _ = changes.changed().await,
+            None => pending().await,
+        }
+    }
+}
+
+fn now() -> Instant {
+    time::Instant::now().into_std()
+}

@@ -1,0 +1,398 @@
+//! The nodes that calls go to: one server, or those of a cluster.
+//!
+//! A call that is more than its direct way is driven here: what the machine of the call wants is
+//! done, and what came of it is said. Nothing is decided.
+//!
+//! Parts for several nodes are written one after the other and then read one after the other, all by
+//! the caller. Only a part whose node lets it wait, or sends it elsewhere, gets a thread to follow
+//! it, so that it delays no other.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    cluster::{Cluster, Task, all},
+    connection::Answer,
+    server::{Lent, Server, Wait},
+};
+use crate::{
+    call::{Action, Call, CallOptions, Connect, DirectCall, Encoded},
+    cluster::{ClusterState, NodeId, gone},
+    command::{Exchange, Patience, Place},
+    config::Config,
+    error::Result,
+    protocol::Limit,
+    resp::{Frame, Frames},
+};
+
+/// Where a call may go.
+#[derive(Clone, Copy)]
+pub(super) enum Nodes<'a> {
+    One(&'a Arc<Server>),
+    Many(&'a Arc<Cluster>),
+}
+
+/// A part on its way over a connection to its node.
+struct Under {
+    part: Call,
+    lent: Lent,
+    answer: Result<Answer>,
+}
+
+impl<'a> Nodes<'a> {
+    fn config(self) -> &'a Arc<Config> {
+        match self {
+            Self::One(server) => server.config(),
+            Self::Many(cluster) => cluster.config(),
+        }
+    }
+
+    /// Sends an exchange wherever it belongs, and waits for its result.
+    pub(super) fn call<E: Exchange>(self, exchange: &E) -> Result<E::Output> {
+        exchange.check(Place::Shared)?;
+        if exchange.is_empty() {
+            return exchange.finish(&Frames::new());
+        }
+        let begun = Instant::now();
+        let options = CallOptions::of(self.config(), begun);
+        // Before the node is looked up, so that no change is missed.
+        let changes = self.changes();
+        let Some((direct, node, server)) = self.direct(exchange)? else {
+            return exchange.finish_each(self.route(exchange, options)?);
+        };
+        let Some(came) = self.send(exchange, &server, changes, &options) else {
+            // There may be another node for it by now.
+            return exchange.finish_each(self.route(exchange, options)?);
+        };
+        match came {
+            Ok(frames) if direct.is_answer(&frames, exchange) => exchange.finish(&frames),
+            came => {
+                let call = self.go_on(exchange, direct, node, &options, came)?;
+                exchange.finish_each(self.follow(call, changes)?)
+            }
+        }
+    }
+
+    /// A connection of the caller's own to the node of a slot, or to any.
+    ///
+    /// # Errors
+    ///
+    /// There is none in time.
+    pub(super) fn lend(self, slot: Option<u16>) -> Result<Lent> {
+        self.keep()?;
+        let options = CallOptions::of(self.config(), Instant::now());
+        let changes = self.changes();
+        let mut call =
+            self.decide(|state, now, random| Call::lend(slot, options, state, now, random));
+        match self.drive(&mut call, changes, true) {
+            Some(lent) => Ok(lent),
+            None => Err(self.decide(|state, _, random| call.into_error(state, random))),
+        }
+    }
+
+    /// Where a call goes in one piece, as far as its keys alone can tell.
+    fn direct<E: Exchange>(
+        self,
+        exchange: &E,
+    ) -> Result<Option<(DirectCall, NodeId, Arc<Server>)>> {
+        match self {
+            Self::One(server) => {
+                let (direct, node) = server.direct();
+                Ok(Some((direct, node, Arc::clone(server))))
+            }
+            Self::Many(cluster) => {
+                if exchange.patience() != Patience::None {
+                    return Ok(None);
+                }
+                let direct = DirectCall::of(exchange)?;
+                Ok(direct.and_then(|direct| {
+                    let (node, server) = cluster.server(&direct)?;
+                    Some((direct, node, server))
+                }))
+            }
+        }
+    }
+
+    /// Sends a call directly, and waits for the frames that answer it; `None` says that the topology
+    /// has changed before there was a connection.
+    fn send<E: Exchange>(
+        self,
+        exchange: &E,
+        server: &Arc<Server>,
+        changes: u64,
+        options: &CallOptions,
+    ) -> Option<Result<Frames>> {
+        let begun = options.begun.unwrap_or_else(Instant::now);
+        match self {
+            Self::One(_) => Some(server.lend_by(begun, options.deadline).and_then(|lent| {
+                // The time begins anew with each chunk that is answered.
+                let left = options
+                    .deadline
+                    .map(|end| end.saturating_duration_since(lent.since()));
+                lent.call(exchange, Limit::Each(left))
+            })),
+            Self::Many(_) => {
+                let wait = Wait {
+                    since: begun,
+                    deadline: options.deadline,
+                    is_over: &|| self.changes() != changes,
+                };
+                let lent = server.lend_within(wait).transpose()?;
+                Some(lent.and_then(|lent| lent.call(exchange, Limit::Whole(options.deadline))))
+            }
+        }
+    }
+
+    /// Makes a call of one that was sent directly, and to which something else than its answer came.
+    fn go_on<E: Exchange>(
+        self,
+        exchange: &E,
+        direct: DirectCall,
+        node: NodeId,
+        options: &CallOptions,
+        came: Result<Frames>,
+    ) -> Result<Call> {
+        let encoded = match self {
+            Self::One(_) => Encoded::for_only(exchange)?,
+            Self::Many(_) => Encoded::of(exchange)?,
+        };
+        let patience = exchange.patience();
+        self.keep()?;
+        Ok(self.decide(|state, now, random| {
+            let mut call = Call::sent(direct, node, &encoded, options, patience, state);
+            call.answered(came, state, now, random);
+            call
+        }))
+    }
+
+    /// Finds the nodes of an exchange, and waits for all their answers, one for each frame.
+    ///
+    /// # Errors
+    ///
+    /// It cannot run there as it is, or no node is known.
+    fn route<E: Exchange>(self, exchange: &E, options: CallOptions) -> Result<Vec<Result<Frame>>> {
+        let encoded = Encoded::of(exchange)?;
+        self.keep()?;
+        let (patience, changes) = (exchange.patience(), self.changes());
+        let call = self.decide(|state, now, random| {
+            Call::begin(encoded, options, patience, state, now, random)
+        });
+        self.follow(call, changes)
+    }
+
+    /// Goes on with a call wherever it has got to, and waits for its answers.
+    fn follow(self, mut call: Call, changes: u64) -> Result<Vec<Result<Frame>>> {
+        self.drive(&mut call, changes, false);
+        self.decide(|state, _, random| call.finish(state, random))
+    }
+
+    /// Does what a call wants until nothing is left to do, or until it has the connection that it is
+    /// all about; the topology had changed so often before the call decided what it wants.
+    fn drive(self, call: &mut Call, mut changes: u64, lends: bool) -> Option<Lent> {
+        let mut lent = None;
+        loop {
+            match call.action() {
+                Action::WaitForChange(until) => {
+                    if let Self::Many(cluster) = self {
+                        cluster.wait_for_topology(until);
+                    }
+                    self.decide(|state, now, random| call.changed(state, now, random));
+                }
+                Action::Connect(to) => match self.connect(to, changes) {
+                    Some(Ok(found)) => {
+                        lent = Some(found);
+                        call.connected();
+                    }
+                    Some(Err(error)) => {
+                        changes = self.changes();
+                        self.decide(|state, now, random| call.lost(error, state, now, random));
+                    }
+                    None => {
+                        changes = self.changes();
+                        self.decide(|state, now, random| call.resumed(state, now, random));
+                    }
+                },
+                Action::Send if lends => return lent,
+                Action::Send => {
+                    let came = match lent.take() {
+                        Some(lent) => lent.call(&call.batch(), call.limit()),
+                        None => Err(gone()),
+                    };
+                    changes = self.changes();
+                    self.decide(|state, now, random| call.answered(came, state, now, random));
+                }
+                Action::WaitUntil(until) => {
+                    self.wait(until, changes);
+                    changes = self.changes();
+                    self.decide(|state, now, random| call.resumed(state, now, random));
+                }
+                Action::Fork(parts) => call.joined(self.spread(parts, changes)),
+                Action::Done => return None,
+            }
+        }
+    }
+
+    /// Does the parts of a call, none of which delays the others.
+    fn spread(self, parts: Vec<Call>, changes: u64) -> Vec<Call> {
+        let now = Instant::now();
+        let mut done = Vec::with_capacity(parts.len());
+        let mut tasks: Vec<Task<'_, Call>> = Vec::new();
+        let mut under = Vec::with_capacity(parts.len());
+        for part in parts {
+            match self.begin(part, now) {
+                Ok(begun) => under.push(begun),
+                Err(part) => tasks.push(self.task(part, changes)),
+            }
+        }
+        let end = now + GRACE;
+        for mut one in under {
+            if !one.is_over_by(end) {
+                tasks.push(Box::new(move || {
+                    let (part, changes) = one.complete(self);
+                    self.finished(part, changes)
+                }));
+                continue;
+            }
+            let (part, changes) = one.complete(self);
+            match part.is_done() {
+                true => done.push(part),
+                false => tasks.push(self.task(part, changes)),
+            }
+        }
+        done.extend(all(tasks));
+        done
+    }
+
+    fn task(self, part: Call, changes: u64) -> Task<'a, Call> {
+        Box::new(move || self.finished(part, changes))
+    }
+
+    fn finished(self, mut part: Call, changes: u64) -> Call {
+        self.drive(&mut part, changes, false);
+        part
+    }
+
+    /// Writes a part to its node, if a connection is free at once.
+    fn begin(self, mut part: Call, now: Instant) -> std::result::Result<Under, Call> {
+        let Action::Connect(to) = part.action() else {
+            return Err(part);
+        };
+        let idle = self.server(to.node).filter(|_| !to.exclusive);
+        let Some(mut lent) = idle.and_then(|server| server.lend_idle(now)) else {
+            return Err(part);
+        };
+        part.connected();
+        let mut answer = Answer::new(part.limit());
+        let begun = lent
+            .connection()
+            .and_then(|it| it.begin(&part.batch(), now, &mut answer));
+        Ok(Under {
+            part,
+            lent,
+            answer: begun.map(|()| answer),
+        })
+    }
+
+    /// A connection to a node; `None` says that the topology has changed before there was one.
+    fn connect(self, to: Connect, changes: u64) -> Option<Result<Lent>> {
+        let now = Instant::now();
+        match self {
+            Self::One(server) => Some(server.lend_by(now, to.deadline)),
+            Self::Many(cluster) => {
+                let Some(server) = cluster.server_of(to.node) else {
+                    return Some(Err(gone()));
+                };
+                let wait = Wait {
+                    since: now,
+                    deadline: to.deadline,
+                    is_over: &|| to.follows && self.changes() != changes,
+                };
+                server.lend_within(wait).transpose()
+            }
+        }
+    }
+
+    /// Waits until then, or until the topology has changed more often than that.
+    fn wait(self, until: Instant, changes: u64) {
+        match self {
+            Self::One(_) => {
+                std::thread::sleep(until.saturating_duration_since(Instant::now()));
+            }
+            Self::Many(cluster) => cluster.wait(until, changes),
+        }
+    }
+
+    /// Lets the state of the nodes decide, and does at once what it wants done.
+    fn decide<T>(self, ask: impl FnOnce(&mut ClusterState, Instant, u64) -> T) -> T {
+        match self {
+            Self::One(server) => server.decide(ask),
+            Self::Many(cluster) => cluster.decide(ask),
+        }
+    }
+
+    fn server(self, id: NodeId) -> Option<Arc<Server>> {
+        match self {
+            Self::One(server) => Some(Arc::clone(server)),
+            Self::Many(cluster) => cluster.server_of(id),
+        }
+    }
+
+    /// How often calls that wait had to look again; of one server they never have to.
+    fn changes(self) -> u64 {
+        match self {
+            Self::One(_) => 0,
+            Self::Many(cluster) => cluster.changes(),
+        }
+    }
+
+    /// Sees to it that what calls wait for can come.
+    fn keep(self) -> Result<()> {
+        match self {
+            Self::One(_) => Ok(()),
+            Self::Many(cluster) => cluster.keep(),
+        }
+    }
+}
+
+impl Under {
+    /// Whether the whole answer has come by then, or something has failed.
+    fn is_over_by(&mut self, end: Instant) -> bool {
+        let Ok(answer) = &mut self.answer else {
+            return true;
+        };
+        let answered = self
+            .lent
+            .connection()
+            .and_then(|it| it.is_answered_by(end, answer));
+        match answered {
+            Ok(answered) => answered,
+            Err(error) => {
+                self.answer = Err(error);
+                true
+            }
+        }
+    }
+
+    /// Waits for the rest of the answer, gives the connection back, and lets the part decide; also
+    /// how often the topology had changed before that.
+    fn complete(self, nodes: Nodes<'_>) -> (Call, u64) {
+        let Self {
+            mut part,
+            mut lent,
+            answer,
+        } = self;
+        let came = answer.and_then(|mut answer| {
+            lent.connection()?.complete(&part.batch(), &mut answer)?;
+            Ok(answer.into_frames())
+        });
+        drop(lent);
+        let changes = nodes.changes();
+        nodes.decide(|state, now, random| part.answered(came, state, now, random));
+        (part, changes)
+    }
+}
+
+/// How long the answers of several nodes are read one after the other, before each gets a thread.
+const GRACE: Duration = Duration::from_millis(10);

@@ -1,0 +1,297 @@
+//! Whether the peer lives, and whether its replies are still whose they seem to be.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    resp::{Frame, Kind, Output},
+};
+
+/// What is asked of the server by the connection itself: its answer must be the same eight bytes.
+///
+/// A reply that was lost, doubled or swapped on its way has all later ones taken for another's; the
+/// answer to a probe shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Nonce([u8; 8]);
+
+impl Nonce {
+    pub(super) fn write(self, output: &mut Output) -> Result<()> {
+        output.command(|to| {
+            to.word(b"PING");
+            to.word(&self.0);
+        })
+    }
+
+    /// Whether `frame` is the answer to this probe.
+    ///
+    /// A server that cannot or may not answer says so in its place.
+    ///
+    /// # Errors
+    ///
+    /// It is the answer to something else: nobody can tell whose the next replies are.
+    pub(super) fn check(self, frame: &Frame) -> Result<()> {
+        let reply = frame.reply();
+        let is_answer = match reply.as_error() {
+            Some(text) => {
+                let code = text.split(|byte| *byte == b' ').next().unwrap_or_default();
+                REFUSALS.contains(&code)
+            }
+            None => reply.bytes() == Some(&self.0),
+        };
+        if is_answer {
+            return Ok(());
+        }
+        let got = match reply.kind() {
+            Kind::BulkString => "other bytes",
+            kind => kind.noun(),
+        };
+        Err(Error::new(
+            ErrorKind::Protocol,
+            format!("expected the nonce of a heartbeat, got {got}: replies are not in order"),
+        ))
+    }
+}
+
+/// The errors that a server answers `PING` with.
+const REFUSALS: [&[u8]; 5] = [b"LOADING", b"BUSY", b"MASTERDOWN", b"NOAUTH", b"NOPERM"];
+
+/// Watches how long nothing was heard from the peer while something was owed.
+///
+/// It is looked at in [`PERIOD`]s, or those of the setting, and not with every reply: in between it
+/// only remembers that something was heard. Time in which this process did not run, so that nobody
+/// could hear anything, is not counted.
+#[derive(Clone, Debug)]
+pub(crate) struct Liveness {
+    heartbeat: Option<Heartbeat>,
+    /// The state of a generator of nonces.
+    seed: u64,
+    heard: bool,
+    /// When it was looked at last, if something was owed then.
+    looked: Option<Instant>,
+    /// For how long nothing was heard.
+    silence: Duration,
+    /// For how long the driver has not come although it was called.
+    absence: Duration,
+}
+
+/// How a silent peer is found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Heartbeat {
+    /// How often a connection with something owed is probed.
+    pub(crate) interval: Duration,
+    /// After how much silence it is given up.
+    pub(crate) give_up: Duration,
+}
+
+/// What is to be done after a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beat {
+    Nothing,
+    /// Ask the server for these bytes.
+    Probe(Nonce),
+    /// Nothing was heard for too long.
+    Mute(Duration),
+}
+
+impl Liveness {
+    pub(crate) fn new(heartbeat: Option<Heartbeat>, seed: u64) -> Self {
+        Self {
+            heartbeat,
+            seed,
+            heard: false,
+            looked: None,
+            silence: Duration::ZERO,
+            absence: Duration::ZERO,
+        }
+    }
+
+    /// How much later to look again.
+    pub(crate) fn period(&self) -> Duration {
+        self.heartbeat.map_or(PERIOD, |heartbeat| {
+            let rest = heartbeat.give_up.saturating_sub(self.silence);
+            heartbeat.interval.min(rest).max(SHORTEST_PERIOD)
+        })
+    }
+
+    /// Takes note of a byte that was received, or taken although there was no room before.
+    #[inline]
+    pub(crate) fn heard(&mut self) {
+        self.heard = true;
+    }
+
+    /// Whether something was heard since the last look.
+    pub(crate) fn has_heard(&self) -> bool {
+        self.heard
+    }
+
+    /// The driver has come.
+    pub(crate) fn driver_came(&mut self) {
+        self.absence = Duration::ZERO;
+    }
+
+    /// Whether the driver does not come any more.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.absence >= STALLED
+    }
+
+    /// Nothing is owed.
+    pub(crate) fn rest(&mut self) {
+        self.looked = None;
+        self.silence = Duration::ZERO;
+        self.absence = Duration::ZERO;
+    }
+
+    /// Looks at what was heard while something was owed; `is_asked` says that a probe was not answered
+    /// yet, `is_called` that the driver was called before and has not come.
+    pub(crate) fn look(&mut self, now: Instant, is_asked: bool, is_called: bool) -> Beat {
+        let longest = self.period().saturating_mul(2);
+        let passed = self
+            .looked
+            .replace(now)
+            .map_or(Duration::ZERO, |then| now.saturating_duration_since(then))
+            .min(longest);
+        self.absence = if is_called {
+            self.absence.saturating_add(passed)
+        } else {
+            Duration::ZERO
+        };
+        if std::mem::take(&mut self.heard) {
+            self.silence = Duration::ZERO;
+        } else {
+            self.silence = self.silence.saturating_add(passed);
+        }
+        let Some(heartbeat) = self.heartbeat else {
+            return Beat::Nothing;
+        };
+        if !is_asked {
+            return Beat::Probe(self.nonce());
+        }
+        if self.silence >= heartbeat.give_up {
+            return Beat::Mute(self.silence);
+        }
+        Beat::Nothing
+    }
+
+    /// The next nonce: no two of a connection are alike, and none is guessed.
+    pub(crate) fn nonce(&mut self) -> Nonce {
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.seed;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Nonce((mixed ^ (mixed >> 31)).to_be_bytes())
+    }
+}
+
+/// How often a connection is looked at that has no heartbeat.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Looking more often would tell nothing more.
+const SHORTEST_PERIOD: Duration = Duration::from_millis(1);
+
+/// A driver that has not come for so long is taken for one that nobody runs any more.
+const STALLED: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn heartbeat() -> Heartbeat {
+        Heartbeat {
+            interval: SECOND,
+            give_up: 10 * SECOND,
+        }
+    }
+
+    fn frame(text: String) -> Frame {
+        Frame::parse(text.into_bytes().into()).unwrap()
+    }
+
+    #[test]
+    fn c02_only_its_own_nonce_answers_a_probe() {
+        let nonce = Nonce(*b"12345678");
+        for answer in [
+            "$8\r\n12345678\r\n",
+            "-LOADING Redis is loading\r\n",
+            "-BUSY Redis is busy\r\n",
+            "-MASTERDOWN Link with MASTER is down\r\n",
+            "-NOPERM no\r\n",
+            "-NOAUTH Authentication required.\r\n",
+        ] {
+            nonce.check(&frame(answer.to_owned())).unwrap();
+        }
+        for other in [
+            "$8\r\n12345679\r\n",
+            "$3\r\nabc\r\n",
+            "+PONG\r\n",
+            ":1\r\n",
+            "_\r\n",
+            "*0\r\n",
+            "-ERR no\r\n",
+            "-WRONGTYPE no\r\n",
+            "-BUSYGROUP no\r\n",
+        ] {
+            let error = nonce.check(&frame(other.to_owned())).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Protocol, "{other}");
+            assert!(!error.to_string().contains("abc"), "{error}");
+        }
+    }
+
+    #[test]
+    fn c06_silence_is_probed_and_given_up() {
+        let mut liveness = Liveness::new(Some(heartbeat()), 1);
+        let start = Instant::now();
+        let at = |second: u32| start + second * SECOND;
+        assert!(matches!(liveness.look(at(0), false, false), Beat::Probe(_)));
+        for second in 1..10 {
+            assert_eq!(liveness.look(at(second), true, false), Beat::Nothing);
+        }
+        assert_eq!(liveness.look(at(10), true, false), Beat::Mute(10 * SECOND));
+        // One byte is enough, though the probe is not answered.
+        liveness.heard();
+        assert_eq!(liveness.look(at(11), true, false), Beat::Nothing);
+        assert_eq!(liveness.look(at(12), true, false), Beat::Nothing);
+    }
+
+    #[test]
+    fn c06_time_in_which_the_process_did_not_run_is_no_silence() {
+        let mut liveness = Liveness::new(Some(heartbeat()), 1);
+        let start = Instant::now();
+        liveness.look(start, false, false);
+        assert_eq!(
+            liveness.look(start + 60 * SECOND, true, true),
+            Beat::Nothing
+        );
+        assert!(!liveness.is_stalled());
+    }
+
+    #[test]
+    fn c06_a_connection_without_heartbeat_is_never_probed() {
+        let mut liveness = Liveness::new(None, 1);
+        let start = Instant::now();
+        for second in 0..30 {
+            assert_eq!(
+                liveness.look(start + second * SECOND, false, false),
+                Beat::Nothing
+            );
+        }
+    }
+
+    #[test]
+    fn c01_a_driver_that_does_not_come_is_missed() {
+        let mut liveness = Liveness::new(Some(heartbeat()), 1);
+        let start = Instant::now();
+        let at = |second: u32| start + second * SECOND;
+        liveness.look(at(0), false, false);
+        for second in 1..4 {
+            assert!(!liveness.is_stalled(), "{second}");
+            liveness.look(at(second), true, true);
+        }
+        assert!(liveness.is_stalled());
+        liveness.driver_came();
+        assert!(!liveness.is_stalled());
+        liveness.look(at(5), true, false);
+        assert!(!liveness.is_stalled());
+    }
+}

@@ -1,0 +1,1695 @@
+//! What is sent and owed on one connection, and everything that is decided about it.
+
+use std::{
+    io,
+    ops::RangeInclusive,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Beat, Chunk, Flush, Gate, Inbound, Key, Liveness, Place, Polled, Pushes, Queue, Settings,
+    Ticket, Turn, Waiters, Whose, queue::Expired,
+};
+use crate::{
+    error::{Error, ErrorKind, Outcome, Phase, Result},
+    resp::{Frame, Frames, Output},
+};
+
+/// The half of a connection that its callers append to, and that hands out what the driver has read.
+///
+/// Whoever drives it holds a lock while it is asked something. It makes no call to the system, wakes
+/// nobody, drops no frames and runs no code of users; what of that is to be done is its answer.
+///
+/// `W` is how to let a caller know.
+#[derive(Clone, Debug)]
+pub(crate) struct Outbound<W> {
+    queue: Queue<Key>,
+    waiters: Waiters<W>,
+    gate: Gate<Key>,
+    flush: Flush,
+    pushes: Pushes<W>,
+    liveness: Liveness,
+    stage: Stage,
+    /// When [`Outbound::handle_timeout`] will be called, for all that was asked for.
+    timer: Option<Instant>,
+    /// How many bytes were written in all.
+    written: u64,
+    /// The socket takes no more for now.
+    is_full: bool,
+    /// Replies are held back until the nonce behind their batch has come.
+    proves: bool,
+    /// Whether that is wanted of the calls that are for everybody.
+    may_prove: bool,
+    /// Calls that were answered, as far as is known before the next nonce has come.
+    held: Vec<Held>,
+    /// The peer was not heard for too long.
+    mute: Option<Error>,
+    /// Where the server is, for messages.
+    server: String,
+}
+
+#[derive(Clone, Debug)]
+enum Stage {
+    Open,
+    /// It shall end for this reason, which the driver has not seen yet.
+    Closing(Error),
+    Closed(Error),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    key: Key,
+    since: Instant,
+    deadline: Option<Instant>,
+}
+
+/// When a call is made, and until when it must be done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Time {
+    pub(crate) now: Instant,
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// Whether a call may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    Send,
+    /// Too much is unanswered: it must wait for its turn.
+    Wait,
+}
+
+/// What is to be done when the lock is free again.
+#[derive(Debug)]
+pub(crate) struct Step<W> {
+    /// Whether to write, or to wake the driver.
+    pub(crate) turn: Turn,
+    /// Somebody whose turn it is to send.
+    pub(crate) admitted: Option<W>,
+    /// [`Outbound::handle_timeout`] must be called by then.
+    pub(crate) timer: Option<Instant>,
+}
+
+/// What has come of one wave: whom to tell, and what nobody wants, to be dropped behind that.
+#[derive(Debug)]
+pub(crate) struct Delivery<W> {
+    pub(crate) waiters: Vec<W>,
+    /// Replies to callers who have left.
+    pub(crate) unwanted: Vec<Frame>,
+    /// What has come of requests that have failed later.
+    pub(crate) parts: Vec<Frames>,
+}
+
+/// How much was handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Handed {
+    /// The driver can go on.
+    Little,
+    /// Several callers were told: the driver steps back behind them.
+    Wave,
+}
+
+/// What the driver has to do when it looks.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Take the output and write.
+    Write,
+    /// There is nothing to write, or somebody else writes.
+    Nothing,
+    /// End the connection, when all that has come was read.
+    Close(Error),
+}
+
+/// What the driver has to expect.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct View {
+    /// How many frames to gather at most before they are handed out.
+    pub(crate) wave: usize,
+    /// How many of the next frames are for one waiter, if they are no pushes.
+    pub(crate) run: usize,
+}
+
+/// How a connection has ended.
+#[derive(Debug)]
+pub(crate) enum Loss {
+    /// The server has closed it.
+    Closed,
+    Read(io::Error),
+    Write(io::Error),
+    /// The server has not taken a whole request within this time.
+    NotTaken(Duration),
+    /// The task that drives it was stopped.
+    Stopped,
+    /// Nobody uses it any more.
+    Dropped,
+    /// The socket was ended by another part of the client, which says why.
+    Ended(Error),
+}
+
+impl<W: Clone> Outbound<W> {
+    /// A connection after its handshake.
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self {
+            queue: Queue::new(),
+            waiters: Waiters::new(),
+            gate: Gate::new(settings.max_unanswered),
+            flush: Flush::default(),
+            pushes: Pushes::new(settings.max_unread),
+            liveness: Liveness::new(settings.heartbeat, settings.seed),
+            stage: Stage::Open,
+            timer: None,
+            written: 0,
+            is_full: false,
+            proves: settings.proves,
+            may_prove: settings.proves,
+            held: Vec::new(),
+            mute: None,
+            server: settings.server,
+        }
+    }
+
+    /// Whether a chunk may be sent now; `admitted` says that its turn has come.
+    ///
+    /// # Errors
+    ///
+    /// The connection has ended, or replies are owed and the chunk must be alone.
+    pub(crate) fn admission(&self, chunk: &Chunk, admitted: bool) -> Result<Admission> {
+        self.check()?;
+        self.queue.check(chunk)?;
+        if !admitted && self.gate.is_closed(self.queue.unanswered()) {
+            return Ok(Admission::Wait);
+        }
+        Ok(Admission::Send)
+    }
+
+    /// Says, of a connection that one caller has at a time, whether the next call may be followed by a
+    /// probe, which one that has changed the connection may not be.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn prove(&mut self, may: bool) {
+        self.proves = may && self.may_prove;
+    }
+
+    /// Whether the answer has come for somebody who waits there.
+    #[cfg(feature = "blocking")]
+    #[inline]
+    pub(crate) fn is_answered(&self, key: Key) -> bool {
+        self.waiters.is_answered(key)
+    }
+
+    /// Lets a caller wait for its turn.
+    pub(crate) fn wait(&mut self, waiter: W, time: Time) -> (Key, Step<W>) {
+        let key = self.waiters.take_place(waiter, false, false);
+        self.gate.wait(key, time);
+        let step = Step {
+            turn: Turn::Nothing,
+            admitted: None,
+            timer: self.set_timer(time),
+        };
+        (key, step)
+    }
+
+    /// Appends a chunk that may be sent, and takes a place for its replies.
+    pub(crate) fn send(
+        &mut self,
+        chunk: &mut Chunk,
+        waiter: W,
+        time: Time,
+    ) -> (Key, Ticket, Step<W>) {
+        let (more, blocking) = (chunk.next().is_some(), chunk.is_blocking());
+        let key = self.waiters.take_place(waiter, more, blocking);
+        let (ticket, step) = self.append(chunk, key, time);
+        (key, ticket, step)
+    }
+
+    /// Appends the next chunk of a call.
+    ///
+    /// # Errors
+    ///
+    /// The connection has ended.
+    pub(crate) fn send_more(
+        &mut self,
+        chunk: &mut Chunk,
+        key: Key,
+        time: Time,
+    ) -> Result<(Ticket, Step<W>)> {
+        // What was sent before may have been executed.
+        self.check()
+            .map_err(|error| error.with_outcome(Outcome::Indeterminate))?;
+        self.waiters.add_chunk(key, chunk.next().is_none());
+        Ok(self.append(chunk, key, time))
+    }
+
+    #[inline]
+    fn append(&mut self, chunk: &mut Chunk, key: Key, time: Time) -> (Ticket, Step<W>) {
+        let was_idle = self.queue.is_answered();
+        let ticket = self.queue.append(chunk, key, time.now, time.deadline);
+        let step = Step {
+            turn: self.flush.appended(was_idle),
+            admitted: self.admit(),
+            timer: self.set_timer(time),
+        };
+        (ticket, step)
+    }
+
+    /// What has happened at a place; `is_same` says whether its waiter is the one to tell.
+    ///
+    /// If it is an answer the place is free then, and nothing will come for it any more. The driver may
+    /// have to be woken behind that.
+    pub(crate) fn poll(
+        &mut self,
+        key: Key,
+        tickets: &RangeInclusive<Ticket>,
+        is_same: impl FnOnce(&W) -> bool,
+    ) -> (Polled, Turn) {
+        let (polled, ends) = self.waiters.poll(key, is_same);
+        if let Polled::Answered(Err(_)) = polled {
+            self.queue.abandon(tickets.clone(), key);
+        }
+        let turn = if ends {
+            self.close(given_up())
+        } else {
+            Turn::Nothing
+        };
+        (polled, turn)
+    }
+
+    /// What has happened at a place in front of the connection.
+    pub(crate) fn poll_turn(&mut self, key: Key, is_same: impl FnOnce(&W) -> bool) -> Polled {
+        self.waiters.poll(key, is_same).0
+    }
+
+    /// Has another waiter told, and returns what is to be dropped.
+    pub(crate) fn renew(&mut self, key: Key, waiter: W) -> W {
+        self.waiters.renew(key, waiter)
+    }
+
+    /// Forgets a call whose place is not free yet; what was in it is to be dropped.
+    pub(crate) fn forget(
+        &mut self,
+        key: Key,
+        tickets: &RangeInclusive<Ticket>,
+    ) -> (Option<Place<W>>, Step<W>) {
+        self.queue.abandon(tickets.clone(), key);
+        self.held.retain(|held| held.key != key);
+        let freed = self.waiters.free(key);
+        let ends = freed.as_ref().is_some_and(Place::ends_connection);
+        let turn = if ends {
+            self.close(given_up())
+        } else {
+            Turn::Nothing
+        };
+        (freed, self.made_room(turn))
+    }
+
+    /// Forgets a call in front of the connection, or one that was let in and has not sent.
+    pub(crate) fn forget_turn(&mut self, key: Option<Key>) -> (Option<Place<W>>, Step<W>) {
+        let freed = key.and_then(|key| {
+            self.gate.leave(key);
+            self.waiters.free(key)
+        });
+        (freed, self.made_room(Turn::Nothing))
+    }
+
+    fn made_room(&mut self, turn: Turn) -> Step<W> {
+        Step {
+            turn,
+            admitted: self.admit(),
+            timer: None,
+        }
+    }
+
+    /// Whether something waits to be taken for writing.
+    #[cfg(test)]
+    fn has_output(&self) -> bool {
+        self.queue.has_output()
+    }
+
+    /// Moves what is to be written into `into`, which must be empty.
+    ///
+    /// It stays empty if everything was given up.
+    pub(crate) fn take_output(&mut self, into: &mut Output) {
+        if self.proves {
+            self.queue.settle();
+            if self.queue.has_output() {
+                let now = self.queue.last_since();
+                let nonce = self.liveness.nonce();
+                if let Some(now) = now {
+                    self.queue.probe(nonce, now);
+                }
+            }
+        }
+        self.queue.take_output(into);
+    }
+
+    /// A caller has written; `written` is how many bytes were in all, and `is_left` says whether
+    /// something of what was taken is left.
+    ///
+    /// With TLS these are the bytes of requests, not of records, and only those of whole records.
+    pub(crate) fn wrote(&mut self, written: u64, is_left: bool) -> Turn {
+        self.wrote_some(written, is_left);
+        let is_left = is_left || self.queue.has_output();
+        self.flush.written(is_left)
+    }
+
+    /// The driver has written, and looks again whatever is left.
+    pub(crate) fn driver_wrote(&mut self, written: u64, is_left: bool) {
+        self.wrote_some(written, is_left);
+        self.flush.written(false);
+    }
+
+    fn wrote_some(&mut self, written: u64, is_left: bool) {
+        if self.is_full && written > self.written {
+            // A peer that takes little at a time is alive.
+            self.liveness.heard();
+        }
+        self.is_full = is_left;
+        self.written = written;
+    }
+
+    /// A caller could not write: the driver has to end the connection, when it has read what came.
+    pub(crate) fn write_failed(&mut self, error: io::Error) -> Turn {
+        let error = self.lost(Loss::Write(error));
+        if let Stage::Open = self.stage {
+            self.stage = Stage::Closing(error);
+        }
+        self.flush.written(true)
+    }
+
+    /// The driver looks; `heard` says whether it has read anything since it looked last, and
+    /// `has_more` whether something that was taken is not written yet.
+    pub(crate) fn look(&mut self, heard: bool, has_more: bool, view: &mut View) -> Work {
+        if heard {
+            self.liveness.heard();
+        }
+        self.liveness.driver_came();
+        *view = self.view();
+        match &self.stage {
+            Stage::Open => {}
+            Stage::Closing(error) | Stage::Closed(error) => return Work::Close(error.clone()),
+        }
+        if self.liveness.has_heard() {
+            self.mute = None;
+        }
+        if let Some(mute) = &self.mute {
+            return Work::Close(mute.clone());
+        }
+        let has_output = has_more || self.queue.has_output();
+        match self.flush.look(has_output) {
+            Turn::Write => Work::Write,
+            Turn::Wake | Turn::Nothing => Work::Nothing,
+        }
+    }
+
+    /// Hands out what was gathered.
+    ///
+    /// # Errors
+    ///
+    /// Nobody waits for a frame, one shows that replies are out of order, or more messages are unread
+    /// than may be: the connection must end. What came before was handed out.
+    pub(crate) fn deliver(
+        &mut self,
+        inbound: &mut Inbound,
+        view: &mut View,
+        delivery: &mut Delivery<W>,
+    ) -> Result<Handed> {
+        let full = view.wave;
+        let (run, frames) = inbound.parts();
+        let mut pushed = false;
+        if let Some(run) = run {
+            if run.len() <= self.queue.run() {
+                let since = self.queue.front_time();
+                if let Whose::Reply { waiter, last } = self.queue.accept_run(run.len())? {
+                    let answered = self.waiters.replies(waiter, run, last, delivery);
+                    self.answered(answered, waiter, since, delivery);
+                } else {
+                    delivery.unwanted.extend(run.frames());
+                }
+            } else {
+                // What was looked at was given up before it was written.
+                for frame in run.frames() {
+                    self.deliver_one(frame, delivery)?;
+                }
+            }
+            self.delivered(view, delivery);
+            return Ok(Handed::Little);
+        }
+        let count = frames.len();
+        let mut frames = frames.drain(..);
+        let result = loop {
+            let Some(frame) = frames.next() else {
+                break Ok(());
+            };
+            match self.deliver_one(frame, delivery) {
+                Ok(is_push) => pushed |= is_push,
+                Err(error) => break Err(error),
+            }
+        };
+        delivery.unwanted.extend(frames);
+        self.delivered(view, delivery);
+        result?;
+        let several = delivery.waiters.len() > 1;
+        if several {
+            // The driver lets them go first, and needs not be woken by them.
+            self.flush.wave(delivery.waiters.len());
+        }
+        // Nobody shall have to keep more messages than it can read.
+        Ok(if several || (pushed && count == full) {
+            Handed::Wave
+        } else {
+            Handed::Little
+        })
+    }
+
+    fn delivered(&mut self, view: &mut View, delivery: &mut Delivery<W>) {
+        self.liveness.heard();
+        delivery.waiters.extend(self.admit());
+        view.run = self.queue.run();
+    }
+
+    /// Hands out one frame, and says whether it is a push that is kept.
+    #[inline]
+    fn deliver_one(&mut self, frame: Frame, delivery: &mut Delivery<W>) -> Result<bool> {
+        let time = if self.proves {
+            self.queue.front_time()
+        } else {
+            None
+        };
+        let accepted = match self.queue.accept(&frame) {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                delivery.unwanted.push(frame);
+                return Err(error);
+            }
+        };
+        match accepted {
+            Whose::Reply { waiter, last } => {
+                let answered = self.waiters.reply(waiter, frame, last, delivery);
+                self.answered(answered, waiter, time, delivery);
+            }
+            Whose::Push => match self.pushes.keep(frame) {
+                None => {
+                    self.pushes.take_waiters(&mut delivery.waiters);
+                    self.pushes.check()?;
+                    return Ok(true);
+                }
+                Some(frame) => delivery.unwanted.push(frame),
+            },
+            Whose::Swallowed => delivery.unwanted.push(frame),
+            Whose::Probed => {
+                delivery.unwanted.push(frame);
+                for held in std::mem::take(&mut self.held) {
+                    self.waiters.complete(held.key, delivery);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Everything has come for a call, which may have to be held back.
+    #[inline]
+    fn answered(
+        &mut self,
+        answered: bool,
+        key: Key,
+        time: Option<(Instant, Option<Instant>)>,
+        delivery: &mut Delivery<W>,
+    ) {
+        if !answered {
+            return;
+        }
+        match time {
+            Some((since, deadline)) if self.proves => self.held.push(Held {
+                key,
+                since,
+                deadline,
+            }),
+            _ => self.waiters.complete(key, delivery),
+        }
+    }
+
+    /// When [`Outbound::handle_timeout`] should be called.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.timer
+    }
+
+    /// Answers those whose time has run out, looks whether the peer lives, and says whether the
+    /// driver must be woken.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, delivery: &mut Delivery<W>) -> Turn {
+        if self.timer.is_some_and(|timer| timer > now) {
+            return Turn::Nothing;
+        }
+        if let Stage::Closed(_) = self.stage {
+            self.timer = None;
+            return Turn::Nothing;
+        }
+        self.expire(now, delivery);
+        let owes = !self.queue.is_idle() || self.is_full;
+        let mut turn = Turn::Nothing;
+        if owes {
+            let is_asked = self.queue.probes() > 0;
+            match self.liveness.look(now, is_asked, self.flush.is_called()) {
+                Beat::Probe(nonce) => self.queue.probe(nonce, now),
+                Beat::Mute(silence) => {
+                    let mute = Error::new(
+                        ErrorKind::Connection,
+                        format!("{} has sent nothing for {silence:?}", self.server),
+                    );
+                    self.mute = Some(mute);
+                }
+                Beat::Nothing => {}
+            }
+            turn = self.flush.wake();
+        } else {
+            self.liveness.rest();
+        }
+        // Somebody whose turn has come may never take it up.
+        delivery.waiters.extend(self.admit());
+        let again = (owes || self.gate.has_waiting())
+            .then(|| now.checked_add(self.liveness.period()))
+            .flatten();
+        let held = self.held.iter().filter_map(|held| held.deadline);
+        self.timer = [
+            again,
+            self.queue.poll_timeout(),
+            self.gate.poll_timeout(),
+            held.min(),
+        ]
+        .into_iter()
+        .flatten()
+        .min();
+        turn
+    }
+
+    /// Answers those whose time has run out.
+    pub(crate) fn expire(&mut self, now: Instant, delivery: &mut Delivery<W>) {
+        let Self {
+            queue,
+            waiters,
+            gate,
+            held,
+            server,
+            ..
+        } = self;
+        queue.handle_timeout(now, |expired| {
+            let Expired { waiter, .. } = expired;
+            waiters.fail(waiter, timed_out(expired, server), delivery);
+        });
+        gate.handle_timeout(now, |key, allowed| {
+            let error = Error::new(
+                ErrorKind::Timeout(Phase::Queue),
+                format!(
+                    "too many bytes of other requests to {server} were unanswered for {allowed:?} (max_unanswered of the config)"
+                ),
+            );
+            waiters.fail(key, error, delivery);
+        });
+        held.retain(|held| {
+            let waits = held.deadline.is_none_or(|deadline| deadline > now);
+            if !waits {
+                let allowed = held.deadline.map_or(held.since, |deadline| deadline);
+                let expired = Expired {
+                    waiter: held.key,
+                    unsent: false,
+                    allowed: allowed.saturating_duration_since(held.since),
+                };
+                waiters.fail(held.key, timed_out(expired, server), delivery);
+            }
+            waits
+        });
+    }
+
+    /// Has the connection end; the driver must be woken behind that.
+    pub(crate) fn close(&mut self, error: Error) -> Turn {
+        if let Stage::Open = self.stage {
+            self.stage = Stage::Closing(error);
+        }
+        self.flush.wake()
+    }
+
+    /// The connection has ended: answers all who wait, for good.
+    ///
+    /// `written` is how many bytes of requests reached the socket; where that is not known, all that
+    /// was taken may have.
+    pub(crate) fn end(&mut self, error: &Error, written: Option<u64>, delivery: &mut Delivery<W>) {
+        if let Stage::Closed(_) = self.stage {
+            return;
+        }
+        let Self {
+            queue,
+            waiters,
+            gate,
+            ..
+        } = self;
+        queue.fail(written, |key, outcome| {
+            if outcome == Outcome::Answered {
+                waiters.reply(key, Frame::ok(), true, delivery);
+                waiters.complete(key, delivery);
+            } else {
+                waiters.fail(key, error.clone().with_outcome(outcome), delivery);
+            }
+        });
+        gate.fail(|key| {
+            let error = error.clone().with_outcome(Outcome::NotSent);
+            waiters.fail(key, error, delivery);
+        });
+        for held in self.held.drain(..) {
+            let error = error.clone().with_outcome(Outcome::Indeterminate);
+            waiters.fail(held.key, error, delivery);
+        }
+        self.pushes.take_waiters(&mut delivery.waiters);
+        self.stage = Stage::Closed(error.clone());
+        self.timer = None;
+    }
+
+    /// The timer that was asked for was not set; the next call asks again.
+    pub(crate) fn no_timer(&mut self) {
+        self.timer = None;
+    }
+
+    /// Whether the connection has ended and all who waited know.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self.stage, Stage::Closed(_))
+    }
+
+    /// The next message that no command asked for, or the reason why there will be none.
+    pub(crate) fn next_push(&mut self) -> Option<Result<Frame>> {
+        if let Some(frame) = self.pushes.pop() {
+            return Some(Ok(frame));
+        }
+        match &self.stage {
+            Stage::Closed(error) => Some(Err(error.clone().with_outcome(Outcome::NotSent))),
+            Stage::Open | Stage::Closing(_) => None,
+        }
+    }
+
+    /// Lets a caller wait for a message, and returns what is to be dropped.
+    pub(crate) fn wait_for_push(
+        &mut self,
+        waiter: W,
+        is_same: impl Fn(&W, &W) -> bool,
+    ) -> Option<W> {
+        self.pushes.wait(waiter, is_same)
+    }
+
+    /// What the driver has to expect.
+    pub(crate) fn view(&self) -> View {
+        View {
+            wave: wave(self.queue.owed()),
+            run: self.queue.run(),
+        }
+    }
+
+    /// All that decides who writes next.
+    #[cfg(test)]
+    pub(crate) fn writing_state(&self) -> (Flush, usize, bool) {
+        (self.flush, self.queue.waiting(), self.queue.is_answered())
+    }
+
+    /// Whether every reply has come, nothing waits to be written, and no message is unread.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.queue.is_idle() && self.pushes.is_empty()
+    }
+
+    /// Whether the driver does not come although it was called: another connection is needed.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.liveness.is_stalled()
+    }
+
+    /// The error of a connection that has ended like this.
+    pub(crate) fn lost(&self, loss: Loss) -> Error {
+        let server = &self.server;
+        let connection = |text: String| Error::new(ErrorKind::Connection, text);
+        match loss {
+            Loss::Closed => connection(format!("{server} has closed it")),
+            Loss::Read(error) => unreachable_peer("reading from", server, error),
+            Loss::Write(error) => unreachable_peer("writing to", server, error),
+            Loss::NotTaken(allowed) => Error::new(
+                ErrorKind::Timeout(Phase::Write),
+                format!("{server} has not taken the whole request within {allowed:?}"),
+            ),
+            Loss::Stopped => connection(format!(
+                "the task of the connection to {server} was stopped, as happens when its runtime is shut down"
+            )),
+            Loss::Dropped => Error::new(ErrorKind::Closed, "the client was dropped"),
+            Loss::Ended(error) => error,
+        }
+    }
+
+    /// # Errors
+    ///
+    /// The connection has ended or will, and nothing more is sent.
+    pub(crate) fn check(&self) -> Result<()> {
+        match &self.stage {
+            Stage::Open => Ok(()),
+            Stage::Closing(end) | Stage::Closed(end) => {
+                Err(end.clone().with_outcome(Outcome::NotSent))
+            }
+        }
+    }
+
+    /// Lets the next one in who waits in front of the connection.
+    fn admit(&mut self) -> Option<W> {
+        let key = self.gate.admit(self.queue.unanswered())?;
+        self.waiters.admit(key)
+    }
+
+    /// Has the timer set, unless it is set for an earlier time.
+    #[inline]
+    fn set_timer(&mut self, time: Time) -> Option<Instant> {
+        // Most calls find it set: one look a period is enough for all of them.
+        if let Some(timer) = self.timer {
+            match time.deadline {
+                Some(deadline) if deadline < timer => {}
+                _ => return None,
+            }
+        }
+        let look = time.now.checked_add(self.liveness.period());
+        let timer = [look, time.deadline].into_iter().flatten().min()?;
+        self.timer = Some(timer);
+        self.timer
+    }
+}
+
+impl<W> Delivery<W> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            waiters: Vec::new(),
+            unwanted: Vec::new(),
+            parts: Vec::new(),
+        }
+    }
+
+    /// Drops what nobody wants, when no lock is held.
+    pub(crate) fn clear(&mut self) {
+        self.waiters.clear();
+        self.unwanted.clear();
+        self.parts.clear();
+    }
+}
+
+fn unreachable_peer(doing: &str, server: &str, error: io::Error) -> Error {
+    let what = if error.kind() == io::ErrorKind::TimedOut {
+        format!("{server} does not acknowledge what is sent to it, as the system has found")
+    } else {
+        format!("{doing} {server} failed")
+    };
+    Error::new(ErrorKind::Connection, what).with_source(error)
+}
+
+fn timed_out(expired: Expired<Key>, server: &str) -> Error {
+    let allowed = expired.allowed;
+    if expired.unsent {
+        Error::new(
+            ErrorKind::Timeout(Phase::Write),
+            format!("{server} has not taken the request within {allowed:?}"),
+        )
+    } else {
+        Error::new(
+            ErrorKind::Timeout(Phase::Reply),
+            format!("no reply from {server} within {allowed:?}"),
+        )
+        .with_outcome(Outcome::Indeterminate)
+    }
+}
+
+fn given_up() -> Error {
+    Error::new(
+        ErrorKind::Connection,
+        "a blocking command was given up, which ends the connection that it waits on",
+    )
+}
+
+/// How many replies are handed out before the callers among them have a turn, when `owed` are owed.
+///
+/// Four waves share what is under way, so that the server has work while replies are handed out;
+/// smaller ones than this would cost more calls to the system than they gain.
+fn wave(owed: usize) -> usize {
+    (owed / 4).clamp(16, 64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        command::{Awaited, Exchange, Patience, Place, ServerVersion, View, Written},
+        protocol::{Heartbeat, Receiver},
+        resp::Limits,
+    };
+
+    /// Sends its text as it is.
+    struct Sent(&'static str, Awaited);
+
+    impl Exchange for Sent {
+        type Output = ();
+
+        fn name(&self) -> &'static str {
+            "TEST"
+        }
+
+        fn check(&self, _: Place) -> Result<()> {
+            Ok(())
+        }
+
+        fn check_server(&self, server: &ServerVersion) -> Result<()> {
+            Err(Error::argument(server.to_string()))
+        }
+
+        fn patience(&self) -> Patience {
+            Patience::None
+        }
+
+        fn leaves_no_trace(&self) -> bool {
+            true
+        }
+
+        fn write(&self, _: usize, out: &mut Output) -> Result<Written> {
+            out.command(|to| to.word(self.0.as_bytes()))?;
+            match self.0 {
+                "panic" => panic!("as a user's type may do"),
+                "fail" => Err(Error::argument("no such thing")),
+                _ => Ok(Written::all(self.1)),
+            }
+        }
+
+        fn finish(&self, _: &Frames) -> Result<()> {
+            Ok(())
+        }
+
+        fn each_command(&self, _: &mut View<'_>) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn one(text: &'static str) -> Sent {
+        Sent(text, Awaited::Frames(1))
+    }
+
+    fn subscribe(channels: usize) -> Sent {
+        Sent("s", Awaited::Confirmations(channels, "SUBSCRIBE"))
+    }
+
+    fn unsubscribe() -> Sent {
+        Sent("u", Awaited::Confirmations(1, "UNSUBSCRIBE"))
+    }
+
+    /// Both halves of a connection, whose waiters are numbers.
+    struct Connection {
+        inbound: Inbound,
+        outbound: Outbound<u32>,
+        /// The place of each waiter.
+        places: Vec<(u32, Key, Ticket)>,
+        now: Instant,
+    }
+
+    fn settings() -> Settings {
+        Settings {
+            server: "h:1".to_owned(),
+            max_unanswered: usize::MAX,
+            max_unread: Some(1000),
+            heartbeat: None,
+            proves: false,
+            seed: 1,
+        }
+    }
+
+    fn connection() -> Connection {
+        connection_with(settings())
+    }
+
+    fn connection_with(settings: Settings) -> Connection {
+        Connection {
+            inbound: Inbound::new(Receiver::new(Limits::default())),
+            outbound: Outbound::new(settings),
+            places: Vec::new(),
+            now: Instant::now(),
+        }
+    }
+
+    impl Connection {
+        fn is_idle(&self) -> bool {
+            self.outbound.is_idle() && self.inbound.is_empty()
+        }
+
+        fn wants_probe(&self) -> bool {
+            self.outbound.has_output()
+        }
+
+        /// The nonce at the end of what is to be written.
+        fn nonce(&mut self) -> Vec<u8> {
+            let bytes = raw_output(self);
+            let text = b"*2\r\n$4\r\nPING\r\n$8\r\n";
+            let at = bytes
+                .windows(text.len())
+                .rposition(|window| window == text)
+                .expect("a probe");
+            bytes[at + text.len()..at + text.len() + 8].to_vec()
+        }
+
+        /// Lets time pass, and tells who is told.
+        fn at(&mut self, now: Instant) -> (Turn, Vec<u32>) {
+            let mut delivery = Delivery::new();
+            let turn = self.outbound.handle_timeout(now, &mut delivery);
+            (turn, delivery.waiters)
+        }
+
+        fn look(&mut self, heard: bool) -> Work {
+            self.outbound
+                .look(heard, false, &mut super::View::default())
+        }
+
+        /// What a waiter gets, if anything.
+        fn answer(&mut self, waiter: u32) -> Option<Result<Frames>> {
+            let at = self
+                .places
+                .iter()
+                .position(|(known, ..)| *known == waiter)
+                .expect("somebody who waits");
+            let (_, key, ticket) = self.places[at];
+            match self.outbound.poll(key, &(ticket..=ticket), |_| true).0 {
+                Polled::Answered(result) => {
+                    self.places.remove(at);
+                    Some(result)
+                }
+                Polled::Pending | Polled::Stale | Polled::More => None,
+            }
+        }
+
+        /// What has come for those who wait, in the order of their numbers.
+        fn errors(&mut self) -> Vec<(u32, ErrorKind, bool)> {
+            let waiters: Vec<_> = self.places.iter().map(|(waiter, ..)| *waiter).collect();
+            let mut errors = Vec::new();
+            for waiter in waiters {
+                if let Some(Err(error)) = self.answer(waiter) {
+                    errors.push((waiter, error.kind(), error.may_have_executed()));
+                }
+            }
+            errors
+        }
+    }
+
+    fn raw_output(connection: &mut Connection) -> Vec<u8> {
+        let mut output = Output::new();
+        connection.outbound.take_output(&mut output);
+        output.to_bytes().to_vec()
+    }
+
+    fn output(connection: &mut Connection) -> String {
+        let text = String::from_utf8(raw_output(connection)).unwrap();
+        // The words alone, each of which is a request.
+        let words = text.split("\r\n").skip(2).step_by(3);
+        words.collect()
+    }
+
+    fn send(
+        connection: &mut Connection,
+        exchange: &Sent,
+        waiter: u32,
+        deadline: Option<Instant>,
+    ) -> Result<Ticket> {
+        let mut chunk = Chunk::encode(exchange, 0, None)?;
+        let admission = connection.outbound.admission(&chunk, false)?;
+        assert_eq!(admission, Admission::Send);
+        let time = Time {
+            now: connection.now,
+            deadline,
+        };
+        let (key, ticket, _) = connection.outbound.send(&mut chunk, waiter, time);
+        connection.places.push((waiter, key, ticket));
+        Ok(ticket)
+    }
+
+    fn abandon(connection: &mut Connection, waiter: u32) {
+        let place = connection
+            .places
+            .iter()
+            .position(|(known, ..)| *known == waiter);
+        if let Some(at) = place {
+            let (_, key, ticket) = connection.places.remove(at);
+            connection.outbound.forget(key, &(ticket..=ticket));
+        }
+    }
+
+    /// What happened, as text: `1=+a` is the answer to waiter 1, whose frames stand side by side;
+    /// `push …` is a message.
+    fn events(connection: &mut Connection, bytes: &[u8]) -> Vec<String> {
+        connection.inbound.extend(bytes);
+        drain(connection).unwrap()
+    }
+
+    fn text(bytes: &[u8]) -> String {
+        String::from_utf8_lossy(bytes)
+            .trim_end()
+            .replace("\r\n", " ")
+    }
+
+    fn drain(connection: &mut Connection) -> Result<Vec<String>> {
+        let mut events = Vec::new();
+        loop {
+            let mut view = connection.outbound.view();
+            if !connection.inbound.gather(1, view.run)? {
+                return Ok(events);
+            }
+            let mut delivery = Delivery::new();
+            connection
+                .outbound
+                .deliver(&mut connection.inbound, &mut view, &mut delivery)?;
+            while let Some(frame) = connection.outbound.next_push() {
+                events.push(format!("push {}", text(frame?.as_bytes())));
+            }
+            for waiter in delivery.waiters {
+                if let Some(result) = connection.answer(waiter) {
+                    let frames: Vec<_> = result?
+                        .into_vec()
+                        .iter()
+                        .map(|frame| text(frame.as_bytes()))
+                        .collect();
+                    events.push(format!("{waiter}={}", frames.join(" ")));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn replies_find_their_waiters_at_every_split_with_pushes_between() {
+        let bytes =
+            b">2\r\n+x\r\n:1\r\n+a\r\n>1\r\n+y\r\n$1\r\nb\r\n-ERR c\r\n>1\r\n+z\r\n:4\r\n:5\r\n";
+        for first in 0..=bytes.len() {
+            for second in first..=bytes.len() {
+                let mut connection = connection();
+                for waiter in 0..3 {
+                    send(&mut connection, &one("x"), waiter, None).unwrap();
+                }
+                let batch = Sent("y", Awaited::Frames(2));
+                send(&mut connection, &batch, 3, None).unwrap();
+                assert_eq!(output(&mut connection), "xxxy");
+                let mut seen = events(&mut connection, &bytes[..first]);
+                seen.extend(events(&mut connection, &bytes[first..second]));
+                seen.extend(events(&mut connection, &bytes[second..]));
+                assert_eq!(
+                    seen,
+                    [
+                        "push >2 +x :1",
+                        "0=+a",
+                        "push >1 +y",
+                        "1=$1 b",
+                        "2=-ERR c",
+                        "push >1 +z",
+                        "3=:4 :5"
+                    ]
+                );
+                assert!(connection.is_idle());
+            }
+        }
+    }
+
+    #[test]
+    fn a_reply_that_nobody_waits_for_is_fatal() {
+        let mut connection = connection();
+        send(&mut connection, &one("x"), 1, None).unwrap();
+        assert_eq!(events(&mut connection, b"+a\r\n"), ["1=+a"]);
+        connection.inbound.extend(b"+secret\r\n");
+        let error = drain(&mut connection).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol);
+        assert!(!error.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn what_is_no_resp_is_fatal() {
+        let mut connection = connection();
+        send(&mut connection, &one("x"), 1, None).unwrap();
+        connection.inbound.extend(b"HTTP/1.1 400\r\n");
+        let error = drain(&mut connection).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol);
+    }
+
+    #[test]
+    fn a_failed_or_panicking_encoding_leaves_nothing() {
+        let mut connection = connection();
+        send(&mut connection, &one("x"), 1, None).unwrap();
+        assert!(send(&mut connection, &one("fail"), 2, None).is_err());
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _ = send(&mut connection, &one("panic"), 3, None);
+        }));
+        assert!(panicked.is_err());
+        send(&mut connection, &one("y"), 4, None).unwrap();
+        assert_eq!(output(&mut connection), "xy");
+        assert_eq!(events(&mut connection, b"+a\r\n+b\r\n"), ["1=+a", "4=+b"]);
+    }
+
+    #[test]
+    fn abandoned_slots_swallow_their_replies_or_are_never_written() {
+        let mut connection = connection();
+        send(&mut connection, &one("a"), 1, None).unwrap();
+        send(&mut connection, &one("b"), 2, None).unwrap();
+        assert_eq!(output(&mut connection), "ab");
+        let batch = Sent("cc", Awaited::Frames(2));
+        send(&mut connection, &batch, 3, None).unwrap();
+        send(&mut connection, &one("d"), 4, None).unwrap();
+        send(&mut connection, &one("e"), 5, None).unwrap();
+        send(&mut connection, &one("f"), 6, None).unwrap();
+        abandon(&mut connection, 1);
+        abandon(&mut connection, 3);
+        abandon(&mut connection, 5);
+        assert_eq!(output(&mut connection), "df");
+        assert_eq!(
+            events(&mut connection, b"+1\r\n+2\r\n+4\r\n+6\r\n"),
+            ["2=+2", "4=+4", "6=+6"]
+        );
+        assert!(connection.is_idle());
+        assert_eq!(output(&mut connection), "");
+    }
+
+    #[test]
+    fn what_nobody_wants_is_handed_out_to_be_dropped() {
+        let mut connection = connection();
+        send(&mut connection, &one("a"), 1, None).unwrap();
+        output(&mut connection);
+        abandon(&mut connection, 1);
+        connection.inbound.extend(b"+1\r\n");
+        let mut view = connection.outbound.view();
+        assert!(connection.inbound.gather(16, view.run).unwrap());
+        let mut delivery = Delivery::new();
+        let delivered =
+            connection
+                .outbound
+                .deliver(&mut connection.inbound, &mut view, &mut delivery);
+        assert_eq!(delivered.unwrap(), Handed::Little);
+        assert_eq!(delivery.unwanted.len(), 1);
+    }
+
+    #[test]
+    fn a_batch_abandoned_half_way_swallows_the_rest() {
+        let mut connection = connection();
+        let batch = Sent("b", Awaited::Frames(3));
+        send(&mut connection, &batch, 1, None).unwrap();
+        send(&mut connection, &one("x"), 2, None).unwrap();
+        output(&mut connection);
+        assert!(events(&mut connection, b"+1\r\n").is_empty());
+        abandon(&mut connection, 1);
+        assert_eq!(events(&mut connection, b"+2\r\n+3\r\n+4\r\n"), ["2=+4"]);
+    }
+
+    #[test]
+    fn deadlines_expire_one_by_one_and_late_replies_are_swallowed() {
+        let mut connection = connection();
+        let start = connection.now;
+        let after = |millis| start + Duration::from_millis(millis);
+        send(&mut connection, &one("a"), 1, Some(after(10))).unwrap();
+        send(&mut connection, &one("b"), 2, Some(after(30))).unwrap();
+        send(&mut connection, &one("c"), 3, None).unwrap();
+        send(&mut connection, &one("d"), 4, Some(after(5))).unwrap();
+        output(&mut connection);
+        send(&mut connection, &one("e"), 5, Some(after(20))).unwrap();
+        assert_eq!(connection.outbound.poll_timeout(), Some(after(5)));
+
+        assert!(connection.at(after(4)).1.is_empty());
+        assert_eq!(connection.at(after(20)).1, [1, 4, 5]);
+        let error = connection.answer(1).unwrap().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "timed out waiting for the reply: no reply from h:1 within 10ms"
+        );
+        assert_eq!(
+            connection.errors(),
+            [
+                (4, ErrorKind::Timeout(Phase::Reply), true),
+                (5, ErrorKind::Timeout(Phase::Write), false),
+            ]
+        );
+        assert_eq!(connection.outbound.poll_timeout(), Some(after(30)));
+        assert_eq!(output(&mut connection), "");
+        assert_eq!(
+            events(&mut connection, b"+1\r\n+2\r\n+3\r\n+4\r\n"),
+            ["2=+2", "3=+3"]
+        );
+        assert!(connection.at(after(40)).1.is_empty());
+        assert_eq!(connection.outbound.poll_timeout(), None, "nothing is owed");
+    }
+
+    #[test]
+    fn a_lost_connection_tells_what_was_never_written() {
+        let mut connection = connection();
+        for (waiter, text) in [(1, "aaa"), (2, "bbb"), (3, "ccc"), (4, "ddd")] {
+            send(&mut connection, &one(text), waiter, None).unwrap();
+        }
+        send(&mut connection, &one("eee"), 5, None).unwrap();
+        assert_eq!(output(&mut connection), "aaabbbcccdddeee");
+        abandon(&mut connection, 5);
+        send(&mut connection, &one("fff"), 6, None).unwrap();
+        assert_eq!(events(&mut connection, b"+1\r\n"), ["1=+1"]);
+        let lost = connection.outbound.lost(Loss::Closed);
+        // Into the third request, each of which takes 13 bytes.
+        let written = Some(2 * 13 + 1);
+        connection
+            .outbound
+            .end(&lost, written, &mut Delivery::new());
+        assert_eq!(
+            connection.errors(),
+            [
+                (2, ErrorKind::Connection, true),
+                (3, ErrorKind::Connection, true),
+                (4, ErrorKind::Connection, false),
+                (6, ErrorKind::Connection, false),
+            ]
+        );
+        let error = send(&mut connection, &one("g"), 7, None).unwrap_err();
+        assert_eq!(error.to_string(), "connection lost: h:1 has closed it");
+        assert!(!error.may_have_executed());
+    }
+
+    #[test]
+    fn c13_the_end_of_the_connection_is_the_success_of_who_has_asked_for_it() {
+        let shutdown = Sent("s", Awaited::End);
+        // How many bytes were written of two requests of 11 each, and who succeeds.
+        for (written, ends) in [(22, true), (21, false), (11, false)] {
+            let mut connection = connection();
+            send(&mut connection, &one("x"), 1, None).unwrap();
+            send(&mut connection, &shutdown, 2, None).unwrap();
+            assert_eq!(output(&mut connection), "xs");
+            let lost = connection.outbound.lost(Loss::Closed);
+            connection
+                .outbound
+                .end(&lost, Some(written), &mut Delivery::new());
+            assert!(connection.answer(1).unwrap().is_err());
+            let answer = connection.answer(2).unwrap();
+            assert_eq!(answer.is_ok(), ends, "{written}");
+            if let Ok(frames) = answer {
+                assert_eq!(frames.last().unwrap().raw(), b"+OK\r\n");
+            }
+        }
+    }
+
+    #[test]
+    fn c13_an_error_is_the_answer_of_who_has_asked_for_the_end() {
+        let mut connection = connection();
+        send(&mut connection, &Sent("s", Awaited::End), 1, None).unwrap();
+        send(&mut connection, &one("x"), 2, None).unwrap();
+        output(&mut connection);
+        assert_eq!(
+            events(&mut connection, b"-ERR Errors trying to SHUTDOWN\r\n+x\r\n"),
+            ["1=-ERR Errors trying to SHUTDOWN", "2=+x"]
+        );
+    }
+
+    #[test]
+    fn c18_an_end_tells_which_server_and_what() {
+        let connection = connection();
+        let shown = |loss| connection.outbound.lost(loss).to_string();
+        let timed_out = || io::Error::from(io::ErrorKind::TimedOut);
+        for (loss, expected) in [
+            (Loss::Closed, "connection lost: h:1 has closed it"),
+            (
+                Loss::Read(timed_out()),
+                "connection lost: h:1 does not acknowledge what is sent to it, as the system has found",
+            ),
+            (
+                Loss::Write(timed_out()),
+                "connection lost: h:1 does not acknowledge what is sent to it, as the system has found",
+            ),
+            (
+                Loss::Read(io::ErrorKind::ConnectionReset.into()),
+                "connection lost: reading from h:1 failed",
+            ),
+            (
+                Loss::Write(io::ErrorKind::BrokenPipe.into()),
+                "connection lost: writing to h:1 failed",
+            ),
+            (
+                Loss::NotTaken(Duration::from_millis(20)),
+                "timed out writing: h:1 has not taken the whole request within 20ms",
+            ),
+        ] {
+            assert_eq!(shown(loss), expected);
+        }
+    }
+
+    fn heartbeat() -> Settings {
+        Settings {
+            max_unread: None,
+            heartbeat: Some(Heartbeat {
+                interval: SECOND,
+                give_up: 10 * SECOND,
+            }),
+            ..settings()
+        }
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn c06_a_peer_that_says_nothing_is_probed_and_given_up() {
+        let mut connection = connection_with(heartbeat());
+        let start = connection.now;
+        send(&mut connection, &one("a"), 1, None).unwrap();
+        assert_eq!(output(&mut connection), "a");
+        connection.outbound.wrote(13, false);
+        assert!(matches!(connection.look(false), Work::Nothing));
+        assert_eq!(connection.outbound.poll_timeout(), Some(start + SECOND));
+        assert_eq!(connection.at(start + SECOND).0, Turn::Wake);
+        assert!(matches!(connection.look(false), Work::Write));
+        connection.nonce();
+        for second in 2..11 {
+            connection.at(start + second * SECOND);
+            assert!(!connection.wants_probe(), "one at a time");
+            assert!(matches!(connection.look(false), Work::Nothing));
+        }
+        connection.at(start + 11 * SECOND);
+        // It is for the driver to read what has come meanwhile, and then to end the connection.
+        let Work::Close(error) = connection.look(false) else {
+            panic!("it is not given up");
+        };
+        assert_eq!(
+            error.to_string(),
+            "connection lost: h:1 has sent nothing for 10s"
+        );
+        assert!(matches!(connection.look(true), Work::Nothing));
+    }
+
+    #[test]
+    fn c06_any_byte_is_life() {
+        let mut connection = connection_with(heartbeat());
+        let start = connection.now;
+        send(&mut connection, &one("a"), 1, None).unwrap();
+        output(&mut connection);
+        for second in 1..60 {
+            connection.at(start + second * SECOND);
+            // A large reply that comes slowly, in front of the answer to the probe.
+            let heard = second % 9 == 0;
+            assert!(
+                !matches!(connection.look(heard), Work::Close(_)),
+                "{second}"
+            );
+        }
+    }
+
+    #[test]
+    fn c06_a_peer_that_takes_bytes_slowly_is_alive() {
+        let mut connection = connection_with(heartbeat());
+        let start = connection.now;
+        send(&mut connection, &one("a"), 1, None).unwrap();
+        output(&mut connection);
+        for second in 1..60_u32 {
+            connection.outbound.driver_wrote(u64::from(second), true);
+            connection.at(start + second * SECOND);
+            assert!(!matches!(connection.look(false), Work::Close(_)));
+        }
+        for second in 60..71 {
+            connection.outbound.driver_wrote(59, true);
+            connection.at(start + second * SECOND);
+        }
+        assert!(matches!(connection.look(false), Work::Close(_)));
+    }
+
+    #[test]
+    fn c06_nothing_is_probed_where_nothing_is_owed() {
+        let mut connection = connection_with(heartbeat());
+        let start = connection.now;
+        send(&mut connection, &one("a"), 1, None).unwrap();
+        output(&mut connection);
+        assert_eq!(events(&mut connection, b"+1\r\n"), ["1=+1"]);
+        assert_eq!(connection.at(start + SECOND), (Turn::Nothing, Vec::new()));
+        assert!(!connection.wants_probe());
+        assert_eq!(connection.outbound.poll_timeout(), None);
+    }
+
+    #[test]
+    fn c06_a_probe_is_not_owed_to_anybody() {
+        let mut connection = connection_with(heartbeat());
+        let start = connection.now;
+        send(&mut connection, &one("a"), 1, None).unwrap();
+        connection.outbound.wrote(13, false);
+        output(&mut connection);
+        connection.at(start + SECOND);
+        connection.look(false);
+        let nonce = connection.nonce();
+        connection.outbound.driver_wrote(50, false);
+        assert_eq!(events(&mut connection, b"+1\r\n"), ["1=+1"]);
+        let mut chunk = Chunk::encode(&one("b"), 0, None).unwrap();
+        let time = Time {
+            now: start,
+            deadline: None,
+        };
+        let (_, _, step) = connection.outbound.send(&mut chunk, 2, time);
+        assert_eq!(step.turn, Turn::Write, "a caller finds nothing owed");
+        let answer = [b"$8\r\n".as_slice(), &nonce, b"\r\n"].concat();
+        assert!(events(&mut connection, &answer).is_empty());
+    }
+
+    #[test]
+    fn c02_a_wrong_nonce_ends_the_connection_and_nothing_is_handed_out_behind_it() {
+        let mut connection = connection_with(heartbeat());
+        let start = connection.now;
+        send(&mut connection, &one("swallowed"), 1, None).unwrap();
+        output(&mut connection);
+        connection.at(start + SECOND);
+        connection.nonce();
+        send(&mut connection, &one("b"), 2, None).unwrap();
+        output(&mut connection);
+        // The reply to the first is missing: the nonce is taken for it, and what follows is not its.
+        connection.inbound.extend(b"$8\r\nwhatever\r\n+b\r\n+c\r\n");
+        let mut view = connection.outbound.view();
+        assert!(connection.inbound.gather(16, view.run).unwrap());
+        let mut delivery = Delivery::new();
+        let error = connection
+            .outbound
+            .deliver(&mut connection.inbound, &mut view, &mut delivery)
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol);
+        assert_eq!(delivery.waiters, [1]);
+        connection.outbound.end(&error, None, &mut delivery);
+        assert_eq!(connection.errors(), [(2, ErrorKind::Protocol, true)]);
+    }
+
+    #[test]
+    fn c02_a_server_that_is_loading_may_say_so() {
+        let mut connection = connection_with(heartbeat());
+        let start = connection.now;
+        send(&mut connection, &one("a"), 1, None).unwrap();
+        output(&mut connection);
+        connection.at(start + SECOND);
+        connection.nonce();
+        let replies = b"-LOADING no\r\n-LOADING Redis is loading\r\n";
+        assert_eq!(events(&mut connection, replies), ["1=-LOADING no"]);
+        assert!(connection.is_idle());
+    }
+
+    fn proving() -> Settings {
+        Settings {
+            proves: true,
+            ..heartbeat()
+        }
+    }
+
+    #[test]
+    fn c02_with_integrity_replies_wait_for_the_nonce_of_their_batch() {
+        let mut connection = connection_with(proving());
+        send(&mut connection, &one("a"), 1, None).unwrap();
+        let batch = Sent("b", Awaited::Frames(2));
+        send(&mut connection, &batch, 2, None).unwrap();
+        let nonce = connection.nonce();
+        assert!(events(&mut connection, b"+1\r\n+2\r\n+3\r\n").is_empty());
+        assert!(connection.answer(1).is_none());
+        let answer = [b"$8\r\n".as_slice(), &nonce, b"\r\n"].concat();
+        assert_eq!(events(&mut connection, &answer), ["1=+1", "2=+2 +3"]);
+        assert!(connection.is_idle());
+        assert_eq!(raw_output(&mut connection), b"", "nothing to be proved");
+    }
+
+    #[test]
+    fn c02_with_integrity_no_reply_that_is_out_of_order_is_handed_out() {
+        let mut connection = connection_with(proving());
+        send(&mut connection, &one("a"), 1, None).unwrap();
+        send(&mut connection, &one("b"), 2, None).unwrap();
+        connection.nonce();
+        connection.inbound.extend(b"+b\r\n$8\r\n12345678\r\n+d\r\n");
+        let error = drain(&mut connection).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol);
+        connection.outbound.end(&error, None, &mut Delivery::new());
+        let expected = |waiter| (waiter, ErrorKind::Protocol, true);
+        assert_eq!(connection.errors(), [expected(1), expected(2)]);
+    }
+
+    #[test]
+    fn c02_a_reply_that_is_held_back_keeps_its_deadline_and_can_be_left() {
+        let mut connection = connection_with(proving());
+        let start = connection.now;
+        let deadline = Some(start + Duration::from_millis(5));
+        send(&mut connection, &one("a"), 1, deadline).unwrap();
+        send(&mut connection, &one("b"), 2, None).unwrap();
+        let nonce = connection.nonce();
+        assert!(events(&mut connection, b"+1\r\n+2\r\n").is_empty());
+        abandon(&mut connection, 2);
+        assert_eq!(connection.at(start + SECOND).1, [1]);
+        let timed_out = ErrorKind::Timeout(Phase::Reply);
+        assert_eq!(connection.errors(), [(1, timed_out, true)]);
+        let answer = [b"$8\r\n".as_slice(), &nonce, b"\r\n"].concat();
+        assert!(events(&mut connection, &answer).is_empty());
+    }
+
+    #[test]
+    fn c19_more_messages_than_may_be_kept_end_the_connection() {
+        let mut connection = connection();
+        let message = |length: usize| format!(">1\r\n+{}\r\n", "m".repeat(length - 7 - 0));
+        let whole = message(500);
+        connection.inbound.extend(whole.as_bytes());
+        connection.inbound.extend(whole.as_bytes());
+        let deliver = |connection: &mut Connection| {
+            let mut view = connection.outbound.view();
+            connection.inbound.gather(16, view.run).unwrap();
+            let delivery = &mut Delivery::new();
+            connection
+                .outbound
+                .deliver(&mut connection.inbound, &mut view, delivery)
+        };
+        deliver(&mut connection).unwrap();
+        connection.inbound.extend(message(8).as_bytes());
+        let error = deliver(&mut connection).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "connection lost: more than 1000 bytes of messages were not read (max_unread of the config)"
+        );
+        connection.outbound.end(&error, None, &mut Delivery::new());
+        for _ in 0..3 {
+            assert!(connection.outbound.next_push().unwrap().is_ok());
+        }
+        assert!(connection.outbound.next_push().unwrap().is_err());
+    }
+
+    #[test]
+    fn c22_a_turn_that_nobody_takes_up_passes_on() {
+        let mut connection = connection_with(Settings {
+            max_unanswered: 1,
+            ..settings()
+        });
+        let time = Time {
+            now: connection.now,
+            deadline: None,
+        };
+        send(&mut connection, &one("a"), 1, None).unwrap();
+        output(&mut connection);
+        let chunk = Chunk::encode(&one("b"), 0, None).unwrap();
+        for waiter in 2..5 {
+            let admission = connection.outbound.admission(&chunk, false).unwrap();
+            assert_eq!(admission, Admission::Wait);
+            connection.outbound.wait(waiter, time);
+        }
+        connection.inbound.extend(b"+1\r\n");
+        let mut view = connection.outbound.view();
+        connection.inbound.gather(16, view.run).unwrap();
+        let mut delivery = Delivery::new();
+        connection
+            .outbound
+            .deliver(&mut connection.inbound, &mut view, &mut delivery)
+            .unwrap();
+        // The second is let in, and is not polled again; neither is the third.
+        assert_eq!(delivery.waiters, [1, 2]);
+        assert_eq!(connection.at(time.now + SECOND).1, [3]);
+        assert_eq!(connection.at(time.now + 2 * SECOND).1, [4]);
+    }
+
+    #[test]
+    fn confirmations_count_and_messages_do_not() {
+        let mut connection = connection();
+        send(&mut connection, &subscribe(2), 1, None).unwrap();
+        send(&mut connection, &one("x"), 2, None).unwrap();
+        assert_eq!(
+            events(
+                &mut connection,
+                b">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n>3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nm\r\n>3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n*1\r\n$7\r\nmessage\r\n"
+            ),
+            [
+                "push >3 $7 message $1 a $1 m",
+                "1=>3 $9 subscribe $1 b :2",
+                // Under RESP3 an array is a reply, whatever it says.
+                "2=*1 $7 message",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_error_ends_a_subscription() {
+        let mut connection = connection();
+        send(&mut connection, &subscribe(3), 1, None).unwrap();
+        send(&mut connection, &one("x"), 2, None).unwrap();
+        assert_eq!(
+            events(&mut connection, b"-NOPERM no\r\n+OK\r\n"),
+            ["1=-NOPERM no", "2=+OK"]
+        );
+    }
+
+    #[test]
+    fn under_resp2_messages_are_arrays_while_something_is_subscribed() {
+        let mut connection = connection();
+        let message = b"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nm\r\n";
+        send(&mut connection, &one("x"), 0, None).unwrap();
+        assert_eq!(
+            events(&mut connection, message),
+            ["0=*3 $7 message $1 a $1 m"]
+        );
+
+        send(&mut connection, &subscribe(2), 1, None).unwrap();
+        assert_eq!(
+            events(
+                &mut connection,
+                b"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n"
+            ),
+            [""; 0]
+        );
+        assert_eq!(
+            events(&mut connection, message),
+            ["push *3 $7 message $1 a $1 m"]
+        );
+        assert_eq!(
+            events(
+                &mut connection,
+                b"*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n"
+            ),
+            ["1=*3 $9 subscribe $1 b :2"]
+        );
+        assert_eq!(
+            events(&mut connection, message),
+            ["push *3 $7 message $1 a $1 m"]
+        );
+
+        // `UNSUBSCRIBE` of everything confirms each channel; the second one comes as a push.
+        send(&mut connection, &unsubscribe(), 2, None).unwrap();
+        send(&mut connection, &one("x"), 3, None).unwrap();
+        assert_eq!(
+            events(
+                &mut connection,
+                b"*3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:1\r\n*3\r\n$11\r\nunsubscribe\r\n$1\r\nb\r\n:0\r\n"
+            ),
+            [
+                "2=*3 $11 unsubscribe $1 a :1",
+                "push *3 $11 unsubscribe $1 b :0"
+            ]
+        );
+        assert_eq!(
+            events(&mut connection, message),
+            ["3=*3 $7 message $1 a $1 m"]
+        );
+    }
+
+    #[test]
+    fn lines_of_a_monitor_are_pushes_and_replies_are_not() {
+        let mut connection = connection();
+        send(&mut connection, &Sent("m", Awaited::Stream), 1, None).unwrap();
+        send(&mut connection, &one("p"), 2, None).unwrap();
+        send(&mut connection, &one("r"), 3, None).unwrap();
+        send(&mut connection, &one("g"), 4, None).unwrap();
+        assert_eq!(
+            events(
+                &mut connection,
+                b"+OK\r\n+17.5 [0 h:1] \"ping\"\r\n+PONG\r\n+RESET\r\n+1 is a value\r\n"
+            ),
+            [
+                "1=+OK",
+                "push +17.5 [0 h:1] \"ping\"",
+                "2=+PONG",
+                "3=+RESET",
+                "4=+1 is a value"
+            ]
+        );
+    }
+}
