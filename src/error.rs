@@ -2,6 +2,11 @@
 
 use std::{borrow::Cow, error, fmt, sync::Arc};
 
+use crate::{
+    code::{self, Execution},
+    commands::info::RUNS_SCRIPT,
+};
+
 /// The result of everything that can fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -137,11 +142,14 @@ impl Error {
         self.0.kind
     }
 
-    /// The first word of an error reply, such as `WRONGTYPE`; codes unknown to this crate are kept.
+    /// The code that an error reply begins with, such as `WRONGTYPE`, if it has one.
+    ///
+    /// Codes that the spec knows are constants of [`code`](crate::code); others are kept.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         (self.0.kind == ErrorKind::Server)
-            .then(|| self.0.message.split(' ').next().unwrap_or_default())
+            .then(|| code::of(self.0.message.as_bytes()))
+            .flatten()
     }
 
     /// The whole text of an error reply, as the server sent it.
@@ -183,11 +191,26 @@ impl Error {
     /// Whether the server may have run the command, although this is an error.
     ///
     /// It is what to know before a write is sent again: `false` says that no byte of the command
-    /// left this process, or that the server answered that it did nothing. An error reply counts
-    /// as executed, since scripts and transactions can fail half-way.
+    /// left this process, or that the server answered that it did nothing, with a code that says so
+    /// (`READONLY`, `OOM`, `LOADING` …) or because a watched key had changed. Any other error reply
+    /// counts as executed, since scripts and commands of modules can fail half-way.
     #[must_use]
     pub fn may_have_executed(&self) -> bool {
-        self.0.outcome != Outcome::NotSent
+        match self.0.outcome {
+            Outcome::NotSent => false,
+            Outcome::Indeterminate => true,
+            Outcome::Answered => self.0.kind != ErrorKind::Aborted && !self.is_refusal(),
+        }
+    }
+
+    /// Whether a server answered with a code that says that it executed nothing.
+    fn is_refusal(&self) -> bool {
+        // The list alone: by way of all facts, these would be in every program that has errors.
+        let runs_script = self
+            .command()
+            .is_some_and(|command| RUNS_SCRIPT.contains(&command));
+        self.code()
+            .is_some_and(|code| Execution::of(code).is_refusal(runs_script))
     }
 }
 
@@ -312,6 +335,45 @@ mod tests {
                 .server_message()
                 .is_some_and(|text| text.contains("s3cret"))
         );
+    }
+
+    #[test]
+    fn a_code_tells_whether_a_command_was_executed() {
+        let may = |text: &str, command: &'static str| {
+            Error::server(text.as_bytes())
+                .with_command(command)
+                .may_have_executed()
+        };
+        for code in [
+            "READONLY",
+            "MISCONF",
+            "OOM",
+            "LOADING",
+            "MASTERDOWN",
+            "NOREPLICAS",
+            "CLUSTERDOWN",
+            "TRYAGAIN",
+            "NOPERM",
+            "NOAUTH",
+            "CROSSSLOT",
+            "WRONGTYPE",
+            "BUSY",
+        ] {
+            assert!(!may(&format!("{code} x"), "SET"), "{code}");
+        }
+        assert!(!may("EXECABORT Transaction discarded", "transaction"));
+        assert!(may("ERR x", "SET"));
+        assert!(may("IOERR x", "MIGRATE"));
+        assert!(may("FUTURE x", "SET"));
+        assert!(may("nope: x", "FT.SEARCH"));
+        // What a script did before one of its commands was refused stays.
+        assert!(may("OOM x", "EVALSHA"));
+        assert!(may("READONLY x", "FCALL"));
+        assert!(!may("NOSCRIPT x", "EVALSHA"));
+        assert!(!Error::new(ErrorKind::Aborted, "x").may_have_executed());
+        assert!(Error::new(ErrorKind::Decode, "x").may_have_executed());
+        let partly = Error::server(b"OOM x").with_outcome(Outcome::Indeterminate);
+        assert!(partly.may_have_executed());
     }
 
     #[test]

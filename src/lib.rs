@@ -36,6 +36,7 @@ mod call;
 )]
 pub mod cluster;
 pub mod cmd;
+pub mod code;
 pub mod command;
 pub mod commands;
 mod config;

@@ -17,7 +17,7 @@ pub const FILE: &str = "corrections.json";
 
 /// The files in the folder of a spec, in the order in which they apply: corrections, and facts about
 /// clusters in the same form.
-pub const FILES: [&str; 2] = [FILE, "routes.json"];
+pub const FILES: [&str; 3] = [FILE, "routes.json", "caching.json"];
 
 /// One correction of one or more commands.
 #[derive(Clone, Debug, PartialEq)]

@@ -18,6 +18,7 @@
 
 pub mod corrections;
 pub mod error;
+pub mod errors;
 pub mod json;
 pub mod layout;
 pub mod load;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::corrections;
 use crate::error::Error;
+use crate::errors::{self, Codes};
 use crate::replies::{self, Reply, Type};
 use crate::source::Source;
 use crate::spec::{Commands, Provider, Skip};
@@ -22,6 +23,8 @@ pub struct Spec {
     pub structs: Structs,
     /// Names that servers have and for which nothing is generated.
     pub skipped: BTreeMap<String, Skip>,
+    /// The codes that error replies begin with.
+    pub codes: Codes,
     /// Every file that was read, for `cargo::rerun-if-changed`.
     pub files: Vec<PathBuf>,
 }
@@ -68,6 +71,15 @@ impl Spec {
             }
             None => Structs::new(),
         };
+        let file = dir.join(errors::FILE);
+        let codes = match store::read_optional(&file)? {
+            Some(text) => {
+                let parsed = errors::parse(&file, &text)?;
+                files.push(file);
+                parsed
+            }
+            None => Codes::new(),
+        };
         for (name, reply) in &replies {
             if !commands.contains_key(name) {
                 let reason = "has a reply, but the spec has no such command";
@@ -85,6 +97,7 @@ impl Spec {
             replies,
             structs,
             skipped: store.skipped,
+            codes,
             files,
         })
     }
@@ -114,6 +127,7 @@ fn load_published(path: &Path) -> Result<Spec, Error> {
         replies: BTreeMap::new(),
         structs: Structs::new(),
         skipped,
+        codes: Codes::new(),
         files,
     })
 }

@@ -11,6 +11,7 @@ mod needs;
 pub mod routing;
 mod state;
 mod values;
+pub mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
 

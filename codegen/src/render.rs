@@ -5,6 +5,7 @@
 //! [`layout`](crate::layout) makes text of it, which people read in editors and on the docs pages.
 
 mod arguments;
+mod codes;
 mod commands;
 mod docs;
 mod imports;
@@ -52,7 +53,7 @@ impl Root {
 }
 
 /// The files of generated code by name: one for each group, `shared.rs`, `structs.rs` and `info.rs`;
-/// for a user's crate also `mod.rs`, which includes them all.
+/// for the client also `code.rs`, for a user's crate also `mod.rs`, which includes them all.
 ///
 /// # Errors
 ///
@@ -65,9 +66,10 @@ pub fn render(model: &Model, spec: &Spec, root: Root) -> Result<BTreeMap<String,
             .iter()
             .map(|(name, group)| File::Group(name, group)),
     );
-    if root == Root::User {
-        files.push(File::Modules);
-    }
+    files.push(match root {
+        Root::User => File::Modules,
+        Root::Client => File::Codes,
+    });
     // The largest first, so that no thread is left with one in the end.
     files.sort_by_key(|file| std::cmp::Reverse(file.weight(spec)));
     let threads = thread::available_parallelism().map_or(1, |count| count.get());
@@ -105,6 +107,8 @@ enum File<'m> {
     Shared,
     /// A group of commands.
     Group(&'m str, &'m Group),
+    /// The codes of error replies.
+    Codes,
     /// The modules of a user's crate.
     Modules,
 }
@@ -116,6 +120,7 @@ impl File<'_> {
             Self::Structs => "structs.rs".to_owned(),
             Self::Shared => "shared.rs".to_owned(),
             Self::Group(name, _) => format!("{}.rs", name.to_snake_case()),
+            Self::Codes => "code.rs".to_owned(),
             Self::Modules => "mod.rs".to_owned(),
         }
     }
@@ -126,7 +131,7 @@ impl File<'_> {
             Self::Info => spec.commands.len() / 5,
             Self::Structs => spec.structs.len() / 5,
             Self::Group(_, group) => group.commands.len(),
-            Self::Shared | Self::Modules => 1,
+            Self::Shared | Self::Codes | Self::Modules => 1,
         }
     }
 
@@ -141,6 +146,7 @@ impl File<'_> {
                 quote!(#imports #body)
             }
             Self::Group(name, group) => group_file(name, group, model, spec, root),
+            Self::Codes => codes::file(&spec.codes),
             Self::Modules => user_modules(model),
         }
     }

@@ -14,6 +14,8 @@ pub enum Skip {
     Container,
     /// It is meant for servers, replicas or their tests.
     Internal,
+    /// It is internal, and there are words with which it is not answered.
+    Silent,
     /// It has no documentation, and often no grammar.
     Undocumented,
 }
@@ -60,10 +62,16 @@ pub struct Command {
     // ---- only from corrections ----
     /// Whether a lost reply may be answered by sending the command again.
     pub retry: Option<Retry>,
+    /// Options with which a second run harms nobody, although it may without them.
+    pub safe_with: Vec<String>,
     /// What the command does to the connection that carries it.
     pub connection: Option<ConnectionUse>,
     /// How long the server may hold the reply back.
     pub blocking: Option<Blocking>,
+    /// It has to overtake what others wait for, since it may be what ends their wait.
+    pub urgent: bool,
+    /// It runs code of users, which may answer with any error after any part of its work.
+    pub runs_script: bool,
     /// How many frames answer the command; absent for exactly one.
     pub replies: Option<ReplyCount>,
     /// The command is written by hand; the text says why it cannot be generated well.
@@ -72,8 +80,19 @@ pub struct Command {
     pub split: Option<String>,
     /// Which nodes of a cluster run the command, where its keys and tips do not tell or are wrong.
     pub route: Option<Route>,
+    /// Whether a client may keep what the command answers until a key of it is invalidated.
+    pub cacheable: Option<Caching>,
     /// Whether a replica may run the command, where the flag `readonly` is not the answer.
     pub replicas: Option<bool>,
+}
+
+/// Whether a client may keep what a command answers until a key of it is invalidated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caching {
+    /// It may, unless one of these words was given.
+    Unless(Vec<String>),
+    /// It may not, for this reason.
+    Not(String),
 }
 
 /// Which nodes of a cluster run a command, and how their answers become one.
@@ -232,9 +251,10 @@ pub enum Unit {
 /// Whether a command whose reply was lost may be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// The command changes nothing, or the same once more: state and reply are the same.
+    /// A second run harms nobody, whatever others did in between: it changes nothing.
     Safe,
-    /// The state is the same after a second run, the reply may differ.
+    /// A second run leaves what the first one left, so that it undoes what others wrote in between;
+    /// and it may answer differently.
     State,
     /// A second run may change the state again.
     No,
@@ -271,6 +291,8 @@ pub struct Blocking {
 pub enum ReplyCount {
     /// None at all.
     None,
+    /// One if it fails; if it succeeds, the connection ends instead.
+    End,
     /// One push for each channel or pattern named, or one if none is.
     PerArgument,
     /// One reply, then pushes without an end.

@@ -6,7 +6,7 @@ use respec_codegen::load::Spec;
 use respec_codegen::model::routing::Routing;
 use respec_codegen::replies::{Given, Reply, Type};
 use respec_codegen::spec::{
-    Argument, ArgumentType, Command, Count, Nodes, ReplyCount, Retry, Unit,
+    Argument, ArgumentType, Caching, Command, Count, Nodes, ReplyCount, Retry, Unit,
 };
 
 fn dir() -> PathBuf {
@@ -133,7 +133,8 @@ fn replies_come_as_the_corrections_say() {
     for (name, command) in &spec.commands {
         let Reply { default, .. } = &spec.replies[name];
         let none = *default == Type::None;
-        assert_eq!(command.replies == Some(ReplyCount::None), none, "{name}");
+        let silent = matches!(command.replies, Some(ReplyCount::None | ReplyCount::End));
+        assert_eq!(silent, none, "{name}");
         let confirmed = default.named() == ["Confirmation"];
         let each = command.replies == Some(ReplyCount::PerArgument);
         assert_eq!(each, confirmed, "{name}");
@@ -390,4 +391,105 @@ fn no_counter_is_retried() {
     ] {
         assert!(!is_safe(&commands[name]), "{name}");
     }
+}
+
+/// What is safe to run twice may not undo what others wrote in between.
+#[test]
+fn what_is_safe_to_repeat_does_not_write() {
+    let mut state = 0;
+    for (name, command) in &load().commands {
+        let writes = command.command_flags.iter().any(|flag| flag == "write");
+        assert!(!writes || command.retry != Some(Retry::Safe), "{name}");
+        state += usize::from(command.retry == Some(Retry::State));
+    }
+    assert!(state > 100, "{state}");
+}
+
+#[test]
+fn what_a_busy_server_answers_is_urgent_or_about_its_connection() {
+    let mut found = 0;
+    for (name, command) in &load().commands {
+        if command
+            .command_flags
+            .iter()
+            .any(|flag| flag == "allow_busy")
+        {
+            found += 1;
+            assert!(command.urgent || command.connection.is_some(), "{name}");
+        }
+        assert!(!command.urgent || command.key_specs.is_empty(), "{name}");
+    }
+    assert!(found > 10, "{found}");
+}
+
+#[test]
+fn the_wait_of_every_blocking_command_stands_where_its_words_tell() {
+    use respec_codegen::model::waits::{Place, place};
+
+    let spec = load();
+    let place = |name: &str| {
+        let command = &spec.commands[name];
+        place(name, command, &command.blocking.as_ref().unwrap().timeout)
+    };
+    for (name, _) in spec.commands.iter().filter(|(_, it)| it.blocking.is_some()) {
+        assert!(place(name).is_some(), "{name}");
+    }
+    assert_eq!(place("BLPOP"), Some(Place::At(-1)));
+    assert_eq!(place("BLMPOP"), Some(Place::At(1)));
+    assert_eq!(place("BLMOVEM"), Some(Place::At(5)));
+    let Some(Place::After {
+        keyword,
+        from,
+        skip,
+    }) = place("XREADGROUP")
+    else {
+        panic!("XREADGROUP waits where BLOCK is given");
+    };
+    assert_eq!((keyword.as_str(), from), ("BLOCK", 4));
+    assert!(skip.contains(&("GROUP".to_owned(), 2)), "{skip:?}");
+    assert!(skip.contains(&("STREAMS".to_owned(), u8::MAX)), "{skip:?}");
+}
+
+#[test]
+fn whether_an_answer_may_be_kept_is_decided_for_all_that_read_keys() {
+    let (mut kept, mut not) = (0, 0);
+    for (name, command) in &load().commands {
+        let reads = command.command_flags.iter().any(|flag| flag == "readonly");
+        let keyed = reads && !command.key_specs.is_empty();
+        assert_eq!(command.cacheable.is_some(), keyed, "{name}");
+        match &command.cacheable {
+            Some(Caching::Unless(words)) => {
+                kept += 1;
+                let known = all(&command.arguments);
+                for word in words {
+                    let token = |it: &&Argument| it.token.as_ref() == Some(word);
+                    assert!(known.iter().any(token), "{name} has no {word}");
+                }
+                assert_eq!(command.blocking, None, "{name}");
+            }
+            Some(Caching::Not(reason)) => {
+                not += 1;
+                assert!(!reason.is_empty(), "{name}");
+            }
+            None => {}
+        }
+    }
+    assert!(kept > 100 && not > 30, "{kept} and {not}");
+}
+
+#[test]
+fn options_that_make_a_second_run_safe_are_known() {
+    let mut found = 0;
+    for (name, command) in &load().commands {
+        for word in &command.safe_with {
+            found += 1;
+            assert_eq!(command.retry, Some(Retry::Options), "{name}");
+            let known = all(&command.arguments);
+            assert!(
+                known.iter().any(|it| it.token.as_ref() == Some(word)),
+                "{name}: {word}"
+            );
+        }
+    }
+    assert_eq!(found, 2);
 }

@@ -145,6 +145,7 @@ impl fmt::Display for Coverage {
             let what = match reason {
                 Skip::Container => "skipped, cannot be called: containers of subcommands",
                 Skip::Internal => "skipped, internal: between servers, or for their tests",
+                Skip::Silent => "skipped, internal: between servers, and not always answered",
                 Skip::Undocumented => "skipped, internal: no documentation and often no grammar",
             };
             writeln!(f, "\n{what} ({})\n  {}", names.len(), names.join(", "))?;

@@ -301,6 +301,19 @@ fn own_facts(changes: &mut Vec<String>, old: &Command, new: &Command) {
             ("split", command.split.clone()),
             ("route", command.route.as_ref().map(|it| format!("{it:?}"))),
             ("replicas", command.replicas.map(|it| it.to_string())),
+            (
+                "safe with",
+                (!command.safe_with.is_empty()).then(|| command.safe_with.join(", ")),
+            ),
+            (
+                "cacheable",
+                command.cacheable.as_ref().map(|it| format!("{it:?}")),
+            ),
+            ("urgent", command.urgent.then(|| "yes".to_owned())),
+            (
+                "runs a script",
+                command.runs_script.then(|| "yes".to_owned()),
+            ),
         ]
     };
     for ((what, old), (_, new)) in texts(old).into_iter().zip(texts(new)) {

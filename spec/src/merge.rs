@@ -93,7 +93,7 @@ pub fn merge(ours: &mut Commands, skipped: &mut BTreeMap<String, Skip>, source: 
         match (reason_to_skip(name, theirs, source), skipped.get(name)) {
             (Some(_), Some(_)) => {}
             // Internal commands stay out even where a server documents them.
-            (None, Some(Skip::Internal)) => {}
+            (None, Some(Skip::Internal | Skip::Silent)) => {}
             // What an old server keeps to itself may be gone by now.
             (Some(_), None) if !is_current(theirs, source, &known, &offered) => {}
             (Some(reason), None) => {

@@ -9,7 +9,9 @@ use std::{
 use respec_codegen::{
     error::Error,
     json::Word,
-    spec::{Argument, BeginSearch, Blocking, Command, Commands, FindKeys, KeySpec, Route, Skip},
+    spec::{
+        Argument, BeginSearch, Blocking, Caching, Command, Commands, FindKeys, KeySpec, Route, Skip,
+    },
     store::{COMMANDS, SKIPPED, Store},
 };
 use serde::Serialize as _;
@@ -95,12 +97,16 @@ pub fn command(command: &Command) -> Value {
     object.list("key_specs", command.key_specs.iter().map(key_spec));
     object.list("arguments", command.arguments.iter().map(argument));
     object.word("retry", command.retry);
+    object.texts("safe_with", &command.safe_with);
     object.word("connection", command.connection);
     object.some("blocking", command.blocking.as_ref().map(blocking));
+    object.flag("urgent", command.urgent);
+    object.flag("runs_script", command.runs_script);
     object.word("replies", command.replies);
     object.present("handwritten", command.handwritten.as_ref());
     object.present("split", command.split.as_ref());
     object.some("route", command.route.as_ref().map(route));
+    object.some("cacheable", command.cacheable.as_ref().map(caching));
     object.some("replicas", command.replicas);
     object.done()
 }
@@ -176,6 +182,13 @@ fn blocking(blocking: &Blocking) -> Value {
     object.always("unit", blocking.unit.word());
     object.flag("only_if_given", blocking.only_if_given);
     object.done()
+}
+
+fn caching(caching: &Caching) -> Value {
+    match caching {
+        Caching::Unless(words) => json!({ "unless": words }),
+        Caching::Not(reason) => json!({ "not": reason }),
+    }
 }
 
 fn route(route: &Route) -> Value {

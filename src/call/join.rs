@@ -51,9 +51,16 @@ pub(crate) fn join(how: Join, answers: &[NodeAnswer], random: u64) -> Result<Fra
         .first()
         .ok_or_else(|| mismatch("an answer", "none"))?;
     if how != Join::PerNode
-        && let Some(error) = frames.iter().find(|frame| frame.is_error())
+        && let Some((frame, text)) = frames
+            .iter()
+            .find_map(|frame| Some((frame, frame.reply().as_error()?)))
     {
-        return Ok((*error).clone());
+        let error = touched(Error::server(text), answers);
+        return match error.may_have_executed() {
+            // The error itself says as much as it does of one server.
+            may if may == Error::server(text).may_have_executed() => Ok((*frame).clone()),
+            _ => Err(error),
+        };
     }
     let replies: Vec<Reply<'_>> = frames.iter().map(|frame| frame.reply()).collect();
     let mut out = Out::default();
@@ -93,7 +100,10 @@ pub(crate) fn join(how: Join, answers: &[NodeAnswer], random: u64) -> Result<Fra
 /// An error of one part, which tells whether any part may have been executed.
 fn touched(error: Error, answers: &[NodeAnswer]) -> Error {
     let may_have_executed = answers.iter().any(|answer| match &answer.reply {
-        Ok(_) => true,
+        Ok(frame) => frame
+            .reply()
+            .as_error()
+            .is_none_or(|text| Error::server(text).may_have_executed()),
         Err(error) => error.may_have_executed(),
     });
     if may_have_executed && !error.may_have_executed() {
@@ -459,6 +469,21 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Decode, "{how:?} {texts:?}");
         }
         assert!(join(Join::Sum, &[], 0).is_err());
+    }
+
+    #[test]
+    fn a_part_that_was_refused_makes_the_whole_uncertain_if_another_was_not() {
+        let joined = |texts: &[&str]| join(Join::Sum, &answers(texts), 0);
+        let error = joined(&[":1\r\n", "-READONLY x\r\n"]).unwrap_err();
+        assert_eq!(error.code(), Some("READONLY"));
+        assert!(error.may_have_executed());
+        let error = joined(&["-READONLY x\r\n", "-ERR x\r\n"]).unwrap_err();
+        assert_eq!(error.code(), Some("READONLY"));
+        assert!(error.may_have_executed());
+        let frame = joined(&["-READONLY x\r\n", "-OOM x\r\n"]).unwrap();
+        assert_eq!(frame.as_bytes(), b"-READONLY x\r\n");
+        let frame = joined(&[":1\r\n", "-ERR x\r\n"]).unwrap();
+        assert_eq!(frame.as_bytes(), b"-ERR x\r\n");
     }
 
     #[test]

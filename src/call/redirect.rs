@@ -5,6 +5,7 @@
 
 use crate::{
     cluster::{AddressMap, NodeAddress, SLOTS, Scope},
+    code,
     resp::Reply,
 };
 
@@ -61,17 +62,17 @@ pub(super) fn is_answer_of(error: &[u8], scope: Scope) -> bool {
 impl Meaning {
     /// Reads an error reply of the node at `from`.
     pub(crate) fn of(error: &[u8], from: &NodeAddress, map: &AddressMap) -> Self {
-        let mut words = error.split(|byte| *byte == b' ');
-        let redirect = |words| Redirect::read(words, from, map);
-        match words.next().unwrap_or_default() {
-            b"MOVED" => redirect(words).map_or(Self::Astray, Self::Moved),
-            b"ASK" => redirect(words).map_or(Self::Astray, Self::Ask),
-            b"TRYAGAIN" => Self::NotExecuted(Trouble::TryAgain),
-            b"CLUSTERDOWN" => Self::NotExecuted(Trouble::ClusterDown),
-            b"LOADING" => Self::NotExecuted(Trouble::Loading),
-            b"READONLY" => Self::NotExecuted(Trouble::ReadOnly),
-            b"MASTERDOWN" => Self::NotExecuted(Trouble::MasterDown),
-            b"NOREPLICAS" => Self::NotExecuted(Trouble::NoReplicas),
+        let words = || error.split(|byte| *byte == b' ').skip(1);
+        let redirect = || Redirect::read(words(), from, map);
+        match code::of(error) {
+            Some(code::MOVED) => redirect().map_or(Self::Astray, Self::Moved),
+            Some(code::ASK) => redirect().map_or(Self::Astray, Self::Ask),
+            Some(code::TRYAGAIN) => Self::NotExecuted(Trouble::TryAgain),
+            Some(code::CLUSTERDOWN) => Self::NotExecuted(Trouble::ClusterDown),
+            Some(code::LOADING) => Self::NotExecuted(Trouble::Loading),
+            Some(code::READONLY) => Self::NotExecuted(Trouble::ReadOnly),
+            Some(code::MASTERDOWN) => Self::NotExecuted(Trouble::MasterDown),
+            Some(code::NOREPLICAS) => Self::NotExecuted(Trouble::NoReplicas),
             _ => Self::Answer,
         }
     }

@@ -178,7 +178,7 @@ impl<C: Command> Exchange for Single<C> {
         })
         .map_err(|error| error.with_command(info.name))?;
         Ok(Written::all(match info.replies {
-            Replies::One | Replies::None => Awaited::Frames(1),
+            Replies::One | Replies::None | Replies::End => Awaited::Frames(1),
             Replies::PerArgument => {
                 Awaited::Confirmations(words.saturating_sub(info.words).max(1), info.name)
             }
@@ -199,7 +199,7 @@ impl<C: Command> Exchange for Single<C> {
 /// Whether one command may run there by itself.
 pub(super) fn check(command: &(impl Untyped + ?Sized), place: Place) -> Result<()> {
     let info = command.info();
-    if info.replies == Replies::None {
+    if matches!(info.replies, Replies::None | Replies::End) {
         return Err(refused(
             "every call waits for its reply, so that replies cannot be switched off",
         )

@@ -45,8 +45,16 @@ pub struct Info {
     pub connection: Option<ConnectionUse>,
     /// Whether it may be sent again after its reply was lost.
     pub retry: Retry,
+    /// Options with which a second run harms nobody, although it may without them.
+    pub safe_with: &'static [&'static str],
     /// How many frames answer it.
     pub replies: Replies,
+    /// Whether what it answers may be kept until a key of it is invalidated.
+    pub caching: Caching,
+    /// It has to overtake what others wait for, since it may be what ends their wait.
+    pub urgent: bool,
+    /// It runs code of users, which may answer with any error after any part of its work.
+    pub runs_script: bool,
 }
 
 impl Info {
@@ -71,7 +79,24 @@ impl Info {
         blocking: None,
         connection: None,
         retry: Retry::No,
+        safe_with: &[],
         replies: Replies::One,
+        caching: Caching::Not("nothing is known about it"),
+        urgent: false,
+        runs_script: false,
+    };
+
+    /// What is assumed of a command that is for servers among themselves, or for their tests.
+    const INTERNAL: &'static Self = &Self {
+        name: "an internal command",
+        connection: Some(ConnectionUse::Takeover),
+        ..*Self::UNKNOWN
+    };
+
+    /// The same of one that is not always answered.
+    const SILENT: &'static Self = &Self {
+        replies: Replies::None,
+        ..*Self::INTERNAL
     };
 
     /// The facts of the command with this name, such as `XGROUP CREATE`, whatever its case.
@@ -87,6 +112,23 @@ impl Info {
             })
             .ok()
             .and_then(|at| Self::all().get(at).copied())
+    }
+
+    /// What is assumed of a command that servers have and the spec leaves out as internal.
+    pub(super) fn internal(name: &str) -> Option<&'static Self> {
+        let known = commands::info::INTERNAL;
+        let at = known
+            .binary_search_by(|(internal, _)| {
+                let name = name.bytes().map(|byte| byte.to_ascii_uppercase());
+                internal.bytes().cmp(name)
+            })
+            .ok()?;
+        let (_, answered) = known.get(at)?;
+        Some(if *answered {
+            Self::INTERNAL
+        } else {
+            Self::SILENT
+        })
     }
 
     /// The facts of every command of the spec, sorted by name.
@@ -543,6 +585,26 @@ pub struct Blocking {
     pub unit: Unit,
     /// The command waits only where the argument was given.
     pub only_if_given: bool,
+    /// Where the argument stands among the words.
+    pub place: WordPlace,
+}
+
+/// Where a word of a command stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WordPlace {
+    /// This word, the name's first being 0; counted from the end where it is negative.
+    At(i64),
+    /// The word after a keyword, whatever its case, which is looked for from a word on.
+    After {
+        /// The keyword.
+        keyword: &'static str,
+        /// The first word that may be the keyword.
+        from: usize,
+        /// Other options with the number of their values, which are passed over.
+        skip: &'static [(&'static str, u8)],
+    },
+    /// Not known.
+    Unknown,
 }
 
 /// The unit of a time.
@@ -570,14 +632,24 @@ pub enum ConnectionUse {
 /// Whether a command may be sent again after its reply was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// A second run changes nothing and answers the same, as far as other clients let it.
+    /// A second run harms nobody, whatever others did in between: it changes nothing.
     Safe,
-    /// A second run leaves the same state, but may answer differently.
+    /// A second run leaves what the first one left, so that it undoes what others wrote in between;
+    /// and it may answer differently.
     State,
     /// A second run may change data again.
     No,
     /// It depends on the options given.
     Options,
+}
+
+/// Whether a client may keep what a command answers until a key of it is invalidated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caching {
+    /// It may, unless one of these words was given.
+    Unless(&'static [&'static str]),
+    /// It may not, for this reason.
+    Not(&'static str),
 }
 
 /// How many frames answer a command.
@@ -587,6 +659,8 @@ pub enum Replies {
     One,
     /// None.
     None,
+    /// One if it fails; if it succeeds, the connection ends instead.
+    End,
     /// One push for each channel or pattern named; one if none is.
     PerArgument,
     /// One, then pushes without an end.

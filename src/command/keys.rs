@@ -18,7 +18,7 @@
 //! ([`KeySpec::unless_empty`]), and the last of counted keys is found by their distance as well,
 //! which older servers forget.
 
-use super::{Arg, BeginSearch, FindKeys, Info, KeySpec};
+use super::{Arg, BeginSearch, FindKeys, Info, KeySpec, WordPlace};
 
 /// A word of a command that decides about the node that runs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,6 +168,42 @@ where
     &'w T: Into<Arg<'w>>,
 {
     Some(words.get(usize::try_from(at).ok()?)?.into())
+}
+
+impl WordPlace {
+    /// The word that stands there, if there is one.
+    pub(super) fn find<'w, T>(self, words: &'w [T]) -> Option<Arg<'w>>
+    where
+        &'w T: Into<Arg<'w>>,
+    {
+        let count = i64::try_from(words.len()).ok()?;
+        match self {
+            Self::At(at @ 0..) => word(words, at),
+            Self::At(at) => word(words, count.saturating_add(at)),
+            Self::After {
+                keyword,
+                from,
+                skip,
+            } => {
+                let mut at = i64::try_from(from).ok()?;
+                loop {
+                    let here = word(words, at)?;
+                    at = at.saturating_add(1);
+                    if here.is_keyword(keyword) {
+                        return word(words, at);
+                    }
+                    let skipped = skip.iter().find(|(option, _)| here.is_keyword(option));
+                    // An option of a changing number of values has as many as there are words.
+                    match skipped {
+                        Some((_, u8::MAX)) => return None,
+                        Some((_, values)) => at = at.saturating_add(i64::from(*values)),
+                        None => {}
+                    }
+                }
+            }
+            Self::Unknown => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{array, fmt};
 
-use super::{Arg, Command, Detached, Info, Patience, keys::Run};
+use super::{Arg, Command, Detached, Info, Patience, WordPlace, keys::Run};
 use crate::{
     error::Error,
     reply::{Decode, DecodeError, Value},
@@ -64,9 +64,10 @@ impl<'a> Raw<'a> {
     /// The facts that the spec has of the words so far.
     fn known(&self) -> Option<&'static Info> {
         let name = self.text(0)?;
+        let named = |name: &str| Info::of(name).or_else(|| Info::internal(name));
         self.text(1)
-            .and_then(|subcommand| Info::of(&format!("{name} {subcommand}")))
-            .or_else(|| Info::of(name))
+            .and_then(|subcommand| named(&format!("{name} {subcommand}")))
+            .or_else(|| named(name))
     }
 
     fn text(&self, at: usize) -> Option<&str> {
@@ -110,16 +111,18 @@ impl Command for Raw<'_> {
         Value::decode(reply)
     }
 
-    /// For ever where the command may block, since its time-out is not known by type.
+    /// What the words say, as far as the spec knows where the longest wait stands among them.
     fn patience(&self) -> Patience {
-        let Some(blocking) = self.info().blocking else {
+        let Some(blocking) = self.info.blocking else {
             return Patience::None;
         };
-        let given = self.words.iter().any(|word| word.is_keyword("BLOCK"));
-        if blocking.only_if_given && !given {
-            return Patience::None;
+        match blocking.place.find(&self.words) {
+            Some(wait) => Patience::until(wait.time(blocking.unit)),
+            None if blocking.only_if_given && blocking.place != WordPlace::Unknown => {
+                Patience::None
+            }
+            None => Patience::Forever,
         }
-        Patience::Forever
     }
 }
 
@@ -191,5 +194,86 @@ mod tests {
             keys(&union().arg("WEIGHTS").arg(1).arg(2)),
             ["to", "a", "b"]
         );
+    }
+
+    #[test]
+    fn the_words_say_how_long_a_command_waits() {
+        use std::time::Duration;
+
+        let up = |millis| Patience::Up(Duration::from_millis(millis));
+        let patience = |words: &[&str]| {
+            let (name, rest) = words.split_first().unwrap();
+            raw(*name).args(rest.iter().copied()).patience()
+        };
+        assert_eq!(patience(&["GET", "k"]), Patience::None);
+        assert_eq!(patience(&["blpop", "k", "1"]), up(1_000));
+        assert_eq!(patience(&["BLPOP", "9", "7", "0.25"]), up(250));
+        assert_eq!(patience(&["BLPOP", "k", "0"]), Patience::Forever);
+        // A server refuses these, and what it would wait for is not known.
+        assert_eq!(patience(&["BLPOP", "k", "x"]), Patience::Forever);
+        assert_eq!(patience(&["BLPOP", "k", "-1"]), Patience::Forever);
+        assert_eq!(patience(&["BLPOP"]), Patience::Forever);
+        assert_eq!(patience(&["BLMPOP", "2", "1", "9", "LEFT"]), up(2_000));
+        let how = ["BLMOVE", "3", "4", "LEFT", "RIGHT", "5"];
+        assert_eq!(patience(&how), up(5_000));
+        let many = [
+            "BLMOVEM", "3", "4", "LEFT", "RIGHT", "5", "COUNT", "9", "OBO",
+        ];
+        assert_eq!(patience(&many), up(5_000));
+        assert_eq!(patience(&["WAIT", "2", "70"]), up(70));
+        assert_eq!(patience(&["WAITAOF", "1", "2", "70"]), up(70));
+        assert_eq!(
+            patience(&[
+                "XREAD", "COUNT", "2", "block", "70", "STREAMS", "BLOCK", "1"
+            ]),
+            up(70)
+        );
+        assert_eq!(
+            patience(&["XREAD", "BLOCK", "0", "STREAMS", "s", "1"]),
+            Patience::Forever
+        );
+        let key = ["XREAD", "STREAMS", "BLOCK", "1"];
+        assert_eq!(patience(&key), Patience::None);
+        let group = ["XREADGROUP", "GROUP", "BLOCK", "9", "STREAMS", "s", ">"];
+        assert_eq!(patience(&group), Patience::None);
+        let claim = [
+            "XREADGROUP",
+            "GROUP",
+            "g",
+            "c",
+            "CLAIM",
+            "8",
+            "NOACK",
+            "BLOCK",
+            "9",
+            "STREAMS",
+            "s",
+            ">",
+        ];
+        assert_eq!(patience(&claim), up(9));
+        assert_eq!(patience(&["TS.READ", "k", "-", "BLOCK", "30", "2"]), up(30));
+        assert_eq!(
+            patience(&["TS.READ", "k", "-", "MAX_COUNT", "2"]),
+            Patience::None
+        );
+        assert_eq!(
+            raw("BLPOP").arg("k").arg(1.5).patience(),
+            Patience::Up(Duration::from_millis(1_500))
+        );
+    }
+
+    #[test]
+    fn what_is_for_servers_among_themselves_is_no_unknown_command() {
+        use crate::command::Replies;
+
+        assert_eq!(
+            raw("replconf").arg("ACK").arg(0).info().replies,
+            Replies::None
+        );
+        let debug = raw("_ft.debug").arg("dump_invidx");
+        assert!(debug.info().needs_dedicated_connection());
+        assert_eq!(debug.info().replies, Replies::One);
+        assert!(raw("PFDEBUG").info().needs_dedicated_connection());
+        assert!(!raw("FUTURE.CMD").info().needs_dedicated_connection());
     }
 }

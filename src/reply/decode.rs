@@ -24,12 +24,17 @@ use crate::{
 /// | integers | an integer, a big number, a boolean, or decimal digits as a text or double, within range |
 /// | `f64`, `f32` | a double, a text such as `1.5`, `inf`, `nan`, or an integer that it holds exactly |
 /// | [`Bytes`], `Vec<u8>` | a string of any kind |
-/// | `String` | a string of any kind that is UTF-8 |
+/// | `String` | a string of any kind; what is not UTF-8 in it is replaced by `U+FFFD` |
 /// | `Option<T>` | nil, or `T`; an empty array is nil for a tuple |
 /// | `Vec<T>`, sets, arrays | an array, set or push |
 /// | `Vec<(K, V)>`, maps | a map, an array of pairs, or keys and values in turn |
-/// | tuples | an array of at least as many elements |
+/// | tuples | an array of as many elements |
 /// | `Result<T, Error>` | an error, or `T` |
+///
+/// These are the types that the spec gives to replies. A `String` among them is a text that people
+/// read, into which servers copy what users sent; one odd byte must not fail a whole report. What
+/// callers ask for by [`decode`](crate::command::Command::decode) is never changed: there a `String`
+/// is UTF-8 or an error.
 pub trait Decode: Sized {
     /// Reads a reply.
     ///
@@ -105,7 +110,17 @@ pub(super) fn pairs<'f>(
     Ok(Pairs {
         elements,
         nested,
+        exact: false,
         at: 0,
+    })
+}
+
+/// The same where nothing may stand behind a value, which would be lost.
+fn exact_pairs<'f>(reply: Reply<'f>, expected: &'static str) -> Result<Pairs<'f>, DecodeError> {
+    let pairs = pairs(reply, expected)?;
+    Ok(Pairs {
+        exact: true,
+        ..pairs
     })
 }
 
@@ -120,6 +135,8 @@ fn is_pair(reply: &Reply<'_>) -> bool {
 pub(super) struct Pairs<'f> {
     elements: Elements<'f>,
     nested: bool,
+    /// Whether an array of more than two is no pair.
+    exact: bool,
     at: usize,
 }
 
@@ -139,7 +156,7 @@ impl<'f> Iterator for Pairs<'f> {
         }
         self.at += 1;
         let mut parts = match first.elements() {
-            Some(parts) if parts.len() >= 2 => parts,
+            Some(parts) if parts.len() == 2 || parts.len() > 2 && !self.exact => parts,
             _ => {
                 let error = DecodeError::expected("an array of two", first);
                 return Some(Err(error.in_element(self.at - 1)));
@@ -287,7 +304,10 @@ impl Decode for Bytes {
 impl Decode for String {
     #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        text(reply).map(str::to_owned)
+        match reply.bytes() {
+            Some(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
+            None => Err(DecodeError::expected("a string", reply)),
+        }
     }
 }
 
@@ -356,7 +376,7 @@ impl<T: Decode + Ord> Decode for BTreeSet<T> {
 
 impl<K: Decode + Eq + Hash, V: Decode, S: BuildHasher + Default> Decode for HashMap<K, V, S> {
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        let pairs = pairs(reply, "a map")?;
+        let pairs = exact_pairs(reply, "a map")?;
         let mut map = Self::with_capacity_and_hasher(pairs.len(), S::default());
         for (at, pair) in pairs.enumerate() {
             let (key, value) = entry(at, pair)?;
@@ -368,7 +388,7 @@ impl<K: Decode + Eq + Hash, V: Decode, S: BuildHasher + Default> Decode for Hash
 
 impl<K: Decode + Ord, V: Decode> Decode for BTreeMap<K, V> {
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        pairs(reply, "a map")?
+        exact_pairs(reply, "a map")?
             .enumerate()
             .map(|(at, pair)| entry(at, pair))
             .collect()
@@ -429,7 +449,7 @@ impl<A: Decode, B: Decode> Decode for (A, B) {
 
     /// Pairs from a map, from an array of pairs, or from keys and values in turn.
     fn decode_list(reply: Reply<'_>) -> Result<Vec<Self>, DecodeError> {
-        let pairs = pairs(reply, "pairs")?;
+        let pairs = exact_pairs(reply, "pairs")?;
         let mut list = Vec::with_capacity(pairs.len());
         for (at, pair) in pairs.enumerate() {
             list.push(entry(at, pair)?);
@@ -442,10 +462,10 @@ fn is_nil_tuple(reply: Reply<'_>) -> bool {
     reply.is_nil() || reply.kind() == Kind::Array && reply.is_empty()
 }
 
-/// The elements of an array that has at least `count`.
+/// The elements of an array that has `count`: what stands behind them would be lost.
 fn tuple(reply: Reply<'_>, count: usize) -> Result<Elements<'_>, DecodeError> {
     let elements = elements(reply)?;
-    if elements.len() < count {
+    if elements.len() != count {
         let found = format!("an array of {}", elements.len());
         return Err(DecodeError::new(format!("an array of {count}"), found));
     }

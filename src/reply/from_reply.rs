@@ -75,7 +75,8 @@ use crate::resp::{Elements, Kind, Reply};
 /// A type that serde does not know can implement it by itself.
 #[diagnostic::on_unimplemented(
     message = "a reply cannot be decoded into `{Self}`",
-    label = "derive or implement `serde::Deserialize`, or implement `FromReply`, for this type"
+    label = "derive or implement `serde::Deserialize`, or implement `FromReply`, for this type",
+    note = "where the type was not said, say it: `decode::<Option<String>>()`"
 )]
 pub trait FromReply: Sized {
     /// Reads a reply.
@@ -99,11 +100,15 @@ fn native<T: 'static>(reply: Reply<'_>) -> Option<Result<T, DecodeError>> {
         .or_else(|| as_type::<T, Vec<u8>>(reply))
         .or_else(|| as_type::<T, Vec<Bytes>>(reply))
         .or_else(|| as_type::<T, Vec<Option<Bytes>>>(reply))
-        .or_else(|| as_type::<T, Vec<(Bytes, Bytes)>>(reply))
-        .or_else(|| as_type::<T, Vec<(Bytes, f64)>>(reply))
-        .or_else(|| as_type::<T, HashMap<Bytes, Bytes>>(reply))
-        .or_else(|| as_type::<T, HashMap<String, String>>(reply))
         .or_else(|| as_type::<T, Value>(reply))
+        .or_else(|| rows::<T, Vec<(Bytes, Bytes)>>(reply))
+        .or_else(|| rows::<T, Vec<(Bytes, f64)>>(reply))
+        .or_else(|| rows::<T, HashMap<Bytes, Bytes>>(reply))
+}
+
+/// The same for rows, which serde may cut off where [`Decode`] refuses those that are too long.
+fn rows<T: 'static, N: Decode + 'static>(reply: Reply<'_>) -> Option<Result<T, DecodeError>> {
+    as_type::<T, N>(reply).filter(Result::is_ok)
 }
 
 /// Decodes as `N` where that is what `T` is; the comparison is made by the compiler.
@@ -117,11 +122,9 @@ fn as_type<T: 'static, N: Decode + 'static>(reply: Reply<'_>) -> Option<Result<T
 }
 
 impl de::Error for DecodeError {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::new(
-            "a value that its type accepts",
-            format!("one that it refuses: {message}"),
-        )
+    /// Without the message, which may tell the value.
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self::new("a value that its type accepts", "one that it refuses")
     }
 
     fn invalid_type(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
@@ -391,8 +394,12 @@ impl<'f> Deserializer<'f> for Source<'f> {
         visitor.visit_enum(text(self.0)?.into_deserializer())
     }
 
+    /// The name of a field, which a hash may have that no type of Rust could have.
     fn deserialize_identifier<V: Visitor<'f>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        self.deserialize_str(visitor)
+        match text(self.0) {
+            Ok(text) => visitor.visit_borrowed_str(text),
+            Err(_) => self.deserialize_bytes(visitor),
+        }
     }
 
     fn deserialize_ignored_any<V: Visitor<'f>>(self, visitor: V) -> Result<V::Value, DecodeError> {

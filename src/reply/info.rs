@@ -287,9 +287,10 @@ fn is_line_start(before: &str) -> bool {
 
 impl FromText for ServerInfo {
     fn from_text(text: &[u8]) -> Result<Self, DecodeError> {
-        // A text that is something else altogether has no lines of this form.
-        let wrong = lines(text).find(|line| !line.starts_with(b"#") && !line.contains(&b':'));
-        if wrong.is_some() {
+        // A text that is something else altogether has no line of this form; one odd line among
+        // others is what a user made a server write.
+        let known = |line: &[u8]| line.starts_with(b"#") || line.contains(&b':');
+        if lines(text).next().is_some() && !lines(text).any(known) {
             return Err(DecodeError::new(
                 "lines of a name, `:` and a value",
                 "another line",

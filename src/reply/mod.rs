@@ -24,6 +24,7 @@ mod structs {
     include!(concat!(env!("OUT_DIR"), "/commands/structs.rs"));
 }
 mod text;
+mod time;
 mod timeseries;
 mod value;
 mod vector_set;
@@ -50,6 +51,7 @@ pub use search::{
 pub use stream::StreamEntry;
 pub use structs::*;
 pub use text::{FromText, read_line, read_lines, read_text};
+pub use time::{Expiration, ServerTime};
 pub use timeseries::{TsLastList, TsRules, TsSeriesList};
 pub use value::Value;
 pub use vector_set::VsimHits;

@@ -16,6 +16,8 @@ pub enum Role {
         offset: u64,
         /// The servers that follow it.
         replicas: Vec<RoleReplica>,
+        /// What newer servers send besides.
+        rest: Vec<Value>,
     },
     /// It follows a primary.
     #[non_exhaustive]
@@ -28,12 +30,16 @@ pub enum Role {
         state: String,
         /// How many bytes it has received; -1 before the link is up.
         offset: i64,
+        /// What newer servers send besides.
+        rest: Vec<Value>,
     },
     /// It watches primaries.
     #[non_exhaustive]
     Sentinel {
         /// The names of the primaries.
         primaries: Vec<Bytes>,
+        /// What newer servers send besides.
+        rest: Vec<Value>,
     },
     /// What this crate does not know, as it arrived.
     Other(Value),
@@ -47,15 +53,18 @@ impl Decode for Role {
             b"master" => Ok(Self::Primary {
                 offset: parts.required("offset")?,
                 replicas: parts.required("replicas")?,
+                rest: parts.rest()?,
             }),
             b"slave" => Ok(Self::Replica {
                 host: parts.required("host")?,
                 port: parts.required("port")?,
                 state: parts.required("state")?,
                 offset: parts.required("offset")?,
+                rest: parts.rest()?,
             }),
             b"sentinel" => Ok(Self::Sentinel {
                 primaries: parts.required("primaries")?,
+                rest: parts.rest()?,
             }),
             _ => Value::decode(reply).map(Self::Other),
         }

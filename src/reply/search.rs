@@ -303,8 +303,8 @@ impl Decode for SpellCheckTerm {
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let wrong = || DecodeError::expected("an array of three", reply);
         let mut elements = reply.elements().ok_or_else(wrong)?.skip(1);
-        match (elements.next(), elements.next()) {
-            (Some(term), Some(suggestions)) => Self::read(term, suggestions),
+        match (elements.next(), elements.next(), elements.next()) {
+            (Some(term), Some(suggestions), None) => Self::read(term, suggestions),
             _ => Err(wrong()),
         }
     }
@@ -329,9 +329,7 @@ impl SpellCheckTerm {
             .map(|(at, suggestion)| {
                 // A score and a suggestion, or a map of one suggestion to its score.
                 match suggestion.kind() {
-                    Kind::Map => Vec::decode(suggestion)?.pop().ok_or_else(|| {
-                        DecodeError::new("a suggestion with its score", "an empty map")
-                    }),
+                    Kind::Map => <[_; 1]>::decode(suggestion).map(|[only]| only),
                     _ => Decode::decode(suggestion).map(|(score, text)| (text, score)),
                 }
                 .map_err(|error| error.in_element(at))

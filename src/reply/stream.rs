@@ -2,17 +2,24 @@
 
 use bytes::Bytes;
 
-use super::{Decode, DecodeError};
+use super::{Decode, DecodeError, Parts, Value};
 use crate::resp::Reply;
 
 /// An entry of a stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct StreamEntry {
     /// Its ID, such as `1700000000000-0`.
     pub id: Bytes,
     /// Its fields with their values, in order; a name may stand there twice.
     pub fields: Vec<(Bytes, Bytes)>,
+    /// Milliseconds since it was last delivered, of an entry that `XREADGROUP` claims: 0 for a new
+    /// one, and the time of the server for one that a consumer has given back.
+    pub idle: Option<i64>,
+    /// How often it was delivered before, of an entry that `XREADGROUP` claims.
+    pub deliveries: Option<u64>,
+    /// What newer servers send besides.
+    pub rest: Vec<Value>,
 }
 
 impl StreamEntry {
@@ -37,10 +44,15 @@ impl StreamEntry {
 
 impl Decode for StreamEntry {
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        let (id, fields): (Bytes, Option<Vec<(Bytes, Bytes)>>) = Decode::decode(reply)?;
+        let mut parts = Parts::of(reply)?;
         Ok(Self {
-            id,
-            fields: fields.unwrap_or_default(),
+            id: parts.required("id")?,
+            fields: parts
+                .required::<Option<Vec<(Bytes, Bytes)>>>("fields")?
+                .unwrap_or_default(),
+            idle: parts.optional("idle")?,
+            deliveries: parts.optional("deliveries")?,
+            rest: parts.rest()?,
         })
     }
 

@@ -215,11 +215,10 @@ impl FromText for bool {
     }
 }
 
+/// What is not UTF-8 is replaced by `U+FFFD`: one odd byte must not fail a whole report.
 impl FromText for String {
     fn from_text(text: &[u8]) -> Result<Self, DecodeError> {
-        std::str::from_utf8(text)
-            .map(str::to_owned)
-            .map_err(|_| DecodeError::new("UTF-8", "other bytes"))
+        Ok(Self::from_utf8_lossy(text).into_owned())
     }
 }
 

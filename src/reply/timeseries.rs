@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-use super::{Decode, DecodeError, Fields, TsLast, TsRule, TsSeries, Value, decode::pairs};
+use super::{Decode, DecodeError, Fields, Parts, TsLast, TsRule, TsSeries, Value, decode::pairs};
 use crate::resp::{Kind, Reply};
 
 /// The compaction rules of a time series.
@@ -155,9 +155,12 @@ impl TsSeries {
         let mut several = false;
         for (at, sample) in elements.enumerate() {
             several |= sample.len() > 2;
-            let sample = Decode::decode(sample);
+            let first = || {
+                let mut parts = Parts::of(sample)?;
+                Ok((parts.required("timestamp")?, parts.required("value")?))
+            };
             self.samples
-                .push(sample.map_err(|error: DecodeError| error.in_element(at))?);
+                .push(first().map_err(|error: DecodeError| error.in_element(at))?);
         }
         if several {
             self.rest.push(Value::decode(samples)?);

@@ -55,7 +55,7 @@ fn ends(row: &'static str, variant: Variant, end: impl Fn(&Server)) {
         load.finish();
         // What a connection is given in the beginning, the next ones are given as well.
         let name = side.wait(caller.call(cmd::client_getname())).unwrap();
-        assert_eq!(name.as_deref(), Some(&b"faults"[..]));
+        assert_eq!(name.as_deref(), Some("faults"));
         let row = run.finish(&[&proxy], &server);
         for beyond in &row.verdict.tally.recoveries {
             assert!(*beyond < RECOVERED, "{}", row.details());

@@ -485,7 +485,7 @@ fn many_sets_of_attributes_cost_one_pass() {
 }
 
 #[test]
-fn text_that_is_no_utf_8_is_bytes_and_no_string() {
+fn text_that_is_no_utf_8_is_bytes_and_no_string_of_a_caller() {
     for bytes in [
         &b"+\xff\xfe\r\n"[..],
         b"$2\r\n\xc3\x28\r\n",
@@ -495,12 +495,13 @@ fn text_that_is_no_utf_8_is_bytes_and_no_string() {
         assert!(Bytes::decode(frame.reply()).is_ok());
         assert!(<Vec<u8>>::from_reply(frame.reply()).is_ok());
         assert!(Value::from_reply(frame.reply()).unwrap().as_str().is_none());
-        let error = String::decode(frame.reply()).unwrap_err();
+        let error = String::from_reply(frame.reply()).unwrap_err();
         assert_eq!(
             error.to_string(),
             "expected UTF-8, found bytes that are none from byte 0 on"
         );
-        assert!(String::from_reply(frame.reply()).is_err());
+        // A report that servers write stays readable.
+        assert!(String::decode(frame.reply()).unwrap().contains('\u{fffd}'));
         assert!(char::from_reply(frame.reply()).is_err());
         assert!(i64::from_reply(frame.reply()).is_err());
         assert!(f64::from_reply(frame.reply()).is_err());

@@ -9,10 +9,11 @@ use crate::{
     model::{
         feature,
         routing::{Routing, on_replicas},
+        waits::{self, Place},
     },
     spec::{
-        Argument, BeginSearch, Blocking, Command, ConnectionUse, FindKeys, Join, KeySpec, Nodes,
-        Provider, ReplyCount, Retry, Unit,
+        Argument, BeginSearch, Caching, Command, ConnectionUse, FindKeys, Join, KeySpec, Nodes,
+        Provider, ReplyCount, Retry, Skip, Unit,
     },
 };
 
@@ -40,6 +41,8 @@ pub(super) fn constant(name: &str) -> String {
 pub(super) fn file(spec: &Spec, root: Root) -> TokenStream {
     let root = format_ident!("{}", root.path());
     let constants = spec.commands.keys().map(|name| ident(&constant(name)));
+    let internal = internal(spec);
+    let runs_script = runs_script(spec);
     let newest = newest(spec);
     let items = spec
         .commands
@@ -51,9 +54,48 @@ pub(super) fn file(spec: &Spec, root: Root) -> TokenStream {
         /// The facts of every command, sorted by name.
         pub static ALL: &[&Info] = &[#(&#constants),*];
 
+        #internal
+
+        #runs_script
+
         #newest
 
         #(#items)*
+    }
+}
+
+/// ```text
+/// /// The names of internal commands, sorted, each with whether it is always answered.
+/// pub static INTERNAL: &[(&str, bool)] = &[("PFDEBUG", true), ("REPLCONF", false)];
+/// ```
+fn internal(spec: &Spec) -> TokenStream {
+    let names = spec
+        .skipped
+        .iter()
+        .filter_map(|(name, reason)| match reason {
+            Skip::Internal => Some(quote!((#name, true))),
+            Skip::Silent => Some(quote!((#name, false))),
+            Skip::Container | Skip::Undocumented => None,
+        });
+    quote! {
+        /// The names of internal commands, sorted, each with whether it is always answered.
+        pub static INTERNAL: &[(&str, bool)] = &[#(#names),*];
+    }
+}
+
+/// ```text
+/// /// The names of the commands that run code of users.
+/// pub static RUNS_SCRIPT: &[&str] = &["EVAL", "FCALL"];
+/// ```
+fn runs_script(spec: &Spec) -> TokenStream {
+    let names = spec
+        .commands
+        .iter()
+        .filter(|(_, command)| command.runs_script)
+        .map(|(name, _)| name);
+    quote! {
+        /// The names of the commands that run code of users.
+        pub static RUNS_SCRIPT: &[&str] = &[#(#names),*];
     }
 }
 
@@ -142,7 +184,7 @@ fn item(name: &str, command: &Command) -> TokenStream {
     let words = Literal::usize_unsuffixed(name.split(' ').count());
     let group = feature(command);
     let arity = Literal::i64_unsuffixed(command.arity);
-    let facts = facts(command).map(|(name, value)| {
+    let facts = facts(name, command).map(|(name, value)| {
         let (name, value) = (ident(name), value?);
         Some(quote!(#name: #value,))
     });
@@ -163,7 +205,7 @@ fn item(name: &str, command: &Command) -> TokenStream {
 
 /// The facts that a command may have, by field, each unless it is what is assumed of a command that
 /// the spec does not know.
-fn facts(command: &Command) -> [(&'static str, Option<TokenStream>); 15] {
+fn facts(name: &str, command: &Command) -> [(&'static str, Option<TokenStream>); 19] {
     let text = |text: &Option<String>| text.as_deref().map(|text| optional(Some(text)));
     let flags = &command.command_flags;
     let categories = &command.acl_categories;
@@ -197,10 +239,14 @@ fn facts(command: &Command) -> [(&'static str, Option<TokenStream>); 15] {
         ),
         ("routing", routing(command)),
         ("replicas", on_replicas(command).then(|| quote!(true))),
-        ("blocking", command.blocking.as_ref().map(blocking)),
+        ("blocking", blocking(name, command)),
         ("connection", connection(command)),
         ("retry", retry(command)),
+        ("safe_with", safe_with(command)),
         ("replies", replies(command)),
+        ("caching", Some(caching(command))),
+        ("urgent", command.urgent.then(|| quote!(true))),
+        ("runs_script", command.runs_script.then(|| quote!(true))),
     ]
 }
 
@@ -211,22 +257,61 @@ fn deprecated(command: &Command) -> Option<TokenStream> {
     Some(quote!(Some(Deprecated { since: #since, replaced_by: #replaced_by })))
 }
 
-/// `Some(Blocking { timeout: "timeout", unit: Unit::Seconds, only_if_given: false })`
-fn blocking(blocking: &Blocking) -> TokenStream {
-    let Blocking {
-        timeout,
-        unit,
-        only_if_given,
-    } = blocking;
-    let unit = match unit {
+/// `Some(Blocking { timeout: "timeout", unit: Unit::Seconds, only_if_given: false, place: … })`
+fn blocking(name: &str, command: &Command) -> Option<TokenStream> {
+    let blocking = command.blocking.as_ref()?;
+    let timeout = &blocking.timeout;
+    let unit = match blocking.unit {
         Unit::Milliseconds => quote!(Milliseconds),
         Unit::Seconds | Unit::None => quote!(Seconds),
     };
-    quote!(Some(Blocking {
+    let only_if_given = blocking.only_if_given;
+    let place = place(waits::place(name, command, timeout));
+    Some(quote!(Some(Blocking {
         timeout: #timeout,
         unit: Unit::#unit,
-        only_if_given: #only_if_given
-    }))
+        only_if_given: #only_if_given,
+        place: #place
+    })))
+}
+
+/// `WordPlace::At(-1)`
+fn place(place: Option<Place>) -> TokenStream {
+    match place {
+        None => quote!(WordPlace::Unknown),
+        Some(Place::At(at)) => {
+            let at = Literal::i64_unsuffixed(at);
+            quote!(WordPlace::At(#at))
+        }
+        Some(Place::After {
+            keyword,
+            from,
+            skip,
+        }) => {
+            let from = Literal::usize_unsuffixed(from);
+            let skip = skip.iter().map(|(option, values)| {
+                let values = Literal::u8_unsuffixed(*values);
+                quote!((#option, #values))
+            });
+            quote!(WordPlace::After { keyword: #keyword, from: #from, skip: &[#(#skip),*] })
+        }
+    }
+}
+
+/// `&["IDMP", "IDMPAUTO"]`
+fn safe_with(command: &Command) -> Option<TokenStream> {
+    let options = &command.safe_with;
+    (!options.is_empty()).then(|| quote!(&[#(#options),*]))
+}
+
+/// `Caching::Unless(&["LATEST"])`
+fn caching(command: &Command) -> TokenStream {
+    match &command.cacheable {
+        Some(Caching::Unless(words)) => quote!(Caching::Unless(&[#(#words),*])),
+        Some(Caching::Not(reason)) => quote!(Caching::Not(#reason)),
+        None if command.key_specs.is_empty() => quote!(Caching::Not("it has no key")),
+        None => quote!(Caching::Not("it does more than read")),
+    }
 }
 
 /// `Some(ConnectionUse::State)`
@@ -256,6 +341,7 @@ fn retry(command: &Command) -> Option<TokenStream> {
 fn replies(command: &Command) -> Option<TokenStream> {
     Some(match command.replies? {
         ReplyCount::None => quote!(Replies::None),
+        ReplyCount::End => quote!(Replies::End),
         ReplyCount::PerArgument => quote!(Replies::PerArgument),
         ReplyCount::Stream => quote!(Replies::Stream),
     })

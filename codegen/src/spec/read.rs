@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::json::{Fields, Read, Word};
 
 use super::{
-    Argument, ArgumentType, BeginSearch, Blocking, Command, ConnectionUse, Count, FindKeys, Join,
-    KeySpec, Nodes, Provider, ReplyCount, Retry, Route, Skip, Unit,
+    Argument, ArgumentType, BeginSearch, Blocking, Caching, Command, ConnectionUse, Count,
+    FindKeys, Join, KeySpec, Nodes, Provider, ReplyCount, Retry, Route, Skip, Unit,
 };
 
 impl Read for Command {
@@ -32,12 +32,16 @@ impl Read for Command {
             key_specs: fields.or_default("key_specs")?,
             arguments: fields.or_default("arguments")?,
             retry: fields.optional("retry")?,
+            safe_with: fields.or_default("safe_with")?,
             connection: fields.optional("connection")?,
             blocking: fields.optional("blocking")?,
+            urgent: fields.or_default("urgent")?,
+            runs_script: fields.or_default("runs_script")?,
             replies: fields.optional("replies")?,
             handwritten: fields.optional("handwritten")?,
             split: fields.optional("split")?,
             route: fields.optional("route")?,
+            cacheable: fields.optional("cacheable")?,
             replicas: fields.optional("replicas")?,
         };
         fields.end()?;
@@ -86,6 +90,19 @@ impl Read for Route {
         };
         fields.end()?;
         Ok(route)
+    }
+}
+
+impl Read for Caching {
+    fn read(value: &Value) -> Result<Self, String> {
+        let mut fields = Fields::of(value)?;
+        let unless = fields.optional("unless")?.map(Self::Unless);
+        let not = fields.optional("not")?.map(Self::Not);
+        fields.end()?;
+        match (unless, not) {
+            (Some(how), None) | (None, Some(how)) => Ok(how),
+            _ => Err("expected either `unless` or `not`".to_owned()),
+        }
     }
 }
 
@@ -180,6 +197,7 @@ impl Word for Skip {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("container", Self::Container),
         ("internal", Self::Internal),
+        ("silent", Self::Silent),
         ("undocumented", Self::Undocumented),
     ];
 }
@@ -241,6 +259,7 @@ impl Word for ConnectionUse {
 impl Word for ReplyCount {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("none", Self::None),
+        ("end", Self::End),
         ("per_argument", Self::PerArgument),
         ("stream", Self::Stream),
     ];

@@ -434,7 +434,7 @@ impl<'r> Run<'r> {
 fn miscounted(sample: &Sample, answer: &Answer) -> Option<String> {
     let wanted = match sample.info.replies {
         Replies::One | Replies::Stream => 1,
-        Replies::None => 0,
+        Replies::None | Replies::End => 0,
         Replies::PerArgument => (sample.words.len() - sample.info.words).max(1),
     };
     let got = answer.frames.len();

@@ -13,8 +13,8 @@ use crate::commands::info;
 use crate::reply::{AggregateResult, Decode, DecodeError};
 use crate::resp::{Reply, Writer};
 
-/// `FT.AGGREGATE index query [VERBATIM] [LOAD count field [AS name] ...] [LOAD *] [TIMEOUT timeout]
-/// [step ...] [WITHCURSOR [COUNT read_size] [MAXIDLE idle_time]] [PARAMS nargs name value [name
+/// `FT.AGGREGATE index query [VERBATIM] [SCORER scorer] [ADDSCORES] [WITHCOUNT] [LOAD count field [AS
+/// name] ...] [LOAD *] [TIMEOUT timeout] [step ...] [WITHCURSOR [COUNT read_size] [MAXIDLE idle_time]] [PARAMS nargs name value [name
 /// value ...]] [DIALECT dialect]`
 ///
 /// where a step is one of
@@ -49,6 +49,9 @@ pub struct FtAggregate<'a, X = Detached, S = (Open,)> {
     index: Arg<'a>,
     query: Arg<'a>,
     verbatim: bool,
+    scorer: Option<Arg<'a>>,
+    addscores: bool,
+    withcount: bool,
     load: Option<List<FieldAs<'a>>>,
     loadall: bool,
     timeout: Option<Arg<'static>>,
@@ -68,6 +71,9 @@ impl<'a, X> FtAggregate<'a, X> {
             index,
             query,
             verbatim: false,
+            scorer: None,
+            addscores: false,
+            withcount: false,
             load: None,
             loadall: false,
             timeout: None,
@@ -88,6 +94,9 @@ impl<'a, X> FtAggregate<'a, X> {
             index: self.index,
             query: self.query,
             verbatim: self.verbatim,
+            scorer: self.scorer,
+            addscores: self.addscores,
+            withcount: self.withcount,
             load: self.load,
             loadall: self.loadall,
             timeout: self.timeout,
@@ -120,6 +129,24 @@ impl<'a, X, S> FtAggregate<'a, X, S> {
     /// `VERBATIM`: words of the query are not reduced to their stems.
     pub fn verbatim(mut self) -> Self {
         self.verbatim = true;
+        self
+    }
+
+    /// `SCORER scorer`: the function that rates documents, such as `BM25STD`, since 2.10.5
+    pub fn scorer(mut self, scorer: impl Into<Arg<'a>>) -> Self {
+        self.scorer = Some(scorer.into());
+        self
+    }
+
+    /// `ADDSCORES`: each row has its score as `__score`, since 2.10.5
+    pub fn addscores(mut self) -> Self {
+        self.addscores = true;
+        self
+    }
+
+    /// `WITHCOUNT`: the total is exact, which takes longer, since 8.4.0
+    pub fn withcount(mut self) -> Self {
+        self.withcount = true;
         self
     }
 
@@ -212,6 +239,13 @@ impl<'a, X, S> FtAggregate<'a, X, S> {
         self.query.write(to);
         if self.verbatim {
             to.word(b"VERBATIM");
+        }
+        write_option(b"SCORER", self.scorer.as_ref(), to);
+        if self.addscores {
+            to.word(b"ADDSCORES");
+        }
+        if self.withcount {
+            to.word(b"WITHCOUNT");
         }
         if let Some(fields) = &self.load {
             to.word(b"LOAD");
