@@ -107,7 +107,7 @@ impl Server {
     /// The shared connection, when there is one.
     pub(super) async fn connected(self: &Arc<Self>) -> Result<Arc<Connection>> {
         runtime()?;
-        let seen = self.lender.link().begun();
+        let seen = self.lender.link().failed_attempts();
         let mut looks = 0;
         loop {
             let mut changed = pin!(self.lender.changed().notified());

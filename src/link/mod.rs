@@ -99,9 +99,9 @@ impl<C, W: Clone> Link<C, W> {
         kept.filter(|kept| is_open(kept)).cloned()
     }
 
-    /// How many attempts were begun; to be remembered by one who [asks](Link::ask) for the first time.
-    pub(crate) fn begun(&self) -> u64 {
-        self.shared.begun()
+    /// How many attempts have failed; to be remembered by one who [asks](Link::ask) for the first time.
+    pub(crate) fn failed_attempts(&mut self) -> u64 {
+        self.pool.pacing().failed_attempts()
     }
 
     /// The shared connection, or leave to make it, or what to wait for.
@@ -285,9 +285,15 @@ mod tests {
         (link, Instant::now())
     }
 
+    /// What one gets who asks for the first time.
+    fn ask(link: &mut Link<u32, char>, now: Instant) -> SharedTurn<u32> {
+        let seen = link.failed_attempts();
+        link.ask(seen, true, |_| true, now)
+    }
+
     /// Makes the shared connection.
     fn connect(link: &mut Link<u32, char>, connection: u32, now: Instant) {
-        match link.ask(link.begun(), true, |_| true, now) {
+        match ask(link, now) {
             SharedTurn::Dial(dial) => assert_eq!(link.connected(dial, connection, now), None),
             other => panic!("got {other:?}"),
         }
@@ -397,14 +403,14 @@ mod tests {
         connect(&mut link, 2, now);
         // An attempt on a runtime that does not run is no longer waited for after its time.
         assert_eq!(link.disconnect(LossReason::Closed, now), Some(2));
-        let SharedTurn::Dial(lost) = link.ask(link.begun(), true, |_| true, now) else {
+        let SharedTurn::Dial(lost) = ask(&mut link, now) else {
             panic!("there is none")
         };
-        let SharedTurn::Wait(Some(end)) = link.ask(link.begun(), true, |_| true, now) else {
+        let SharedTurn::Wait(Some(end)) = ask(&mut link, now) else {
             panic!("one attempt at a time")
         };
         assert_eq!(end, now + Duration::from_secs(6));
-        let SharedTurn::Dial(dial) = link.ask(link.begun(), true, |_| true, end) else {
+        let SharedTurn::Dial(dial) = ask(&mut link, end) else {
             panic!("it takes too long")
         };
         assert_eq!(link.connected(dial, 3, end), None);
@@ -419,7 +425,7 @@ mod tests {
     #[test]
     fn who_waits_for_an_attempt_gets_its_error_and_who_comes_later_waits_for_the_next() {
         let (mut link, now) = link();
-        let seen = link.begun();
+        let seen = link.failed_attempts();
         let SharedTurn::Dial(dial) = link.ask(seen, true, |_| true, now) else {
             panic!("there is none")
         };
@@ -428,7 +434,7 @@ mod tests {
             link.ask(seen, true, |_| true, now),
             SharedTurn::Failed(_)
         ));
-        let seen = link.begun();
+        let seen = link.failed_attempts();
         assert!(matches!(
             link.ask(seen, true, |_| true, now),
             SharedTurn::Wait(Some(_))

@@ -23,6 +23,8 @@ pub(crate) struct Pacing {
     /// How long an attempt may take; one that takes longer is no longer waited for, since its task
     /// may be one of a runtime that does not run.
     longest: Duration,
+    /// How many attempts have failed at all.
+    failed: u64,
     failing: Option<Failing>,
 }
 
@@ -51,6 +53,7 @@ impl Pacing {
     pub(crate) fn new(longest: Duration) -> Self {
         Self {
             longest,
+            failed: 0,
             failing: None,
         }
     }
@@ -93,8 +96,13 @@ impl Pacing {
         now: Instant,
         random: u64,
     ) -> Duration {
+        self.failed += 1;
         // What was begun before the first failure tells nothing new about those behind it.
-        if !is_of_dialling(error) || (self.failing.is_some() && !permit.probes) {
+        let is_news = self
+            .failing
+            .as_ref()
+            .is_none_or(|failing| failing.is_probed_by(&permit));
+        if !is_of_dialling(error) || !is_news {
             self.given_up(permit);
             return Duration::ZERO;
         }
@@ -116,11 +124,15 @@ impl Pacing {
     /// Takes note of an attempt of which nothing came.
     pub(crate) fn given_up(&mut self, permit: Permit) {
         if let Some(failing) = &mut self.failing
-            && permit.probes
-            && failing.probing == Some(permit.since)
+            && failing.is_probed_by(&permit)
         {
             failing.probing = None;
         }
+    }
+
+    /// How many attempts have failed at all.
+    pub(crate) fn failed_attempts(&self) -> u64 {
+        self.failed
     }
 
     /// How many attempts have failed since one last succeeded.
@@ -152,6 +164,13 @@ impl Pacing {
     pub(crate) fn pause(&self, now: Instant) -> Option<&Error> {
         let failing = self.failing.as_ref()?;
         (failing.retry_at > now).then_some(&failing.error)
+    }
+}
+
+impl Failing {
+    /// Whether an attempt is the one that is made meanwhile, and not one of an earlier time.
+    fn is_probed_by(&self, permit: &Permit) -> bool {
+        permit.probes && self.probing == Some(permit.since)
     }
 }
 

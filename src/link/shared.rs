@@ -29,7 +29,7 @@ pub(crate) struct Shared<C> {
     dialling: Option<Dialling>,
     /// How many attempts were begun.
     begun: u64,
-    /// The last attempt that has failed, and why.
+    /// Why the last attempt has failed, and how many had failed with it.
     failed: Option<(u64, Error)>,
 }
 
@@ -114,15 +114,10 @@ impl<C> Shared<C> {
         expires.is_some_and(|expires| expires <= now)
     }
 
-    /// How many attempts were begun; what one who waits has to remember.
-    pub(super) fn begun(&self) -> u64 {
-        self.begun
-    }
-
     /// The connection, or leave to make it, or what to wait for.
     ///
-    /// `seen` is how many attempts were begun when the caller came: the failure of a later one is its
-    /// failure, too.
+    /// `seen` is how many attempts had failed when the caller came: the failure of another one is its
+    /// failure, too, whoever has made that.
     pub(super) fn ask(&mut self, seen: u64, pacing: &mut Pacing, now: Instant) -> SharedTurn<C>
     where
         C: Clone,
@@ -133,9 +128,11 @@ impl<C> Shared<C> {
         if let Some(end) = self.dialling_until(now) {
             return SharedTurn::Wait(end);
         }
-        match &self.failed {
-            Some((number, error)) if *number > seen => return SharedTurn::Failed(error.clone()),
-            _ => {}
+        if pacing.failed_attempts() > seen {
+            let own = self.failed.as_ref().filter(|(number, _)| *number > seen);
+            if let Some(error) = own.map(|(_, error)| error).or(pacing.error()) {
+                return SharedTurn::Failed(error.clone());
+            }
         }
         match self.begin(pacing, now) {
             Some(dial) => SharedTurn::Dial(dial),
@@ -184,8 +181,9 @@ impl<C> Shared<C> {
         random: u64,
     ) -> Duration {
         self.settle(dial.number);
-        self.failed = Some((dial.number, error.clone()));
-        pacing.failed(dial.permit, error, now, random)
+        let pause = pacing.failed(dial.permit, error, now, random);
+        self.failed = Some((pacing.failed_attempts(), error.clone()));
+        pause
     }
 
     /// Takes note of an attempt of which nothing came.

@@ -78,8 +78,8 @@ struct World {
     callers: Vec<Caller>,
     agenda: BinaryHeap<Reverse<(Instant, u64, Step)>>,
     order: u64,
-    /// Attempts under way, and whether they were begun since one has failed.
-    dials: HashMap<u64, (Dialled, bool)>,
+    /// Attempts under way, and since when, if each is the one that is made while others fail.
+    dials: HashMap<u64, (Dialled, Option<Instant>)>,
     next_dial: u64,
     next_connection: u64,
     dead: HashSet<u64>,
@@ -152,17 +152,36 @@ impl World {
     fn begin(&mut self, dialled: Dialled) {
         let probes = match &dialled {
             Dialled::Pool(_, lease) => lease.probes(),
-            Dialled::Shared(dial) => dial.permit().probes(),
+            Dialled::Shared(dial) => {
+                let permit = dial.permit();
+                permit.probes().then(|| permit.since())
+            }
         };
-        if let Some((failed, refused)) = self.last_failure.filter(|_| probes) {
-            let others = self.dials.values().filter(|(_, probes)| *probes).count();
-            assert_eq!(others, 0, "attempts come one at a time");
-            if refused {
+        // One that takes too long, as where a caller does not come for it, is not waited for.
+        let now = self.now;
+        let counts = |since: &Instant| now - *since < CONNECT_TIMEOUT + Duration::from_secs(1);
+        let alone = probes.filter(counts).and(self.last_failure);
+        if let Some((failed, refused)) = alone {
+            let others = self.dials.values().filter_map(|(_, probes)| *probes);
+            assert_eq!(
+                others.filter(counts).count(),
+                0,
+                "attempts come one at a time"
+            );
+            // Leave that was given before says nothing about the pause behind this failure.
+            if refused && probes.is_some_and(|since| since >= failed) {
                 let pause = self.now - failed;
                 assert!(
                     pause >= Duration::from_secs(1),
                     "too early after a refusal: {pause:?}"
                 );
+            }
+        }
+        // What comes of one that is not waited for says nothing.
+        let probes = probes.filter(counts);
+        if probes.is_some() {
+            for (_, others) in self.dials.values_mut() {
+                *others = others.filter(counts);
             }
         }
         let number = self.next_dial;
@@ -259,8 +278,8 @@ impl World {
     }
 
     fn poll_shared(&mut self, id: usize) {
-        let begun = self.link.begun();
-        let seen = *self.callers[id].seen.get_or_insert(begun);
+        let failed = self.link.failed_attempts();
+        let seen = *self.callers[id].seen.get_or_insert(failed);
         let since = *self.callers[id].since.get_or_insert(self.now);
         let dead = &self.dead;
         match self.link.ask(seen, true, |it| !dead.contains(it), self.now) {
@@ -305,11 +324,11 @@ impl World {
             None => {
                 self.last_failure = None;
                 for (_, probes) in self.dials.values_mut() {
-                    *probes = false;
+                    *probes = None;
                 }
             }
             // What was begun before the first failure tells nothing new.
-            Some(_) if probes || self.last_failure.is_none() => {
+            Some(_) if probes.is_some() || self.last_failure.is_none() => {
                 self.last_failure = Some((now, self.server == Server::Refuses));
             }
             Some(_) => {}

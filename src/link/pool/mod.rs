@@ -150,8 +150,10 @@ pub(crate) enum Defect {
 
 #[cfg(test)]
 impl Lease {
-    pub(super) fn probes(&self) -> bool {
-        self.permit.as_ref().is_some_and(Permit::probes)
+    /// When the attempt began that is made alone while others fail, if it is that.
+    pub(super) fn probes(&self) -> Option<Instant> {
+        let permit = self.permit.as_ref()?;
+        permit.probes().then(|| permit.since())
     }
 }
 
