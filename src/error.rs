@@ -110,7 +110,11 @@ impl Error {
     }
 
     #[cfg(any(feature = "async", feature = "blocking"))]
-    pub(crate) fn io(kind: ErrorKind, what: &'static str, source: std::io::Error) -> Self {
+    pub(crate) fn io(
+        kind: ErrorKind,
+        what: impl Into<Cow<'static, str>>,
+        source: std::io::Error,
+    ) -> Self {
         Self::new(kind, what).with_source(source)
     }
 

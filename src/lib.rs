@@ -51,7 +51,11 @@ mod events;
     not(feature = "blocking"),
     allow(dead_code, reason = "the async driver uses a part of it")
 )]
-mod pool;
+#[cfg_attr(
+    not(feature = "async"),
+    allow(dead_code, reason = "the blocking driver has no shared connections")
+)]
+mod link;
 pub mod prelude;
 #[cfg_attr(
     not(all(feature = "async", feature = "blocking")),
@@ -67,9 +71,9 @@ mod socket;
 pub use address::Address;
 #[cfg(feature = "async")]
 pub use aio::Client;
-pub use config::{ClusterOptions, Config, Integrity, PoolOptions, Protocol, TcpOptions};
+pub use config::{Config, Integrity, Protocol, Settings};
 pub use error::{Error, ErrorKind, Phase, Result};
 #[cfg(any(feature = "async", feature = "blocking"))]
-pub use pool::PoolStats;
+pub use link::PoolStats;
 pub use reply::Value;
 pub use secret::Secret;

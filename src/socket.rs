@@ -4,12 +4,15 @@ use std::{io, mem::MaybeUninit, time::Duration};
 
 use socket2::{SockRef, TcpKeepalive};
 
-use crate::config::TcpOptions;
+use crate::{
+    config::{Config, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES},
+    link::Seen,
+};
 
 /// Applies the options of a config to a connected socket.
-pub(crate) fn set_up(socket: SockRef<'_>, options: &TcpOptions) -> io::Result<()> {
-    socket.set_tcp_nodelay(options.nodelay)?;
-    if let Some(idle) = options.keepalive {
+pub(crate) fn set_up(socket: SockRef<'_>, config: &Config) -> io::Result<()> {
+    socket.set_tcp_nodelay(config.tcp.nodelay)?;
+    if let Some(idle) = config.tcp.keepalive {
         // Linux counts in seconds from 1 to 32767 and refuses anything else.
         let seconds = idle
             .as_secs()
@@ -17,34 +20,38 @@ pub(crate) fn set_up(socket: SockRef<'_>, options: &TcpOptions) -> io::Result<()
         let keepalive = TcpKeepalive::new()
             .with_time(Duration::from_secs(seconds.clamp(1, 32767)))
             .with_interval(KEEPALIVE_INTERVAL)
-            .with_retries(KEEPALIVE_RETRIES);
+            .with_retries(KEEPALIVE_PROBES);
         socket.set_tcp_keepalive(&keepalive)?;
     }
     // And this one in milliseconds up to 31 bits, where 0 would be the default of the system.
-    let user_timeout = options
-        .user_timeout
+    let user_timeout = config
+        .user_timeout()
         .map(|timeout| timeout.clamp(Duration::from_millis(1), Duration::from_millis(0x7fff_ffff)));
     set_user_timeout(&socket, user_timeout)
 }
 
-/// Whether the peer of a socket has neither sent anything that was not read nor closed.
+/// What there is to be read from a socket.
 ///
 /// It looks without waiting, whether the socket blocks or not, in one call to the system where there
 /// is one for that.
 #[cfg(feature = "blocking")]
-pub(crate) fn is_quiet(socket: &SockRef<'_>) -> bool {
-    sees_nothing(peek(socket))
+pub(crate) fn look(socket: &SockRef<'_>) -> Seen {
+    seen(peek(socket))
 }
 
 /// The same of a socket that never waits.
 #[cfg(feature = "async")]
-pub(crate) fn is_quiet_nonblocking(socket: &SockRef<'_>) -> bool {
-    sees_nothing(socket.peek(&mut [MaybeUninit::uninit()]))
+pub(crate) fn look_nonblocking(socket: &SockRef<'_>) -> Seen {
+    seen(socket.peek(&mut [MaybeUninit::uninit()]))
 }
 
-/// What is seen shows that the peer has spoken, nothing that it has closed; only no answer will do.
-fn sees_nothing<T>(seen: io::Result<T>) -> bool {
-    seen.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+fn seen(peeked: io::Result<usize>) -> Seen {
+    match peeked {
+        Ok(0) => Seen::End,
+        Ok(_) => Seen::Bytes,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Seen::Nothing,
+        Err(_) => Seen::End,
+    }
 }
 
 #[cfg(all(feature = "blocking", unix))]
@@ -75,9 +82,6 @@ fn set_user_timeout(_: &SockRef<'_>, _: Option<Duration>) -> io::Result<()> {
     Ok(())
 }
 
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
-const KEEPALIVE_RETRIES: u32 = 3;
-
 #[cfg(test)]
 mod tests {
     use std::net::{TcpListener, TcpStream};
@@ -86,7 +90,7 @@ mod tests {
 
     #[cfg(feature = "blocking")]
     #[test]
-    fn a_socket_is_quiet_until_the_peer_speaks_or_closes() {
+    fn c10_a_look_tells_bytes_from_an_end_and_takes_nothing() {
         use std::io::{Read, Write};
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -94,15 +98,15 @@ mod tests {
         let (mut peer, _) = listener.accept().unwrap();
         // A peek that waits says when something has arrived.
         let arrives = |stream: &TcpStream| stream.peek(&mut [0]).unwrap();
-        assert!(is_quiet(&SockRef::from(&stream)));
+        assert_eq!(look(&SockRef::from(&stream)), Seen::Nothing);
         peer.write_all(b"x").unwrap();
         arrives(&stream);
-        assert!(!is_quiet(&SockRef::from(&stream)));
+        assert_eq!(look(&SockRef::from(&stream)), Seen::Bytes);
         assert_eq!(stream.read(&mut [0; 8]).unwrap(), 1, "nothing was taken");
-        assert!(is_quiet(&SockRef::from(&stream)));
+        assert_eq!(look(&SockRef::from(&stream)), Seen::Nothing);
         drop(peer);
         assert_eq!(arrives(&stream), 0);
-        assert!(!is_quiet(&SockRef::from(&stream)));
+        assert_eq!(look(&SockRef::from(&stream)), Seen::End);
     }
 
     #[test]
@@ -114,12 +118,8 @@ mod tests {
             Duration::from_millis(1500),
             Duration::MAX,
         ] {
-            let options = TcpOptions {
-                nodelay: true,
-                keepalive: Some(time),
-                user_timeout: Some(time),
-            };
-            set_up(SockRef::from(&stream), &options).unwrap();
+            let config = Config::default().tcp_keepalive(time).tcp_user_timeout(time);
+            set_up(SockRef::from(&stream), &config).unwrap();
         }
         assert!(stream.nodelay().unwrap());
         assert!(SockRef::from(&stream).keepalive().unwrap());

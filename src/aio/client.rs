@@ -19,7 +19,7 @@ use crate::{
     },
     config::{Address, Config},
     error::Result,
-    pool::PoolStats,
+    link::PoolStats,
     reply::{ScanPage, Scanned},
 };
 
@@ -49,6 +49,11 @@ use crate::{
 /// [`pool_wait`](Config::pool_wait). A connection that has failed, or on which a reply is owed, is
 /// closed and never used again; those that are too old, or idle for too long, are closed when the
 /// pool is next used, and the [`pool_min`](Config::pool_min) that it lacks then are made anew.
+///
+/// After an attempt to connect has failed, one is made at a time, at once and then with pauses of up
+/// to a second by chance, and of one to one and a half where the server refuses; callers wait
+/// meanwhile, and those who wait for an attempt that fails get its error. A client does not survive a
+/// fork of its process, since the threads of its runtime do not.
 ///
 /// A call whose connection is lost is sent again within [`response_timeout`](Config::response_timeout)
 /// if not a byte of it was written, or if it does no harm when it runs twice; so is one that the server

@@ -38,7 +38,7 @@ use crate::{
     },
     config::{Address, Config},
     error::Result,
-    pool::PoolStats,
+    link::PoolStats,
 };
 
 /// A cluster as all clones of a client see it.

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     command::Exchange,
     error::{Error, Result},
+    link::Seen,
     protocol::{
         Admission, Chunk, Delivery, Greeting, Handed, Inbound, Key, Loss, Outbound, Polled,
         Settings, Step, Ticket, Time, Turn, View, Work,
@@ -300,13 +301,25 @@ impl Connection {
         self.is_open() && self.0.lock().machine.is_idle()
     }
 
-    /// Whether a connection that nobody uses is still open and has nothing to say.
+    /// What there is to be read, which the driver may not have had time to do.
     ///
-    /// The driver may not have had time to see that the server has closed it.
-    pub(super) fn is_quiet(&self) -> bool {
+    /// While somebody writes, that will tell.
+    pub(super) fn look(&self) -> Seen {
         let state = self.0.lock();
         let sink = state.sink.as_ref();
-        self.is_open() && sink.is_some_and(Sink::is_quiet)
+        match sink.map(Sink::look) {
+            _ if !self.is_open() => Seen::End,
+            Some(seen) => seen,
+            None => Seen::Nothing,
+        }
+    }
+
+    /// Drops the messages that came while nobody used the connection.
+    pub(super) fn drop_pushes(&self) {
+        let mut state = self.0.lock();
+        while let Some(Ok(frame)) = state.machine.next_push() {
+            drop(frame);
+        }
     }
 }
 

@@ -1,20 +1,20 @@
 //! From an address to a connection that is ready: resolve, dial, greet.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, time::Instant};
 
 use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, lookup_host},
-    time::{Instant, timeout},
+    time,
 };
 
 use super::{stream::Stream, unix};
 use crate::{
     config::{Address, Config},
-    error::{Error, ErrorKind, Phase, Result},
+    error::Result,
+    link::{Addresses, Attempt, Step},
     protocol::{Greeting, Handshake, Identity, Progress, Receiver},
-    resp::ProtocolError,
     socket,
 };
 
@@ -24,74 +24,85 @@ pub(super) struct Dialled {
     /// May hold what has come behind the handshake.
     pub(super) receiver: Receiver,
     pub(super) greeting: Greeting,
+    /// What the name of the server stands for, if it has one.
+    pub(super) addresses: Vec<SocketAddr>,
 }
 
 /// Resolves, dials and greets within the time that the configuration allows for all three.
 ///
 /// Of a cluster `to` is one of the nodes.
 pub(super) async fn dial(config: &Config, to: &Address) -> Result<Dialled> {
-    config.check()?;
-    let opened = async {
-        let stream = open(config, to).await?;
-        greet(config, stream).await
-    };
-    let opened = timeout(config.connect_timeout, opened);
-    opened.await.unwrap_or_else(|_| {
-        Err(Error::new(
-            ErrorKind::Timeout(Phase::Connect),
-            format!("no connection after {:?}", config.connect_timeout),
-        ))
-    })
+    dial_as(config, to, &Identity::of(config)).await
 }
 
-async fn open(config: &Config, to: &Address) -> Result<Stream> {
-    match to {
+/// The same for a call that cannot wait for what is under way on other connections.
+#[allow(
+    dead_code,
+    reason = "the facts of commands do not say yet which are urgent"
+)]
+pub(super) async fn dial_urgent(config: &Config, to: &Address) -> Result<Dialled> {
+    dial_as(config, to, &Identity::urgent(config)).await
+}
+
+async fn dial_as(config: &Config, to: &Address, identity: &Identity<'_>) -> Result<Dialled> {
+    config.check()?;
+    let attempt = Attempt::begin(to, config.connect_timeout, now());
+    let opened = async {
+        let (stream, addresses) = open(config, &attempt).await?;
+        greet(config, identity, stream, addresses, &attempt).await
+    };
+    within(attempt.end(), opened)
+        .await
+        .unwrap_or_else(|| Err(attempt.timed_out()))
+}
+
+async fn open(config: &Config, attempt: &Attempt<'_>) -> Result<(Stream, Vec<SocketAddr>)> {
+    match attempt.server() {
         Address::Tcp { host, port } => {
-            let stream = reach(host, *port, config.connect_timeout).await?;
-            socket::set_up(SockRef::from(&stream), &config.tcp).map_err(|error| {
-                Error::io(ErrorKind::Connect, "cannot set up the socket", error)
-            })?;
-            Ok(Stream::Tcp(stream))
+            let (stream, addresses) = reach(host, *port, attempt).await?;
+            socket::set_up(SockRef::from(&stream), config)
+                .map_err(|error| attempt.failed(Step::SetUp, error, now()))?;
+            Ok((Stream::Tcp(stream), addresses))
         }
-        Address::Unix(path) => unix::connect(path)
-            .await
-            .map_err(|error| Error::io(ErrorKind::Connect, "cannot reach the Unix socket", error)),
-        Address::Cluster(_) => Err(Error::new(
-            ErrorKind::Connect,
-            "expected the address of one server, got that of a cluster",
-        )),
+        Address::Unix(path) => match unix::connect(path).await {
+            Ok(stream) => Ok((stream, Vec::new())),
+            Err(error) => Err(attempt.failed(Step::Reach, error, now())),
+        },
+        Address::Cluster(_) => Err(attempt.of_several()),
     }
 }
 
 /// Resolves afresh, since names move, and tries one address after the other.
-async fn reach(host: &str, port: u16, allowed: Duration) -> Result<TcpStream> {
-    let start = Instant::now();
-    let addresses: Vec<SocketAddr> = lookup_host((host, port))
+async fn reach(
+    host: &str,
+    port: u16,
+    attempt: &Attempt<'_>,
+) -> Result<(TcpStream, Vec<SocketAddr>)> {
+    let resolved: Vec<_> = lookup_host((host, port))
         .await
-        .map_err(|error| Error::io(ErrorKind::Connect, "cannot resolve the host name", error))?
+        .map_err(|error| attempt.failed(Step::Resolve, error, now()))?
         .collect();
-    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
-    for (tried, address) in addresses.iter().enumerate() {
-        // An address that does not answer must leave time for those behind it.
-        let rest = allowed.saturating_sub(start.elapsed());
-        let share = rest / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-        match timeout(share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => failure = error,
-            Err(_) => failure = io::ErrorKind::TimedOut.into(),
+    let mut addresses = Addresses::new(resolved.iter().copied());
+    while let Some((address, until)) = addresses.next(now(), attempt.end()) {
+        match within(until, TcpStream::connect(address)).await {
+            Some(Ok(stream)) => return Ok((stream, resolved)),
+            Some(Err(error)) => addresses.failed(address, error),
+            None => addresses.failed(address, io::ErrorKind::TimedOut.into()),
         }
     }
-    Err(Error::io(
-        ErrorKind::Connect,
-        "cannot reach the server",
-        failure,
-    ))
+    Err(addresses.error(attempt.server()))
 }
 
-async fn greet(config: &Config, mut stream: Stream) -> Result<Dialled> {
-    let lost = |error| Error::io(ErrorKind::Connect, "the handshake broke off", error);
+async fn greet(
+    config: &Config,
+    identity: &Identity<'_>,
+    mut stream: Stream,
+    addresses: Vec<SocketAddr>,
+    attempt: &Attempt<'_>,
+) -> Result<Dialled> {
+    let lost = |error| attempt.failed(Step::Greet, error, now());
     let mut receiver = Receiver::new(config.limits);
-    let mut handshake = Handshake::new(&Identity::of(config))?;
+    let mut handshake = Handshake::new(identity)?;
     loop {
         let output = handshake.take_output();
         if !output.is_empty() {
@@ -105,12 +116,13 @@ async fn greet(config: &Config, mut stream: Stream) -> Result<Dialled> {
                 }
             }
         }
-        while let Some(frame) = receiver.frame().map_err(garbled)? {
+        while let Some(frame) = receiver.frame().map_err(|error| attempt.garbled(error))? {
             if let Progress::Done(greeting) = handshake.receive(&frame)? {
                 return Ok(Dialled {
                     stream,
                     receiver,
                     greeting,
+                    addresses,
                 });
             }
         }
@@ -124,6 +136,14 @@ async fn greet(config: &Config, mut stream: Stream) -> Result<Dialled> {
     }
 }
 
-fn garbled(error: ProtocolError) -> Error {
-    Error::new(ErrorKind::Connect, "the peer does not speak RESP").with_source(error)
+/// What a future yields until then; `None` if it has not.
+async fn within<F: Future>(until: Option<Instant>, future: F) -> Option<F::Output> {
+    match until {
+        Some(until) => time::timeout_at(until.into(), future).await.ok(),
+        None => Some(future.await),
+    }
+}
+
+fn now() -> Instant {
+    time::Instant::now().into_std()
 }

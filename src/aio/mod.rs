@@ -34,6 +34,7 @@ mod nodes;
 mod pending;
 mod pool;
 mod refresher;
+mod runtime;
 mod server;
 mod stream;
 mod sweep;

@@ -14,7 +14,8 @@ use super::{
     cluster::{BoxFuture, Cluster, within},
     dedicated::Dedicated,
     nodes::Nodes,
-    server::{Server, runtime},
+    runtime::runtime,
+    server::Server,
     transit::{Link, Transit},
 };
 use crate::{

@@ -1,6 +1,7 @@
 //! Connections for blocking commands and for dedicated use.
 
 use std::{
+    hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -8,29 +9,33 @@ use std::{
 use tokio::{
     runtime::Handle,
     sync::Notify,
+    task::yield_now,
     time::{self, timeout_at},
 };
 
 use super::{
     connection::Connection,
     dial::dial,
-    server::{runtime, stopped},
+    runtime::{runtime, with_all_it_takes},
 };
 use crate::{
     config::{Address, Config},
-    error::{Error, ErrorKind, Result},
-    pool::{Asked, Defect, Lease, Pool, PoolStats, Ticket, Turn},
+    error::Result,
+    events::Events,
+    link::{Asked, Attempt, Defect, Lease, Link, PoolStats, Seen, Ticket, Turn, gone},
     protocol::Settings,
 };
 
 /// The connections of a client that are lent to one caller at a time.
 pub(super) struct Lender {
     config: Arc<Config>,
-    address: Address,
-    pool: Mutex<Books>,
+    address: Arc<Address>,
+    link: Mutex<Books>,
+    /// Tells those who wait for the shared connection that an attempt has ended, whose ever it was.
+    changed: Notify,
 }
 
-type Books = Pool<Arc<Connection>, Arc<Notify>>;
+type Books = Link<Arc<Connection>, Arc<Notify>>;
 
 /// A connection that is lent to one caller, and goes back when this is dropped.
 ///
@@ -51,11 +56,35 @@ struct Line<'a> {
 
 impl Lender {
     pub(super) fn new(config: Arc<Config>, address: Address) -> Self {
+        let address = Arc::new(address);
+        let link = Link::new(&config, Arc::clone(&address), Events::default(), seed());
         Self {
-            pool: Mutex::new(Pool::new(config.pool)),
+            link: Mutex::new(link),
+            changed: Notify::new(),
             config,
             address,
         }
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Tells that an attempt to connect has ended.
+    pub(super) fn changed(&self) -> &Notify {
+        &self.changed
+    }
+
+    /// Has all who wait look again, since an attempt to connect has ended.
+    pub(super) fn tell_of_attempt(&self) {
+        let waiting = self.link().pool().waiters();
+        wake(waiting);
+        self.changed.notify_waiters();
+    }
+
+    /// All that is known of the server and of the connections to it.
+    pub(super) fn link(&self) -> MutexGuard<'_, Books> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A connection that is alive as far as is known, when it is the caller's turn.
@@ -66,8 +95,7 @@ impl Lender {
             match self.turn(dead, &runtime).await? {
                 Turn::Reuse(lease, connection) => {
                     let mut lent = Lent::new(&self, lease, Some(connection));
-                    let connection = lent.connection()?;
-                    if connection.is_clean() && connection.is_quiet() {
+                    if lent.is_usable().await {
                         return Ok(lent);
                     }
                     dead = lent.lease.take();
@@ -77,7 +105,7 @@ impl Lender {
                     // In a task of its own, which is on the runtime's threads whoever polls the
                     // caller. If the caller leaves, what was made goes to the next.
                     let connecting = runtime.spawn(lent.connect());
-                    return connecting.await.unwrap_or_else(|_| Err(stopped()));
+                    return connecting.await.unwrap_or_else(|_| Err(Attempt::stopped()));
                 }
                 Turn::Failed(error) => return Err(error),
             }
@@ -86,7 +114,7 @@ impl Lender {
 
     /// Makes the connections that are kept however long they are idle.
     pub(super) async fn fill(self: &Arc<Self>) -> Result<()> {
-        let lacking = self.books().fill(now());
+        let lacking = self.link().pool().fill(now());
         match lacking {
             Some(lease) => Lent::new(self, lease, None).fill().await,
             None => Ok(()),
@@ -95,7 +123,7 @@ impl Lender {
 
     /// What the pool is doing, and what it has done.
     pub(super) fn stats(&self) -> PoolStats {
-        self.books().stats()
+        self.link().pool().stats()
     }
 
     /// Waits until the pool has something for the caller, perhaps instead of a dead connection.
@@ -106,7 +134,8 @@ impl Lender {
     ) -> Result<Turn<Arc<Connection>>> {
         let now = now();
         let (closed, asked, lacking) = {
-            let mut pool = self.books();
+            let mut link = self.link();
+            let pool = link.pool();
             let closed = pool.sweep(now);
             let asked = match dead {
                 None => pool.ask(now, Arc::default),
@@ -137,14 +166,15 @@ impl Lender {
         let end = since.checked_add(self.config.pool.wait);
         loop {
             let now = now();
-            let look = self.books().look(line.ticket, now);
+            let look = self.link().pool().look(line.ticket, now);
             wake(look.woken);
             if let Some(turn) = look.turn {
                 return Ok(turn);
             }
             if end.is_some_and(|end| end <= now) {
                 return self
-                    .books()
+                    .link()
+                    .pool()
                     .time_out(line.ticket, self.config.pool.wait, now);
             }
             match [end, look.again].into_iter().flatten().min() {
@@ -159,7 +189,7 @@ impl Lender {
     fn take_back(&self, lease: Lease, connection: Option<Arc<Connection>>) {
         let (woken, close) = match connection {
             Some(connection) if connection.is_clean() => {
-                let released = self.books().give_back(lease, connection, now());
+                let released = self.link().pool().give_back(lease, connection, now());
                 (released.woken, released.close)
             }
             connection => {
@@ -167,16 +197,15 @@ impl Lender {
                 let defect = if lost { Defect::Broken } else { Defect::Dirty };
                 // Before another one is made in its place.
                 drop(connection);
-                (self.books().discard(lease, defect, now()), None)
+                let woken = self.link().pool().discard(lease, defect, now());
+                // It may have been leave to make one.
+                self.changed.notify_waiters();
+                (woken, None)
             }
         };
         // Closing is not done under the lock.
         drop(close);
         wake(woken);
-    }
-
-    fn books(&self) -> MutexGuard<'_, Books> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -195,9 +224,7 @@ impl Lent {
     ///
     /// It was closed by [`Lent::close`].
     pub(super) fn connection(&self) -> Result<&Arc<Connection>> {
-        self.connection
-            .as_ref()
-            .ok_or_else(|| Error::new(ErrorKind::Connection, "the connection is gone"))
+        self.connection.as_ref().ok_or_else(gone)
     }
 
     /// Closes the connection, so that it will not go back.
@@ -205,22 +232,52 @@ impl Lent {
         self.connection = None;
     }
 
+    /// Whether a connection that nobody has used for a while can be used, as far as can be seen.
+    ///
+    /// Messages that have come meanwhile are nobody's, and are dropped.
+    async fn is_usable(&self) -> bool {
+        let Some(connection) = &self.connection else {
+            return false;
+        };
+        for _ in 0..MOST_LOOKS {
+            match connection.look() {
+                Seen::End => return false,
+                Seen::Nothing => break,
+                // The driver reads them when it has its turn.
+                Seen::Bytes => yield_now().await,
+            }
+        }
+        connection.drop_pushes();
+        connection.is_clean()
+    }
+
     /// Makes the connection, of which there is only leave yet.
     async fn connect(mut self) -> Result<Self> {
         let config = Arc::clone(&self.lender.config);
         let lender = Arc::clone(&self.lender);
-        match dial(&config, &lender.address).await {
-            Ok(dialled) => {
+        match with_all_it_takes(dial(&config, &lender.address)).await {
+            Ok(mut dialled) => {
+                let addresses = std::mem::take(&mut dialled.addresses);
                 let settings = Settings::lent(&config, &lender.address);
                 self.connection = Some(Arc::new(Connection::start(dialled, settings)));
                 if let Some(lease) = &mut self.lease {
-                    wake(lender.books().connected(lease, now()));
+                    let mut link = lender.link();
+                    let now = now();
+                    let closed = link.resolved(&addresses, Some(&*lease), now);
+                    let woken = link.pool().connected(lease, now);
+                    drop(link);
+                    // Closing is not done under the lock.
+                    drop(closed);
+                    wake(woken);
+                    lender.changed.notify_waiters();
                 }
                 Ok(self)
             }
             Err(error) => {
                 if let Some(lease) = self.lease.take() {
-                    wake(lender.books().failed(lease, &error, now()));
+                    let woken = lender.link().pool().failed(lease, &error, now());
+                    wake(woken);
+                    lender.changed.notify_waiters();
                 }
                 Err(error)
             }
@@ -233,7 +290,7 @@ impl Lent {
         let mut leave = Some(self);
         while let Some(lent) = leave.take() {
             drop(lent.connect().await?);
-            let lease = lender.books().fill(now());
+            let lease = lender.link().pool().fill(now());
             leave = lease.map(|lease| Self::new(&lender, lease, None));
         }
         Ok(())
@@ -251,13 +308,18 @@ impl Drop for Lent {
 impl Drop for Line<'_> {
     fn drop(&mut self) {
         // What was granted to somebody who is gone goes to the next.
-        let granted = self.lender.books().leave(self.ticket, now());
+        let granted = self.lender.link().pool().leave(self.ticket, now());
         match granted {
             Some(Turn::Reuse(lease, connection)) => self.lender.take_back(lease, Some(connection)),
             Some(Turn::Connect(lease)) => self.lender.take_back(lease, None),
             Some(Turn::Failed(_)) | None => {}
         }
     }
+}
+
+/// A number that differs from process to process, and from link to link.
+fn seed() -> u64 {
+    RandomState::new().hash_one(())
 }
 
 fn wake(woken: impl IntoIterator<Item = Arc<Notify>>) {
@@ -269,3 +331,6 @@ fn wake(woken: impl IntoIterator<Item = Arc<Notify>>) {
 fn now() -> Instant {
     time::Instant::now().into_std()
 }
+
+/// How often the driver of a connection gets a turn to read what was seen, before it is used.
+const MOST_LOOKS: usize = 16;

@@ -15,7 +15,8 @@ use tokio::{
 
 use super::{
     cluster::Cluster,
-    server::{Server, runtime},
+    runtime::runtime,
+    server::Server,
     transit::{Link, exchange},
 };
 use crate::{

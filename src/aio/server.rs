@@ -2,37 +2,42 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::{Duration, Instant},
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Instant,
 };
 
-use tokio::{runtime::Handle, sync::watch, time};
+use tokio::{
+    task::yield_now,
+    time::{self, timeout_at},
+};
 
 use super::{
     connection::Connection,
-    dial::dial,
+    dial::{dial, dial_urgent},
     pool::{Lender, Lent},
+    runtime::{runtime, with_all_it_takes},
 };
 use crate::{
-    back_off,
     call::DirectCall,
     cluster::{Chance, ClusterState, NodeId, Scope},
     config::{Address, Config},
-    error::{Error, ErrorKind, Result},
-    pool::PoolStats,
+    error::Result,
+    events::LossReason,
+    link::{Dial, LastUse, PoolStats, Seen, SharedTurn},
     protocol::Settings,
 };
 
 /// A server with the connection that all share, and those that are lent.
 pub(super) struct Server {
     config: Arc<Config>,
-    /// Where it is reached, which of a node the config does not say.
-    address: Address,
-    link: Mutex<Link>,
-    /// The connections for blocking commands and for dedicated use.
+    /// The link to the server, and its connections for blocking commands and for dedicated use.
     lender: Arc<Lender>,
-    /// Where attempts keep their distance, since callers try again by themselves.
-    pace: Arc<Chance>,
+    last_use: LastUse,
+    /// Whether callers wait until the next attempt may be made; those of a cluster go elsewhere.
+    may_wait: bool,
+    /// What is left to chance.
+    chance: Arc<Chance>,
     /// What is known of it, a topology of one.
     state: Mutex<ClusterState>,
     /// Its name there.
@@ -40,21 +45,12 @@ pub(super) struct Server {
     scope: Scope,
 }
 
-/// The shared connection.
-enum Link {
-    None,
-    /// An attempt is under way, and its outcome will be shown.
-    Connecting(watch::Receiver<Option<Attempt>>),
-    Connected(Arc<Connection>),
-    /// So many attempts have failed in a row, and nobody begins another before that time.
-    Failed {
-        attempts: u32,
-        error: Error,
-        until: Instant,
-    },
+/// An attempt to make the shared connection, whose end is told whatever becomes of its task.
+struct Dialling {
+    server: Weak<Server>,
+    /// `None` once the end was told.
+    dial: Option<Dial>,
 }
-
-type Attempt = Result<Arc<Connection>>;
 
 impl Server {
     /// The one server of a client.
@@ -65,21 +61,21 @@ impl Server {
     }
 
     /// A node of a cluster.
-    pub(super) fn node(config: Arc<Config>, address: Address, pace: Arc<Chance>) -> Self {
-        Self::at(config, address, pace, Scope::Node)
+    pub(super) fn node(config: Arc<Config>, address: Address, chance: Arc<Chance>) -> Self {
+        Self::at(config, address, chance, Scope::Node)
     }
 
-    fn at(config: Arc<Config>, address: Address, pace: Arc<Chance>, scope: Scope) -> Self {
+    fn at(config: Arc<Config>, address: Address, chance: Arc<Chance>, scope: Scope) -> Self {
         let (state, id) = ClusterState::one(&address, scope, now());
         Self {
             state: Mutex::new(state),
             id,
             scope,
-            lender: Arc::new(Lender::new(Arc::clone(&config), address.clone())),
+            chance,
+            may_wait: matches!(scope, Scope::Server),
+            lender: Arc::new(Lender::new(Arc::clone(&config), address)),
             config,
-            address,
-            link: Mutex::new(Link::None),
-            pace,
+            last_use: LastUse::new(now()),
         }
     }
 
@@ -88,96 +84,98 @@ impl Server {
     }
 
     pub(super) fn address(&self) -> &Address {
-        &self.address
+        self.lender.address()
     }
 
-    /// The shared connection, if there is one.
-    pub(super) fn current(&self) -> Option<Arc<Connection>> {
-        match &*lock(&self.link) {
-            Link::Connected(connection) if connection.is_open() => Some(Arc::clone(connection)),
-            _ => None,
+    /// The shared connection, if there is one that is alive as far as can be seen at once.
+    pub(super) fn current(self: &Arc<Self>) -> Option<Arc<Connection>> {
+        let now = now();
+        let mut link = self.lender.link();
+        let connection = link.current(|it| it.is_open())?;
+        let renewed = link.renew(now);
+        drop(link);
+        if let Some(dial) = renewed {
+            // Where it cannot be made, the next one who comes tries again.
+            let _ = self.begin(dial);
         }
+        if self.last_use.is_look_due(now) && connection.look() != Seen::Nothing {
+            return None;
+        }
+        Some(connection)
     }
 
     /// The shared connection, when there is one.
     pub(super) async fn connected(self: &Arc<Self>) -> Result<Arc<Connection>> {
-        let mut attempt = match self.join()? {
-            Ok(connection) => return Ok(connection),
-            Err(attempt) => attempt,
-        };
-        let outcome = attempt.wait_for(Option::is_some).await;
-        match outcome.ok().and_then(|outcome| outcome.clone()) {
-            Some(outcome) => outcome,
-            None => Err(stopped()),
-        }
-    }
-
-    /// The shared connection, or the one attempt to make it, which is begun if nobody has.
-    fn join(self: &Arc<Self>) -> Result<Result<Arc<Connection>, watch::Receiver<Option<Attempt>>>> {
-        let mut link = lock(&self.link);
-        let mut failed = 0;
-        match &*link {
-            Link::Connected(connection) if connection.is_open() => {
-                return Ok(Ok(Arc::clone(connection)));
-            }
-            // An attempt ends without an outcome only with its runtime.
-            Link::Connecting(attempt) if attempt.has_changed().is_ok() => {
-                return Ok(Err(attempt.clone()));
-            }
-            Link::Failed {
-                attempts,
-                error,
-                until,
-            } => {
-                if now() < *until {
-                    return Err(error.clone());
+        runtime()?;
+        let seen = self.lender.link().failed_attempts();
+        let mut looks = 0;
+        loop {
+            let mut changed = pin!(self.lender.changed().notified());
+            changed.as_mut().enable();
+            let is_open = |connection: &Arc<Connection>| connection.is_open();
+            let turn = self.lender.link().ask(seen, self.may_wait, is_open, now());
+            match turn {
+                SharedTurn::Ready(connection) => match connection.look() {
+                    Seen::Bytes if looks < MOST_LOOKS => {
+                        // The driver reads them when it has its turn.
+                        looks += 1;
+                        yield_now().await;
+                    }
+                    Seen::Nothing | Seen::Bytes => return Ok(connection),
+                    Seen::End => self.give_up(&connection, LossReason::Ended),
+                },
+                SharedTurn::Failed(error) => return Err(error),
+                SharedTurn::Dial(dial) => {
+                    self.begin(dial)?;
+                    changed.await;
                 }
-                failed = *attempts;
+                SharedTurn::Wait(None) => changed.await,
+                SharedTurn::Wait(Some(until)) => drop(timeout_at(until.into(), changed).await),
             }
-            _ => {}
         }
-        let (outcome, attempt) = watch::channel(None);
-        let config = Arc::clone(&self.config);
-        let address = self.address.clone();
-        let server = Arc::downgrade(self);
-        runtime()?.spawn(async move {
-            let dialled = dial(&config, &address).await;
-            let settings = Settings::shared(&config, &address);
-            let connected = dialled.map(|dialled| Arc::new(Connection::start(dialled, settings)));
-            Self::settle(&server, &connected, failed);
-            // Nobody may be left who wants to know.
-            let _ = outcome.send(Some(connected));
-        });
-        *link = Link::Connecting(attempt.clone());
-        Ok(Err(attempt))
     }
 
-    /// Remembers what an attempt has made, or when the next one may be.
-    fn settle(server: &Weak<Self>, connected: &Attempt, failed: u32) {
-        let Some(server) = server.upgrade() else {
-            return;
-        };
-        let link = match connected {
-            Ok(connection) => Link::Connected(Arc::clone(connection)),
-            Err(error) => Link::Failed {
-                attempts: failed.saturating_add(1),
-                error: error.clone(),
-                until: now() + back_off::wait(failed, Duration::MAX, server.pace.next()),
-            },
-        };
-        *lock(&server.link) = link;
+    /// A connection for a call that must overtake all others: one of its own, which chooses no
+    /// database, since that would have to wait as well.
+    #[allow(
+        dead_code,
+        reason = "the facts of commands do not say yet which are urgent"
+    )]
+    pub(super) async fn urgent(self: &Arc<Self>) -> Result<Arc<Connection>> {
+        runtime()?;
+        let permit = self.lender.link().begin_urgent(now())?;
+        let dialled = with_all_it_takes(dial_urgent(&self.config, self.address())).await;
+        let result = dialled.as_ref().map(drop);
+        self.lender.link().end_urgent(permit, result, now());
+        self.lender.tell_of_attempt();
+        let settings = Settings::shared(&self.config, self.address());
+        Ok(Arc::new(Connection::start(dialled?, settings)))
+    }
+
+    /// Has connections made anew, since another server seems to be the one to use.
+    fn leave(self: &Arc<Self>, reason: LossReason) {
+        let now = now();
+        let mut link = self.lender.link();
+        let closed = link.leave(reason, now);
+        let renewed = link.renew(now);
+        drop(link);
+        // Closing is not done under the lock.
+        drop(closed);
+        if let Some(dial) = renewed {
+            let _ = self.begin(dial);
+        }
+    }
+
+    /// Lets the next one who wants a connection make another, if this is the one that there is.
+    pub(super) fn give_up(&self, connection: &Arc<Connection>, reason: LossReason) {
+        let is_it = |it: &Arc<Connection>| Arc::ptr_eq(it, connection);
+        let taken = self.lender.link().give_up(is_it, reason, now());
+        drop(taken);
     }
 
     /// Lets the next one who wants a connection make another, and returns the one that there was.
     pub(super) fn disconnect(&self) -> Option<Arc<Connection>> {
-        let mut link = lock(&self.link);
-        match std::mem::replace(&mut *link, Link::None) {
-            Link::Connected(connection) => Some(connection),
-            other => {
-                *link = other;
-                None
-            }
-        }
+        self.lender.link().disconnect(LossReason::Closed, now())
     }
 
     /// The way of a call to it.
@@ -186,13 +184,16 @@ impl Server {
     }
 
     /// Lets what is known of it decide, and does at once what that wants done.
-    pub(super) fn decide<T>(&self, ask: impl FnOnce(&mut ClusterState, Instant, u64) -> T) -> T {
-        let mut state = lock(&self.state);
-        let answer = ask(&mut state, now(), self.pace.next());
+    pub(super) fn decide<T>(
+        self: &Arc<Self>,
+        ask: impl FnOnce(&mut ClusterState, Instant, u64) -> T,
+    ) -> T {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = ask(&mut state, now(), self.chance.next());
         let leaves = state.takes_leave();
         drop(state);
         if leaves {
-            drop(self.disconnect());
+            self.leave(LossReason::Demoted);
         }
         answer
     }
@@ -211,28 +212,66 @@ impl Server {
     pub(super) async fn lend(&self) -> Result<Lent> {
         Arc::clone(&self.lender).lend().await
     }
+
+    /// Makes the shared connection in a task of its own, whatever becomes of the caller.
+    fn begin(self: &Arc<Self>, dial: Dial) -> Result<()> {
+        let dialling = Dialling {
+            server: Arc::downgrade(self),
+            dial: Some(dial),
+        };
+        let config = Arc::clone(&self.config);
+        let address = self.address().clone();
+        runtime()?.spawn(async move {
+            let dialled = with_all_it_takes(self::dial(&config, &address)).await;
+            dialling.settle(dialled.map(|mut dialled| {
+                let addresses = std::mem::take(&mut dialled.addresses);
+                let settings = Settings::shared(&config, &address);
+                let connection = Connection::start(dialled, settings);
+                (Arc::new(connection), addresses)
+            }));
+        });
+        Ok(())
+    }
 }
 
-pub(super) fn runtime() -> Result<Handle> {
-    Handle::try_current().map_err(|_| {
-        Error::new(
-            ErrorKind::Connect,
-            "connecting takes a tokio runtime, and none is running here",
-        )
-    })
+impl Dialling {
+    /// Tells what the attempt has made, or why it has made nothing.
+    fn settle(mut self, made: Result<(Arc<Connection>, Vec<std::net::SocketAddr>)>) {
+        let (Some(server), Some(dial)) = (self.server.upgrade(), self.dial.take()) else {
+            return;
+        };
+        let mut link = server.lender.link();
+        let now = now();
+        let (closed, replaced) = match made {
+            Ok((connection, addresses)) => {
+                let closed = link.resolved(&addresses, None, now);
+                (closed, link.connected(dial, connection, now))
+            }
+            Err(error) => {
+                link.failed(dial, &error, now);
+                (Vec::new(), None)
+            }
+        };
+        drop(link);
+        // Closing is not done under the lock.
+        drop((closed, replaced));
+        server.lender.tell_of_attempt();
+    }
 }
 
-pub(super) fn stopped() -> Error {
-    Error::new(
-        ErrorKind::Connect,
-        "the attempt was stopped, as happens when the runtime is shut down",
-    )
+impl Drop for Dialling {
+    fn drop(&mut self) {
+        // The runtime of the task was shut down, or there was none.
+        if let (Some(server), Some(dial)) = (self.server.upgrade(), self.dial.take()) {
+            server.lender.link().given_up(dial);
+            server.lender.tell_of_attempt();
+        }
+    }
 }
 
 fn now() -> Instant {
     time::Instant::now().into_std()
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// How often the driver of a connection gets a turn to read what was seen, before it is used.
+const MOST_LOOKS: usize = 16;

@@ -12,7 +12,7 @@ use tokio::{
     net::{TcpStream, tcp},
 };
 
-use crate::{resp::Output, socket};
+use crate::{link::Seen, resp::Output, socket};
 
 /// A connected socket: TCP without indirection, anything else behind a box.
 pub(super) enum Stream {
@@ -66,8 +66,8 @@ pub(super) trait Outgoing: Send {
     /// Writes what there is room for.
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Whether the peer has neither sent anything that was not read nor closed.
-    fn is_quiet(&self) -> bool;
+    /// What there is to be read.
+    fn look(&self) -> Seen;
 }
 
 /// How far writing has come.
@@ -130,11 +130,11 @@ impl Sink {
         self.written
     }
 
-    /// Whether the peer has neither sent anything that was not read nor closed.
-    pub(super) fn is_quiet(&self) -> bool {
+    /// What there is to be read.
+    pub(super) fn look(&self) -> Seen {
         match &self.half {
-            Half::Tcp(half) => socket::is_quiet_nonblocking(&SockRef::from(half.as_ref())),
-            Half::Other(half) => half.is_quiet(),
+            Half::Tcp(half) => socket::look_nonblocking(&SockRef::from(half.as_ref())),
+            Half::Other(half) => half.look(),
         }
     }
 

@@ -13,7 +13,7 @@ use tokio::net::{
 };
 
 use super::stream::{Incoming, Outgoing, Stream, Transport};
-use crate::socket;
+use crate::{link::Seen, socket};
 
 /// Connects to the socket at `path`.
 pub(super) async fn connect(path: &Path) -> io::Result<Stream> {
@@ -46,7 +46,7 @@ impl Outgoing for OwnedWriteHalf {
         self.try_write_vectored(slices)
     }
 
-    fn is_quiet(&self) -> bool {
-        socket::is_quiet_nonblocking(&SockRef::from(self.as_ref()))
+    fn look(&self) -> Seen {
+        socket::look_nonblocking(&SockRef::from(self.as_ref()))
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     },
     config::{Address, Config},
     error::Result,
-    pool::PoolStats,
+    link::PoolStats,
     reply::{ScanPage, Scanned},
 };
 
@@ -38,6 +38,9 @@ use crate::{
 ///
 /// Connections that are too old, or idle for too long, are closed when the pool is next used. If
 /// fewer than [`pool_min`](Config::pool_min) are left then, a thread makes the others anew and ends.
+///
+/// A process that was forked from one with a client may use it, once no other thread of the parent was
+/// using it at that moment: the child makes connections of its own.
 ///
 /// # Clusters
 ///

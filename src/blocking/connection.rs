@@ -10,6 +10,7 @@ use super::{dial::Dialled, stream::Stream};
 use crate::{
     command::{Exchange, Place, ServerVersion},
     error::{Error, Result},
+    link::Seen,
     protocol::{Chunk, Delivery, Inbound, Key, Limit, Loss, Outbound, Polled, Settings, Ticket},
     resp::{Frame, Frames, Output},
 };
@@ -232,12 +233,36 @@ impl Connection {
         self.machine.check().is_ok()
     }
 
-    /// Whether a connection that nobody has used for a while is still open and has nothing to say.
+    /// Whether a connection that nobody has used for a while can be used, as far as can be seen.
     ///
     /// This is asked before every use, however short the while: a server may close a connection at
-    /// any time, and what is then written to it is lost without telling.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.stream.is_quiet()
+    /// any time, and what is then written to it is lost without telling. Messages that have come
+    /// meanwhile are nobody's, and are dropped.
+    pub(super) fn is_usable(&mut self) -> bool {
+        for _ in 0..MOST_LOOKS {
+            match self.stream.look() {
+                Seen::Nothing => return true,
+                Seen::End => return false,
+                Seen::Bytes => {
+                    if self.drop_pushes().is_err() {
+                        return false;
+                    }
+                }
+            }
+        }
+        self.is_clean()
+    }
+
+    /// Reads what has come, and drops what no command asked for.
+    fn drop_pushes(&mut self) -> Result<()> {
+        self.set_waiting(false)?;
+        while self.fill(None, None)?.is_some() {
+            while self.deliver_one()? {}
+            while let Some(Ok(frame)) = self.machine.next_push() {
+                drop(frame);
+            }
+        }
+        self.set_waiting(true)
     }
 
     /// Writes as much as there is room for.
@@ -403,6 +428,9 @@ impl Answer {
         self.frames
     }
 }
+
+/// How often a connection is looked at whose server does not stop sending.
+const MOST_LOOKS: usize = 64;
 
 /// How many pieces are written by one call at most.
 const SLICES: usize = 8;

@@ -14,7 +14,8 @@ use super::{stream::Stream, unix};
 use crate::{
     command::ServerVersion,
     config::{Address, Config},
-    error::{Error, ErrorKind, Phase, Result},
+    error::Result,
+    link::{Addresses, Attempt, Step},
     protocol::{Handshake, Identity, Progress, Receiver},
     socket,
 };
@@ -26,6 +27,8 @@ pub(super) struct Dialled {
     pub(super) receiver: Receiver,
     /// What to check calls against, if that is wanted.
     pub(super) server: Option<ServerVersion>,
+    /// What the name of the server stands for, if it has one.
+    pub(super) addresses: Vec<SocketAddr>,
 }
 
 /// Resolves, dials and greets within the time that the configuration allows for all three.
@@ -37,91 +40,81 @@ pub(super) fn dial(config: &Config, to: &Address) -> Result<Dialled> {
 
 /// The same within another time.
 pub(super) fn dial_within(config: &Config, to: &Address, allowed: Duration) -> Result<Dialled> {
-    config.check()?;
-    let budget = Budget::start(allowed);
-    let stream = open(config, to, &budget)?;
-    greet(config, stream, &budget)
+    dial_as(config, to, allowed, &Identity::of(config))
 }
 
-/// The time for one attempt.
-struct Budget {
+/// The same for a call that cannot wait for what is under way on other connections.
+#[allow(
+    dead_code,
+    reason = "the facts of commands do not say yet which are urgent"
+)]
+pub(super) fn dial_urgent(config: &Config, to: &Address) -> Result<Dialled> {
+    dial_as(
+        config,
+        to,
+        config.connect_timeout,
+        &Identity::urgent(config),
+    )
+}
+
+fn dial_as(
+    config: &Config,
+    to: &Address,
     allowed: Duration,
-    end: Option<Instant>,
+    identity: &Identity<'_>,
+) -> Result<Dialled> {
+    config.check()?;
+    let attempt = Attempt::begin(to, allowed, Instant::now());
+    let (stream, addresses) = open(config, &attempt)?;
+    greet(config, identity, stream, addresses, &attempt)
 }
 
-impl Budget {
-    fn start(allowed: Duration) -> Self {
-        Self {
-            allowed,
-            end: Instant::now().checked_add(allowed),
-        }
-    }
-
-    /// What is left.
-    fn rest(&self) -> Result<Duration> {
-        let rest = self.end.map_or(Duration::MAX, |end| {
-            end.saturating_duration_since(Instant::now())
-        });
-        if rest.is_zero() {
-            return Err(self.used_up());
-        }
-        Ok(rest)
-    }
-
-    fn used_up(&self) -> Error {
-        Error::new(
-            ErrorKind::Timeout(Phase::Connect),
-            format!("no connection after {:?}", self.allowed),
-        )
-    }
-
-    /// The failure of one step, which may be that of the time.
-    fn failure(&self, what: &'static str, error: io::Error) -> Error {
-        match self.rest() {
-            Ok(_) => Error::io(ErrorKind::Connect, what, error),
-            Err(used_up) => used_up,
-        }
-    }
-}
-
-fn open(config: &Config, to: &Address, budget: &Budget) -> Result<Stream> {
-    match to {
+fn open(config: &Config, attempt: &Attempt<'_>) -> Result<(Stream, Vec<SocketAddr>)> {
+    match attempt.server() {
         Address::Tcp { host, port } => {
-            let stream = reach(host, *port, budget)?;
-            socket::set_up(SockRef::from(&stream), &config.tcp)
+            let (stream, addresses) = reach(host, *port, attempt)?;
+            socket::set_up(SockRef::from(&stream), config)
                 .and_then(|()| Stream::new(stream))
-                .map_err(|error| budget.failure("cannot set up the socket", error))
+                .map(|stream| (stream, addresses))
+                .map_err(|error| attempt.failed(Step::SetUp, error, Instant::now()))
         }
-        Address::Unix(path) => unix::connect(path, budget.rest()?)
-            .map_err(|error| budget.failure("cannot reach the Unix socket", error)),
-        Address::Cluster(_) => Err(Error::new(
-            ErrorKind::Connect,
-            "expected the address of one server, got that of a cluster",
-        )),
+        Address::Unix(path) => unix::connect(path, attempt.rest(Instant::now())?)
+            .map(|stream| (stream, Vec::new()))
+            .map_err(|error| attempt.failed(Step::Reach, error, Instant::now())),
+        Address::Cluster(_) => Err(attempt.of_several()),
     }
 }
 
 /// Resolves afresh, since names move, and tries one address after the other.
-fn reach(host: &str, port: u16, budget: &Budget) -> Result<TcpStream> {
-    let addresses = resolve(host, port, budget)?;
-    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
-    for (tried, address) in addresses.iter().enumerate() {
-        // An address that does not answer must leave time for those behind it.
-        let share = budget.rest()? / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-        match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => failure = error,
+fn reach(host: &str, port: u16, attempt: &Attempt<'_>) -> Result<(TcpStream, Vec<SocketAddr>)> {
+    let resolved = resolve(host, port, attempt)?;
+    let mut addresses = Addresses::new(resolved.iter().copied());
+    loop {
+        let now = Instant::now();
+        let Some((address, until)) = addresses.next(now, attempt.end()) else {
+            break;
+        };
+        let connected = match until {
+            Some(until) => {
+                TcpStream::connect_timeout(&address, until.saturating_duration_since(now))
+            }
+            None => TcpStream::connect(address),
+        };
+        match connected {
+            Ok(stream) => return Ok((stream, resolved)),
+            Err(error) => addresses.failed(address, error),
         }
     }
-    Err(budget.failure("cannot reach the server", failure))
+    attempt.rest(Instant::now())?;
+    Err(addresses.error(attempt.server()))
 }
 
 /// Asks the system's resolver in a thread of its own, since nothing else can give up waiting for it.
-fn resolve(host: &str, port: u16, budget: &Budget) -> Result<Vec<SocketAddr>> {
+fn resolve(host: &str, port: u16, attempt: &Attempt<'_>) -> Result<Vec<SocketAddr>> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
-    let failed = |error| budget.failure("cannot resolve the host name", error);
+    let failed = |error| attempt.failed(Step::Resolve, error, Instant::now());
     let (send, receive) = mpsc::channel();
     let host = host.to_owned();
     thread::Builder::new()
@@ -134,26 +127,33 @@ fn resolve(host: &str, port: u16, budget: &Budget) -> Result<Vec<SocketAddr>> {
             let _ = send.send(addresses);
         })
         .map_err(failed)?;
-    match receive.recv_timeout(budget.rest()?) {
+    match receive.recv_timeout(attempt.rest(Instant::now())?) {
         Ok(addresses) => addresses.map_err(failed),
-        Err(mpsc::RecvTimeoutError::Timeout) => Err(budget.used_up()),
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(attempt.timed_out()),
         Err(mpsc::RecvTimeoutError::Disconnected) => Err(failed(io::ErrorKind::Other.into())),
     }
 }
 
-fn greet(config: &Config, mut stream: Stream, budget: &Budget) -> Result<Dialled> {
-    let lost = |error| budget.failure("the handshake broke off", error);
+fn greet(
+    config: &Config,
+    identity: &Identity<'_>,
+    mut stream: Stream,
+    addresses: Vec<SocketAddr>,
+    attempt: &Attempt<'_>,
+) -> Result<Dialled> {
+    let lost = |error| attempt.failed(Step::Greet, error, Instant::now());
     let mut receiver = Receiver::new(config.limits);
-    let mut handshake = Handshake::new(&Identity::of(config))?;
+    let mut handshake = Handshake::new(identity)?;
     loop {
         let output = handshake.take_output();
-        let failed = write_all(&mut stream, &output, budget)?;
-        while let Some(frame) = receiver.frame().map_err(garbled)? {
+        let failed = write_all(&mut stream, &output, attempt)?;
+        while let Some(frame) = receiver.frame().map_err(|error| attempt.garbled(error))? {
             if let Progress::Done(greeting) = handshake.receive(&frame)? {
                 return Ok(Dialled {
                     stream,
                     receiver,
                     server: greeting.checked,
+                    addresses,
                 });
             }
         }
@@ -162,12 +162,12 @@ fn greet(config: &Config, mut stream: Stream, budget: &Budget) -> Result<Dialled
         }
         let mut in_time = true;
         let read = receiver.fill(|bytes| {
-            let length = stream.read(bytes, budget.end, None)?;
+            let length = stream.read(bytes, attempt.end(), None)?;
             in_time = length.is_some();
             Ok(length.unwrap_or(0))
         });
         if !in_time {
-            return Err(budget.used_up());
+            return Err(attempt.timed_out());
         }
         // The server may be full and have closed already; what it said is worth more than the
         // failure to write.
@@ -180,18 +180,18 @@ fn greet(config: &Config, mut stream: Stream, budget: &Budget) -> Result<Dialled
 }
 
 /// Writes a step of the handshake, and returns the failure that reading may explain.
-fn write_all(stream: &mut Stream, bytes: &[u8], budget: &Budget) -> Result<Option<io::Error>> {
+fn write_all(
+    stream: &mut Stream,
+    bytes: &[u8],
+    attempt: &Attempt<'_>,
+) -> Result<Option<io::Error>> {
     let mut rest = bytes;
     while !rest.is_empty() {
-        budget.rest()?;
+        attempt.rest(Instant::now())?;
         match stream.write(&[IoSlice::new(rest)]) {
             Ok(written) => rest = rest.get(written..).unwrap_or_default(),
             Err(error) => return Ok(Some(error)),
         }
     }
     Ok(None)
-}
-
-fn garbled(error: crate::resp::ProtocolError) -> Error {
-    Error::new(ErrorKind::Connect, "the peer does not speak RESP").with_source(error)
 }

@@ -3,7 +3,7 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
-    mem,
+    mem, process,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, mpsc},
     thread,
     time::{Duration, Instant},
@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     connection::Connection,
-    dial::{Dialled, dial, dial_within},
+    dial::{Dialled, dial, dial_urgent, dial_within},
     stream::Line,
 };
 use crate::{
@@ -19,8 +19,9 @@ use crate::{
     cluster::{Chance, ClusterState, NodeId, Scope},
     command::{Exchange, Place},
     config::{Address, Config},
-    error::{Error, ErrorKind, Result},
-    pool::{Asked, Defect, Lease, Pool, PoolStats, Ticket, Turn},
+    error::{Error, Result},
+    events::{Events, LossReason},
+    link::{Asked, Defect, Lease, Link, Pool, PoolStats, Ticket, Turn, gone},
     protocol::{Limit, Settings},
     resp::Frames,
 };
@@ -29,8 +30,8 @@ use crate::{
 pub(super) struct Server {
     config: Arc<Config>,
     /// Where it is reached, which of a node the config does not say.
-    address: Address,
-    pool: Mutex<Books>,
+    address: Arc<Address>,
+    link: Mutex<Books>,
     /// What the connections run on, and perhaps those that are closed.
     lines: Mutex<Vec<Weak<Line>>>,
     /// What is known of it, a topology of one.
@@ -42,7 +43,7 @@ pub(super) struct Server {
 }
 
 /// A connection is large, and is moved a few times for each call.
-type Books = Pool<Box<Connection>, Arc<Condvar>>;
+type Books = Link<Box<Connection>, Arc<Condvar>>;
 
 /// A connection that is lent to one caller, and goes back when this is dropped.
 pub(super) struct Lent {
@@ -81,12 +82,14 @@ impl Server {
 
     fn at(config: Arc<Config>, address: Address, scope: Scope) -> Self {
         let (state, id) = ClusterState::one(&address, scope, Instant::now());
+        let address = Arc::new(address);
+        let link = Link::new(&config, Arc::clone(&address), Events::default(), seed());
         Self {
             state: Mutex::new(state),
             id,
             scope,
-            chance: Chance::new(RandomState::new().hash_one(())),
-            pool: Mutex::new(Pool::new(config.pool)),
+            chance: Chance::new(seed()),
+            link: Mutex::new(link),
             lines: Mutex::default(),
             config,
             address,
@@ -103,7 +106,7 @@ impl Server {
 
     /// What the pool is doing, and what it has done.
     pub(super) fn pool_stats(&self) -> PoolStats {
-        self.pool().stats()
+        self.link().pool().stats()
     }
 
     /// The way of a call to it.
@@ -118,15 +121,37 @@ impl Server {
         let leaves = state.takes_leave();
         drop(state);
         if leaves {
-            self.disconnect();
+            self.leave(LossReason::Demoted);
         }
         answer
+    }
+
+    /// Has connections made anew, since another server seems to be the one to use.
+    fn leave(&self, reason: LossReason) {
+        let closed = self.link().leave(reason, Instant::now());
+        // Closing is not done under the lock.
+        drop(closed);
+    }
+
+    /// A connection for a call that must overtake all others: one of its own, which chooses no
+    /// database, since that would have to wait as well.
+    #[allow(
+        dead_code,
+        reason = "the facts of commands do not say yet which are urgent"
+    )]
+    pub(super) fn urgent(&self) -> Result<Connection> {
+        let permit = self.link().begin_urgent(Instant::now())?;
+        let dialled = dial_urgent(&self.config, &self.address);
+        let result = dialled.as_ref().map(drop);
+        self.link().end_urgent(permit, result, Instant::now());
+        self.wake_all();
+        Ok(self.adopt(dialled?))
     }
 
     /// Makes the connections that are kept however long they are idle, at least one.
     pub(super) fn fill(self: &Arc<Self>) -> Result<()> {
         let now = Instant::now();
-        let lacking = self.pool().fill(now);
+        let lacking = self.link().pool().fill(now);
         match lacking {
             Some(lease) => Lent::new(self, lease, None, now).fill(),
             None => self.lend().map(drop),
@@ -161,7 +186,7 @@ impl Server {
             match turn {
                 Turn::Reuse(lease, connection) => {
                     let mut lent = Lent::new(self, lease, Some(connection), now);
-                    if lent.is_quiet() {
+                    if lent.is_usable() {
                         return Ok(lent);
                     }
                     // Others that were idle as long are likely to have died as well.
@@ -202,16 +227,17 @@ impl Server {
             asked = match turn {
                 Turn::Reuse(lease, connection) => {
                     let mut lent = Lent::new(self, lease, Some(connection), now);
-                    if lent.is_quiet() {
+                    if lent.is_usable() {
                         return Ok(Some(lent));
                     }
                     waited = true;
                     self.ask_or_fail(lent.lease.take(), now)
                 }
                 Turn::Connect(mut lease) => {
-                    let mut pool = self.pool();
-                    let (ticket, woken) = pool.wait_for(&mut lease, waited, now, Arc::default);
-                    drop(pool);
+                    let mut link = self.link();
+                    let (ticket, woken) =
+                        link.pool().wait_for(&mut lease, waited, now, Arc::default);
+                    drop(link);
                     Lent::new(self, lease, None, now).connect_beside();
                     Asked::Wait(ticket, woken)
                 }
@@ -224,18 +250,18 @@ impl Server {
     pub(super) fn lend_idle(self: &Arc<Self>, now: Instant) -> Option<Lent> {
         let (lease, connection) = self.with_pool(now, Pool::reuse)?;
         let mut lent = Lent::new(self, lease, Some(connection), now);
-        if lent.is_quiet() {
+        if lent.is_usable() {
             return Some(lent);
         }
         if let Some(dead) = lent.lease.take() {
-            wake(self.pool().discard(dead, Defect::Broken, now));
+            wake(self.link().pool().discard(dead, Defect::Broken, now));
         }
         None
     }
 
     /// A connection beyond those of the pool, if the pool has none left; made within that time.
     pub(super) fn spare(&self, allowed: Duration) -> Option<Result<Connection>> {
-        if !self.pool().is_used_up() {
+        if !self.link().pool().is_used_up() {
             return None;
         }
         let dialled = dial_within(&self.config, &self.address, allowed);
@@ -244,13 +270,13 @@ impl Server {
 
     /// Lets all who wait for a connection see whether their wait is over.
     pub(super) fn wake_all(&self) {
-        let waiters = self.pool().waiters();
+        let waiters = self.link().pool().waiters();
         wake(waiters);
     }
 
     /// Closes the connections that nobody uses, so that the next call makes another.
     pub(super) fn disconnect(&self) {
-        let closed = self.pool().clear();
+        let closed = self.link().pool().clear(Instant::now());
         // Closing is not done under the lock.
         drop(closed);
     }
@@ -294,7 +320,8 @@ impl Server {
     ) -> Asked<Box<Connection>, Arc<Condvar>> {
         let asked = self.ask(dead, now);
         if let Asked::Wait(ticket, _) = &asked {
-            let mut pool = self.pool();
+            let mut link = self.link();
+            let pool = link.pool();
             if let Some(failure) = pool.failure(now).cloned() {
                 let turn = pool.leave(*ticket, now);
                 return Asked::Turn(turn.unwrap_or(Turn::Failed(failure)));
@@ -304,13 +331,19 @@ impl Server {
     }
 
     /// Asks the pool for something, and does what it wants done.
-    fn with_pool<T>(self: &Arc<Self>, now: Instant, ask: impl FnOnce(&mut Books) -> T) -> T {
-        let mut pool = self.pool();
+    fn with_pool<T>(
+        self: &Arc<Self>,
+        now: Instant,
+        ask: impl FnOnce(&mut Pool<Box<Connection>, Arc<Condvar>>) -> T,
+    ) -> T {
+        let mut link = self.link();
+        let pool = link.pool();
+        let foreign = pool.enter(process::id(), now);
         let closed = pool.is_due(now).then(|| pool.sweep(now));
-        let asked = ask(&mut pool);
+        let asked = ask(pool);
         let lacking = pool.fill(now);
-        drop(pool);
-        drop(closed);
+        drop(link);
+        drop((foreign, closed));
         if let Some(lease) = lacking {
             let lent = Lent::new(self, lease, None, now);
             // Where there can be no thread, the lease goes back with the closure.
@@ -330,8 +363,9 @@ impl Server {
     ) -> Result<Option<(Turn<Box<Connection>>, Instant)>> {
         let allowed = wait.since.checked_add(self.config.pool.wait);
         let end = allowed.into_iter().chain(wait.deadline).min();
-        let mut pool = self.pool();
+        let mut link = self.link();
         loop {
+            let pool = link.pool();
             let now = Instant::now();
             let look = pool.look(ticket, now);
             wake(look.woken);
@@ -346,10 +380,10 @@ impl Server {
                 let turn = pool.time_out(ticket, allowed, now)?;
                 return Ok(Some((turn, now)));
             }
-            pool = match [end, look.again].into_iter().flatten().min() {
-                None => woken.wait(pool).unwrap_or_else(PoisonError::into_inner),
+            link = match [end, look.again].into_iter().flatten().min() {
+                None => woken.wait(link).unwrap_or_else(PoisonError::into_inner),
                 Some(until) => {
-                    let waited = woken.wait_timeout(pool, until.saturating_duration_since(now));
+                    let waited = woken.wait_timeout(link, until.saturating_duration_since(now));
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
@@ -358,14 +392,15 @@ impl Server {
 
     /// The error of a wait in vain, which may be the fault of the node and not of other callers.
     fn blamed(&self, error: Error) -> Error {
-        if self.pool().is_connecting() {
+        if self.link().pool().is_connecting() {
             return no_connection().with_source(error);
         }
         error
     }
 
-    fn pool(&self) -> MutexGuard<'_, Books> {
-        lock(&self.pool)
+    /// All that is known of the server and of the connections to it.
+    fn link(&self) -> MutexGuard<'_, Books> {
+        lock(&self.link)
     }
 }
 
@@ -394,9 +429,7 @@ impl Lent {
     }
 
     pub(super) fn connection(&mut self) -> Result<&mut Connection> {
-        self.connection
-            .as_deref_mut()
-            .ok_or_else(|| Error::new(ErrorKind::Connection, "the connection is gone"))
+        self.connection.as_deref_mut().ok_or_else(gone)
     }
 
     /// Sends an exchange that asks for no pushes as soon as the connection is lent, and waits for all
@@ -413,8 +446,8 @@ impl Lent {
     }
 
     /// Whether the connection is alive as far as can be seen.
-    fn is_quiet(&self) -> bool {
-        self.connection.as_ref().is_some_and(|one| one.is_quiet())
+    fn is_usable(&mut self) -> bool {
+        self.connection.as_mut().is_some_and(|one| one.is_usable())
     }
 
     /// Makes the connection, of which there is only leave yet.
@@ -432,16 +465,23 @@ impl Lent {
         self.since = Instant::now();
         let server = Arc::clone(&self.server);
         match dialled {
-            Ok(dialled) => {
+            Ok(mut dialled) => {
+                let addresses = mem::take(&mut dialled.addresses);
                 self.connection = Some(Box::new(server.adopt(dialled)));
                 if let Some(lease) = &mut self.lease {
-                    wake(server.pool().connected(lease, self.since));
+                    let mut link = server.link();
+                    let closed = link.resolved(&addresses, Some(&*lease), self.since);
+                    let woken = link.pool().connected(lease, self.since);
+                    drop(link);
+                    // Closing is not done under the lock.
+                    drop(closed);
+                    wake(woken);
                 }
                 Ok(self)
             }
             Err(error) => {
                 if let Some(lease) = self.lease.take() {
-                    wake(server.pool().failed(lease, &error, self.since));
+                    wake(server.link().pool().failed(lease, &error, self.since));
                 }
                 Err(error)
             }
@@ -468,7 +508,7 @@ impl Lent {
         while let Some(lent) = leave.take() {
             drop(lent.connect()?);
             let now = Instant::now();
-            let lease = server.pool().fill(now);
+            let lease = server.link().pool().fill(now);
             leave = lease.map(|lease| Self::new(&server, lease, None, now));
         }
         Ok(())
@@ -483,7 +523,7 @@ impl Drop for Lent {
         let (woken, close) = match self.connection.take() {
             Some(connection) if connection.is_clean() => {
                 let now = Instant::now();
-                let released = self.server.pool().give_back(lease, connection, now);
+                let released = self.server.link().pool().give_back(lease, connection, now);
                 (released.woken, released.close)
             }
             connection => {
@@ -492,7 +532,10 @@ impl Drop for Lent {
                 // Before another one is made in its place.
                 drop(connection);
                 (
-                    self.server.pool().discard(lease, defect, Instant::now()),
+                    self.server
+                        .link()
+                        .pool()
+                        .discard(lease, defect, Instant::now()),
                     None,
                 )
             }
@@ -505,6 +548,11 @@ impl Drop for Lent {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A number that differs from process to process, and from link to link.
+fn seed() -> u64 {
+    RandomState::new().hash_one(())
 }
 
 fn wake(woken: impl IntoIterator<Item = Arc<Condvar>>) {

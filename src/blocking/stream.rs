@@ -10,7 +10,7 @@ use std::{
 
 use socket2::SockRef;
 
-use crate::{error::Error, socket};
+use crate::{error::Error, link::Seen, socket};
 
 /// What a [`Stream`] can run on: std's sockets have all of it.
 pub(super) trait Transport: Send + Sync {
@@ -29,8 +29,8 @@ pub(super) trait Transport: Send + Sync {
     /// Whether neither waits at all.
     fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()>;
 
-    /// Whether the peer has neither sent anything that was not read nor closed.
-    fn is_quiet(&self) -> bool;
+    /// What there is to be read.
+    fn look(&self) -> Seen;
 
     /// Ends both directions, also for who reads or writes at the moment.
     fn shut_down(&self) -> io::Result<()>;
@@ -139,9 +139,9 @@ impl Stream {
         Ok(())
     }
 
-    /// Whether the peer has neither sent anything that was not read nor closed.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.line.transport.is_quiet()
+    /// What there is to be read.
+    pub(super) fn look(&self) -> Seen {
+        self.line.transport.look()
     }
 
     /// Sets how long a read waits, unless that is about right already.
@@ -196,8 +196,8 @@ impl Transport for TcpStream {
         self.set_nonblocking(nonblocking)
     }
 
-    fn is_quiet(&self) -> bool {
-        socket::is_quiet(&SockRef::from(self))
+    fn look(&self) -> Seen {
+        socket::look(&SockRef::from(self))
     }
 
     fn shut_down(&self) -> io::Result<()> {

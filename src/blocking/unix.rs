@@ -11,7 +11,7 @@ use std::{
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::stream::{Stream, Transport};
-use crate::socket;
+use crate::{link::Seen, socket};
 
 /// Connects to the socket at `path`, and waits for room in its queue for at most `timeout`.
 pub(super) fn connect(path: &Path, timeout: Duration) -> io::Result<Stream> {
@@ -45,8 +45,8 @@ impl Transport for UnixStream {
         self.set_nonblocking(nonblocking)
     }
 
-    fn is_quiet(&self) -> bool {
-        socket::is_quiet(&SockRef::from(self))
+    fn look(&self) -> Seen {
+        socket::look(&SockRef::from(self))
     }
 
     fn shut_down(&self) -> io::Result<()> {

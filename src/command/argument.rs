@@ -3,6 +3,9 @@
 use std::{
     borrow::Cow,
     fmt,
+    marker::PhantomData,
+    rc::Rc,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -184,8 +187,12 @@ pub trait Milliseconds {
     fn into_arg(self) -> Arg<'static>;
 }
 
-/// A point in time in whole seconds since the Unix epoch: an integer, or a [`SystemTime`] without a
-/// fraction of a second.
+/// A point in time in whole seconds since the Unix epoch: an integer, or a [`SystemTime`], whose
+/// fraction of a second is cut off.
+///
+/// A point in time almost never falls on a whole second, so that refusing the rest would refuse all
+/// of them; it moves by less than a second, and never into the future. Where that matters there is
+/// the form in milliseconds, such as `PXAT` beside `EXAT`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a point in time",
     label = "this argument of the command takes an integer (Unix seconds) or a `std::time::SystemTime`"
@@ -244,7 +251,7 @@ impl UnixSeconds for SystemTime {
     fn into_arg(self) -> Arg<'static> {
         self.duration_since(UNIX_EPOCH).map_or(
             Arg::invalid("expected a point in time after 1970, got an earlier one"),
-            Seconds::into_arg,
+            |since| Arg(Repr::Unsigned(since.as_secs())),
         )
     }
 }
@@ -456,5 +463,185 @@ impl<'a> From<Cow<'a, [u8]>> for Arg<'a> {
 impl<'a> From<&Arg<'a>> for Arg<'a> {
     fn from(arg: &Arg<'a>) -> Self {
         arg.clone()
+    }
+}
+
+impl<'a> From<&'a Cow<'_, str>> for Arg<'a> {
+    fn from(text: &'a Cow<'_, str>) -> Self {
+        (**text).into()
+    }
+}
+
+impl<'a> From<&'a Cow<'_, [u8]>> for Arg<'a> {
+    fn from(bytes: &'a Cow<'_, [u8]>) -> Self {
+        (**bytes).into()
+    }
+}
+
+impl From<char> for Arg<'_> {
+    /// The character as UTF-8.
+    fn from(character: char) -> Self {
+        let mut bytes = [0; 4];
+        let text = character.encode_utf8(&mut bytes);
+        Self(Repr::Owned(Bytes::copy_from_slice(text.as_bytes())))
+    }
+}
+
+impl From<&char> for Arg<'_> {
+    fn from(character: &char) -> Self {
+        (*character).into()
+    }
+}
+
+/// Whole numbers that are wider than those of servers: their decimal digits.
+macro_rules! wide_numbers {
+    ($($type:ty),+) => {$(
+        impl From<$type> for Arg<'_> {
+            fn from(number: $type) -> Self {
+                let digits = itoa::Buffer::new().format(number).to_owned();
+                digits.into()
+            }
+        }
+
+        impl From<&$type> for Arg<'_> {
+            fn from(number: &$type) -> Self {
+                (*number).into()
+            }
+        }
+    )+};
+}
+
+wide_numbers!(i128, u128);
+
+/// Text and bytes behind a pointer: borrowed they are not copied.
+macro_rules! pointers {
+    ($($pointer:ident),+) => {$(
+        impl From<$pointer<str>> for Arg<'_> {
+            fn from(text: $pointer<str>) -> Self {
+                Self(Repr::Owned(Bytes::copy_from_slice(text.as_bytes())))
+            }
+        }
+
+        impl<'a> From<&'a $pointer<str>> for Arg<'a> {
+            fn from(text: &'a $pointer<str>) -> Self {
+                (**text).into()
+            }
+        }
+
+        impl From<$pointer<[u8]>> for Arg<'_> {
+            fn from(bytes: $pointer<[u8]>) -> Self {
+                Self(Repr::Owned(Bytes::copy_from_slice(&bytes)))
+            }
+        }
+
+        impl<'a> From<&'a $pointer<[u8]>> for Arg<'a> {
+            fn from(bytes: &'a $pointer<[u8]>) -> Self {
+                (**bytes).into()
+            }
+        }
+    )+};
+}
+
+pointers!(Arc, Rc);
+
+impl<'a> From<&'a Box<str>> for Arg<'a> {
+    fn from(text: &'a Box<str>) -> Self {
+        (**text).into()
+    }
+}
+
+impl<'a> From<&'a Box<[u8]>> for Arg<'a> {
+    fn from(bytes: &'a Box<[u8]>) -> Self {
+        (**bytes).into()
+    }
+}
+
+/// Refuses `bool`, with the reason: the bound is never met.
+impl<'a> From<bool> for Arg<'a>
+where
+    TruthValue<'a>: Sendable,
+{
+    fn from(flag: bool) -> Self {
+        i64::from(flag).into()
+    }
+}
+
+/// A truth value, for which there is no word.
+#[derive(Debug)]
+pub struct TruthValue<'a>(PhantomData<&'a ()>);
+
+/// What servers have words for.
+#[diagnostic::on_unimplemented(
+    message = "a `bool` is no argument, since servers have no truth values: some programs write 1 and 0, others `true` and `false`",
+    label = "expected text, bytes or a number",
+    note = "write `i64::from(flag)` for 1 or 0, or `flag.to_string()` for `true` or `false`"
+)]
+pub trait Sendable {}
+
+#[cfg(feature = "uuid")]
+impl From<uuid::Uuid> for Arg<'_> {
+    /// The hyphenated text, in lower case.
+    fn from(uuid: uuid::Uuid) -> Self {
+        let mut buffer = uuid::Uuid::encode_buffer();
+        let text = uuid.hyphenated().encode_lower(&mut buffer);
+        Self(Repr::Owned(Bytes::copy_from_slice(text.as_bytes())))
+    }
+}
+
+#[cfg(feature = "uuid")]
+impl From<&uuid::Uuid> for Arg<'_> {
+    fn from(uuid: &uuid::Uuid) -> Self {
+        (*uuid).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+
+    use super::*;
+
+    fn word(arg: Arg<'_>) -> String {
+        let mut out = BytesMut::new();
+        Writer::command(&mut out, |to| arg.write(to)).unwrap();
+        let text = std::str::from_utf8(&out).unwrap();
+        text.split("\r\n").nth(2).unwrap().to_owned()
+    }
+
+    #[test]
+    fn what_is_text_bytes_or_a_number_is_an_argument() {
+        assert_eq!(word('é'.into()), "é");
+        assert_eq!(word((&'x').into()), "x");
+        assert_eq!(word(i128::MIN.into()), i128::MIN.to_string());
+        assert_eq!(word(u128::MAX.into()), u128::MAX.to_string());
+        assert_eq!(word((&-7_i128).into()), "-7");
+        assert_eq!(word(Arc::<str>::from("shared").into()), "shared");
+        assert_eq!(word((&Arc::<str>::from("lent")).into()), "lent");
+        assert_eq!(word(Rc::<[u8]>::from(&b"bytes"[..]).into()), "bytes");
+        assert_eq!(word((&Cow::Borrowed("cow")).into()), "cow");
+        assert_eq!(word((&Cow::<[u8]>::Owned(b"own".to_vec())).into()), "own");
+        assert_eq!(word((&Box::<str>::from("box")).into()), "box");
+    }
+
+    #[cfg(feature = "uuid")]
+    #[test]
+    fn a_uuid_is_its_hyphenated_text() {
+        let text = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+        let uuid: uuid::Uuid = text.to_uppercase().parse().unwrap();
+        assert_eq!(word(uuid.into()), text);
+        assert_eq!(word((&uuid).into()), text);
+    }
+
+    #[test]
+    fn a_point_in_time_is_cut_off_to_the_unit() {
+        let time = UNIX_EPOCH + Duration::new(5, 999_999_999);
+        assert_eq!(word(UnixSeconds::into_arg(time)), "5");
+        assert_eq!(word(UnixMilliseconds::into_arg(time)), "5999");
+        let before = UNIX_EPOCH - Duration::from_nanos(1);
+        assert!(matches!(UnixSeconds::into_arg(before).0, Repr::Invalid(_)));
+        // A span of time is not cut off: the rest of it would be lost for good.
+        let span = Duration::from_millis(5_999);
+        assert!(matches!(Seconds::into_arg(span).0, Repr::Invalid(_)));
+        assert_eq!(word(Milliseconds::into_arg(span)), "5999");
     }
 }

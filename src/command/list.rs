@@ -81,7 +81,9 @@ impl<'a, T> IntoIterator for &'a List<T> {
 /// `M` is [`One`] or [`Many`] and is always inferred. A byte string, whatever its type, is one value.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither one `{T}` nor a list of them",
-    label = "this argument of the command takes one value, or an array, slice, `Vec` or iterator"
+    label = "this argument of the command takes one value, or an array, slice, `Vec` or iterator",
+    note = "what belongs together is a tuple, and several of them are a list: `(\"field\", \"value\")` or `[(\"field\", \"value\"), (\"other\", \"value\")]`",
+    note = "a `bool` is no value, since servers have none: write `i64::from(flag)` or `flag.to_string()`"
 )]
 pub trait IntoList<T, M> {
     /// The values in order.
@@ -160,8 +162,14 @@ items! {
     &[u8], &&[u8], Vec<u8>, &Vec<u8>, Box<[u8]>, bytes::Bytes, &bytes::Bytes, std::borrow::Cow<'_, [u8]>,
     i8, i16, i32, i64, isize, u16, u32, u64, usize, f32, f64,
     &i8, &i16, &i32, &i64, &isize, &u16, &u32, &u64, &usize, &f32, &f64,
-    Arg<'_>, &Arg<'_>,
+    Arg<'_>, &Arg<'_>, char, &char, i128, &i128, u128, &u128,
+    &std::borrow::Cow<'_, str>, &std::borrow::Cow<'_, [u8]>, &Box<str>, &Box<[u8]>,
+    std::sync::Arc<str>, &std::sync::Arc<str>, std::sync::Arc<[u8]>, &std::sync::Arc<[u8]>,
+    std::rc::Rc<str>, &std::rc::Rc<str>, std::rc::Rc<[u8]>, &std::rc::Rc<[u8]>,
 }
+
+#[cfg(feature = "uuid")]
+items! { uuid::Uuid, &uuid::Uuid }
 
 impl<const N: usize> Item for [u8; N] {}
 impl<const N: usize> Item for &[u8; N] {}

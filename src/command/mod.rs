@@ -54,6 +54,28 @@ use crate::{
 /// One command with its arguments, ready to be sent any number of times.
 ///
 /// Generated commands implement it; so can a user's own type.
+///
+/// # Futures
+///
+/// A command that is bound to an async client can be awaited, but is no future by itself: it becomes
+/// one by `into_future()`, which is what a list of futures takes. `join!` and `timeout` of tokio do
+/// that themselves. What a task shall run has to own its client:
+///
+/// ```
+/// # async fn example(client: respec::Client) -> respec::Result<()> {
+/// use respec::prelude::*;
+///
+/// let both = [client.incr("hits").into_future(), client.incr("visits").into_future()];
+/// for hits in both {
+///     println!("{}", hits.await?);
+/// }
+///
+/// let own = client.clone();
+/// let task = tokio::spawn(async move { own.incr("hits").await });
+/// # let _ = task;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a command does nothing until it is awaited, sent, or put into a pipeline"]
 pub trait Command: Sized + Send {
     /// Where the command will be sent: [`Detached`] or a reference to a client.
@@ -179,6 +201,16 @@ pub struct Open;
 /// `ALTERNATIVE` is not 0 where the alternative chosen decides the type of the reply.
 #[derive(Clone, Copy, Debug)]
 pub struct Given<const ALTERNATIVE: u8 = 0>;
+
+/// Says of a slot that its option, or one of its alternatives, was not given yet: it is [`Open`].
+#[diagnostic::on_unimplemented(
+    message = "this option, or an alternative to it, was given already",
+    label = "can be given once, and only one of its alternatives",
+    note = "where the choice is made at run time, the setter that is named after all alternatives takes an enum or `None`, such as `.condition(SetCondition::Nx)` in place of `.nx()`"
+)]
+pub trait NotGiven {}
+
+impl NotGiven for Open {}
 
 /// A command by reference is a command, so that one value can be sent many times.
 impl<C: Command + Sync> Command for &C {

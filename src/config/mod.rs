@@ -5,6 +5,7 @@
 //! resolves a name or opens a socket.
 
 mod read_from;
+mod settings;
 mod url;
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
@@ -20,6 +21,7 @@ use crate::{
 
 pub(crate) use crate::address::Address;
 pub use read_from::ReadFrom;
+pub use settings::Settings;
 
 /// The settings of a client.
 ///
@@ -43,7 +45,8 @@ pub use read_from::ReadFrom;
 /// `redis://[[user][:password]@]host[:port][/database][?option=value[&…]]`, where `valkey` may
 /// stand for `redis` and an IPv6 address stands in brackets; and for a Unix socket
 /// `redis+unix://[[user][:password]@]/path/to.sock[?option=value[&…]]`, where `valkey+unix` and
-/// `unix` mean the same. Parts are percent-decoded once, and a `+` is a plus.
+/// `unix` mean the same. Parts are percent-decoded once, and a `+` is a plus. A user without a
+/// password authenticates with an empty one, which is right for a user without any (`nopass`).
 ///
 /// `redis-cluster://[[user][:password]@]host[:port][,host[:port]…][/database][?option=value[&…]]` is a
 /// cluster with some of its nodes, of which one that answers is enough. Only Valkey has databases
@@ -52,6 +55,7 @@ pub use read_from::ReadFrom;
 /// | option | value | default |
 /// |---|---|---|
 /// | `db` | number of the database, if the path does not hold it | 0 |
+/// | `identify` | `true` or `false`; see [`identify`](Self::identify) | `true` |
 /// | `protocol` | `resp3` (RESP2 where the server has no RESP3) or `resp2` | `resp3` |
 /// | `client_name` | name of each connection | none |
 /// | `version_check` | `true` or `false`; see [`version_check`](Self::version_check) | `false` |
@@ -59,9 +63,9 @@ pub use read_from::ReadFrom;
 /// | `response_timeout` | time to answer a command, or `none` | `5s` |
 /// | `tcp_nodelay` | `true` or `false` | `true` |
 /// | `tcp_keepalive` | idle time before the first probe, or `none` | `5s` |
-/// | `tcp_user_timeout` | time for sent bytes to be acknowledged, or `none` | `3s` |
+/// | `tcp_user_timeout` | time for sent bytes to be acknowledged, `auto` or `none`; see [`tcp_user_timeout`](Self::tcp_user_timeout) | `auto` |
 /// | `pool_min` | connections kept however long they are idle, and made anew when one was closed | 0 |
-/// | `pool_max` | connections open at most | 16 |
+/// | `pool_max` | connections open at most, of which each blocking command that waits holds one | 64 |
 /// | `pool_idle_timeout` | idle time before a connection is closed, or `none` | `300s` |
 /// | `pool_lifetime` | age at which a connection is closed, up to a tenth less, or `none` | `1800s` |
 /// | `pool_wait` | time to wait for a connection, or `none` for not at all | `5s` |
@@ -95,49 +99,51 @@ pub use read_from::ReadFrom;
 #[non_exhaustive]
 pub struct Config {
     /// Where the server listens.
-    pub address: Address,
+    pub(crate) address: Address,
     /// The user of the access control list, `default` if none is given.
-    pub username: Option<String>,
+    pub(crate) username: Option<String>,
     /// The password of the user.
-    pub password: Option<Secret>,
+    pub(crate) password: Option<Secret>,
     /// The database that every connection selects.
-    pub database: u32,
+    pub(crate) database: u32,
     /// The name that every connection gives itself.
-    pub client_name: Option<String>,
+    pub(crate) client_name: Option<String>,
+    /// Whether connections say their name, and that they are of this library.
+    pub(crate) identify: bool,
     /// The version of RESP to ask for.
-    pub protocol: Protocol,
+    pub(crate) protocol: Protocol,
     /// Whether a call that the server is too old for fails before it is sent.
-    pub version_check: bool,
+    pub(crate) version_check: bool,
     /// The time to resolve, dial and greet, all together.
-    pub connect_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
     /// The time that the server may take to answer, beyond what the command itself lets it wait.
-    pub response_timeout: Option<Duration>,
+    pub(crate) response_timeout: Option<Duration>,
     /// How many bytes of requests may be sent on one shared connection without having been answered.
     ///
     /// Callers beyond wait for their turn, which is a part of the time for their response. A request
     /// that is larger by itself is sent when there is room for any.
-    pub max_unanswered: usize,
+    pub(crate) max_unanswered: usize,
     /// How many bytes of messages that no command asked for are kept until they are read; a connection
     /// that has received more is closed.
-    pub max_unread: usize,
+    pub(crate) max_unread: usize,
     /// How often a shared connection of the async client is probed while something is unanswered.
     ///
     /// The probe is `PING` with eight bytes that the server has to send back: what it answers shows
     /// that it lives, and that replies are still in order.
-    pub heartbeat: Option<Duration>,
+    pub(crate) heartbeat: Option<Duration>,
     /// How long a shared connection of the async client may receive nothing, although it is probed,
     /// before it is given up for another; of no use without `heartbeat`.
-    pub silence_timeout: Duration,
+    pub(crate) silence_timeout: Duration,
     /// When replies are known to be in order.
-    pub integrity: Integrity,
+    pub(crate) integrity: Integrity,
     /// How much a server may send in one reply.
-    pub limits: Limits,
+    pub(crate) limits: Limits,
     /// How sockets are set up.
-    pub tcp: TcpOptions,
+    pub(crate) tcp: TcpOptions,
     /// How many connections are kept, and how long; of a cluster to each node.
-    pub pool: PoolOptions,
+    pub(crate) pool: PoolOptions,
     /// What holds for a cluster.
-    pub cluster: ClusterOptions,
+    pub(crate) cluster: ClusterOptions,
 }
 
 /// A version of RESP.
@@ -167,16 +173,27 @@ pub enum Integrity {
 
 /// How TCP sockets are set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TcpOptions {
+pub(crate) struct TcpOptions {
     /// Sends small requests at once.
-    pub nodelay: bool,
+    pub(crate) nodelay: bool,
     /// How long a connection is idle before the system probes it, then every 2 s and 3 times; in
     /// whole seconds, rounded up.
-    pub keepalive: Option<Duration>,
+    pub(crate) keepalive: Option<Duration>,
     /// How long sent bytes may stay without acknowledgement before the connection is dead, where
     /// the system can tell (`TCP_USER_TIMEOUT`).
-    pub user_timeout: Option<Duration>,
+    pub(crate) user_timeout: UserTimeout,
+}
+
+/// How long sent bytes may stay without acknowledgement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum UserTimeout {
+    /// As long as the other times of a config want it.
+    #[default]
+    Auto,
+    /// As long as the system likes.
+    Off,
+    /// That long.
+    After(Duration),
 }
 
 /// How many connections a pool keeps, and how long.
@@ -184,34 +201,32 @@ pub struct TcpOptions {
 /// A pool does nothing by itself: what is due is closed, and what the minimum lacks is made, when
 /// somebody next asks for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PoolOptions {
+pub(crate) struct PoolOptions {
     /// So many connections stay open, however long they are idle. One that was closed for another
     /// reason is made anew in the background.
-    pub min: usize,
+    pub(crate) min: usize,
     /// So many connections are open at most.
-    pub max: usize,
+    pub(crate) max: usize,
     /// How long a connection may be idle before it is closed.
-    pub idle_timeout: Option<Duration>,
+    pub(crate) idle_timeout: Option<Duration>,
     /// How old a connection may become before it is closed, up to a tenth less for some of them.
-    pub lifetime: Option<Duration>,
+    pub(crate) lifetime: Option<Duration>,
     /// How long a caller waits for a free connection, or for its turn to connect; zero is not at all.
-    pub wait: Duration,
+    pub(crate) wait: Duration,
 }
 
 /// How a cluster is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ClusterOptions {
+pub(crate) struct ClusterOptions {
     /// Which nodes run what only reads.
-    pub read_from: ReadFrom,
+    pub(crate) read_from: ReadFrom,
     /// How often the topology is asked for without a reason.
-    pub topology_refresh: Option<Duration>,
+    pub(crate) topology_refresh: Option<Duration>,
     /// Whether a command whose keys lie in several slots may be sent in parts, where its meaning
     /// allows that. Parts are not atomic: others may see, or meet, some of them without the rest.
-    pub split: bool,
+    pub(crate) split: bool,
     /// How the addresses that nodes announce are reached; it has no place in a URL.
-    pub address_map: AddressMap,
+    pub(crate) address_map: AddressMap,
 }
 
 impl Config {
@@ -227,6 +242,7 @@ impl Config {
             password: None,
             database: 0,
             client_name: None,
+            identify: true,
             protocol: Protocol::default(),
             version_check: false,
             connect_timeout: Duration::from_secs(5),
@@ -307,6 +323,17 @@ impl Config {
     #[must_use]
     pub fn client_name(mut self, name: impl Into<String>) -> Self {
         self.client_name = Some(name.into()).filter(|name| !name.is_empty());
+        self
+    }
+
+    /// Sets whether connections tell the server their name, and the name and the version of this
+    /// library, with `CLIENT SETNAME` and `CLIENT SETINFO`.
+    ///
+    /// Servers that do not know these commands answer with an error, which is ignored. Some proxies
+    /// close the connection instead, and are spoken to without.
+    #[must_use]
+    pub fn identify(mut self, identify: bool) -> Self {
+        self.identify = identify;
         self
     }
 
@@ -405,9 +432,15 @@ impl Config {
 
     /// Sets how long sent bytes may stay without acknowledgement, none or zero being as long as the
     /// system likes.
+    ///
+    /// Linux counts that time also while a server that has stalled takes no more bytes, although it
+    /// acknowledges that it is there, and lets it decide about keepalive in place of the number of
+    /// probes. So it may not be shorter than [`response_timeout`](Self::response_timeout), than
+    /// keepalive with its probes takes, or than [`silence_timeout`](Self::silence_timeout), after which
+    /// a mute server is given up. By default it is as long as the longest of these.
     #[must_use]
     pub fn tcp_user_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.tcp.user_timeout = some_time(timeout);
+        self.tcp.user_timeout = UserTimeout::of(some_time(timeout));
         self
     }
 
@@ -418,7 +451,10 @@ impl Config {
         self
     }
 
-    /// Sets how many connections are open at most.
+    /// Sets how many connections are open at most; of a cluster to each node.
+    ///
+    /// Every blocking command that waits holds one of them, and so does every dedicated connection
+    /// and, of the blocking client, every call: whoever has more consumers that wait sets it higher.
     #[must_use]
     pub fn pool_max(mut self, connections: usize) -> Self {
         self.pool.max = connections;
@@ -474,6 +510,12 @@ impl Config {
         self
     }
 
+    /// The settings, to be read one by one.
+    #[must_use]
+    pub fn settings(&self) -> Settings<'_> {
+        Settings(self)
+    }
+
     /// Finds what no client could work with; a client asks before it does anything else.
     ///
     /// # Errors
@@ -499,7 +541,7 @@ impl Config {
                 let Some(text) = path.to_str() else {
                     return Err(invalid("path of the socket: expected UTF-8"));
                 };
-                if !text.starts_with('/') || text.contains('\0') {
+                if !text.starts_with('/') || text.len() < 2 || text.contains('\0') {
                     return Err(invalid("path of the socket: expected an absolute path"));
                 }
             }
@@ -516,6 +558,11 @@ impl Config {
                 "client_name: expected printable ASCII without spaces",
             ));
         }
+        if self.client_name.is_some() && !self.identify {
+            return Err(invalid(
+                "client_name: expected none where identify is false",
+            ));
+        }
         if self.connect_timeout.is_zero() {
             return Err(invalid("connect_timeout: expected a time above zero"));
         }
@@ -523,7 +570,6 @@ impl Config {
             ("response_timeout", self.response_timeout),
             ("heartbeat", self.heartbeat),
             ("tcp_keepalive", self.tcp.keepalive),
-            ("tcp_user_timeout", self.tcp.user_timeout),
             ("pool_idle_timeout", self.pool.idle_timeout),
             ("pool_lifetime", self.pool.lifetime),
             ("topology_refresh", self.cluster.topology_refresh),
@@ -535,19 +581,27 @@ impl Config {
                 )));
             }
         }
+        self.check_user_timeout()?;
+        let limits = [
+            ("max_unanswered", self.max_unanswered),
+            ("max_unread", self.max_unread),
+            ("max_frame", self.limits.frame),
+            ("max_bulk", self.limits.bulk),
+            ("max_depth", self.limits.depth),
+            ("pool_max", self.pool.max),
+        ];
+        for (name, limit) in limits {
+            if limit == 0 {
+                return Err(invalid(format!("{name}: expected 1 or more, got 0")));
+            }
+        }
         if self.cluster.read_from == ReadFrom::Zone("".into()) {
             return Err(invalid(
                 "read_from: expected an availability zone, got none",
             ));
         }
-        if self.max_unread == 0 {
-            return Err(invalid("max_unread: expected 1 or more, got 0"));
-        }
         if self.silence_timeout.is_zero() {
             return Err(invalid("silence_timeout: expected a time above zero"));
-        }
-        if self.pool.max == 0 {
-            return Err(invalid("pool_max: expected 1 or more, got 0"));
         }
         if self.pool.min > self.pool.max {
             return Err(invalid(format!(
@@ -556,6 +610,66 @@ impl Config {
             )));
         }
         Ok(())
+    }
+
+    /// Sees to it that the kernel does not end connections that the rest of the settings lets live.
+    fn check_user_timeout(&self) -> Result<()> {
+        let UserTimeout::After(timeout) = self.tcp.user_timeout else {
+            return Ok(());
+        };
+        if timeout.is_zero() {
+            return Err(invalid(
+                "tcp_user_timeout: expected none or a time above zero",
+            ));
+        }
+        let bounds = [
+            ("response_timeout", self.response_timeout),
+            ("tcp_keepalive with its probes", self.tcp.keepalive_total()),
+            ("silence_timeout", self.given_up_after()),
+        ];
+        for (name, least) in bounds {
+            if let Some(least) = least.filter(|least| *least > timeout) {
+                return Err(invalid(format!(
+                    "tcp_user_timeout: expected at least the time of {name}, which is {least:?}, got {timeout:?}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// How long sent bytes may stay without acknowledgement, after all other settings.
+    pub(crate) fn user_timeout(&self) -> Option<Duration> {
+        match self.tcp.user_timeout {
+            UserTimeout::Off => None,
+            UserTimeout::After(timeout) => Some(timeout),
+            UserTimeout::Auto => {
+                let times = [
+                    self.response_timeout,
+                    self.tcp.keepalive_total(),
+                    self.given_up_after(),
+                ];
+                times.into_iter().flatten().max()
+            }
+        }
+    }
+
+    /// After what time without a byte a server that owes replies is given up, if it is.
+    fn given_up_after(&self) -> Option<Duration> {
+        self.heartbeat.map(|_| self.silence_timeout)
+    }
+}
+
+impl TcpOptions {
+    /// How long an idle connection lives whose peer is gone: until the last probe was in vain.
+    fn keepalive_total(&self) -> Option<Duration> {
+        let probes = KEEPALIVE_INTERVAL * KEEPALIVE_PROBES;
+        self.keepalive.map(|idle| idle.saturating_add(probes))
+    }
+}
+
+impl UserTimeout {
+    fn of(timeout: Option<Duration>) -> Self {
+        timeout.map_or(Self::Off, Self::After)
     }
 }
 
@@ -622,7 +736,7 @@ impl Default for TcpOptions {
         Self {
             nodelay: true,
             keepalive: Some(Duration::from_secs(5)),
-            user_timeout: Some(Duration::from_secs(3)),
+            user_timeout: UserTimeout::Auto,
         }
     }
 }
@@ -631,7 +745,7 @@ impl Default for PoolOptions {
     fn default() -> Self {
         Self {
             min: 0,
-            max: 16,
+            max: 64,
             idle_timeout: Some(Duration::from_secs(300)),
             lifetime: Some(Duration::from_secs(1800)),
             wait: Duration::from_secs(5),
@@ -670,6 +784,10 @@ fn some_time(time: impl Into<Option<Duration>>) -> Option<Duration> {
 fn is_client_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic())
 }
+
+/// How often an idle connection is probed, and how often in vain.
+pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
+pub(crate) const KEEPALIVE_PROBES: u32 = 3;
 
 fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Config, message)

@@ -8,9 +8,9 @@
 
 use std::{net::Ipv6Addr, path::PathBuf, str::FromStr, time::Duration};
 
-use super::{Address, Config, Integrity, Protocol, invalid, is_client_name};
+use super::{Address, Config, Integrity, Protocol, ReadFrom, UserTimeout, invalid, is_client_name};
 use crate::{
-    cluster::{NodeAddress, ReadFrom},
+    address::NodeAddress,
     error::{Error, Result},
     secret::Secret,
 };
@@ -71,6 +71,15 @@ const OPTIONS: &[UrlOption] = &[
         print: |config| config.client_name.clone().unwrap_or_default(),
     },
     UrlOption {
+        name: "identify",
+        expected: TRUE_OR_FALSE,
+        read: |config, text| {
+            config.identify = truth(text)?;
+            Some(())
+        },
+        print: |config| config.identify.to_string(),
+    },
+    UrlOption {
         name: "version_check",
         expected: TRUE_OR_FALSE,
         read: |config, text| {
@@ -117,12 +126,19 @@ const OPTIONS: &[UrlOption] = &[
     },
     UrlOption {
         name: "tcp_user_timeout",
-        expected: TIME_OR_NONE,
+        expected: "auto, none or a time such as 500ms or 2s",
         read: |config, text| {
-            config.tcp.user_timeout = time_or_none(text)?;
+            config.tcp.user_timeout = match text {
+                "auto" => UserTimeout::Auto,
+                _ => UserTimeout::of(time_or_none(text)?),
+            };
             Some(())
         },
-        print: |config| print_time_or_none(config.tcp.user_timeout),
+        print: |config| match config.tcp.user_timeout {
+            UserTimeout::Auto => "auto".to_owned(),
+            UserTimeout::Off => print_time_or_none(None),
+            UserTimeout::After(timeout) => print_time(timeout),
+        },
     },
     UrlOption {
         name: "pool_min",
@@ -287,13 +303,9 @@ const CLUSTER_OPTIONS: &[UrlOption] = &[
     },
     UrlOption {
         name: "split",
-        expected: "true or false",
+        expected: TRUE_OR_FALSE,
         read: |config, text| {
-            config.cluster.split = match text {
-                "true" => true,
-                "false" => false,
-                _ => return None,
-            };
+            config.cluster.split = truth(text)?;
             Some(())
         },
         print: |config| config.cluster.split.to_string(),

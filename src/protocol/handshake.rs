@@ -3,7 +3,7 @@
 //! ```text
 //!            RESP3                               RESP2
 //!              │                                   │
-//!              ▼         no such protocol          ▼
+//!              ▼         any other error           ▼
 //!   HELLO 3 [AUTH …] ──────────────────────▶ AUTH …, if there are credentials
 //!              │                                   │
 //!              ▼                                   ▼
@@ -26,7 +26,6 @@ use crate::{
     error::{Error, ErrorKind, Result},
     reply::{Decode, ServerInfo},
     resp::{Frame, Reply, Writer},
-    secret::Secret,
 };
 
 /// A version of RESP.
@@ -47,7 +46,9 @@ pub(crate) struct Identity<'a> {
     pub(crate) username: Option<&'a str>,
     /// The password; without one nobody authenticates.
     pub(crate) password: Option<&'a [u8]>,
-    /// The name to show in `CLIENT LIST`.
+    /// Whether to say what is to be shown in `CLIENT LIST`.
+    pub(crate) identify: bool,
+    /// The name to show there.
     pub(crate) client_name: Option<&'a str>,
     /// The database to select.
     pub(crate) database: i64,
@@ -66,12 +67,29 @@ impl<'a> Identity<'a> {
                 Protocol::Resp2 => Version::Resp2,
             },
             username: config.username.as_deref(),
-            password: config.password.as_ref().map(Secret::expose),
+            // A user is never left out: it may have fewer rights than `default`, and one without a
+            // password takes any.
+            password: match (&config.password, &config.username) {
+                (Some(password), _) => Some(password.expose()),
+                (None, Some(_)) => Some(b""),
+                (None, None) => None,
+            },
+            identify: config.identify,
             client_name: config.client_name.as_deref(),
             database: i64::from(config.database),
             version_check: config.version_check,
             read_only: matches!(config.address, Address::Cluster(_))
                 && !config.cluster.read_from.is_primary(),
+        }
+    }
+
+    /// The same for a connection that must be made while a script runs: such a server greets, and
+    /// answers nothing that chooses a database or a role.
+    pub(crate) fn urgent(config: &'a Config) -> Self {
+        Self {
+            database: 0,
+            read_only: false,
+            ..Self::of(config)
         }
     }
 }
@@ -126,7 +144,7 @@ pub(crate) struct Handshake {
 enum State {
     Hello,
     Auth,
-    /// The next reply is that of this step.
+    /// The next reply is that of this step; there are no more steps at the end.
     Setup(usize),
 }
 
@@ -149,14 +167,15 @@ impl Handshake {
     pub(crate) fn new(identity: &Identity<'_>) -> Result<Self> {
         let mut steps = Vec::new();
         let mut setup = BytesMut::new();
-        if let Some(name) = identity.client_name {
+        if let Some(name) = identity.client_name.filter(|_| identity.identify) {
             steps.push(Step::Name);
             words(&mut setup, &[b"CLIENT", b"SETNAME", name.as_bytes()])?;
         }
-        for (attribute, value) in [
+        let library = [
             ("LIB-NAME", env!("CARGO_PKG_NAME")),
             ("LIB-VER", env!("CARGO_PKG_VERSION")),
-        ] {
+        ];
+        for (attribute, value) in library.into_iter().filter(|_| identity.identify) {
             steps.push(Step::Library);
             let (attribute, value) = (attribute.as_bytes(), value.as_bytes());
             words(&mut setup, &[b"CLIENT", b"SETINFO", attribute, value])?;
@@ -237,9 +256,12 @@ impl Handshake {
         match self.state {
             State::Hello => self.hello(reply)?,
             State::Auth => self.authenticated(reply)?,
-            State::Setup(at) => return self.set_up(at, reply),
+            State::Setup(at) => self.set_up(at, reply)?,
         }
-        Ok(Progress::NeedInput)
+        match self.state {
+            State::Setup(at) if at >= self.steps.len() => Ok(Progress::Done(self.greeting())),
+            _ => Ok(Progress::NeedInput),
+        }
     }
 
     fn hello(&mut self, reply: Reply<'_>) -> Result<()> {
@@ -248,13 +270,11 @@ impl Handshake {
             self.begin_setup();
             return Ok(());
         };
-        match code(text) {
-            b"NOPROTO" => {}
-            // Busy or loading servers greet nevertheless; one that does not has not taken the
-            // protocol and the credentials either.
-            b"LOADING" | b"BUSY" => {}
-            b"ERR" if text.starts_with(b"ERR unknown command") => {}
-            _ => return Err(refused("HELLO", text)),
+        // Whatever else a peer says, it is one that does not know `HELLO`, or not as it is meant: an
+        // old server, a fork, a proxy. Busy or loading servers greet nevertheless, and one that does
+        // not has not taken the credentials either.
+        if matches!(code(text), b"NOAUTH" | b"WRONGPASS") {
+            return Err(refused("HELLO", text));
         }
         self.fall_back()
     }
@@ -267,12 +287,13 @@ impl Handshake {
         Ok(())
     }
 
-    fn set_up(&mut self, at: usize, reply: Reply<'_>) -> Result<Progress> {
+    fn set_up(&mut self, at: usize, reply: Reply<'_>) -> Result<()> {
         if let Some(text) = reply.as_error() {
             let ignored = match self.steps.get(at) {
-                // Servers before 7.2 do not know it.
-                Some(Step::Library | Step::Access | Step::Version) => code(text) != b"NOAUTH",
-                Some(Step::Name) => matches!(code(text), b"LOADING" | b"BUSY"),
+                // Servers before 7.2 and proxies do not know it, and nothing depends on it.
+                Some(Step::Library | Step::Name | Step::Access | Step::Version) => {
+                    code(text) != b"NOAUTH"
+                }
                 Some(Step::Database | Step::ReadOnly) | None => false,
             };
             if !ignored {
@@ -288,15 +309,16 @@ impl Handshake {
             self.greeting.server = info.server_name().map(str::to_owned);
             self.greeting.server_version = info.version().map(str::to_owned);
         }
-        let next = at + 1;
-        if next < self.steps.len() {
-            self.state = State::Setup(next);
-            return Ok(Progress::NeedInput);
-        }
+        self.state = State::Setup(at + 1);
+        Ok(())
+    }
+
+    fn greeting(&self) -> Greeting {
+        let mut greeting = self.greeting.clone();
         if self.version_check {
-            self.greeting.checked = self.greeting.presented();
+            greeting.checked = greeting.presented();
         }
-        Ok(Progress::Done(self.greeting.clone()))
+        greeting
     }
 
     fn fall_back(&mut self) -> Result<()> {
@@ -411,6 +433,7 @@ mod tests {
         version: Version::Resp3,
         username: None,
         password: None,
+        identify: true,
         client_name: None,
         database: 0,
         version_check: false,
@@ -552,6 +575,101 @@ mod tests {
     }
 
     #[test]
+    fn c03_a_user_without_a_password_is_not_left_out() {
+        let first = |config: &Config| {
+            let mut handshake = Handshake::new(&Identity::of(config)).unwrap();
+            String::from_utf8(handshake.take_output().to_vec()).unwrap()
+        };
+        let config = Config::from_url("redis://alice@h").unwrap();
+        let empty = "$5\r\nalice\r\n$0\r\n\r\n";
+        assert!(first(&config).starts_with("*5\r\n$5\r\nHELLO\r\n"));
+        assert!(first(&config).ends_with(empty));
+        let resp2 = config.protocol(Protocol::Resp2);
+        assert_eq!(first(&resp2), format!("*3\r\n$4\r\nAUTH\r\n{empty}"));
+        let (_, progress) = run(&Identity::of(&resp2), &[b"-WRONGPASS no\r\n"]);
+        assert_eq!(progress.unwrap_err().kind(), ErrorKind::Connect);
+        let nobody = first(&Config::default());
+        assert!(nobody.starts_with("*2\r\n"), "nobody is nobody: {nobody}");
+    }
+
+    #[test]
+    fn c08_an_urgent_connection_asks_for_nothing_that_a_script_holds_up() {
+        let config = Config::cluster([crate::cluster::NodeAddress::new("h", 1)])
+            .database(3)
+            .read_from(crate::cluster::ReadFrom::Any)
+            .username("app")
+            .password("pw");
+        let ok: &[u8] = b"+OK\r\n";
+        let busy: &[u8] = b"-BUSY a script is running\r\n";
+        let (written, progress) = run(&Identity::urgent(&config), &[HELLO, busy, busy]);
+        assert_eq!(written, ["HELLO 3 AUTH app pw", SETINFO]);
+        greeting(progress);
+        let (written, progress) = run(&Identity::of(&config), &[HELLO, ok, ok, busy]);
+        assert_eq!(written[1], format!("{SETINFO}; SELECT 3; READONLY"));
+        assert!(progress.is_err());
+    }
+
+    #[test]
+    fn c14_any_error_that_is_not_about_credentials_means_resp2() {
+        let ok: &[u8] = b"+OK\r\n";
+        for refusal in [
+            &b"-ERR unknown command\r\n"[..],
+            b"-ERR Command not supported by this proxy\r\n",
+            b"-ERR Protocol version is not an integer or out of range\r\n",
+            b"-NOPERM this user has no permissions to run the 'hello' command\r\n",
+            b"-unsupported command `HELLO`\r\n",
+        ] {
+            let identity = Identity {
+                password: Some(b"pw"),
+                ..PLAIN
+            };
+            let (written, progress) = run(&identity, &[refusal, ok, ok, ok]);
+            assert_eq!(written, ["HELLO 3 AUTH default pw", "AUTH pw", SETINFO]);
+            assert_eq!(greeting(progress).version, Version::Resp2);
+            // What is wrong with the credentials, `AUTH` by itself tells.
+            let (_, progress) = run(&identity, &[refusal, b"-ERR invalid password\r\n"]);
+            assert_eq!(progress.unwrap_err().command(), Some("AUTH"));
+        }
+        for refusal in [&b"-WRONGPASS no\r\n"[..], b"-NOAUTH first\r\n"] {
+            let (written, progress) = run(&PLAIN, &[refusal]);
+            assert_eq!((written.len(), progress.is_err()), (1, true));
+        }
+    }
+
+    #[test]
+    fn c14_identification_is_an_option_and_its_errors_are_tolerated() {
+        let silent = Identity {
+            identify: false,
+            ..PLAIN
+        };
+        let (written, progress) = run(&silent, &[HELLO]);
+        assert_eq!(written, ["HELLO 3"]);
+        greeting(progress);
+        let ok: &[u8] = b"+OK\r\n";
+        let (written, progress) = run(&silent, &[b"-ERR what\r\n", b"+PONG\r\n"]);
+        assert_eq!(written, ["HELLO 3", "PING"]);
+        assert_eq!(greeting(progress).version, Version::Resp2);
+        let known = Identity {
+            identify: false,
+            version: Version::Resp2,
+            password: Some(b"pw"),
+            ..PLAIN
+        };
+        let (written, progress) = run(&known, &[ok]);
+        assert_eq!(written, ["AUTH pw"]);
+        greeting(progress);
+
+        let named = Identity {
+            client_name: Some("worker"),
+            ..PLAIN
+        };
+        let unknown: &[u8] = b"-ERR unknown command 'CLIENT'\r\n";
+        greeting(run(&named, &[HELLO, unknown, unknown, unknown]).1);
+        let noauth: &[u8] = b"-NOAUTH Authentication required.\r\n";
+        assert!(run(&named, &[HELLO, noauth]).1.is_err());
+    }
+
+    #[test]
     fn servers_without_resp3_are_spoken_to_in_resp2() {
         for refusal in [
             &b"-ERR unknown command 'HELLO'\r\n"[..],
@@ -606,7 +724,6 @@ mod tests {
                 "WRONGPASS",
             ),
             (b"-NOAUTH HELLO must be called with\r\n", "NOAUTH"),
-            (b"-ERR syntax error near 'hunter2'\r\n", "ERR"),
             (b"-ERR max number of clients reached\r\n", "full"),
             (
                 b"-DENIED Redis is running in protected mode\r\n",

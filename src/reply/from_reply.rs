@@ -75,7 +75,8 @@ use crate::resp::{Elements, Kind, Reply};
 /// A type that serde does not know can implement it by itself.
 #[diagnostic::on_unimplemented(
     message = "a reply cannot be decoded into `{Self}`",
-    label = "derive or implement `serde::Deserialize`, or implement `FromReply`, for this type"
+    label = "derive or implement `serde::Deserialize`, or implement `FromReply`, for this type",
+    note = "where the type was not said, say it: `decode::<Option<String>>()`"
 )]
 pub trait FromReply: Sized {
     /// Reads a reply.

@@ -7,6 +7,7 @@ mod client;
 mod cluster;
 mod dedicated;
 mod faults;
+mod link;
 mod memory;
 mod pool;
 #[path = "../support/pool.rs"]

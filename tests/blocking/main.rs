@@ -9,6 +9,7 @@ mod cluster_slot;
 mod cut;
 mod dedicated;
 mod faults;
+mod link;
 mod pool;
 #[path = "../support/pool.rs"]
 mod pool_support;

@@ -78,19 +78,22 @@ fn the_forms_of_credentials() {
         ("redis://%C3%A9:%2F%3F%23%40%3A@h", Some("é"), Some("/?#@:")),
     ] {
         let config = Config::from_url(url).unwrap();
-        assert_eq!(config.username.as_deref(), username, "{url}");
-        let exposed = config.password.as_ref().map(|password| password.expose());
+        assert_eq!(config.settings().username(), username, "{url}");
+        let exposed = config
+            .settings()
+            .password()
+            .map(|password| password.expose());
         assert_eq!(exposed, password.map(str::as_bytes), "{url}");
     }
     let bytes = Config::from_url("redis://:%FF%00@h").unwrap();
-    assert_eq!(bytes.password.unwrap().expose(), b"\xff\0");
+    assert_eq!(bytes.settings().password().unwrap().expose(), b"\xff\0");
 }
 
 #[test]
 fn every_option() {
     let config = Config::from_url(
         "redis://h?protocol=resp2&client_name=worker%2B1&version_check=true&connect_timeout=1m&response_timeout=none\
-         &tcp_nodelay=false&tcp_keepalive=0&tcp_user_timeout=1500ms&pool_min=2&pool_max=3\
+         &tcp_nodelay=false&tcp_keepalive=0&tcp_user_timeout=4500ms&pool_min=2&pool_max=3\
          &pool_idle_timeout=0s&pool_lifetime=2h&pool_wait=250us&max_unanswered=1mb\
          &max_unread=2mb&heartbeat=250ms&silence_timeout=4s&integrity=batch\
          &max_frame=2gb&max_bulk=1000&max_depth=7",
@@ -104,7 +107,7 @@ fn every_option() {
         .response_timeout(None)
         .tcp_nodelay(false)
         .tcp_keepalive(None)
-        .tcp_user_timeout(Duration::from_millis(1500))
+        .tcp_user_timeout(Duration::from_millis(4500))
         .pool_min(2)
         .pool_max(3)
         .pool_idle_timeout(Duration::ZERO)
@@ -143,7 +146,7 @@ fn every_option_of_a_cluster() {
         assert_eq!(Config::from_url(&url).unwrap(), expected, "{url}");
     }
     let never = Config::from_url("redis-cluster://h?topology_refresh=none").unwrap();
-    assert_eq!(never.cluster.topology_refresh, None);
+    assert_eq!(never.settings().topology_refresh(), None);
     let mapped = cluster([("h", 1)]).address_map(AddressMap::table([(
         NodeAddress::new("10.0.0.1", 1),
         NodeAddress::new("h", 2),
@@ -348,8 +351,8 @@ fn what_is_refused_and_what_the_message_says() {
             "pool_max: expected a number of connections, 1 or more, got `0`",
         ),
         (
-            "redis://h?pool_min=17",
-            "pool_min: expected at most pool_max, which is 16, got 17",
+            "redis://h?pool_min=65",
+            "pool_min: expected at most pool_max, which is 64, got 65",
         ),
         (
             "redis://h?max_frame=1tb",
@@ -441,15 +444,17 @@ fn a_password_is_masked_wherever_a_config_is_shown() {
 #[test]
 fn what_is_built_is_checked_as_what_is_read() {
     assert!(Config::default().check().is_ok());
-    let mut nobody = Config::default();
-    nobody.username = Some(String::new());
     for bad in [
         tcp("a b", 1),
         tcp("", 1),
         tcp("[::1]", 1),
         tcp("h", 0),
         Config::unix("relative.sock"),
-        nobody,
+        Config::unix("/"),
+        tcp("h", 1).client_name("me").identify(false),
+        tcp("h", 1).limits(Limits::default().with_depth(0)),
+        tcp("h", 1).limits(Limits::default().with_bulk(0)),
+        tcp("h", 1).limits(Limits::default().with_frame(0)),
         Config::cluster([]),
         cluster([("h", 1), ("a b", 1)]),
         cluster([("h", 0)]),
@@ -465,6 +470,132 @@ fn what_is_built_is_checked_as_what_is_read() {
             "{bad:?}"
         );
     }
+}
+
+/// Both sides of the bounds of the time after which the kernel ends a connection.
+#[test]
+fn c04_c05_the_kernel_ends_no_connection_that_the_other_times_let_live() {
+    let s = Duration::from_secs;
+    let of = |config: &Config| config.settings().tcp_user_timeout();
+    // By default: the longest of the response, keepalive with its probes, and the give-up.
+    let config = tcp("h", 1);
+    assert_eq!(of(&config), Some(s(11)));
+    let without = config.clone().tcp_keepalive(None);
+    assert_eq!(of(&without), Some(s(10)));
+    assert_eq!(of(&without.clone().silence_timeout(s(20))), Some(s(20)));
+    assert_eq!(of(&without.heartbeat(None)), Some(s(5)));
+    assert_eq!(of(&config.clone().response_timeout(s(60))), Some(s(60)));
+    assert_eq!(of(&config.clone().tcp_keepalive(s(60))), Some(s(66)));
+    assert_eq!(of(&config.clone().tcp_user_timeout(None)), None);
+    assert_eq!(config.to_string(), "redis://h:1");
+    for url in [
+        "redis://h:1?tcp_user_timeout=none",
+        "redis://h:1?tcp_user_timeout=11s",
+    ] {
+        assert_eq!(Config::from_url(url).unwrap().to_string(), url);
+    }
+    let auto = Config::from_url("redis://h:1?tcp_user_timeout=auto").unwrap();
+    assert_eq!(auto, config);
+
+    for (url, message) in [
+        (
+            "redis://h?tcp_user_timeout=3s",
+            "tcp_user_timeout: expected at least the time of response_timeout, which is 5s, got 3s",
+        ),
+        (
+            "redis://h?tcp_user_timeout=10999ms",
+            "tcp_user_timeout: expected at least the time of tcp_keepalive with its probes, which is 11s, got 10.999s",
+        ),
+        (
+            "redis://h?tcp_keepalive=none&tcp_user_timeout=9999ms",
+            "tcp_user_timeout: expected at least the time of silence_timeout, which is 10s, got 9.999s",
+        ),
+        (
+            "redis://h?tcp_keepalive=none&tcp_user_timeout=5999ms&response_timeout=6s",
+            "tcp_user_timeout: expected at least the time of response_timeout, which is 6s, got 5.999s",
+        ),
+    ] {
+        let error = Config::from_url(url).unwrap_err().to_string();
+        assert!(error.ends_with(message), "{error}");
+    }
+    for url in [
+        "redis://h?tcp_user_timeout=11s",
+        "redis://h?tcp_keepalive=none&tcp_user_timeout=10s",
+        "redis://h?tcp_keepalive=none&heartbeat=none&tcp_user_timeout=5s",
+        "redis://h?tcp_keepalive=none&silence_timeout=1ms&tcp_user_timeout=1ms&response_timeout=none",
+    ] {
+        assert!(Config::from_url(url).is_ok(), "{url}");
+    }
+}
+
+#[test]
+fn c20_every_setting_reads_as_it_was_set() {
+    let s = Duration::from_secs;
+    let map = AddressMap::table([(NodeAddress::new("a", 1), NodeAddress::new("b", 2))]);
+    let config = cluster([("h", 1)])
+        .username("u")
+        .password("p")
+        .database(1)
+        .client_name("n")
+        .protocol(Protocol::Resp2)
+        .version_check(true)
+        .connect_timeout(s(1))
+        .response_timeout(s(2))
+        .max_unanswered(3)
+        .limits(Limits::default().with_depth(4))
+        .tcp_nodelay(false)
+        .tcp_keepalive(s(5))
+        .tcp_user_timeout(s(11))
+        .max_unread(13)
+        .heartbeat(s(14))
+        .silence_timeout(s(6))
+        .integrity(Integrity::Batch)
+        .pool_min(7)
+        .pool_max(8)
+        .pool_idle_timeout(s(9))
+        .pool_lifetime(s(10))
+        .pool_wait(s(11))
+        .read_from(ReadFrom::Any)
+        .topology_refresh(s(12))
+        .split(false)
+        .address_map(map.clone());
+    let it = config.settings();
+    assert_eq!(it.address().to_string(), "h:1");
+    assert_eq!(
+        (it.username(), it.database(), it.client_name()),
+        (Some("u"), 1, Some("n"))
+    );
+    assert!(it.password().is_some() && it.identify() && it.version_check());
+    assert_eq!((it.protocol(), it.limits().depth), (Protocol::Resp2, 4));
+    assert_eq!(
+        (it.connect_timeout(), it.response_timeout()),
+        (s(1), Some(s(2)))
+    );
+    assert_eq!(
+        (it.max_unanswered(), it.tcp_nodelay(), it.split()),
+        (3, false, false)
+    );
+    assert_eq!(
+        (it.tcp_keepalive(), it.tcp_user_timeout()),
+        (Some(s(5)), Some(s(11)))
+    );
+    assert_eq!(
+        (it.pool_min(), it.pool_max(), it.pool_wait()),
+        (7, 8, s(11))
+    );
+    assert_eq!(
+        (it.pool_idle_timeout(), it.pool_lifetime()),
+        (Some(s(9)), Some(s(10)))
+    );
+    assert_eq!(
+        (it.read_from(), it.topology_refresh()),
+        (&ReadFrom::Any, Some(s(12)))
+    );
+    assert_eq!(it.address_map(), &map);
+    assert_eq!((it.max_unread(), it.integrity()), (13, Integrity::Batch));
+    assert_eq!((it.heartbeat(), it.silence_timeout()), (Some(s(14)), s(6)));
+    assert!(!config.clone().identify(false).settings().identify());
+    assert!(!format!("{it:?}").contains("\"p\""));
 }
 
 fn times() -> impl Strategy<Value = Duration> {
@@ -510,9 +641,9 @@ prop_compose! {
         resp2 in any::<bool>(),
         connect in times(),
         times in [option::of(times()), option::of(times()), option::of(times()), option::of(times()), option::of(times())],
-        nodelay in any::<bool>(),
-        (min, more, wait) in (0usize..50, 1usize..50, prop_oneof![Just(Duration::ZERO), times()]),
-        (frame, bulk, depth) in (any::<usize>(), 0usize..4096, any::<usize>()),
+        (nodelay, kernel_decides, identify) in (any::<bool>(), any::<bool>(), prop::bool::weighted(0.9)),
+        (min, max, wait) in (0usize..20, 0usize..100, prop_oneof![Just(Duration::ZERO), times()]),
+        (frame, bulk, depth) in (0usize..1 << 40, 0usize..4096, 0usize..1000),
         (read_from, refresh, split) in (reads(), option::of(times()), any::<bool>()),
     ) -> Config {
         let mut config = Config::new(address)
@@ -522,30 +653,38 @@ prop_compose! {
             .response_timeout(times[0])
             .tcp_nodelay(nodelay)
             .tcp_keepalive(times[1])
-            .tcp_user_timeout(times[2])
+            .identify(identify)
             .pool_min(min)
-            .pool_max(min + more)
+            .pool_max(max)
             .pool_idle_timeout(times[3])
             .pool_lifetime(times[4])
             .pool_wait(wait)
             .limits(Limits::default().with_frame(frame).with_bulk(bulk << 18).with_depth(depth));
-        if let Address::Cluster(_) = config.address {
+        if kernel_decides {
+            config = config.tcp_user_timeout(times[2]);
+        }
+        if let Address::Cluster(_) = config.settings().address() {
             config = config.read_from(read_from).topology_refresh(refresh).split(split);
         }
-        config.username = username;
-        config.password = password.map(Into::into);
-        config.client_name = client_name;
+        if let Some(password) = password {
+            config = config.password(password);
+        }
         config
+            .username(username.unwrap_or_default())
+            .client_name(client_name.unwrap_or_default())
     }
 }
 
 proptest! {
     #[test]
-    fn a_printed_config_reads_back(config in configs()) {
-        prop_assert!(config.check().is_ok());
+    fn c20_a_config_is_refused_or_reads_back_as_it_is_printed(config in configs()) {
         let url = config.to_url_with_secrets();
+        if config.check().is_err() {
+            prop_assert!(Config::from_url(&url).is_err(), "{}", url);
+            return Ok(());
+        }
         prop_assert_eq!(Config::from_url(&url).unwrap(), config.clone(), "{}", url);
-        if config.password.is_none() {
+        if config.settings().password().is_none() {
             prop_assert_eq!(Config::from_url(&config.to_string()).unwrap(), config);
         }
     }

@@ -284,7 +284,10 @@ impl Setters<'_> {
 
     /// ```text
     /// /// `IFEQ ifeq-value`
-    /// pub fn ifeq(self, ifeq_value: impl Into<Arg<'a>>) -> Set<'a, X, (Given, B, C)> {
+    /// pub fn ifeq(self, ifeq_value: impl Into<Arg<'a>>) -> Set<'a, X, (Given, B, C)>
+    /// where
+    ///     A: NotGiven,
+    /// {
     ///     let mut next = self.enter();
     ///     next.condition = Some(SetCondition::Ifeq(ifeq_value.into()));
     ///     next
@@ -317,7 +320,10 @@ impl Setters<'_> {
     /// pub fn condition(
     ///     self,
     ///     condition: impl Into<Option<SetCondition<'a>>>,
-    /// ) -> Set<'a, X, (Given, B, C)> {
+    /// ) -> Set<'a, X, (Given, B, C)>
+    /// where
+    ///     A: NotGiven,
+    /// {
     ///     let mut next = self.enter();
     ///     next.condition = condition.into();
     ///     next
@@ -357,7 +363,10 @@ impl Setters<'_> {
 
     /// ```text
     /// /// `NX`
-    /// pub fn nx(self) -> Set<'a, X, (Given, B, C)> {
+    /// pub fn nx(self) -> Set<'a, X, (Given, B, C)>
+    /// where
+    ///     A: NotGiven,
+    /// {
     ///     let mut next = self.enter();
     ///     next.condition = Some(SetCondition::Nx);
     ///     next
@@ -395,9 +404,15 @@ impl Setters<'_> {
         }
         let (states, _) = self.states(Some(state));
         let result = self.shape.with_state(&states);
+        // As a bound of the method, so that the compiler tells what is the matter, and not that the
+        // method does not exist.
+        let slot = self.option.slot.map(|slot| letter(slot, &mut Vec::new()));
         quote! {
             #docs
-            pub fn #setter #generics(self #(, #parameters)*) -> #result {
+            pub fn #setter #generics(self #(, #parameters)*) -> #result
+            where
+                #slot: NotGiven,
+            {
                 let mut next = self.enter();
                 next.#field = #value;
                 next
@@ -420,7 +435,10 @@ impl Setters<'_> {
         let states: Vec<_> = (0..self.shape.slots)
             .map(|slot| {
                 if self.option.slot == Some(slot) {
-                    given.map_or(quote!(Open), given_as)
+                    match given {
+                        Some(number) => given_as(number),
+                        None => letter(slot, &mut letters),
+                    }
                 } else if self.option.after == Some(slot) {
                     quote!(Given)
                 } else {

@@ -33,6 +33,7 @@ const KNOWN: &[(&str, &[&str])] = &[
             "List",
             "Milliseconds",
             "Needs",
+            "NotGiven",
             "Open",
             "Patience",
             "Provider",

@@ -61,16 +61,22 @@ impl<'a, X, S> Geosearch<'a, X, S> {
     }
 }
 
-impl<'a, X, B, C, D, E> Geosearch<'a, X, (Open, B, C, D, E)> {
+impl<'a, X, A, B, C, D, E> Geosearch<'a, X, (A, B, C, D, E)> {
     /// `ASC`
-    pub fn asc(self) -> Geosearch<'a, X, (Given, B, C, D, E)> {
+    pub fn asc(self) -> Geosearch<'a, X, (Given, B, C, D, E)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.order = Some(Order::Asc);
         next
     }
 
     /// `DESC`
-    pub fn desc(self) -> Geosearch<'a, X, (Given, B, C, D, E)> {
+    pub fn desc(self) -> Geosearch<'a, X, (Given, B, C, D, E)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.order = Some(Order::Desc);
         next
@@ -80,16 +86,22 @@ impl<'a, X, B, C, D, E> Geosearch<'a, X, (Open, B, C, D, E)> {
     pub fn order(
         self,
         order: impl Into<Option<Order>>,
-    ) -> Geosearch<'a, X, (Given, B, C, D, E)> {
+    ) -> Geosearch<'a, X, (Given, B, C, D, E)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.order = order.into();
         next
     }
 }
 
-impl<'a, X, A, C, D, E> Geosearch<'a, X, (A, Open, C, D, E)> {
+impl<'a, X, A, B, C, D, E> Geosearch<'a, X, (A, B, C, D, E)> {
     /// `COUNT count [ANY]`
-    pub fn count(self, count: impl Integer) -> Geosearch<'a, X, (A, Given, C, D, E)> {
+    pub fn count(self, count: impl Integer) -> Geosearch<'a, X, (A, Given, C, D, E)>
+    where
+        B: NotGiven,
+    {
         let mut next = self.enter();
         next.count = Some(count.into_arg());
         next
@@ -104,27 +116,36 @@ impl<'a, X, A, C, D, E> Geosearch<'a, X, (A, Given, C, D, E)> {
     }
 }
 
-impl<'a, X, A, B, D, E> Geosearch<'a, X, (A, B, Open, D, E)> {
+impl<'a, X, A, B, C, D, E> Geosearch<'a, X, (A, B, C, D, E)> {
     /// `WITHCOORD`
-    pub fn withcoord(self) -> Geosearch<'a, X, (A, B, Given, D, E)> {
+    pub fn withcoord(self) -> Geosearch<'a, X, (A, B, Given, D, E)>
+    where
+        C: NotGiven,
+    {
         let mut next = self.enter();
         next.withcoord = true;
         next
     }
 }
 
-impl<'a, X, A, B, C, E> Geosearch<'a, X, (A, B, C, Open, E)> {
+impl<'a, X, A, B, C, D, E> Geosearch<'a, X, (A, B, C, D, E)> {
     /// `WITHDIST`
-    pub fn withdist(self) -> Geosearch<'a, X, (A, B, C, Given, E)> {
+    pub fn withdist(self) -> Geosearch<'a, X, (A, B, C, Given, E)>
+    where
+        D: NotGiven,
+    {
         let mut next = self.enter();
         next.withdist = true;
         next
     }
 }
 
-impl<'a, X, A, B, C, D> Geosearch<'a, X, (A, B, C, D, Open)> {
+impl<'a, X, A, B, C, D, E> Geosearch<'a, X, (A, B, C, D, E)> {
     /// `WITHHASH`
-    pub fn withhash(self) -> Geosearch<'a, X, (A, B, C, D, Given)> {
+    pub fn withhash(self) -> Geosearch<'a, X, (A, B, C, D, Given)>
+    where
+        E: NotGiven,
+    {
         let mut next = self.enter();
         next.withhash = true;
         next

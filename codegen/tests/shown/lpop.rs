@@ -39,9 +39,12 @@ impl<'a, X, S> Lpop<'a, X, S> {
     }
 }
 
-impl<'a, X> Lpop<'a, X, (Open,)> {
+impl<'a, X, A> Lpop<'a, X, (A,)> {
     /// `count`, since 6.2.0
-    pub fn count(self, count: impl Integer) -> Lpop<'a, X, (Given,)> {
+    pub fn count(self, count: impl Integer) -> Lpop<'a, X, (Given,)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.count = Some(count.into_arg());
         next

@@ -81,9 +81,12 @@ impl<'a, X, S> Migrate<'a, X, S> {
     }
 }
 
-impl<'a, X> Migrate<'a, X, (Open,)> {
+impl<'a, X, A> Migrate<'a, X, (A,)> {
     /// `AUTH auth`, since 4.0.7
-    pub fn auth(self, auth: impl Into<Arg<'a>>) -> Migrate<'a, X, (Given,)> {
+    pub fn auth(self, auth: impl Into<Arg<'a>>) -> Migrate<'a, X, (Given,)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.authentication = Some(MigrateAuthentication::Auth(auth.into()));
         next
@@ -94,7 +97,10 @@ impl<'a, X> Migrate<'a, X, (Open,)> {
         self,
         username: impl Into<Arg<'a>>,
         password: impl Into<Arg<'a>>,
-    ) -> Migrate<'a, X, (Given,)> {
+    ) -> Migrate<'a, X, (Given,)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.authentication = Some(MigrateAuthentication::Auth2 {
             username: username.into(),
@@ -107,7 +113,10 @@ impl<'a, X> Migrate<'a, X, (Open,)> {
     pub fn authentication(
         self,
         authentication: impl Into<Option<MigrateAuthentication<'a>>>,
-    ) -> Migrate<'a, X, (Given,)> {
+    ) -> Migrate<'a, X, (Given,)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.authentication = authentication.into();
         next

@@ -55,44 +55,62 @@ impl<'a, X, S> Set<'a, X, S> {
     }
 }
 
-impl<'a, X, B, C> Set<'a, X, (Open, B, C)> {
+impl<'a, X, A, B, C> Set<'a, X, (A, B, C)> {
     /// `NX`
-    pub fn nx(self) -> Set<'a, X, (Given, B, C)> {
+    pub fn nx(self) -> Set<'a, X, (Given, B, C)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.condition = Some(SetCondition::Nx);
         next
     }
 
     /// `XX`
-    pub fn xx(self) -> Set<'a, X, (Given, B, C)> {
+    pub fn xx(self) -> Set<'a, X, (Given, B, C)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.condition = Some(SetCondition::Xx);
         next
     }
 
     /// `IFEQ ifeq-value`, since 8.4.0
-    pub fn ifeq(self, ifeq_value: impl Into<Arg<'a>>) -> Set<'a, X, (Given, B, C)> {
+    pub fn ifeq(self, ifeq_value: impl Into<Arg<'a>>) -> Set<'a, X, (Given, B, C)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.condition = Some(SetCondition::Ifeq(ifeq_value.into()));
         next
     }
 
     /// `IFNE ifne-value`, Redis only, since 8.4.0
-    pub fn ifne(self, ifne_value: impl Into<Arg<'a>>) -> Set<'a, X, (Given, B, C)> {
+    pub fn ifne(self, ifne_value: impl Into<Arg<'a>>) -> Set<'a, X, (Given, B, C)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.condition = Some(SetCondition::Ifne(ifne_value.into()));
         next
     }
 
     /// `IFDEQ ifdeq-digest`, Redis only, since 8.4.0
-    pub fn ifdeq(self, ifdeq_digest: impl Into<Arg<'a>>) -> Set<'a, X, (Given, B, C)> {
+    pub fn ifdeq(self, ifdeq_digest: impl Into<Arg<'a>>) -> Set<'a, X, (Given, B, C)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.condition = Some(SetCondition::Ifdeq(ifdeq_digest.into()));
         next
     }
 
     /// `IFDNE ifdne-digest`, Redis only, since 8.4.0
-    pub fn ifdne(self, ifdne_digest: impl Into<Arg<'a>>) -> Set<'a, X, (Given, B, C)> {
+    pub fn ifdne(self, ifdne_digest: impl Into<Arg<'a>>) -> Set<'a, X, (Given, B, C)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.condition = Some(SetCondition::Ifdne(ifdne_digest.into()));
         next
@@ -103,39 +121,54 @@ impl<'a, X, B, C> Set<'a, X, (Open, B, C)> {
     pub fn condition(
         self,
         condition: impl Into<Option<SetCondition<'a>>>,
-    ) -> Set<'a, X, (Given, B, C)> {
+    ) -> Set<'a, X, (Given, B, C)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.condition = condition.into();
         next
     }
 }
 
-impl<'a, X, A, B> Set<'a, X, (A, B, Open)> {
+impl<'a, X, A, B, C> Set<'a, X, (A, B, C)> {
     /// `GET`, since 6.2.0
-    pub fn get(self) -> Set<'a, X, (A, B, Given)> {
+    pub fn get(self) -> Set<'a, X, (A, B, Given)>
+    where
+        C: NotGiven,
+    {
         let mut next = self.enter();
         next.get = true;
         next
     }
 }
 
-impl<'a, X, A, C> Set<'a, X, (A, Open, C)> {
+impl<'a, X, A, B, C> Set<'a, X, (A, B, C)> {
     /// `EX seconds`, since 2.6.12
-    pub fn ex(self, seconds: impl Seconds) -> Set<'a, X, (A, Given, C)> {
+    pub fn ex(self, seconds: impl Seconds) -> Set<'a, X, (A, Given, C)>
+    where
+        B: NotGiven,
+    {
         let mut next = self.enter();
         next.expiration = Some(SetExpiration::Ex(seconds.into_arg()));
         next
     }
 
     /// `PX milliseconds`, since 2.6.12
-    pub fn px(self, milliseconds: impl Milliseconds) -> Set<'a, X, (A, Given, C)> {
+    pub fn px(self, milliseconds: impl Milliseconds) -> Set<'a, X, (A, Given, C)>
+    where
+        B: NotGiven,
+    {
         let mut next = self.enter();
         next.expiration = Some(SetExpiration::Px(milliseconds.into_arg()));
         next
     }
 
     /// `EXAT unix-time-seconds`, since 6.2.0
-    pub fn exat(self, unix_time_seconds: impl UnixSeconds) -> Set<'a, X, (A, Given, C)> {
+    pub fn exat(self, unix_time_seconds: impl UnixSeconds) -> Set<'a, X, (A, Given, C)>
+    where
+        B: NotGiven,
+    {
         let mut next = self.enter();
         next.expiration = Some(SetExpiration::Exat(unix_time_seconds.into_arg()));
         next
@@ -145,14 +178,20 @@ impl<'a, X, A, C> Set<'a, X, (A, Open, C)> {
     pub fn pxat(
         self,
         unix_time_milliseconds: impl UnixMilliseconds,
-    ) -> Set<'a, X, (A, Given, C)> {
+    ) -> Set<'a, X, (A, Given, C)>
+    where
+        B: NotGiven,
+    {
         let mut next = self.enter();
         next.expiration = Some(SetExpiration::Pxat(unix_time_milliseconds.into_arg()));
         next
     }
 
     /// `KEEPTTL`, since 6.0.0
-    pub fn keepttl(self) -> Set<'a, X, (A, Given, C)> {
+    pub fn keepttl(self) -> Set<'a, X, (A, Given, C)>
+    where
+        B: NotGiven,
+    {
         let mut next = self.enter();
         next.expiration = Some(SetExpiration::Keepttl);
         next
@@ -163,7 +202,10 @@ impl<'a, X, A, C> Set<'a, X, (A, Open, C)> {
     pub fn expiration(
         self,
         expiration: impl Into<Option<SetExpiration>>,
-    ) -> Set<'a, X, (A, Given, C)> {
+    ) -> Set<'a, X, (A, Given, C)>
+    where
+        B: NotGiven,
+    {
         let mut next = self.enter();
         next.expiration = expiration.into();
         next

@@ -114,9 +114,12 @@ impl<'a, X, S> TsMrange<'a, X, S> {
     }
 }
 
-impl<'a, X, B> TsMrange<'a, X, (Open, B)> {
+impl<'a, X, A, B> TsMrange<'a, X, (A, B)> {
     /// `WITHLABELS`
-    pub fn withlabels(self) -> TsMrange<'a, X, (Given, B)> {
+    pub fn withlabels(self) -> TsMrange<'a, X, (Given, B)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.labels = Some(TsMrangeLabels::Withlabels);
         next
@@ -126,7 +129,10 @@ impl<'a, X, B> TsMrange<'a, X, (Open, B)> {
     pub fn selected_labels<M>(
         self,
         label: impl IntoList<Arg<'a>, M>,
-    ) -> TsMrange<'a, X, (Given, B)> {
+    ) -> TsMrange<'a, X, (Given, B)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.labels = Some(TsMrangeLabels::SelectedLabels(label.into_list()));
         next
@@ -137,20 +143,26 @@ impl<'a, X, B> TsMrange<'a, X, (Open, B)> {
     pub fn labels(
         self,
         labels: impl Into<Option<TsMrangeLabels<'a>>>,
-    ) -> TsMrange<'a, X, (Given, B)> {
+    ) -> TsMrange<'a, X, (Given, B)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.labels = labels.into();
         next
     }
 }
 
-impl<'a, X, A> TsMrange<'a, X, (A, Open)> {
+impl<'a, X, A, B> TsMrange<'a, X, (A, B)> {
     /// `[ALIGN alignment] AGGREGATION aggregators bucketDuration [BUCKETTIMESTAMP <mid | start |
     /// end | + | - | ~>] [EMPTY]`
     pub fn aggregation(
         self,
         aggregation: impl Into<TsMrangeAggregation<'a>>,
-    ) -> TsMrange<'a, X, (A, Given)> {
+    ) -> TsMrange<'a, X, (A, Given)>
+    where
+        B: NotGiven,
+    {
         let mut next = self.enter();
         next.aggregation = Some(aggregation.into());
         next

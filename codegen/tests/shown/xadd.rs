@@ -69,32 +69,44 @@ impl<'a, X, S> Xadd<'a, X, S> {
     }
 }
 
-impl<'a, X, A, B, C, D> Xadd<'a, X, (A, B, C, D, Open)> {
+impl<'a, X, A, B, C, D, E> Xadd<'a, X, (A, B, C, D, E)> {
     /// `NOMKSTREAM`, since 6.2.0
-    pub fn nomkstream(self) -> Xadd<'a, X, (A, B, C, D, Given)> {
+    pub fn nomkstream(self) -> Xadd<'a, X, (A, B, C, D, Given)>
+    where
+        E: NotGiven,
+    {
         let mut next = self.enter();
         next.nomkstream = true;
         next
     }
 }
 
-impl<'a, X, B, C, D, E> Xadd<'a, X, (Open, B, C, D, E)> {
+impl<'a, X, A, B, C, D, E> Xadd<'a, X, (A, B, C, D, E)> {
     /// `KEEPREF`
-    pub fn keepref(self) -> Xadd<'a, X, (Given, B, C, D, E)> {
+    pub fn keepref(self) -> Xadd<'a, X, (Given, B, C, D, E)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.condition = Some(EntryReferences::Keepref);
         next
     }
 
     /// `DELREF`
-    pub fn delref(self) -> Xadd<'a, X, (Given, B, C, D, E)> {
+    pub fn delref(self) -> Xadd<'a, X, (Given, B, C, D, E)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.condition = Some(EntryReferences::Delref);
         next
     }
 
     /// `ACKED`
-    pub fn acked(self) -> Xadd<'a, X, (Given, B, C, D, E)> {
+    pub fn acked(self) -> Xadd<'a, X, (Given, B, C, D, E)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.condition = Some(EntryReferences::Acked);
         next
@@ -104,16 +116,22 @@ impl<'a, X, B, C, D, E> Xadd<'a, X, (Open, B, C, D, E)> {
     pub fn condition(
         self,
         condition: impl Into<Option<EntryReferences>>,
-    ) -> Xadd<'a, X, (Given, B, C, D, E)> {
+    ) -> Xadd<'a, X, (Given, B, C, D, E)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.condition = condition.into();
         next
     }
 }
 
-impl<'a, X, A, C, D, E> Xadd<'a, X, (A, Open, C, D, E)> {
+impl<'a, X, A, B, C, D, E> Xadd<'a, X, (A, B, C, D, E)> {
     /// `IDMPAUTO pid`
-    pub fn idmpauto(self, pid: impl Into<Arg<'a>>) -> Xadd<'a, X, (A, Given, C, D, E)> {
+    pub fn idmpauto(self, pid: impl Into<Arg<'a>>) -> Xadd<'a, X, (A, Given, C, D, E)>
+    where
+        B: NotGiven,
+    {
         let mut next = self.enter();
         next.idmp = Some(XaddIdmp::Idmpauto(pid.into()));
         next
@@ -124,7 +142,10 @@ impl<'a, X, A, C, D, E> Xadd<'a, X, (A, Open, C, D, E)> {
         self,
         pid: impl Into<Arg<'a>>,
         iid: impl Into<Arg<'a>>,
-    ) -> Xadd<'a, X, (A, Given, C, D, E)> {
+    ) -> Xadd<'a, X, (A, Given, C, D, E)>
+    where
+        B: NotGiven,
+    {
         let mut next = self.enter();
         next.idmp = Some(XaddIdmp::Idmp {
             pid: pid.into(),
@@ -137,20 +158,26 @@ impl<'a, X, A, C, D, E> Xadd<'a, X, (A, Open, C, D, E)> {
     pub fn idmp(
         self,
         idmp: impl Into<Option<XaddIdmp<'a>>>,
-    ) -> Xadd<'a, X, (A, Given, C, D, E)> {
+    ) -> Xadd<'a, X, (A, Given, C, D, E)>
+    where
+        B: NotGiven,
+    {
         let mut next = self.enter();
         next.idmp = idmp.into();
         next
     }
 }
 
-impl<'a, X, A, B, D, E> Xadd<'a, X, (A, B, Open, D, E)> {
+impl<'a, X, A, B, C, D, E> Xadd<'a, X, (A, B, C, D, E)> {
     /// `<MAXLEN | MINID> [= | ~] threshold [LIMIT count]`
     pub fn trim(
         self,
         strategy: TrimStrategy,
         threshold: impl Into<Arg<'a>>,
-    ) -> Xadd<'a, X, (A, B, Given, D, E)> {
+    ) -> Xadd<'a, X, (A, B, Given, D, E)>
+    where
+        C: NotGiven,
+    {
         let mut next = self.enter();
         next.trim = Some((strategy, threshold.into()));
         next
@@ -160,33 +187,42 @@ impl<'a, X, A, B, D, E> Xadd<'a, X, (A, B, Open, D, E)> {
     pub fn maxlen(
         self,
         threshold: impl Into<Arg<'a>>,
-    ) -> Xadd<'a, X, (A, B, Given, D, E)> {
+    ) -> Xadd<'a, X, (A, B, Given, D, E)>
+    where
+        C: NotGiven,
+    {
         let mut next = self.enter();
         next.trim = Some((TrimStrategy::Maxlen, threshold.into()));
         next
     }
 
     /// `MINID` of `<MAXLEN | MINID> [= | ~] threshold [LIMIT count]`
-    pub fn minid(
-        self,
-        threshold: impl Into<Arg<'a>>,
-    ) -> Xadd<'a, X, (A, B, Given, D, E)> {
+    pub fn minid(self, threshold: impl Into<Arg<'a>>) -> Xadd<'a, X, (A, B, Given, D, E)>
+    where
+        C: NotGiven,
+    {
         let mut next = self.enter();
         next.trim = Some((TrimStrategy::Minid, threshold.into()));
         next
     }
 }
 
-impl<'a, X, A, B, E> Xadd<'a, X, (A, B, Given, Open, E)> {
+impl<'a, X, A, B, D, E> Xadd<'a, X, (A, B, Given, D, E)> {
     /// `=`
-    pub fn equal(self) -> Xadd<'a, X, (A, B, Given, Given, E)> {
+    pub fn equal(self) -> Xadd<'a, X, (A, B, Given, Given, E)>
+    where
+        D: NotGiven,
+    {
         let mut next = self.enter();
         next.operator = Some(TrimPrecision::Equal);
         next
     }
 
     /// `~`
-    pub fn approximately(self) -> Xadd<'a, X, (A, B, Given, Given, E)> {
+    pub fn approximately(self) -> Xadd<'a, X, (A, B, Given, Given, E)>
+    where
+        D: NotGiven,
+    {
         let mut next = self.enter();
         next.operator = Some(TrimPrecision::Approximately);
         next
@@ -196,7 +232,10 @@ impl<'a, X, A, B, E> Xadd<'a, X, (A, B, Given, Open, E)> {
     pub fn operator(
         self,
         operator: impl Into<Option<TrimPrecision>>,
-    ) -> Xadd<'a, X, (A, B, Given, Given, E)> {
+    ) -> Xadd<'a, X, (A, B, Given, Given, E)>
+    where
+        D: NotGiven,
+    {
         let mut next = self.enter();
         next.operator = operator.into();
         next

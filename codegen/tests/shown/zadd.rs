@@ -62,55 +62,76 @@ impl<'a, X, S> Zadd<'a, X, S> {
     }
 }
 
-impl<'a, X, B, C> Zadd<'a, X, (Open, B, C)> {
+impl<'a, X, A, B, C> Zadd<'a, X, (A, B, C)> {
     /// `NX`
-    pub fn nx(self) -> Zadd<'a, X, (Given, B, C)> {
+    pub fn nx(self) -> Zadd<'a, X, (Given, B, C)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.condition = Some(Existence::Nx);
         next
     }
 
     /// `XX`
-    pub fn xx(self) -> Zadd<'a, X, (Given, B, C)> {
+    pub fn xx(self) -> Zadd<'a, X, (Given, B, C)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.condition = Some(Existence::Xx);
         next
     }
 
     /// `<NX | XX>`, chosen at run time.
-    pub fn condition(self, condition: Existence) -> Zadd<'a, X, (Given, B, C)> {
+    pub fn condition(self, condition: Existence) -> Zadd<'a, X, (Given, B, C)>
+    where
+        A: NotGiven,
+    {
         let mut next = self.enter();
         next.condition = Some(condition);
         next
     }
 }
 
-impl<'a, X, A, C> Zadd<'a, X, (A, Open, C)> {
+impl<'a, X, A, B, C> Zadd<'a, X, (A, B, C)> {
     /// `GT`
-    pub fn gt(self) -> Zadd<'a, X, (A, Given, C)> {
+    pub fn gt(self) -> Zadd<'a, X, (A, Given, C)>
+    where
+        B: NotGiven,
+    {
         let mut next = self.enter();
         next.comparison = Some(Comparison::Gt);
         next
     }
 
     /// `LT`
-    pub fn lt(self) -> Zadd<'a, X, (A, Given, C)> {
+    pub fn lt(self) -> Zadd<'a, X, (A, Given, C)>
+    where
+        B: NotGiven,
+    {
         let mut next = self.enter();
         next.comparison = Some(Comparison::Lt);
         next
     }
 
     /// `<GT | LT>`, chosen at run time.
-    pub fn comparison(self, comparison: Comparison) -> Zadd<'a, X, (A, Given, C)> {
+    pub fn comparison(self, comparison: Comparison) -> Zadd<'a, X, (A, Given, C)>
+    where
+        B: NotGiven,
+    {
         let mut next = self.enter();
         next.comparison = Some(comparison);
         next
     }
 }
 
-impl<'a, X, A, B> Zadd<'a, X, (A, B, Open)> {
+impl<'a, X, A, B, C> Zadd<'a, X, (A, B, C)> {
     /// `INCR`, since 3.0.2
-    pub fn incr(self) -> Zadd<'a, X, (A, B, Given)> {
+    pub fn incr(self) -> Zadd<'a, X, (A, B, Given)>
+    where
+        C: NotGiven,
+    {
         let mut next = self.enter();
         next.incr = true;
         next

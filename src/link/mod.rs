@@ -1,0 +1,449 @@
+//! The connection to a server, whichever it is now: what every link decides.
+//!
+//! A link is all that a client has of one server: the connection that its callers share, and a pool
+//! of others. The async client has both to each server, the blocking client the pool alone.
+//!
+//! ```text
+//!    ask ──▶ pacing ──▶ dial: addresses, attempt ──▶ handshake ──▶ ready ──▶ look, use, look, use …
+//!             ▲                 │ failed                             │
+//!             └─────────────────┘                                    ├─ ended, mute, stalled ──▶ dial
+//!               at once, then with pauses                            └─ old, demoted, moved  ──▶ dial,
+//!                                                                        and used until that succeeds
+//! ```
+//!
+//! - `pacing` says when the server may be dialled, by whomever.
+//! - `dial` is one attempt, and `addresses` what it tries.
+//! - `shared` is the connection of all callers, `pool` those that are lent to one at a time.
+//! - `look` says when a connection is looked at before it is used, `replacing` how often one is
+//!   replaced that still works.
+//!
+//! No IO happens here and no clock is read. `C` is a connection, and `W` is what the driver needs to
+//! wake somebody who waits.
+
+mod addresses;
+mod dial;
+mod look;
+mod pacing;
+mod pool;
+mod replacing;
+mod reporter;
+mod shared;
+#[cfg(test)]
+mod simulation;
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+pub(crate) use addresses::Addresses;
+pub(crate) use dial::{Attempt, Step};
+pub(crate) use look::{LastUse, Seen};
+pub use pool::PoolStats;
+pub(crate) use pool::{Asked, Defect, Lease, Pool, Ticket, Turn};
+pub(crate) use shared::{Dial, SharedTurn};
+
+use self::{
+    pacing::{Pacing, Permit},
+    replacing::Replacing,
+    reporter::Reporter,
+    shared::Shared,
+};
+use crate::{
+    address::Address,
+    config::Config,
+    error::{Error, ErrorKind},
+    events::{Events, LossReason},
+};
+
+/// All connections to one server.
+#[derive(Debug)]
+pub(crate) struct Link<C, W> {
+    pool: Pool<C, W>,
+    shared: Shared<C>,
+    replacing: Replacing,
+    /// The addresses that the name of the server stood for when it was last resolved.
+    addresses: Vec<SocketAddr>,
+}
+
+impl<C, W: Clone> Link<C, W> {
+    /// A link to a server, without connections.
+    ///
+    /// What is left to chance follows from `seed`.
+    pub(crate) fn new(config: &Config, server: Arc<Address>, events: Events, seed: u64) -> Self {
+        let longest = config
+            .connect_timeout
+            .saturating_add(Duration::from_secs(1));
+        let pacing = Pacing::new(config.connect_timeout);
+        let reporter = Reporter::new(server, events);
+        Self {
+            pool: Pool::new(config.pool, pacing, reporter, seed),
+            shared: Shared::new(config.pool.lifetime, longest),
+            replacing: Replacing::default(),
+            addresses: Vec::new(),
+        }
+    }
+
+    /// The connections that are lent to one caller at a time.
+    pub(crate) fn pool(&mut self) -> &mut Pool<C, W> {
+        &mut self.pool
+    }
+
+    /// The shared connection, if there is one that is open.
+    pub(crate) fn current(&self, is_open: impl Fn(&C) -> bool) -> Option<C>
+    where
+        C: Clone,
+    {
+        let kept = self.shared.kept();
+        kept.filter(|kept| is_open(kept)).cloned()
+    }
+
+    /// How many attempts have failed; to be remembered by one who [asks](Link::ask) for the first time.
+    pub(crate) fn failed_attempts(&mut self) -> u64 {
+        self.pool.pacing().failed_attempts()
+    }
+
+    /// The shared connection, or leave to make it, or what to wait for.
+    ///
+    /// Where the caller has somewhere else to go it does not wait for a pause: it gets the error of
+    /// the last attempt.
+    pub(crate) fn ask(
+        &mut self,
+        seen: u64,
+        may_wait: bool,
+        is_open: impl Fn(&C) -> bool,
+        now: Instant,
+    ) -> SharedTurn<C>
+    where
+        C: Clone,
+    {
+        if self.shared.kept().is_some_and(|kept| !is_open(kept)) {
+            // It is dropped by whoever uses it last; its driver has closed it.
+            drop(self.shared.take());
+            self.pool.reporter().lost(now, LossReason::Ended, None);
+        }
+        let failures = self.pool.pacing().failures();
+        let turn = self.shared.ask(seen, self.pool.pacing(), now);
+        match &turn {
+            SharedTurn::Dial(_) => self.pool.reporter().dialling(now, failures),
+            SharedTurn::Wait(_) if !may_wait => {
+                if let Some(error) = self.pool.pacing().pause(now) {
+                    return SharedTurn::Failed(error.clone());
+                }
+            }
+            _ => {}
+        }
+        turn
+    }
+
+    /// Leave to make another shared connection, if it is time to replace the one that there is.
+    pub(crate) fn renew(&mut self, now: Instant) -> Option<Dial> {
+        if !self.shared.is_stale(now) {
+            return None;
+        }
+        let failures = self.pool.pacing().failures();
+        let dial = self.shared.replace(self.pool.pacing(), now)?;
+        self.pool.reporter().dialling(now, failures);
+        Some(dial)
+    }
+
+    /// Takes a shared connection into use, and returns those that are to be closed.
+    pub(crate) fn connected(&mut self, dial: Dial, connection: C, now: Instant) -> Option<C> {
+        self.pool.reporter().ready(now, dial.since());
+        let replaced = self
+            .shared
+            .connected(dial, connection, self.pool.pacing(), now);
+        if replaced.is_some() {
+            self.pool.reporter().lost(now, LossReason::Old, None);
+        }
+        replaced
+    }
+
+    /// Takes note that no shared connection could be made.
+    pub(crate) fn failed(&mut self, dial: Dial, error: &Error, now: Instant) {
+        let random = self.pool.random();
+        let pause = self
+            .shared
+            .failed(dial, error, self.pool.pacing(), now, random);
+        self.pool.reporter().not_ready(now, error, pause);
+    }
+
+    /// Takes note that nobody makes a shared connection any longer.
+    pub(crate) fn given_up(&mut self, dial: Dial) {
+        self.shared.given_up(dial, self.pool.pacing());
+    }
+
+    /// Takes out the shared connection, so that the next one who asks makes another.
+    pub(crate) fn disconnect(&mut self, reason: LossReason, now: Instant) -> Option<C> {
+        let taken = self.shared.take();
+        if taken.is_some() {
+            self.pool.reporter().lost(now, reason, None);
+        }
+        taken
+    }
+
+    /// Takes out the shared connection if it is this one, since it cannot be used any longer.
+    pub(crate) fn give_up(
+        &mut self,
+        is_it: impl Fn(&C) -> bool,
+        reason: LossReason,
+        now: Instant,
+    ) -> Option<C> {
+        self.shared.kept().filter(|kept| is_it(kept))?;
+        self.disconnect(reason, now)
+    }
+
+    /// Leaves the server that connections lead to, since another one seems to be the one to use.
+    ///
+    /// Returns connections that are to be closed. The shared one is used until another one
+    /// [is made](Link::renew). Nothing is done where that was tried a moment ago.
+    pub(crate) fn leave(&mut self, reason: LossReason, now: Instant) -> Vec<C> {
+        let random = self.pool.random();
+        if !self.replacing.is_due(now, random) {
+            return Vec::new();
+        }
+        self.shared.make_stale();
+        self.pool.leave_server(None, reason, now)
+    }
+
+    /// Takes note of what the name of the server stands for, as was found for a new connection of the
+    /// pool or for the shared one, and leaves the server if none of it is as it was.
+    ///
+    /// Returns connections that are to be closed.
+    pub(crate) fn resolved(
+        &mut self,
+        addresses: &[SocketAddr],
+        lease: Option<&Lease>,
+        now: Instant,
+    ) -> Vec<C> {
+        let known = std::mem::replace(&mut self.addresses, addresses.to_vec());
+        let is_as_it_was = known.is_empty() || addresses.is_empty();
+        if is_as_it_was || known.iter().any(|address| addresses.contains(address)) {
+            return Vec::new();
+        }
+        self.shared.make_stale();
+        self.pool.leave_server(lease, LossReason::Moved, now)
+    }
+
+    /// Leave to make a connection for a call that cannot wait, beside all others.
+    ///
+    /// # Errors
+    ///
+    /// That of the last attempt, if it is too early for another.
+    pub(crate) fn begin_urgent(&mut self, now: Instant) -> Result<Permit, Error> {
+        let failures = self.pool.pacing().failures();
+        let pacing = self.pool.pacing();
+        match pacing.begin(now) {
+            Some(permit) => {
+                self.pool.reporter().dialling(now, failures);
+                Ok(permit)
+            }
+            None => Err(pacing.error().cloned().unwrap_or_else(Attempt::under_way)),
+        }
+    }
+
+    /// Takes note of how such an attempt has ended.
+    pub(crate) fn end_urgent(&mut self, permit: Permit, result: Result<(), &Error>, now: Instant) {
+        let random = self.pool.random();
+        match result {
+            Ok(()) => {
+                self.pool.reporter().ready(now, permit.since());
+                self.pool.pacing().succeeded(permit);
+            }
+            Err(error) => {
+                let pause = self.pool.pacing().failed(permit, error, now, random);
+                self.pool.reporter().not_ready(now, error, pause);
+            }
+        }
+    }
+}
+
+impl Dial {
+    fn since(&self) -> Instant {
+        self.permit().since()
+    }
+}
+
+/// The error of one who uses a connection that it has closed.
+pub(crate) fn gone() -> Error {
+    Error::new(ErrorKind::Connection, "the connection is gone")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link() -> (Link<u32, char>, Instant) {
+        let config = Config::tcp("h", 1).pool_lifetime(Duration::from_secs(100));
+        let link = Link::new(
+            &config,
+            Arc::new(config.address.clone()),
+            Events::default(),
+            7,
+        );
+        (link, Instant::now())
+    }
+
+    /// What one gets who asks for the first time.
+    fn ask(link: &mut Link<u32, char>, now: Instant) -> SharedTurn<u32> {
+        let seen = link.failed_attempts();
+        link.ask(seen, true, |_| true, now)
+    }
+
+    /// Makes the shared connection.
+    fn connect(link: &mut Link<u32, char>, connection: u32, now: Instant) {
+        match ask(link, now) {
+            SharedTurn::Dial(dial) => assert_eq!(link.connected(dial, connection, now), None),
+            other => panic!("got {other:?}"),
+        }
+    }
+
+    fn lend(link: &mut Link<u32, char>, connection: u32, now: Instant) -> Lease {
+        let Asked::Turn(Turn::Connect(mut lease)) = link.pool().ask(now, || '!') else {
+            panic!("nothing is there yet")
+        };
+        let _ = link.pool().connected(&mut lease, now);
+        let _ = connection;
+        lease
+    }
+
+    #[test]
+    fn c09_a_demoted_server_is_left_and_used_until_another_connection_is_made() {
+        let (mut link, now) = link();
+        connect(&mut link, 1, now);
+        let lease = lend(&mut link, 2, now);
+        let _ = link.pool().give_back(lease, 2, now);
+        assert!(link.renew(now).is_none(), "nothing is wrong with it");
+
+        assert_eq!(link.leave(LossReason::Demoted, now), [2]);
+        let dial = link.renew(now).unwrap();
+        assert!(link.renew(now).is_none(), "one attempt at a time");
+        assert_eq!(link.current(|_| true), Some(1));
+        assert_eq!(link.connected(dial, 3, now), Some(1));
+        assert_eq!(link.current(|_| true), Some(3));
+        // The server says so again at once, as it does to one who writes to a replica by mistake.
+        let _ = link.leave(LossReason::Demoted, now + Duration::from_millis(1));
+        let _ = link.renew(now + Duration::from_millis(1));
+        assert_eq!(
+            link.current(|_| true),
+            Some(3),
+            "nobody is without a connection"
+        );
+    }
+
+    #[test]
+    fn f25_a_name_that_leads_elsewhere_is_followed_and_one_of_which_some_is_left_is_not() {
+        let [a, b, c] = ["1.1.1.1:1", "2.2.2.2:1", "3.3.3.3:1"].map(|it| it.parse().unwrap());
+        let (mut link, now) = link();
+        assert!(link.resolved(&[a, b], None, now).is_empty());
+        connect(&mut link, 1, now);
+        let old = lend(&mut link, 2, now);
+        let _ = link.pool().give_back(old, 2, now);
+        assert!(
+            link.resolved(&[b, c], None, now).is_empty(),
+            "one of them is left"
+        );
+        assert!(link.renew(now).is_none());
+
+        let new = lend_another(&mut link, now);
+        assert_eq!(link.resolved(&[a], Some(&new), now), [2]);
+        assert!(
+            link.pool().give_back(new, 3, now).close.is_none(),
+            "it leads there"
+        );
+        let dial = link.renew(now).unwrap();
+        assert_eq!(link.connected(dial, 4, now), Some(1));
+        assert!(
+            link.resolved(&[], None, now).is_empty(),
+            "a path has no addresses"
+        );
+    }
+
+    /// A lease for another connection, although one is idle.
+    fn lend_another(link: &mut Link<u32, char>, now: Instant) -> Lease {
+        let Asked::Turn(Turn::Reuse(idle, connection)) = link.pool().ask(now, || '!') else {
+            panic!("one is idle")
+        };
+        let lease = lend(link, 3, now);
+        let _ = link.pool().give_back(idle, connection, now);
+        lease
+    }
+
+    #[test]
+    fn f25_the_shared_connection_is_replaced_when_it_has_reached_its_lifetime() {
+        let (mut link, now) = link();
+        connect(&mut link, 1, now);
+        let at = |seconds| now + Duration::from_secs(seconds);
+        assert!(link.renew(at(89)).is_none());
+        let dial = link.renew(at(100)).unwrap();
+        assert_eq!(link.current(|_| true), Some(1), "used meanwhile");
+        link.failed(dial, &Error::new(ErrorKind::Connect, "full"), at(100));
+        assert_eq!(
+            link.current(|_| true),
+            Some(1),
+            "used as long as there is no other"
+        );
+        assert!(link.renew(at(100)).is_none(), "the server has refused");
+        let dial = link.renew(at(102)).unwrap();
+        assert_eq!(link.connected(dial, 2, at(102)), Some(1));
+        assert!(link.renew(at(103)).is_none());
+    }
+
+    #[test]
+    fn c01_a_connection_that_cannot_be_used_any_longer_is_given_up_by_who_finds_it() {
+        let (mut link, now) = link();
+        connect(&mut link, 1, now);
+        assert_eq!(link.give_up(|it| *it == 7, LossReason::Stalled, now), None);
+        assert_eq!(
+            link.give_up(|it| *it == 1, LossReason::Stalled, now),
+            Some(1)
+        );
+        assert_eq!(link.current(|_| true), None);
+        connect(&mut link, 2, now);
+        // An attempt on a runtime that does not run is no longer waited for after its time.
+        assert_eq!(link.disconnect(LossReason::Closed, now), Some(2));
+        let SharedTurn::Dial(lost) = ask(&mut link, now) else {
+            panic!("there is none")
+        };
+        let SharedTurn::Wait(Some(end)) = ask(&mut link, now) else {
+            panic!("one attempt at a time")
+        };
+        assert_eq!(end, now + Duration::from_secs(6));
+        let SharedTurn::Dial(dial) = ask(&mut link, end) else {
+            panic!("it takes too long")
+        };
+        assert_eq!(link.connected(dial, 3, end), None);
+        assert_eq!(
+            link.connected(lost, 4, end),
+            Some(4),
+            "there is another one by now"
+        );
+        assert_eq!(link.current(|_| true), Some(3));
+    }
+
+    #[test]
+    fn who_waits_for_an_attempt_gets_its_error_and_who_comes_later_waits_for_the_next() {
+        let (mut link, now) = link();
+        let seen = link.failed_attempts();
+        let SharedTurn::Dial(dial) = link.ask(seen, true, |_| true, now) else {
+            panic!("there is none")
+        };
+        link.failed(dial, &Error::new(ErrorKind::Connect, "full"), now);
+        assert!(matches!(
+            link.ask(seen, true, |_| true, now),
+            SharedTurn::Failed(_)
+        ));
+        let seen = link.failed_attempts();
+        assert!(matches!(
+            link.ask(seen, true, |_| true, now),
+            SharedTurn::Wait(Some(_))
+        ));
+        // Where there is another way nobody waits.
+        assert!(matches!(
+            link.ask(seen, false, |_| true, now),
+            SharedTurn::Failed(_)
+        ));
+        assert!(link.begin_urgent(now).is_err(), "all are paced together");
+    }
+}

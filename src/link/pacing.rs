@@ -1,0 +1,312 @@
+//! When a server may be dialled: again at once after the first failure, then ever later.
+//!
+//! As long as attempts succeed, any number may be under way. After a failure there is one at a time,
+//! and each waits for its pause: none at first, then by chance up to a limit that doubles up to a
+//! second, and a second or more where the server itself refuses. The first success ends that.
+//!
+//! All connections to a server are paced together: the shared ones, those of its pool, and those for
+//! urgent calls.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    back_off,
+    error::{Error, ErrorKind, Phase},
+};
+
+/// When the next attempt to connect may be made.
+#[derive(Debug)]
+pub(crate) struct Pacing {
+    /// How long an attempt may take; one that takes longer is no longer waited for, since its task
+    /// may be one of a runtime that does not run.
+    longest: Duration,
+    /// How many attempts have failed at all.
+    failed: u64,
+    failing: Option<Failing>,
+}
+
+/// Attempts to connect fail.
+#[derive(Debug)]
+struct Failing {
+    failures: u32,
+    /// The next attempt is not made before.
+    retry_at: Instant,
+    /// When the one attempt that is made meanwhile has begun.
+    probing: Option<Instant>,
+    error: Error,
+}
+
+/// Leave to make one attempt to connect.
+#[derive(Debug)]
+#[must_use = "an attempt whose end is not told keeps others from being made"]
+pub(crate) struct Permit {
+    /// It is the one attempt that is made while others fail.
+    probes: bool,
+    since: Instant,
+}
+
+impl Pacing {
+    /// A server of which nothing is known, and attempts that may take so long.
+    pub(crate) fn new(longest: Duration) -> Self {
+        Self {
+            longest,
+            failed: 0,
+            failing: None,
+        }
+    }
+
+    /// The same without anything that was learnt.
+    pub(crate) fn anew(&self) -> Self {
+        Self::new(self.longest)
+    }
+
+    /// Leave to make an attempt, if one may be made now.
+    pub(crate) fn begin(&mut self, now: Instant) -> Option<Permit> {
+        if let Some(failing) = &mut self.failing {
+            let probing = failing.probing.is_some_and(|since| {
+                now.saturating_duration_since(since) < self.longest.saturating_add(SLACK)
+            });
+            if probing || failing.retry_at > now {
+                return None;
+            }
+            failing.probing = Some(now);
+        }
+        Some(Permit {
+            probes: self.failing.is_some(),
+            since: now,
+        })
+    }
+
+    /// Takes note of an attempt that has succeeded.
+    pub(crate) fn succeeded(&mut self, permit: Permit) {
+        let Permit { .. } = permit;
+        self.failing = None;
+    }
+
+    /// Takes note of an attempt that has failed, and says how long the next one has to wait.
+    ///
+    /// An error that no dialling can lead to says nothing about the server.
+    pub(crate) fn failed(
+        &mut self,
+        permit: Permit,
+        error: &Error,
+        now: Instant,
+        random: u64,
+    ) -> Duration {
+        self.failed += 1;
+        // What was begun before the first failure tells nothing new about those behind it.
+        let is_news = self
+            .failing
+            .as_ref()
+            .is_none_or(|failing| failing.is_probed_by(&permit));
+        if !is_of_dialling(error) || !is_news {
+            self.given_up(permit);
+            return Duration::ZERO;
+        }
+        let failures = self.failures();
+        let pause = if is_refusal(error) {
+            back_off::wait_when_refused(random)
+        } else {
+            back_off::wait(failures, Duration::MAX, random)
+        };
+        self.failing = Some(Failing {
+            failures: failures.saturating_add(1),
+            retry_at: now + pause,
+            probing: None,
+            error: error.clone(),
+        });
+        pause
+    }
+
+    /// Takes note of an attempt of which nothing came.
+    pub(crate) fn given_up(&mut self, permit: Permit) {
+        if let Some(failing) = &mut self.failing
+            && failing.is_probed_by(&permit)
+        {
+            failing.probing = None;
+        }
+    }
+
+    /// How many attempts have failed at all.
+    pub(crate) fn failed_attempts(&self) -> u64 {
+        self.failed
+    }
+
+    /// How many attempts have failed since one last succeeded.
+    pub(crate) fn failures(&self) -> u32 {
+        self.failing.as_ref().map_or(0, |failing| failing.failures)
+    }
+
+    /// Whether the last attempt has failed.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failing.is_some()
+    }
+
+    /// Why the last attempt has failed.
+    pub(crate) fn error(&self) -> Option<&Error> {
+        self.failing.as_ref().map(|failing| &failing.error)
+    }
+
+    /// When to ask again, where no attempt is under way and none may be made yet.
+    pub(crate) fn retry_at(&self, now: Instant) -> Option<Instant> {
+        let failing = self.failing.as_ref()?;
+        let at = match failing.probing {
+            None => Some(failing.retry_at),
+            Some(since) => since.checked_add(self.longest.saturating_add(SLACK)),
+        };
+        at.filter(|at| *at > now)
+    }
+
+    /// Why no attempt may be made now, where that is for the last one's failure.
+    pub(crate) fn pause(&self, now: Instant) -> Option<&Error> {
+        let failing = self.failing.as_ref()?;
+        (failing.retry_at > now).then_some(&failing.error)
+    }
+}
+
+impl Failing {
+    /// Whether an attempt is the one that is made meanwhile, and not one of an earlier time.
+    fn is_probed_by(&self, permit: &Permit) -> bool {
+        permit.probes && self.probing == Some(permit.since)
+    }
+}
+
+impl Permit {
+    /// When the attempt began.
+    pub(crate) fn since(&self) -> Instant {
+        self.since
+    }
+
+    #[cfg(test)]
+    pub(super) fn probes(&self) -> bool {
+        self.probes
+    }
+}
+
+/// Whether an error is what an attempt to connect can end with.
+fn is_of_dialling(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Connect | ErrorKind::Timeout(Phase::Connect)
+    )
+}
+
+/// Whether it was the server that wanted no connection, and not that it could not be reached.
+fn is_refusal(error: &Error) -> bool {
+    let source = std::error::Error::source(error);
+    error.kind() == ErrorKind::Connect && !source.is_some_and(|source| source.is::<io::Error>())
+}
+
+/// How much longer than its time an attempt may take before it is no longer waited for.
+const SLACK: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONGEST: Duration = Duration::from_secs(5);
+
+    fn unreachable() -> Error {
+        Error::io(
+            ErrorKind::Connect,
+            "cannot reach",
+            io::ErrorKind::ConnectionRefused.into(),
+        )
+    }
+
+    fn refused() -> Error {
+        Error::new(
+            ErrorKind::Connect,
+            "the server rejects the password (WRONGPASS)",
+        )
+    }
+
+    #[test]
+    fn c11_the_first_retry_comes_at_once_and_later_ones_alone_and_after_a_pause() {
+        let mut pacing = Pacing::new(LONGEST);
+        let start = Instant::now();
+        let first = pacing.begin(start).unwrap();
+        let beside = pacing.begin(start).unwrap();
+        assert_eq!(
+            pacing.failed(first, &unreachable(), start, u64::MAX),
+            Duration::ZERO
+        );
+        assert_eq!(
+            pacing.failed(beside, &unreachable(), start, u64::MAX),
+            Duration::ZERO
+        );
+        assert_eq!(pacing.failures(), 1, "the one beside tells nothing new");
+
+        let mut now = start;
+        for limit in [49, 99, 199, 399, 799, 999, 999] {
+            let probe = pacing.begin(now).unwrap();
+            assert!(pacing.begin(now).is_none(), "one at a time");
+            let pause = pacing.failed(probe, &unreachable(), now, u64::MAX);
+            assert_eq!(pause.as_millis(), limit);
+            assert!(
+                pacing
+                    .begin(now + pause - Duration::from_nanos(1))
+                    .is_none()
+            );
+            assert_eq!(pacing.retry_at(now), Some(now + pause));
+            assert!(pacing.pause(now).is_some() && pacing.pause(now + pause).is_none());
+            now += pause;
+        }
+        let probe = pacing.begin(now).unwrap();
+        pacing.succeeded(probe);
+        assert!(!pacing.is_failing());
+        let several = [pacing.begin(now), pacing.begin(now)];
+        assert!(
+            several.iter().all(Option::is_some),
+            "any number may be under way"
+        );
+    }
+
+    #[test]
+    fn c11_a_server_that_refuses_is_left_alone_for_a_second_or_more() {
+        for random in [0, u64::MAX] {
+            let mut pacing = Pacing::new(LONGEST);
+            let now = Instant::now();
+            let attempt = pacing.begin(now).unwrap();
+            let pause = pacing.failed(attempt, &refused(), now, random);
+            assert!((1000..=1500).contains(&pause.as_millis()), "{pause:?}");
+        }
+    }
+
+    #[test]
+    fn an_attempt_that_never_ends_does_not_keep_others_from_being_made() {
+        let mut pacing = Pacing::new(LONGEST);
+        let start = Instant::now();
+        let attempt = pacing.begin(start).unwrap();
+        let _ = pacing.failed(attempt, &unreachable(), start, 0);
+        let lost = pacing.begin(start).unwrap();
+        let end = start + LONGEST + SLACK;
+        assert_eq!(pacing.retry_at(start), Some(end));
+        assert!(pacing.begin(end - Duration::from_nanos(1)).is_none());
+        let late = end;
+        assert_eq!(
+            pacing.retry_at(late),
+            None,
+            "nobody waits for a time that is over"
+        );
+        let other = pacing.begin(late).unwrap();
+        // What comes of the first one later leaves the second alone.
+        pacing.given_up(lost);
+        assert!(pacing.begin(late).is_none());
+        pacing.given_up(other);
+        assert!(pacing.begin(late).is_some());
+    }
+
+    #[test]
+    fn an_error_that_comes_from_no_dialling_says_nothing_about_the_server() {
+        let mut pacing = Pacing::new(LONGEST);
+        let now = Instant::now();
+        let attempt = pacing.begin(now).unwrap();
+        let config = Error::new(ErrorKind::Config, "pool_max: expected 1 or more");
+        let _ = pacing.failed(attempt, &config, now, 0);
+        assert!(!pacing.is_failing());
+    }
+}

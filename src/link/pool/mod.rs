@@ -1,0 +1,652 @@
+//! Who has a connection, who waits for one, and which is too old: the books of a pool.
+//!
+//! ```text
+//!            ask ──▶ Reuse ─┐                      ┌─▶ idle ──sweep──▶ closed
+//!   caller ──┤              ├─▶ lease ──give_back──┤
+//!            ├─▶ Connect ───┘        │             └─▶ straight to the first who waits
+//!            │                       └──discard──────▶ leave to connect for the first who waits
+//!            └─▶ Wait ──look──▶ Reuse or Connect, when somebody has released one
+//! ```
+//!
+//! Whatever is released goes to whoever waits longest, before anybody can ask for it: while
+//! somebody waits nothing is free, so that nobody is overtaken.
+//!
+//! After an attempt to connect has failed, only one is made at a time, and not before a pause that
+//! grows; callers wait meanwhile as they do for a connection in use. When an attempt fails and there
+//! is no other connection that could come back, all who wait get its error: they would only dial one
+//! after the other. The first success ends that.
+//!
+//! Who has leave to connect may let somebody else use it and [wait in line](Pool::wait_for) for what
+//! comes of it, or for any other connection that is released before.
+//!
+//! A connection of the [minimum](PoolOptions::min) that was closed is made again by a *filler*, for
+//! which [`Pool::fill`] gives leave whenever the pool is used.
+//!
+//! A turn that was put aside for a caller who does not come for it, since its future is not polled,
+//! passes on to the next; that caller is the first again behind it.
+//!
+//! When the server is [left](Pool::leave), what is idle is closed, and what is used when it comes
+//! back. A pool that finds itself in another process than the one that it was made in, after a
+//! fork, [begins anew](Pool::enter): sockets of the parent are the parent's.
+//!
+//! No IO happens here and no clock is read; `C` is a connection, and `W` is what the driver needs to
+//! wake somebody.
+
+mod idle;
+mod line;
+mod stats;
+#[cfg(test)]
+mod tests;
+
+use std::time::{Duration, Instant};
+
+use self::{idle::IdleSet, line::Line};
+use super::{
+    pacing::{Pacing, Permit},
+    reporter::Reporter,
+};
+use crate::{
+    back_off,
+    config::PoolOptions,
+    error::{Error, ErrorKind, Phase, Result},
+    events::LossReason,
+};
+
+pub(crate) use line::Ticket;
+pub use stats::PoolStats;
+
+/// The books of a pool.
+#[derive(Debug)]
+pub(crate) struct Pool<C, W> {
+    options: PoolOptions,
+    reporter: Reporter,
+    /// When attempts to connect may be made.
+    pacing: Pacing,
+    idle: IdleSet<C>,
+    line: Line<C, W>,
+    /// Connections that are idle or lent, and leaves to connect.
+    open: usize,
+    /// Leaves to connect.
+    connecting: usize,
+    /// Of these, the ones whose connection is for whoever waits longest.
+    for_line: usize,
+    /// A filler is at work.
+    filling: bool,
+    last_lease: u64,
+    /// Connections up to this one lead to a server that was left.
+    left: u64,
+    /// Those up to this one belong to another process.
+    foreign: u64,
+    /// The process whose connections these are, once that is known.
+    process: Option<u32>,
+    /// What the numbers that decide about pauses follow from.
+    seed: u64,
+    /// What is counted; the rest is filled in when somebody asks.
+    counts: PoolStats,
+}
+
+/// What a caller gets.
+#[derive(Debug)]
+pub(crate) enum Turn<C> {
+    /// A connection that was used before and may have died since.
+    Reuse(Lease, C),
+    /// Leave to make a connection.
+    Connect(Lease),
+    /// The error of somebody else's attempt.
+    Failed(Error),
+}
+
+/// What asking leads to.
+#[derive(Debug)]
+pub(crate) enum Asked<C, W> {
+    /// It is the caller's turn.
+    Turn(Turn<C>),
+    /// The caller will be woken, and must then look whether it is its turn, or leave.
+    Wait(Ticket, W),
+}
+
+/// What one who waits sees.
+#[derive(Debug)]
+pub(crate) struct Look<C, W> {
+    /// It is the caller's turn.
+    pub(crate) turn: Option<Turn<C>>,
+    /// It is the turn of this one.
+    pub(crate) woken: Option<W>,
+    /// When to look again, if nobody wakes the caller before.
+    pub(crate) again: Option<Instant>,
+}
+
+/// One of the connections that may be open; has to be given back or discarded.
+#[derive(Debug)]
+#[must_use = "a lease that is forgotten is one connection less for ever"]
+pub(crate) struct Lease {
+    number: u64,
+    /// Leave to make a connection, as long as there is none.
+    permit: Option<Permit>,
+    /// It is the filler's.
+    fills: bool,
+    /// The connection is for whoever waits longest.
+    for_line: bool,
+    expires: Option<Instant>,
+}
+
+/// What is to be done after a connection was given back.
+#[derive(Debug)]
+pub(crate) struct Released<C, W> {
+    /// It is the turn of this one.
+    pub(crate) woken: Option<W>,
+    /// The connection is too old.
+    pub(crate) close: Option<C>,
+}
+
+/// Why a connection is not given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Defect {
+    /// It may not be as it was when it was made.
+    Dirty,
+    /// It was lost.
+    Broken,
+}
+
+#[cfg(test)]
+impl Lease {
+    /// When the attempt began that is made alone while others fail, if it is that.
+    pub(super) fn probes(&self) -> Option<Instant> {
+        let permit = self.permit.as_ref()?;
+        permit.probes().then(|| permit.since())
+    }
+}
+
+impl<C, W: Clone> Pool<C, W> {
+    /// A pool without connections.
+    pub(crate) fn new(options: PoolOptions, pacing: Pacing, reporter: Reporter, seed: u64) -> Self {
+        Self {
+            // A pool that may hold nothing could never say why.
+            options: PoolOptions {
+                max: options.max.max(1),
+                ..options
+            },
+            reporter,
+            pacing,
+            idle: IdleSet::new(options.idle_timeout),
+            line: Line::new(),
+            open: 0,
+            connecting: 0,
+            for_line: 0,
+            filling: false,
+            last_lease: 0,
+            left: 0,
+            foreign: 0,
+            process: None,
+            seed,
+            counts: PoolStats::default(),
+        }
+    }
+
+    /// Says which process this is, and returns the connections of another one if it was forked from
+    /// that; they are to be dropped, and nothing is to be written to them.
+    pub(crate) fn enter(&mut self, process: u32, now: Instant) -> Vec<C> {
+        if self
+            .process
+            .replace(process)
+            .is_none_or(|before| before == process)
+        {
+            return Vec::new();
+        }
+        let mut closed = self.idle.clear();
+        // Those who waited are threads of the parent.
+        for turn in self.line.clear() {
+            if let Turn::Reuse(_, connection) = turn {
+                closed.push(connection);
+            }
+        }
+        for _ in &closed {
+            self.reporter.lost(now, LossReason::Forked, None);
+        }
+        (self.open, self.connecting, self.for_line) = (0, 0, 0);
+        self.filling = false;
+        self.foreign = self.last_lease;
+        self.pacing = self.pacing.anew();
+        closed
+    }
+
+    /// Asks for a connection: the one that was used last, or leave to make one, or to wait.
+    pub(crate) fn ask(&mut self, now: Instant, waiter: impl FnOnce() -> W) -> Asked<C, W> {
+        if !self.lacks()
+            && let Some(turn) = self.turn(now)
+        {
+            return Asked::Turn(turn);
+        }
+        let (ticket, wake) = self.join(waiter(), false, now);
+        Asked::Wait(ticket, wake)
+    }
+
+    /// Asks for another connection instead of one that has turned out to be dead.
+    ///
+    /// The caller has had its turn, and so waits in front of all others if it must.
+    pub(crate) fn ask_again(
+        &mut self,
+        dead: Lease,
+        now: Instant,
+        waiter: impl FnOnce() -> W,
+    ) -> Asked<C, W> {
+        self.counts.lent -= 1;
+        self.forget(dead, Defect::Broken, now);
+        if let Some(turn) = self.turn(now) {
+            return Asked::Turn(turn);
+        }
+        let (ticket, wake) = self.join(waiter(), true, now);
+        Asked::Wait(ticket, wake)
+    }
+
+    /// Makes the caller wait for the connection that somebody else makes with its leave, or for any
+    /// other; in front of all others, if it has waited before.
+    ///
+    /// The connection has to be given back as soon as it is made.
+    pub(crate) fn wait_for(
+        &mut self,
+        lease: &mut Lease,
+        waited: bool,
+        now: Instant,
+        waiter: impl FnOnce() -> W,
+    ) -> (Ticket, W) {
+        lease.for_line = true;
+        self.for_line += 1;
+        self.join(waiter(), waited, now)
+    }
+
+    /// All who wait, to be told to look at something else.
+    pub(crate) fn waiters(&self) -> Vec<W> {
+        self.line.wakes()
+    }
+
+    /// Whether those who wait do so for a connection to be made.
+    pub(crate) fn is_connecting(&self) -> bool {
+        self.pacing.is_failing() || self.for_line > 0
+    }
+
+    /// Why there is no connection, while no attempt to make one is allowed.
+    pub(crate) fn failure(&self, now: Instant) -> Option<&Error> {
+        self.pacing.pause(now).filter(|_| self.open == 0)
+    }
+
+    /// When attempts to connect may be made.
+    pub(crate) fn pacing(&mut self) -> &mut Pacing {
+        &mut self.pacing
+    }
+
+    /// What tells the events of this server.
+    pub(crate) fn reporter(&self) -> &Reporter {
+        &self.reporter
+    }
+
+    /// A random number.
+    pub(crate) fn random(&self) -> u64 {
+        let number = (self.last_lease << 8) ^ u64::from(self.pacing.failures());
+        mixed(self.seed ^ number)
+    }
+
+    /// Whether no connection is free and none may be made.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.idle.len() == 0 && self.open >= self.options.max
+    }
+
+    /// A connection that is free, and otherwise nothing.
+    pub(crate) fn reuse(&mut self) -> Option<(Lease, C)> {
+        let reused = self.idle.pop()?;
+        self.counts.lent += 1;
+        Some(reused)
+    }
+
+    /// Takes out all idle connections, to be closed.
+    pub(crate) fn clear(&mut self, now: Instant) -> Vec<C> {
+        let closed = self.idle.clear();
+        self.counts.closed_broken += closed.len() as u64;
+        self.closed(&closed, LossReason::Closed, now);
+        closed
+    }
+
+    /// Leaves the server that all connections lead to so far: takes out the idle ones, to be closed,
+    /// and has the others closed when they come back.
+    ///
+    /// One that is being made for `lease`, and those that were begun behind it, stay.
+    pub(crate) fn leave_server(
+        &mut self,
+        lease: Option<&Lease>,
+        reason: LossReason,
+        now: Instant,
+    ) -> Vec<C> {
+        self.left = lease.map_or(self.last_lease, |lease| lease.number.saturating_sub(1));
+        let closed = self.idle.clear();
+        self.counts.closed_left += closed.len() as u64;
+        self.closed(&closed, reason, now);
+        closed
+    }
+
+    /// Takes what was granted to one who waits, if it is its turn.
+    pub(crate) fn look(&mut self, ticket: Ticket, now: Instant) -> Look<C, W> {
+        let woken = match self.pass_on(now) {
+            None => self.admit(now),
+            passed => passed,
+        };
+        let turn = self.line.collect(ticket);
+        let again = [self.pacing.retry_at(now), self.line.look_at(ticket, now)];
+        let again = again.into_iter().flatten().min();
+        Look { turn, woken, again }
+    }
+
+    /// Stops waiting, unless it is the caller's turn by now.
+    pub(crate) fn leave(&mut self, ticket: Ticket, now: Instant) -> Option<Turn<C>> {
+        match self.line.leave(ticket) {
+            Some(waiter) => {
+                self.waited(waiter.since, false, now);
+                None
+            }
+            None => self.line.collect(ticket),
+        }
+    }
+
+    /// Stops waiting at the end of the time that was allowed for it, unless it is the caller's turn by now.
+    ///
+    /// # Errors
+    ///
+    /// It is not.
+    pub(crate) fn time_out(
+        &mut self,
+        ticket: Ticket,
+        allowed: Duration,
+        now: Instant,
+    ) -> Result<Turn<C>> {
+        if let Some(turn) = self.leave(ticket, now) {
+            return Ok(turn);
+        }
+        self.counts.timed_out += 1;
+        let max = self.options.max;
+        let phase = ErrorKind::Timeout(Phase::Queue);
+        let server = self.reporter.server();
+        Err(match self.pacing.error() {
+            Some(error) => Error::new(
+                phase,
+                format!("no connection to {server} could be made for {allowed:?}"),
+            )
+            .with_source(error.clone()),
+            None => Error::new(
+                phase,
+                format!(
+                    "all connections of the pool to {server} were in use for {allowed:?} (pool_wait); there are {max} at most (pool_max)"
+                ),
+            ),
+        })
+    }
+
+    /// Starts the life of a connection that was just made, and returns who may connect as well.
+    pub(crate) fn connected(&mut self, lease: &mut Lease, now: Instant) -> Vec<W> {
+        lease.expires = expiry(self.options.lifetime, lease.number, now);
+        let Some(permit) = lease.permit.take() else {
+            return Vec::new();
+        };
+        if lease.number <= self.foreign {
+            return Vec::new();
+        }
+        self.reporter.ready(now, permit.since());
+        self.pacing.succeeded(permit);
+        self.connecting -= 1;
+        self.counts.made += 1;
+        self.counts.lent += u64::from(!lease.fills && !lease.for_line);
+        self.filling &= !std::mem::take(&mut lease.fills);
+        std::iter::from_fn(|| self.admit(now)).collect()
+    }
+
+    /// Takes note that a connection could not be made, and returns who must look or be told.
+    pub(crate) fn failed(&mut self, lease: Lease, error: &Error, now: Instant) -> Vec<W> {
+        if lease.number <= self.foreign {
+            return Vec::new();
+        }
+        let random = self.random();
+        let mut lease = lease;
+        if let Some(permit) = lease.permit.take() {
+            let pause = self.pacing.failed(permit, error, now, random);
+            self.reporter.not_ready(now, error, pause);
+        }
+        self.counts.failed += u64::from(error.is_connection() || error.is_timeout());
+        self.unmade(&lease);
+        if !self.pacing.is_failing() {
+            // It was not even tried.
+            return self.admit(now).into_iter().collect();
+        }
+        if self.open > 0 {
+            // One of those that are open may come back. Whoever waits for it learns of the pause.
+            return self.line.wakes();
+        }
+        let told = |pool: &mut Self| pool.grant(Turn::Failed(error.clone()), now);
+        std::iter::from_fn(|| told(self)).collect()
+    }
+
+    /// Takes back a connection that is as it was when it was made.
+    pub(crate) fn give_back(
+        &mut self,
+        mut lease: Lease,
+        connection: C,
+        now: Instant,
+    ) -> Released<C, W> {
+        if std::mem::take(&mut lease.for_line) {
+            self.for_line -= 1;
+        }
+        let old = lease.expires.is_some_and(|expires| expires <= now);
+        let left = lease.number <= self.left;
+        if lease.number <= self.foreign {
+            return Released {
+                woken: None,
+                close: Some(connection),
+            };
+        }
+        if old || left {
+            self.open -= 1;
+            self.counts.closed_left += u64::from(left);
+            self.counts.closed_old += u64::from(!left);
+            let reason = if left {
+                LossReason::Demoted
+            } else {
+                LossReason::Old
+            };
+            self.reporter.lost(now, reason, None);
+            return Released {
+                woken: self.admit(now),
+                close: Some(connection),
+            };
+        }
+        if !self.line.is_empty() {
+            return Released {
+                woken: self.grant(Turn::Reuse(lease, connection), now),
+                close: None,
+            };
+        }
+        self.idle.push(lease, connection, now);
+        Released {
+            woken: None,
+            close: None,
+        }
+    }
+
+    /// Takes note that a connection was closed, or that none will be made.
+    ///
+    /// Returns who may connect now.
+    pub(crate) fn discard(&mut self, lease: Lease, defect: Defect, now: Instant) -> Option<W> {
+        self.forget(lease, defect, now);
+        self.admit(now)
+    }
+
+    /// Gives leave to make a connection that the minimum lacks, to be given back as soon as it is
+    /// made.
+    pub(crate) fn fill(&mut self, now: Instant) -> Option<Lease> {
+        if self.open >= self.options.min || self.filling {
+            return None;
+        }
+        let mut lease = self.leave_to_connect(now)?;
+        lease.fills = true;
+        self.filling = true;
+        Some(lease)
+    }
+
+    /// Whether there may be idle connections that are to be closed.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.idle.is_due(now)
+    }
+
+    /// Takes out the idle connections that are to be closed.
+    pub(crate) fn sweep(&mut self, now: Instant) -> Vec<C> {
+        let spare = self.open.saturating_sub(self.options.min);
+        let mut expired = self.idle.expire(spare, now);
+        self.counts.closed_old += expired.old.len() as u64;
+        self.counts.closed_idle += expired.idle.len() as u64;
+        self.closed(&expired.old, LossReason::Old, now);
+        self.closed(&expired.idle, LossReason::Idle, now);
+        expired.old.append(&mut expired.idle);
+        expired.old
+    }
+
+    /// What the pool is doing and has done.
+    pub(crate) fn stats(&self) -> PoolStats {
+        PoolStats {
+            idle: self.idle.len(),
+            in_use: self.open - self.connecting - self.idle.len(),
+            connecting: self.connecting,
+            waiting: self.line.len(),
+            ..self.counts
+        }
+    }
+
+    /// A connection that is free, or leave to make one.
+    fn turn(&mut self, now: Instant) -> Option<Turn<C>> {
+        match self.reuse() {
+            Some((lease, connection)) => Some(Turn::Reuse(lease, connection)),
+            None => self.leave_to_connect(now).map(Turn::Connect),
+        }
+    }
+
+    fn leave_to_connect(&mut self, now: Instant) -> Option<Lease> {
+        if self.open >= self.options.max {
+            return None;
+        }
+        let failures = self.pacing.failures();
+        let permit = self.pacing.begin(now)?;
+        self.reporter.dialling(now, failures);
+        self.open += 1;
+        self.connecting += 1;
+        self.last_lease += 1;
+        Some(Lease {
+            number: self.last_lease,
+            permit: Some(permit),
+            fills: false,
+            for_line: false,
+            expires: None,
+        })
+    }
+
+    /// Whether more wait than connections are being made for.
+    fn lacks(&self) -> bool {
+        self.line.len() > self.for_line
+    }
+
+    /// Lets the one connect who waits longest, if that may be.
+    fn admit(&mut self, now: Instant) -> Option<W> {
+        if !self.lacks() {
+            return None;
+        }
+        let lease = self.leave_to_connect(now)?;
+        self.grant(Turn::Connect(lease), now)
+    }
+
+    /// Puts a turn aside for the one who waits longest.
+    fn grant(&mut self, turn: Turn<C>, now: Instant) -> Option<W> {
+        let reused = matches!(turn, Turn::Reuse(..));
+        let served = !matches!(turn, Turn::Failed(_));
+        match self.line.grant(turn, now) {
+            Ok((wake, since)) => {
+                self.waited(since, served, now);
+                self.counts.lent += u64::from(reused);
+                Some(wake)
+            }
+            // Nobody waits, which whoever calls this has made sure of.
+            Err(_) => None,
+        }
+    }
+
+    /// Passes a turn on that nobody has come for.
+    fn pass_on(&mut self, now: Instant) -> Option<W> {
+        let (wake, since) = self.line.pass_on(now)?;
+        self.waited(since, true, now);
+        Some(wake)
+    }
+
+    fn join(&mut self, wake: W, in_front: bool, now: Instant) -> (Ticket, W) {
+        self.counts.waited += 1;
+        self.line.join(wake, in_front, now)
+    }
+
+    /// Takes a lease out of the books.
+    fn forget(&mut self, mut lease: Lease, defect: Defect, now: Instant) {
+        if lease.number <= self.foreign {
+            return;
+        }
+        if let Some(permit) = lease.permit.take() {
+            self.pacing.given_up(permit);
+            self.unmade(&lease);
+            return;
+        }
+        self.open -= 1;
+        self.for_line -= usize::from(lease.for_line);
+        let reason = match defect {
+            Defect::Dirty => {
+                self.counts.closed_dirty += 1;
+                LossReason::Dirty
+            }
+            Defect::Broken => {
+                self.counts.closed_broken += 1;
+                LossReason::Ended
+            }
+        };
+        self.reporter.lost(now, reason, None);
+    }
+
+    /// Takes leave to make a connection out of the books.
+    fn unmade(&mut self, lease: &Lease) {
+        self.open -= 1;
+        self.for_line -= usize::from(lease.for_line);
+        self.connecting -= 1;
+        self.filling &= !lease.fills;
+    }
+
+    /// Takes connections out of the books that were idle.
+    fn closed(&mut self, closed: &[C], reason: LossReason, now: Instant) {
+        self.open -= closed.len();
+        for _ in closed {
+            self.reporter.lost(now, reason, None);
+        }
+    }
+
+    fn waited(&mut self, since: Instant, served: bool, now: Instant) {
+        let time = now.saturating_duration_since(since);
+        self.counts.wait_time += time;
+        self.counts.longest_wait = self.counts.longest_wait.max(time);
+        self.reporter.pool_wait(now, time, served);
+    }
+}
+
+/// When a connection that is made now has reached its lifetime, or a tenth less by its number: those
+/// that were made together shall not end together.
+pub(super) fn expiry(lifetime: Option<Duration>, number: u64, now: Instant) -> Option<Instant> {
+    let lifetime = lifetime?;
+    let share = number.wrapping_mul(SPREAD);
+    now.checked_add(lifetime.saturating_sub(back_off::scaled(lifetime / 10, share)))
+}
+
+/// A number that looks like chance, of one that does not: the last steps of SplitMix64.
+fn mixed(number: u64) -> u64 {
+    let mixed = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// Spreads consecutive numbers evenly over 64 bits: 2^64 divided by the golden ratio.
+const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;

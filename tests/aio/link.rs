@@ -1,0 +1,210 @@
+//! The link to a server: when it is dialled, left and looked at, as whom, and on what runtime.
+
+use std::{
+    net::TcpListener,
+    thread,
+    time::{Duration, Instant},
+};
+
+use respec::{Client, Config, ErrorKind};
+use respec_testkit::{Server, Variant};
+use tokio::{runtime, task::JoinSet};
+
+use crate::{
+    pool_support::kill_all,
+    support::{until, words},
+};
+
+fn tcp(server: &Server) -> Config {
+    Config::tcp("127.0.0.1", server.port())
+}
+
+#[tokio::test]
+async fn c03_a_user_without_a_password_has_its_own_rights() {
+    let server = Server::start(Variant::Redis82).unwrap();
+    let add: [&[u8]; 7] = [
+        b"ACL",
+        b"SETUSER",
+        b"alice",
+        b"on",
+        b"nopass",
+        b"+@connection",
+        b"+get",
+    ];
+    server.command(&add).unwrap();
+    let url = format!("redis://alice@127.0.0.1:{}", server.port());
+    let client = Client::connect(&url).await.unwrap();
+    let who = client.send(words("SET k v")).await.unwrap_err();
+    assert_eq!(who.code(), Some("NOPERM"), "it is alice and not default");
+    let wrong: [&[u8]; 4] = [b"ACL", b"SETUSER", b"alice", b">secret"];
+    server.command(&wrong).unwrap();
+    let reset: [&[u8]; 5] = [b"ACL", b"SETUSER", b"alice", b"resetpass", b">secret"];
+    server.command(&reset).unwrap();
+    let refused = Client::connect(&url).await.unwrap_err();
+    assert!(refused.to_string().contains("WRONGPASS"), "{refused}");
+}
+
+#[tokio::test]
+async fn c09_a_server_that_became_a_replica_is_left() {
+    let server = Server::start(Variant::Redis82).unwrap();
+    // A call is tried again within its time, which here is short.
+    let config = tcp(&server).response_timeout(Duration::from_millis(300));
+    let client = Client::from_config(config);
+    let id = async || format!("{:?}", client.send(words("CLIENT ID")).await.unwrap());
+    let before = id().await;
+    assert_eq!(id().await, before, "one connection for all");
+    let demote: [&[u8]; 3] = [b"REPLICAOF", b"127.0.0.1", b"1"];
+    server.command(&demote).unwrap();
+    let error = client.send(words("SET k v")).await.unwrap_err();
+    assert_eq!(error.code(), Some("READONLY"));
+    until("there is another connection", async || id().await != before).await;
+    // One that is told so again and again dials with pauses, and is never without a connection.
+    let dialled = || -> usize {
+        let info = server.command(&[b"INFO", b"stats"]).unwrap();
+        let info = String::from_utf8_lossy(&info).into_owned();
+        let line = info
+            .lines()
+            .find_map(|line| line.strip_prefix("total_connections_received:"));
+        line.unwrap().trim().parse().unwrap()
+    };
+    let first = dialled();
+    let mut writers = JoinSet::new();
+    for _ in 0..100 {
+        let client = client.clone();
+        writers.spawn(async move {
+            for _ in 0..3 {
+                let error = client.send(words("SET k v")).await.unwrap_err();
+                assert!(
+                    error.code() == Some("READONLY") || error.is_timeout(),
+                    "{error}"
+                );
+            }
+        });
+    }
+    writers.join_all().await;
+    assert!(dialled() - first < 20, "{}", dialled() - first);
+}
+
+/// The driver of the connection has no turn between the end and the call.
+#[test]
+fn c10_the_first_call_after_the_server_has_closed_an_idle_connection_succeeds() {
+    let server = Server::start(Variant::Redis82).unwrap();
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let client = runtime.block_on(async {
+        let client = Client::from_config(tcp(&server));
+        client.send(words("PING")).await.unwrap();
+        client
+    });
+    for _ in 0..3 {
+        kill_all(&server);
+        // It is idle for longer than a connection that is not looked at.
+        thread::sleep(Duration::from_millis(510));
+        runtime.block_on(async { client.send(words("INCR k")).await.unwrap() });
+    }
+}
+
+/// Messages that have come to an idle connection are not taken for its end.
+#[test]
+fn c10_a_connection_with_messages_is_kept() {
+    let server = Server::start(Variant::Redis82).unwrap();
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let client = Client::from_config(tcp(&server));
+    let id = async || format!("{:?}", client.send(words("CLIENT ID")).await.unwrap());
+    let before = runtime.block_on(async {
+        let before = id().await;
+        // Invalidations of a dedicated connection go to the shared one.
+        let number: String = before.chars().filter(char::is_ascii_digit).collect();
+        let dedicated = client.dedicated().await.unwrap();
+        let track = format!("CLIENT TRACKING ON BCAST REDIRECT {number}");
+        dedicated.send(words(&track)).await.unwrap();
+        (before, dedicated)
+    });
+    let (before, _dedicated) = before;
+    server.command(&[b"SET", b"k", b"v"]).unwrap();
+    thread::sleep(Duration::from_millis(510));
+    assert_eq!(runtime.block_on(id()), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c11_a_server_that_rejects_the_password_is_dialled_once_a_second() {
+    let server = Server::start(Variant::Redis82).unwrap();
+    let rejected = || {
+        let info = server.command(&[b"INFO", b"stats"]).unwrap();
+        let info = String::from_utf8_lossy(&info).into_owned();
+        let line = info
+            .lines()
+            .find_map(|line| line.strip_prefix("acl_access_denied_auth:"));
+        line.unwrap().trim().parse::<usize>().unwrap()
+    };
+    let client = Client::from_config(tcp(&server).username("nobody").password("wrong"));
+    let end = Instant::now() + Duration::from_secs(2);
+    let mut callers = JoinSet::new();
+    for _ in 0..8 {
+        let client = client.clone();
+        callers.spawn(async move {
+            while Instant::now() < end {
+                let error = client.send(words("PING")).await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Connect);
+            }
+        });
+    }
+    callers.join_all().await;
+    let elapsed = end.elapsed() + Duration::from_secs(2);
+    let most = 1 + usize::try_from(elapsed.as_secs()).unwrap() + 1;
+    assert!(
+        (1..=most).contains(&rejected()),
+        "{} in {elapsed:?}",
+        rejected()
+    );
+}
+
+#[tokio::test]
+async fn c18_an_error_names_the_server_and_the_reason() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let error = Client::connect(&format!("redis://{address}"))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("no connection: cannot reach {address} ({address}: connection refused)")
+    );
+}
+
+#[test]
+fn c21_a_runtime_without_time_or_io_is_told_what_it_lacks() {
+    let server = Server::start(Variant::Redis82).unwrap();
+    let mut builder = runtime::Builder::new_current_thread();
+    for (runtime, lacks) in [
+        (builder.build(), "timers"),
+        (
+            runtime::Builder::new_current_thread().enable_io().build(),
+            "timers",
+        ),
+        (
+            runtime::Builder::new_current_thread().enable_time().build(),
+            "IO",
+        ),
+    ] {
+        let runtime = runtime.unwrap();
+        let client = Client::from_config(tcp(&server));
+        for _ in 0..2 {
+            let error = runtime
+                .block_on(async { client.send(words("PING")).await })
+                .unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Connect);
+            assert!(error.to_string().contains(lacks), "{error}");
+        }
+        let error = runtime
+            .block_on(async { client.dedicated().await })
+            .unwrap_err();
+        assert!(error.to_string().contains(lacks), "{error}");
+    }
+}
