@@ -36,10 +36,6 @@ pub(super) async fn dial(config: &Config, to: &Address) -> Result<Dialled> {
 }
 
 /// The same for a call that cannot wait for what is under way on other connections.
-#[allow(
-    dead_code,
-    reason = "the facts of commands do not say yet which are urgent"
-)]
 pub(super) async fn dial_urgent(config: &Config, to: &Address) -> Result<Dialled> {
     dial_as(config, to, &Identity::urgent(config)).await
 }

@@ -120,6 +120,17 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     self.state = State::Connecting(Box::pin(lent), course);
                     return Ok(());
                 }
+                if self.exchange.is_urgent() {
+                    runtime()?;
+                    let end = course.deadline();
+                    let urgent = async move {
+                        let connected = within(end, server.urgent()).await;
+                        let connected = connected.unwrap_or_else(|| Err(no_connection()));
+                        connected.map(Link::Shared)
+                    };
+                    self.state = State::Connecting(Box::pin(urgent), course);
+                    return Ok(());
+                }
                 match server.current() {
                     Some(connection) => self.send(Link::Shared(connection), course, cx),
                     None => {

@@ -137,10 +137,6 @@ impl Server {
 
     /// A connection for a call that must overtake all others: one of its own, which chooses no
     /// database, since that would have to wait as well.
-    #[allow(
-        dead_code,
-        reason = "the facts of commands do not say yet which are urgent"
-    )]
     pub(super) async fn urgent(self: &Arc<Self>) -> Result<Arc<Connection>> {
         runtime()?;
         let permit = self.lender.link().begin_urgent(now())?;

@@ -44,10 +44,6 @@ pub(super) fn dial_within(config: &Config, to: &Address, allowed: Duration) -> R
 }
 
 /// The same for a call that cannot wait for what is under way on other connections.
-#[allow(
-    dead_code,
-    reason = "the facts of commands do not say yet which are urgent"
-)]
 pub(super) fn dial_urgent(config: &Config, to: &Address) -> Result<Dialled> {
     dial_as(
         config,

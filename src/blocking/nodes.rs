@@ -126,6 +126,10 @@ impl<'a> Nodes<'a> {
     ) -> Option<Result<Frames>> {
         let begun = options.begun.unwrap_or_else(Instant::now);
         match self {
+            Self::One(_) if exchange.is_urgent() => Some(server.urgent().and_then(|mut own| {
+                let now = Instant::now();
+                own.call(exchange, now, Limit::Whole(options.deadline), Place::Shared)
+            })),
             Self::One(_) => Some(server.lend_by(begun, options.deadline).and_then(|lent| {
                 // The time begins anew with each chunk that is answered.
                 let left = options

@@ -135,10 +135,6 @@ impl Server {
 
     /// A connection for a call that must overtake all others: one of its own, which chooses no
     /// database, since that would have to wait as well.
-    #[allow(
-        dead_code,
-        reason = "the facts of commands do not say yet which are urgent"
-    )]
     pub(super) fn urgent(&self) -> Result<Connection> {
         let permit = self.link().begin_urgent(Instant::now())?;
         let dialled = dial_urgent(&self.config, &self.address);

@@ -38,6 +38,11 @@ pub trait Exchange: Send {
     /// How long the server may hold the replies back.
     fn patience(&self) -> Patience;
 
+    /// Whether it must overtake what others wait for, since it may be what ends their wait.
+    fn is_urgent(&self) -> bool {
+        false
+    }
+
     /// Whether the connection is afterwards as it was before, for all that is known.
     fn leaves_no_trace(&self) -> bool;
 
@@ -159,6 +164,10 @@ impl<C: Command> Exchange for Single<C> {
 
     fn patience(&self) -> Patience {
         self.0.patience()
+    }
+
+    fn is_urgent(&self) -> bool {
+        self.0.info().urgent
     }
 
     fn leaves_no_trace(&self) -> bool {

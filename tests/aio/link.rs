@@ -6,13 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use respec::{Client, Config, ErrorKind};
+use respec::{Client, Config, ErrorKind, cmd};
 use respec_testkit::{Server, Variant};
 use tokio::{runtime, task::JoinSet};
 
 use crate::{
     pool_support::kill_all,
-    support::{until, words},
+    support::{args, until, words},
 };
 
 fn tcp(server: &Server) -> Config {
@@ -44,11 +44,34 @@ async fn c03_a_user_without_a_password_has_its_own_rights() {
     assert!(refused.to_string().contains("WRONGPASS"), "{refused}");
 }
 
+/// A script runs on every connection that there is, and a database would have to be chosen.
+#[tokio::test]
+async fn c07_c08_a_script_is_killed_while_it_runs() {
+    for variant in Variant::ALL {
+        let server = Server::builder(variant)
+            .config("busy-reply-threshold", "20")
+            .start()
+            .unwrap();
+        let client = Client::from_config(tcp(&server).database(3));
+        client.send(words("PING")).await.unwrap();
+        let running = client.clone();
+        let script = args(&["EVAL", "while true do end", "0"]);
+        let running = tokio::spawn(async move { running.send(script).await });
+        until("the script is killed", async || {
+            client.send(cmd::raw("SCRIPT").arg("KILL")).await.is_ok()
+        })
+        .await;
+        let error = running.await.unwrap().unwrap_err();
+        assert!(error.to_string().contains("killed"), "{error}");
+        client.send(words("PING")).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn c09_a_server_that_became_a_replica_is_left() {
     let server = Server::start(Variant::Redis82).unwrap();
     // A call is tried again within its time, which here is short.
-    let config = tcp(&server).response_timeout(Duration::from_millis(300));
+    let config = tcp(&server).response_timeout(Duration::from_secs(1));
     let client = Client::from_config(config);
     let id = async || format!("{:?}", client.send(words("CLIENT ID")).await.unwrap());
     let before = id().await;

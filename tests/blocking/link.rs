@@ -1,11 +1,11 @@
 //! The link to a server: when it is left and looked at, and what its errors say.
 
-use std::{net::TcpListener, time::Duration};
+use std::{net::TcpListener, thread, time::Duration};
 
-use respec::{Config, ErrorKind, blocking::Client};
+use respec::{Config, ErrorKind, blocking::Client, cmd};
 use respec_testkit::{Server, Variant};
 
-use crate::support::words;
+use crate::support::{args, until, words};
 
 fn tcp(server: &Server) -> Config {
     Config::tcp("127.0.0.1", server.port())
@@ -15,11 +15,32 @@ fn id(client: &Client) -> String {
     format!("{:?}", client.send(words("CLIENT ID")).unwrap())
 }
 
+/// The one connection of the pool runs the script, and a database would have to be chosen.
+#[test]
+fn c07_c08_a_script_is_killed_while_it_runs() {
+    for variant in Variant::ALL {
+        let server = Server::builder(variant)
+            .config("busy-reply-threshold", "20")
+            .start()
+            .unwrap();
+        let client = Client::from_config(tcp(&server).database(3).pool_max(1));
+        let running = client.clone();
+        let script = args(&["EVAL", "while true do end", "0"]);
+        let running = thread::spawn(move || running.send(script));
+        until("the script is killed", || {
+            client.send(cmd::raw("SCRIPT").arg("KILL")).is_ok()
+        });
+        let error = running.join().unwrap().unwrap_err();
+        assert!(error.to_string().contains("killed"), "{error}");
+        client.send(words("PING")).unwrap();
+    }
+}
+
 #[test]
 fn c09_a_server_that_became_a_replica_is_left() {
     let server = Server::start(Variant::Redis82).unwrap();
     // A call is tried again within its time, which here is short.
-    let config = tcp(&server).response_timeout(Duration::from_millis(100));
+    let config = tcp(&server).response_timeout(Duration::from_secs(1));
     let client = Client::from_config(config);
     let before = id(&client);
     assert_eq!(id(&client), before, "the one that was used last");
@@ -27,7 +48,7 @@ fn c09_a_server_that_became_a_replica_is_left() {
     let error = client.send(words("SET k v")).unwrap_err();
     assert_eq!(error.code(), Some("READONLY"));
     assert_ne!(id(&client), before);
-    for _ in 0..20 {
+    for _ in 0..4 {
         client.send(words("SET k v")).unwrap_err();
     }
     let stats = client.pool_stats();
