@@ -169,7 +169,7 @@ fn user_modules(model: &Model) -> TokenStream {
     // A lint that a user denies by name would be an error in code that is not the user's to mend.
     let lints = quote! {
         #[allow(
-            warnings, dead_code, unreachable_pub, unused_imports, unused_qualifications,
+            warnings, dead_code, single_use_lifetimes, unreachable_pub, unused_imports, unused_qualifications,
             clippy::all, clippy::pedantic,
             reason = "generated for whoever may call it"
         )]
