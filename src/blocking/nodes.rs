@@ -275,6 +275,10 @@ impl<'a> Nodes<'a> {
     }
 
     /// Writes a part to its node, if a connection is free at once.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the call that could not begin goes on in the caller's hands"
+    )]
     fn begin(self, mut part: Call, now: Instant) -> std::result::Result<Under, Call> {
         let Action::Connect(to) = part.action() else {
             return Err(part);

@@ -4,7 +4,7 @@
 //! `announcement` reads and `topology` holds. `server_map` is the state together with what a driver
 //! has of each node, and `slot_table` what an ordinary call needs to know of that. `scan` is a scan
 //! of all nodes, and `slot_coverage` what it has seen. What becomes of calls is decided by
-//! [`call`](crate::call). Nothing here does IO, reads a clock or draws a random number: time and
+//! `call`. Nothing here does IO, reads a clock or draws a random number: time and
 //! chance are arguments, so that everything can be replayed.
 
 #[cfg(test)]

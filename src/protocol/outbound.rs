@@ -1530,7 +1530,7 @@ mod tests {
     #[test]
     fn c19_more_messages_than_may_be_kept_end_the_connection() {
         let mut connection = connection();
-        let message = |length: usize| format!(">1\r\n+{}\r\n", "m".repeat(length - 7 - 0));
+        let message = |length: usize| format!(">1\r\n+{}\r\n", "m".repeat(length - 7));
         let whole = message(500);
         connection.inbound.extend(whole.as_bytes());
         connection.inbound.extend(whole.as_bytes());

@@ -67,7 +67,12 @@ fn a_warm_connection_allocates_nothing_but_the_value_of_a_get() {
             "{CALLS} calls of {name} allocated {} times",
             seen.count_total
         );
-        assert_eq!(seen.count_current, 0, "{name} leaves something behind");
+        // The buffers may be others than before, and a heartbeat may have been due meanwhile.
+        assert!(
+            seen.count_current.unsigned_abs() <= blocks,
+            "{CALLS} calls of {name} leave {} objects behind",
+            seen.count_current
+        );
     }
 }
 
