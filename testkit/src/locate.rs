@@ -135,7 +135,8 @@ fn find_program(variant: Variant) -> Result<(PathBuf, String, Origin, Vec<PathBu
     }
 
     let path = env::var_os("PATH").unwrap_or_default();
-    for directory in env::split_paths(&path) {
+    let on_path = env::split_paths(&path).filter(|_| variant != Variant::Other);
+    for directory in on_path {
         let binary = absolute(&directory.join(variant.program()));
         if let Ok(version) = probe(variant, &binary, &[])
             && version.starts_with(variant.version_prefix())

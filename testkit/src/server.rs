@@ -63,8 +63,8 @@ pub struct ServerOptions {
 ///
 /// When the server cannot be had; the message says what is missing.
 pub fn shared(variant: Variant) -> &'static Server {
-    static SERVERS: [OnceLock<Server>; Variant::ALL.len()] =
-        [const { OnceLock::new() }; Variant::ALL.len()];
+    static SERVERS: [OnceLock<Server>; Variant::ALL.len() + 1] =
+        [const { OnceLock::new() }; Variant::ALL.len() + 1];
     static HOOK: OnceLock<()> = OnceLock::new();
 
     // Statics are not dropped, so nothing else would notice that a test has failed.

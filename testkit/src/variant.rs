@@ -17,10 +17,12 @@ pub enum Variant {
     Redis82,
     /// Valkey 9.1.
     Valkey91,
+    /// Any build of Redis, whose program `RESPEC_OTHER` names; it is none of [`Variant::ALL`].
+    Other,
 }
 
 impl Variant {
-    /// Every variant, oldest first.
+    /// Every variant that is always tested against, oldest first.
     pub const ALL: [Self; 3] = [Self::Redis70, Self::Redis82, Self::Valkey91];
 
     /// Finds the server on this machine, or installs it below `target/`.
@@ -37,6 +39,7 @@ impl Variant {
             Self::Redis70 => "redis70",
             Self::Redis82 => "redis82",
             Self::Valkey91 => "valkey91",
+            Self::Other => "other",
         }
     }
 
@@ -46,13 +49,14 @@ impl Variant {
             Self::Redis70 => "RESPEC_REDIS70",
             Self::Redis82 => "RESPEC_REDIS82",
             Self::Valkey91 => "RESPEC_VALKEY91",
+            Self::Other => "RESPEC_OTHER",
         }
     }
 
     /// The file name of the server program.
     pub(crate) fn program(self) -> &'static str {
         match self {
-            Self::Redis70 | Self::Redis82 => "redis-server",
+            Self::Redis70 | Self::Redis82 | Self::Other => "redis-server",
             Self::Valkey91 => "valkey-server",
         }
     }
@@ -60,7 +64,7 @@ impl Variant {
     /// What the program calls itself in the output of `--version`.
     pub(crate) fn product(self) -> &'static str {
         match self {
-            Self::Redis70 | Self::Redis82 => "Redis",
+            Self::Redis70 | Self::Redis82 | Self::Other => "Redis",
             Self::Valkey91 => "Valkey",
         }
     }
@@ -71,7 +75,19 @@ impl Variant {
             Self::Redis70 => "7.0.",
             Self::Redis82 => "8.2.",
             Self::Valkey91 => "9.1.",
+            Self::Other => "",
         }
+    }
+}
+
+impl Variant {
+    /// The variants to test against: all, and the other one where its variable is set.
+    pub fn at_hand() -> Vec<Self> {
+        let mut variants = Self::ALL.to_vec();
+        if std::env::var_os(Self::Other.env_var()).is_some_and(|value| !value.is_empty()) {
+            variants.push(Self::Other);
+        }
+        variants
     }
 }
 
@@ -81,6 +97,7 @@ impl FromStr for Variant {
     fn from_str(name: &str) -> Result<Self> {
         Self::ALL
             .into_iter()
+            .chain([Self::Other])
             .find(|variant| variant.name() == name)
             .ok_or_else(|| {
                 let names = Self::ALL.map(Self::name).join(", ");

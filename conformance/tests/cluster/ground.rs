@@ -44,7 +44,7 @@ impl Ground {
         };
         Self {
             variant,
-            facts: Facts::of(variant, nodes[0].server()),
+            facts: Facts::of(nodes[0].server()),
             owners: (0..SLOTS).filter_map(owner).collect(),
             nodes,
             // The client goes on with what it does by itself while nodes are asked by hand.

@@ -289,6 +289,7 @@ impl Check<'_> {
         };
         let seen = Seen {
             server: self.ground.variant.name(),
+            version: "",
             checks: &[&self.line.check],
             command: sample.info.name,
             label: &sample.label,

@@ -64,6 +64,7 @@ fn commands_reach_the_nodes_that_the_spec_says() {
         never_asked.retain(|command| {
             !known.name(&Seen {
                 server: "",
+                version: "",
                 checks: &["fan-out"],
                 command,
                 label: "",

@@ -34,6 +34,7 @@ pub(crate) fn run(ground: &Ground, known: &Deviations) -> Line {
         let found = format!("{:?} instead of {tips:?}", info.routing);
         let seen = Seen {
             server: ground.variant.name(),
+            version: "",
             checks: &["tips"],
             command: info.name,
             label: "",

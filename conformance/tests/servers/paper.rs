@@ -14,7 +14,7 @@ pub(crate) const NAME: &str = "spec";
 /// the key specs find.
 pub(crate) fn run(catalogue: &Catalogue, deviations: &Deviations) -> Report {
     let grammar = Grammar::load();
-    let mut report = Report::new(NAME);
+    let mut report = Report::new(NAME, "");
     for sample in catalogue.samples() {
         report.present.insert(sample.info.name);
         let found = grammar.wrong(sample);

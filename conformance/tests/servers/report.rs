@@ -23,6 +23,8 @@ pub(crate) enum Check {
     Flags,
     /// Whether the reply has the declared type.
     Replies,
+    /// Whether all that is in the frame is in the value.
+    Whole,
     /// Whether RESP2 and RESP3 lead to the same value.
     Equal,
     /// Whether the structs of the reply have a field for all that is in it.
@@ -43,6 +45,7 @@ impl Check {
             Self::Grammar => "grammar",
             Self::Flags => "flags",
             Self::Replies => "replies",
+            Self::Whole => "whole",
             Self::Equal => "equal",
             Self::Fields => "fields",
             Self::Count => "count",
@@ -89,6 +92,8 @@ struct Line {
 pub(crate) struct Report {
     /// The server.
     pub(crate) server: String,
+    /// Its version.
+    pub(crate) version: String,
     /// By the version of the protocol, 0 for both.
     lines: BTreeMap<(u8, Check), Line>,
     /// Commands that the server has.
@@ -117,9 +122,10 @@ pub(crate) enum Outcome {
 
 impl Report {
     /// A report on a server, with nothing in it yet.
-    pub(crate) fn new(server: &str) -> Self {
+    pub(crate) fn new(server: &str, version: &str) -> Self {
         Self {
             server: server.to_owned(),
+            version: version.to_owned(),
             ..Self::default()
         }
     }
@@ -178,6 +184,7 @@ impl Report {
         let checks: Vec<_> = checks.iter().map(|check| check.name()).collect();
         deviations.name(&Seen {
             server: &self.server,
+            version: &self.version,
             checks: &checks,
             command: finding.command,
             label,

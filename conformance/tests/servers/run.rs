@@ -21,6 +21,7 @@ use respec_testkit::{Server, Variant};
 use crate::{
     canonical::canonical,
     report::{Asked, Check, Outcome, Report},
+    whole::lost,
 };
 
 /// A plain server, and one that is a whole cluster once it is asked for.
@@ -99,12 +100,12 @@ impl<'r> Run<'r> {
     pub(crate) fn start(variant: Variant, data: &'r Data, deviations: &'r Deviations) -> Self {
         let servers = Servers::start(variant);
         Self {
-            facts: Facts::of(variant, &servers.plain),
+            report: Report::new(variant.name(), servers.plain.version()),
+            facts: Facts::of(&servers.plain),
             servers,
             data,
             deviations,
             only: std::env::var("CONFORMANCE_ONLY").ok(),
-            report: Report::new(variant.name()),
             shared: BTreeMap::new(),
         }
     }
@@ -358,6 +359,8 @@ impl<'r> Run<'r> {
         match sample.read(frame.reply()) {
             Ok(text) => {
                 self.judge_sample(protocol, Check::Replies, sample, None);
+                let lost = lost(frame.reply(), &text);
+                self.judge_sample(protocol, Check::Whole, sample, lost);
                 Some(canonical(&text))
             }
             Err(error) => {

@@ -133,6 +133,28 @@ fn a_wrong_key_spec_is_found() {
     assert_eq!(found(get), [Check::KeySpecs]);
 }
 
+/// The first element of a list, of which the others are dropped.
+#[derive(Debug)]
+struct First(#[expect(dead_code, reason = "it is shown")] Bytes);
+
+impl Decode for First {
+    fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
+        let first = reply.elements().and_then(|mut elements| elements.next());
+        let first = first.ok_or_else(|| DecodeError::expected("an array", reply))?;
+        Bytes::decode(first).map(Self)
+    }
+}
+
+#[test]
+fn what_a_reply_type_drops_is_found() {
+    let get = Seeded::<First>::new(right("MGET"), |to| {
+        to.word(b"MGET");
+        to.key(b"string:1");
+        to.key(b"string:1");
+    });
+    assert!(found(get).contains(&Check::Whole));
+}
+
 #[test]
 fn a_wrong_reply_type_is_found() {
     assert_eq!(
