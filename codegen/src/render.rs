@@ -2,7 +2,7 @@
 //! `model`.
 //!
 //! Every function is a template: its body is the Rust that it emits, and its docs show an example.
-//! [`layout`](crate::layout) makes text of it, which people read in editors and on the docs pages.
+//! [`layout`] makes text of it, which people read in editors and on the docs pages.
 
 mod arguments;
 mod codes;
