@@ -1,4 +1,12 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(
+    not(all(feature = "async", feature = "blocking")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "the machines hold what only one of the two clients uses"
+    )
+)]
 //!
 //! # The map
 //!
