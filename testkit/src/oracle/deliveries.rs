@@ -58,7 +58,7 @@ pub struct DeliveryReport {
     pub denied: Vec<String>,
     /// Answered, and yet no reply was handed over whole.
     pub invented: Vec<String>,
-    /// Handed over whole more than once, although it is not to be repeated.
+    /// Handed over whole once more before it was answered, although it is not to be repeated.
     pub doubled: Vec<String>,
 }
 
@@ -147,8 +147,12 @@ impl DeliveryReport {
             }
             Told::Nothing => {}
         }
-        let whole = seen.iter().filter(|record| record.request.is_whole());
-        if once && whole.count() > 1 {
+        // What a server has answered may have been refused, and then be sent again; whether it was
+        // executed twice, the log of appends tells.
+        let mut whole: Vec<_> = seen.iter().filter(|one| one.request.is_whole()).collect();
+        whole.sort_by_key(|record| record.arrived);
+        whole.pop();
+        if once && whole.iter().any(|record| !record.reply.is_whole()) {
             self.doubled.push(describe(tag, seen));
         }
     }
