@@ -151,8 +151,10 @@ impl DeliveryReport {
         // executed twice, the log of appends tells.
         let mut whole: Vec<_> = seen.iter().filter(|one| one.request.is_whole()).collect();
         whole.sort_by_key(|record| record.arrived);
-        whole.pop();
-        if once && whole.iter().any(|record| !record.reply.is_whole()) {
+        let mut pairs = whole.iter().zip(whole.iter().skip(1));
+        if once
+            && pairs.any(|(one, next)| one.answered.is_none_or(|answered| answered > next.arrived))
+        {
             self.doubled.push(describe(tag, seen));
         }
     }
