@@ -206,6 +206,8 @@ fn cargo(project: &Path) -> Output {
             &shared(Variant::Redis70).url(),
         ])
         .current_dir(project)
+        // With it, cargo itself speaks of backtraces where a build script fails.
+        .env_remove("RUST_BACKTRACE")
         // Both programs share what they depend on.
         .env(
             "CARGO_TARGET_DIR",
