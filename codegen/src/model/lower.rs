@@ -14,7 +14,7 @@ use crate::{
 
 use super::{
     Alternative, CommandModel, Condition, Field, FieldKind, ListStep, Note, Opt, OptKind,
-    Parameter, PatienceModel, Place, Slot, Step, TokenSetter, Ty, Types, fail,
+    Parameter, PatienceModel, Place, ReplyModel, Slot, State, Step, TokenSetter, Ty, Types, fail,
     naming::{block_name, fresh, identifier, noun, option_name, parameter_name, row_name, words},
     state::{guard_names, guard_names_of, narrowed},
     values::choices,
@@ -30,7 +30,11 @@ pub(super) struct Variant {
 pub(super) fn split(name: &str, command: &Command) -> Result<Vec<Variant>, Error> {
     let words = name.to_lowercase().replace(['.', ' ', '-'], "_");
     let method = words.replace("__", "_");
-    let type_name = method.to_upper_camel_case();
+    let type_name = match method.to_upper_camel_case() {
+        // `COMMAND` is a command, and what the client's prelude calls so is what all of them are.
+        name if IN_PRELUDE.contains(&&*name) => format!("{name}Command"),
+        name => name,
+    };
     let Some(choice) = &command.split else {
         return Ok(vec![Variant {
             method: identifier(&method),
@@ -61,6 +65,9 @@ pub(super) fn split(name: &str, command: &Command) -> Result<Vec<Variant>, Error
         })
         .collect())
 }
+
+/// Types of the client's prelude, whose names no command of a group may take.
+const IN_PRELUDE: [&str; 3] = ["AsyncClient", "BlockingClient", "Command"];
 
 /// Lowers the grammar of one command.
 pub(super) struct Lowering<'a> {
@@ -138,6 +145,17 @@ impl<'a> Lowering<'a> {
             .to_owned();
         let steps = self.sequence(&arguments, None)?;
         let reply = self.reply(&reply)?;
+        if let ReplyModel::ByState(patterns) = &reply {
+            for option in &mut self.options {
+                let state = |(pattern, _): &(Vec<State>, _)| {
+                    option.slot.and_then(|slot| pattern.get(slot).copied())
+                };
+                option.decides = patterns
+                    .iter()
+                    .filter_map(state)
+                    .any(|state| state != State::Any);
+            }
+        }
         let patience = self.patience()?;
         Ok(CommandModel {
             name: self.name.to_owned(),
@@ -422,6 +440,7 @@ impl<'a> Lowering<'a> {
             field: field.clone(),
             slot: None,
             after,
+            decides: false,
             kind: OptKind::Flag {
                 setter: setter.clone(),
             },
@@ -629,6 +648,7 @@ impl<'a> Lowering<'a> {
             field: setter.clone(),
             slot: None,
             after,
+            decides: false,
             kind: OptKind::Choice {
                 name: enum_name,
                 borrows,
@@ -666,6 +686,7 @@ impl<'a> Lowering<'a> {
             field: field.to_owned(),
             slot: None,
             after,
+            decides: false,
             kind,
             note: note(argument),
         });

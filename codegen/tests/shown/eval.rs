@@ -103,10 +103,9 @@ pub trait ScriptingCommands: Commands {
 impl<T: Commands + ?Sized> ScriptingCommands for T {}
 
 /// The scripting commands as values that belong to no client yet.
-pub mod cmd {
+pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached};
-
     /// `EVAL script numkeys [key [key ...]] [arg [arg ...]]`
     ///
     /// Runs a Lua script, sent as source, with the given keys and arguments. See [`Eval`].

@@ -276,10 +276,9 @@ pub trait GenericCommands: Commands {
 impl<T: Commands + ?Sized> GenericCommands for T {}
 
 /// The generic commands as values that belong to no client yet.
-pub mod cmd {
+pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached, Integer, IntoList, Milliseconds};
-
     /// `MIGRATE host port "" destination-db timeout [COPY] [REPLACE] [AUTH auth | AUTH2 username
     /// password] KEYS keys [keys ...]`
     ///

@@ -501,10 +501,9 @@ pub trait StringCommands: Commands {
 impl<T: Commands + ?Sized> StringCommands for T {}
 
 /// The string commands as values that belong to no client yet.
-pub mod cmd {
+pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached};
-
     /// `SET key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE
     /// ifdne-digest] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT
     /// unix-time-milliseconds | KEEPTTL]`

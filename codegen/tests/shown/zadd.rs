@@ -399,10 +399,9 @@ pub trait SortedSetCommands: Commands {
 impl<T: Commands + ?Sized> SortedSetCommands for T {}
 
 /// The sorted set commands as values that belong to no client yet.
-pub mod cmd {
+pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached, IntoList};
-
     /// `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]`
     ///
     /// Sets the scores of members in a sorted set, adding those absent; returns how many were
