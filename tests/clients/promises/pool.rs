@@ -61,7 +61,7 @@ async fn the_minimum_is_kept_up() {
         assert_eq!((stats.idle, stats.made, stats.lent), (3, 3, 0));
         let full = async || {
             let stats = client.pool_stats();
-            (stats.idle, stats.connecting) == (3, 0)
+            stats.idle >= 3 && stats.connecting == 0
         };
         // They have died, which is seen when they are next used.
         kill_all(&server);
