@@ -452,6 +452,7 @@ impl<T: Commands + ?Sized> GeoCommands for T {}
 pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached};
+
     /// `GEOSEARCH key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM
     /// | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]]
     /// [WITHCOORD] [WITHDIST] [WITHHASH]`

@@ -515,6 +515,7 @@ impl<T: Commands + ?Sized> TimeseriesCommands for T {}
 pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached, IntoList};
+
     /// `TS.MRANGE fromTimestamp toTimestamp [LATEST] [FILTER_BY_TS timestamp [timestamp ...]]
     /// [FILTER_BY_VALUE min max] [WITHLABELS | SELECTED_LABELS label [label ...]] [COUNT count]
     /// [[ALIGN alignment] AGGREGATION aggregators bucketDuration [BUCKETTIMESTAMP <mid | start |

@@ -624,6 +624,7 @@ impl<T: Commands + ?Sized> StreamCommands for T {}
 pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached, IntoList};
+
     /// `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [IDMPAUTO pid | IDMP pid iid] [<MAXLEN |
     /// MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]`
     ///

@@ -200,6 +200,7 @@ impl<T: Commands + ?Sized> StreamCommands for T {}
 pub(crate) mod cmd {
     use super::*;
     use crate::command::{Detached, IntoList};
+
     /// `XREAD [COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] [BLOCK milliseconds] STREAMS key
     /// [key ...] id [id ...]`
     ///
