@@ -264,7 +264,7 @@ impl Setters<'_> {
                     let (name, variant) = (ident(&token.name), ident(&token.variant));
                     let behind = parameters.get(1..).unwrap_or_default();
                     let with_token = |value| {
-                        let of_value = ident(&behind.first().map_or("", |it| &it.name));
+                        let of_value = ident(behind.first().map_or("", |it| &it.name));
                         quote!(#value.map(|#of_value| (#name::#variant, #of_value)))
                     };
                     if let Some((parameter, value)) = self.left_out(behind, with_token) {
