@@ -11,7 +11,8 @@ use respec::commands::search::{
     QueryWords, RadiusType, Reducer, Schema, SortKey, Summarize, VectorAlgorithm,
     VectorCompression, VectorRange, VectorType,
 };
-use respec::commands::shared::{Order, TrimStrategy};
+use respec::commands::shared::Order;
+use respec::commands::stream::TrimStrategy;
 use respec::resp::Writer;
 
 use crate::socket::words;
