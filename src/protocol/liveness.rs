@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     error::{Error, ErrorKind, Result},
+    mutant::{self, Mutant},
     resp::{Frame, Kind, Output},
 };
 
@@ -50,7 +51,7 @@ impl Nonce {
             }
             None => reply.bytes() == Some(&self.0),
         };
-        if is_answer {
+        if is_answer || mutant::is(Mutant::NonceBelieved) {
             return Ok(());
         }
         let got = match reply.kind() {
@@ -159,7 +160,10 @@ impl Liveness {
     /// Looks at what was heard while something was owed; `asked` says how many probes were not answered
     /// yet, `is_called` that the driver was called before and has not come.
     pub(crate) fn look(&mut self, now: Instant, asked: usize, is_called: bool) -> Beat {
-        let longest = self.period().saturating_mul(2);
+        let mut longest = self.period().saturating_mul(2);
+        if mutant::is(Mutant::StopCounted) {
+            longest = Duration::MAX;
+        }
         let passed = self
             .looked
             .replace(now)
@@ -172,13 +176,14 @@ impl Liveness {
         };
         if std::mem::take(&mut self.heard) {
             self.silence = Duration::ZERO;
-        } else if !is_called {
+        } else if !is_called || mutant::is(Mutant::AbsenceCounted) {
             self.silence = self.silence.saturating_add(passed);
         }
         let Some(heartbeat) = self.heartbeat else {
             return Beat::Nothing;
         };
-        if asked > 0 && self.silence >= heartbeat.give_up {
+        let is_mute = self.silence >= heartbeat.give_up && !mutant::is(Mutant::SilenceAllowed);
+        if asked > 0 && is_mute {
             return Beat::Mute(self.silence);
         }
         // The answer to the first may be lost, as any reply may; that of the second tells.

@@ -11,6 +11,7 @@ use super::{Chunk, Nonce};
 use crate::{
     command::Awaited,
     error::{Error, ErrorKind, Outcome, Result},
+    mutant::{self, Mutant},
     resp::{Frame, Kind, Output, Reply, Run},
 };
 
@@ -212,6 +213,10 @@ impl<W: Copy + PartialEq> Queue<W> {
         let first = self
             .slots
             .partition_point(|slot| slot.ticket < *tickets.start());
+        if mutant::is(Mutant::PlaceSkipped) {
+            self.slots.retain(|slot| slot.waiter() != Some(waiter));
+            return;
+        }
         for slot in self.slots.range_mut(first..) {
             if slot.ticket > *tickets.end() {
                 break;
@@ -225,7 +230,7 @@ impl<W: Copy + PartialEq> Queue<W> {
 
     /// Forgets the requests of those who have left before they were taken for writing.
     pub(crate) fn settle(&mut self) {
-        if self.given_up > 0 {
+        if self.given_up > 0 && !mutant::is(Mutant::GivenUpWritten) {
             self.drop_given_up();
         }
     }
@@ -343,6 +348,7 @@ impl<W: Copy + PartialEq> Queue<W> {
     pub(crate) fn accept_run(&mut self, run: &Run) -> Result<Whose<W>> {
         let (allowed, count) = (self.run(), run.len());
         if let Some(nonce) = self.probes.front()
+            && !mutant::is(Mutant::NonceOverlooked)
             && nonce.is_in(run.as_bytes())
         {
             return Err(lacking_reply());
@@ -380,6 +386,7 @@ impl<W: Copy + PartialEq> Queue<W> {
             return nonce.check(frame).map(|()| Whose::Probed);
         }
         if let Some(nonce) = self.probes.front()
+            && !mutant::is(Mutant::NonceOverlooked)
             && nonce.is_reply(frame)
         {
             return Err(lacking_reply());
@@ -448,6 +455,9 @@ impl<W: Copy + PartialEq> Queue<W> {
             });
         }
         self.earliest = earliest;
+        if mutant::is(Mutant::LatePlaceSkipped) {
+            self.slots.retain(|slot| slot.owner != Owner::Nobody);
+        }
     }
 
     /// Empties the queue of a connection that ended, and names all who wait.
@@ -470,7 +480,7 @@ impl<W: Copy + PartialEq> Queue<W> {
             let outcome = if slot.awaited == Awaited::End && end <= written {
                 // This is what it has asked for.
                 Outcome::Answered
-            } else if slot.start < written {
+            } else if slot.start < written && !(mutant::is(Mutant::CutNotSent) && end > written) {
                 Outcome::Indeterminate
             } else {
                 Outcome::NotSent
