@@ -63,9 +63,7 @@ impl ClusterState {
             let mut error = Error::server(text).with_command(asked.info().name);
             if code::of(text) == Some(code::ERR) {
                 // Both ways to ask were refused.
-                error = error.with_hint(
-                    "a server that is no cluster is connected to by the scheme redis or Config::server",
-                );
+                error = error.with_hint("the scheme redis connects to a server that is no cluster");
             }
             return self.useless(id, error, now, random);
         }
