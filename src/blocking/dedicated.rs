@@ -15,6 +15,7 @@ use crate::{
         Pipeline, Place, Sequence, Single, Transaction,
     },
     error::{Error, ErrorKind, Result},
+    mutant::{self, Mutant},
     protocol::Limit,
     reply::Push,
     resp::Frames,
@@ -159,7 +160,7 @@ impl Drop for Dedicated {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         let State { lent, used } = state;
-        if *used {
+        if *used && !mutant::is(Mutant::DirtyReturned) {
             lent.close();
         }
     }
