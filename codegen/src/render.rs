@@ -302,8 +302,7 @@ fn group_code(
         .collect();
     let used = Used::in_code(&constructors);
     let imports = Imports::new(root, &used).and("super", &["*"]).render();
-    // The client collects the constructors of all groups in one module, and whoever imports all of two
-    // groups wants no two modules of the same name.
+    // Those of the client are all in its `cmd`: a program may import everything of two groups.
     let visibility = match root {
         Root::Client => quote!(pub(crate)),
         Root::User => quote!(pub),

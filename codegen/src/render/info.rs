@@ -205,7 +205,7 @@ fn item(name: &str, command: &Command) -> TokenStream {
 
 /// The facts that a command may have, by field, each unless it is what is assumed of a command that
 /// the spec does not know.
-fn facts(name: &str, command: &Command) -> [(&'static str, Option<TokenStream>); 19] {
+fn facts(name: &str, command: &Command) -> [(&'static str, Option<TokenStream>); 20] {
     let text = |text: &Option<String>| text.as_deref().map(|text| optional(Some(text)));
     let flags = &command.command_flags;
     let categories = &command.acl_categories;
@@ -245,6 +245,10 @@ fn facts(name: &str, command: &Command) -> [(&'static str, Option<TokenStream>);
         ("safe_with", safe_with(name, command)),
         ("replies", replies(command)),
         ("caching", Some(caching(command))),
+        (
+            "empty_is_missing",
+            command.empty_is_missing.then(|| quote!(true)),
+        ),
         ("urgent", command.urgent.then(|| quote!(true))),
         ("runs_script", command.runs_script.then(|| quote!(true))),
     ]

@@ -54,6 +54,7 @@ impl<X: Via> command::Command for Eval<'_, X> {
     fn write(&self, to: &mut Writer<'_>) {
         info::EVAL.write_name(to);
         self.script.write(to);
+        to.part("script");
         if let Some(key) = &self.key {
             to.unsigned(key.len() as u64);
             for item in key {

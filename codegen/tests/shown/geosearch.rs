@@ -216,7 +216,9 @@ impl<X: Via, S: GeosearchReply> command::Command for Geosearch<'_, X, S> {
     fn write(&self, to: &mut Writer<'_>) {
         info::GEOSEARCH.write_name(to);
         self.key.write_key(to);
+        to.part("key");
         self.from.write_words(to);
+        to.part("from");
         self.by.write_words(to);
         if let Some(order) = &self.order {
             order.write_words(to);

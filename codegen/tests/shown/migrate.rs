@@ -138,19 +138,26 @@ impl<X: Via, S> command::Command for Migrate<'_, X, S> {
     fn write(&self, to: &mut Writer<'_>) {
         info::MIGRATE.write_name(to);
         self.host.write(to);
+        to.part("host");
         self.port.write(to);
+        to.part("port");
         to.word(b"");
         self.destination_db.write(to);
+        to.part("destination_db");
         self.timeout.write(to);
+        to.part("timeout");
         if self.copy {
             to.word(b"COPY");
         }
+        to.part("copy");
         if self.replace {
             to.word(b"REPLACE");
         }
+        to.part("replace");
         if let Some(authentication) = &self.authentication {
             authentication.write_words(to);
         }
+        to.part("authentication");
         self.keys.require("key", to);
         to.word(b"KEYS");
         for item in &self.keys {

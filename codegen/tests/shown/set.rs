@@ -272,6 +272,7 @@ impl<X: Via, S: SetReply> command::Command for Set<'_, X, S> {
     fn write(&self, to: &mut Writer<'_>) {
         info::SET.write_name(to);
         self.key.write_key(to);
+        to.part("key");
         self.value.write(to);
         if let Some(condition) = &self.condition {
             condition.write_words(to);

@@ -315,15 +315,19 @@ impl<X: Via, S: XaddReply> command::Command for Xadd<'_, X, S> {
     fn write(&self, to: &mut Writer<'_>) {
         info::XADD.write_name(to);
         self.key.write_key(to);
+        to.part("key");
         if self.nomkstream {
             to.word(b"NOMKSTREAM");
         }
+        to.part("nomkstream");
         if let Some(condition) = &self.condition {
             condition.write_words(to);
         }
+        to.part("condition");
         if let Some(idmp) = &self.idmp {
             idmp.write_words(to);
         }
+        to.part("idmp");
         if let Some((strategy, threshold)) = &self.trim {
             strategy.write_words(to);
             if let Some(operator) = &self.operator {
@@ -335,7 +339,9 @@ impl<X: Via, S: XaddReply> command::Command for Xadd<'_, X, S> {
                 limit.write(to);
             }
         }
+        to.part("trim");
         self.id_selector.write_words(to);
+        to.part("id_selector");
         self.data.require("data", to);
         for item in &self.data {
             item.write_words(to);

@@ -80,18 +80,22 @@ impl<X: Via> command::Command for Xread<'_, X> {
             to.word(b"COUNT");
             count.write(to);
         }
+        to.part("count");
         if let Some(maxcount) = &self.maxcount {
             to.word(b"MAXCOUNT");
             maxcount.write(to);
         }
+        to.part("maxcount");
         if let Some(maxsize) = &self.maxsize {
             to.word(b"MAXSIZE");
             maxsize.write(to);
         }
+        to.part("maxsize");
         if let Some(block) = &self.block {
             to.word(b"BLOCK");
             block.write(to);
         }
+        to.part("block");
         to.word(b"STREAMS");
         self.key.require("key", to);
         for item in &self.key {

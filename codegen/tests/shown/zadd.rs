@@ -230,18 +230,23 @@ impl<X: Via, S: ZaddReply> command::Command for Zadd<'_, X, S> {
     fn write(&self, to: &mut Writer<'_>) {
         info::ZADD.write_name(to);
         self.key.write_key(to);
+        to.part("key");
         if let Some(condition) = &self.condition {
             condition.write_words(to);
         }
+        to.part("condition");
         if let Some(comparison) = &self.comparison {
             comparison.write_words(to);
         }
+        to.part("comparison");
         if self.ch {
             to.word(b"CH");
         }
+        to.part("ch");
         if self.incr {
             to.word(b"INCR");
         }
+        to.part("incr");
         self.data.require("data", to);
         for item in &self.data {
             item.write_words(to);

@@ -14,6 +14,7 @@ use crate::{
         AsyncClient, Awaited, BlockingClient, Exchange, Flags, Patience, Place, Replies,
         ServerVersion, Untyped, View, Written,
         exchange::{check, check_server, leaves_no_trace, missing, refused},
+        named,
     },
     error::{Error, Result},
     resp::{Frame, Frames, Output, Writer},
@@ -133,7 +134,7 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
         let mut next = first;
         for command in from(&self.commands, first) {
             out.command(|to| command.write(to))
-                .map_err(|error| error.with_command(command.info().name))?;
+                .map_err(|error| named(command, error))?;
             next += 1;
             if out.len() >= room {
                 break;
@@ -149,7 +150,7 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
             for command in from(&self.commands, next) {
                 scratch.clear();
                 Writer::command(&mut scratch, |to| command.write(to))
-                    .map_err(|error| error.with_command(command.info().name))?;
+                    .map_err(|error| named(command, error))?;
             }
         }
         Ok(Written {
