@@ -394,7 +394,7 @@ impl Connection {
         }
     }
 
-    fn lost(&self, loss: Loss) -> Error {
+    fn lost(&mut self, loss: Loss) -> Error {
         let ended = self.stream.ended().cloned();
         self.machine.lost(ended.map_or(loss, Loss::Ended))
     }

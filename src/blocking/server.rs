@@ -56,6 +56,9 @@ pub(super) struct Lent {
     since: Instant,
 }
 
+/// A connection that is made for one call, and ends with it.
+pub(super) struct Own(Connection);
+
 /// How long a call waits for a connection to a node of a cluster.
 #[derive(Clone, Copy)]
 pub(super) struct Wait<'w> {
@@ -135,13 +138,18 @@ impl Server {
 
     /// A connection for a call that must overtake all others: one of its own, which chooses no
     /// database, since that would have to wait as well.
-    pub(super) fn urgent(&self) -> Result<Connection> {
-        let permit = self.link().begin_urgent(Instant::now())?;
-        let dialled = dial_urgent(&self.config, &self.address);
+    ///
+    /// It is made within the time that connecting may take, and until then.
+    pub(super) fn urgent(&self, end: Option<Instant>) -> Result<Own> {
+        let now = Instant::now();
+        let permit = self.link().begin_urgent(now)?;
+        let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(now));
+        let allowed = left.min(self.config.connect_timeout);
+        let dialled = dial_urgent(&self.config, &self.address, allowed);
         let result = dialled.as_ref().map(drop);
         self.link().end_urgent(permit, result, Instant::now());
         self.wake_all();
-        Ok(self.adopt(dialled?))
+        Ok(Own(self.adopt(dialled?)))
     }
 
     /// Makes the connections that are kept however long they are idle, at least one.
@@ -397,6 +405,13 @@ impl Server {
     /// All that is known of the server and of the connections to it.
     fn link(&self) -> MutexGuard<'_, Books> {
         lock(&self.link)
+    }
+}
+
+impl Own {
+    /// Sends an exchange, and waits for all frames that answer it.
+    pub(super) fn call<E: Exchange>(mut self, exchange: &E, limit: Limit) -> Result<Frames> {
+        self.0.call(exchange, Instant::now(), limit, Place::Shared)
     }
 }
 

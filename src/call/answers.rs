@@ -104,6 +104,7 @@ impl Answers {
             name: piece.info.name,
             bytes,
             frames: piece.frames,
+            ends: piece.ends(),
             call,
         }
     }

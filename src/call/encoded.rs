@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     cluster::{ClusterState, NodeId, Target},
-    command::{Awaited, Exchange, Info, Patience},
+    command::{Awaited, Exchange, Info, Patience, Replies},
     error::{Error, ErrorKind, Result},
     resp::{Output, Writer},
 };
@@ -40,6 +40,13 @@ pub(super) struct Piece {
     pub(super) frames: usize,
     /// What is known about the keys of a transaction.
     direct: Option<DirectCall>,
+}
+
+impl Piece {
+    /// Whether its answer is an error, or else the end of the connection.
+    pub(super) fn ends(&self) -> bool {
+        self.info.replies == Replies::End
+    }
 }
 
 impl Encoded {
@@ -111,6 +118,11 @@ impl Encoded {
             bytes,
             keys: Vec::new(),
         })
+    }
+
+    /// Whether it must overtake what others wait for, as [`Exchange::is_urgent`] says.
+    pub(super) fn is_urgent(&self) -> bool {
+        !self.commands.is_empty() && self.commands.iter().all(|piece| piece.info.urgent)
     }
 
     /// Decides where each command goes.

@@ -22,6 +22,8 @@ pub(crate) struct Request {
     pub(crate) bytes: Bytes,
     /// How many frames answer it, beside that of `ASKING`.
     pub(crate) frames: usize,
+    /// Whether its answer is an error, or else the end of the connection.
+    pub(super) ends: bool,
     pub(crate) call: Attempt,
 }
 

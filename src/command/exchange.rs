@@ -38,7 +38,8 @@ pub trait Exchange: Send {
     /// How long the server may hold the replies back.
     fn patience(&self) -> Patience;
 
-    /// Whether it must overtake what others wait for, since it may be what ends their wait.
+    /// Whether it must overtake what others wait for, since it may be what ends their wait: it goes
+    /// over a connection of its own then.
     fn is_urgent(&self) -> bool {
         false
     }
@@ -187,7 +188,8 @@ impl<C: Command> Exchange for Single<C> {
         })
         .map_err(|error| error.with_command(info.name))?;
         Ok(Written::all(match info.replies {
-            Replies::One | Replies::None | Replies::End => Awaited::Frames(1),
+            Replies::One | Replies::None => Awaited::Frames(1),
+            Replies::End => Awaited::End,
             Replies::PerArgument => {
                 Awaited::Confirmations(words.saturating_sub(info.words).max(1), info.name)
             }
@@ -208,7 +210,7 @@ impl<C: Command> Exchange for Single<C> {
 /// Whether one command may run there by itself.
 pub(super) fn check(command: &(impl Untyped + ?Sized), place: Place) -> Result<()> {
     let info = command.info();
-    if matches!(info.replies, Replies::None | Replies::End) {
+    if info.replies == Replies::None {
         return Err(refused(
             "every call waits for its reply, so that replies cannot be switched off",
         )

@@ -682,6 +682,18 @@ mod tests {
     }
 
     #[test]
+    fn c13_what_ends_its_connection_has_one_of_its_own() {
+        let ends = |info: &&&Info| info.replies == Replies::End;
+        let ends: Vec<_> = Info::all().iter().filter(ends).collect();
+        assert!(!ends.is_empty());
+        for info in ends {
+            assert!(info.urgent, "{}", info.name);
+            assert_eq!(info.retry, Retry::No, "{}", info.name);
+            assert!(!info.needs_dedicated_connection(), "{}", info.name);
+        }
+    }
+
+    #[test]
     fn every_name_is_found_and_encodes_itself() {
         for info in Info::all() {
             assert!(

@@ -44,6 +44,8 @@ pub(crate) struct Outbound<W> {
     held: Vec<Held>,
     /// The peer was not heard for too long.
     mute: Option<Error>,
+    /// The server, or the network, has ended the connection.
+    ended_by_server: bool,
     /// Where the server is, for messages.
     server: String,
 }
@@ -163,6 +165,7 @@ impl<W: Clone> Outbound<W> {
             may_prove: settings.proves,
             held: Vec::new(),
             mute: None,
+            ended_by_server: false,
             server: settings.server,
         }
     }
@@ -542,7 +545,7 @@ impl<W: Clone> Outbound<W> {
             return Turn::Nothing;
         }
         self.expire(now, delivery);
-        let owes = !self.queue.is_idle() || self.is_full;
+        let owes = (!self.queue.is_idle() || self.is_full) && !self.queue.awaits_end();
         let mut turn = Turn::Nothing;
         if owes {
             let is_asked = self.queue.probes() > 0;
@@ -637,9 +640,10 @@ impl<W: Clone> Outbound<W> {
             queue,
             waiters,
             gate,
+            ended_by_server,
             ..
         } = self;
-        queue.fail(written, |key, outcome| {
+        queue.fail(written, *ended_by_server, |key, outcome| {
             if outcome == Outcome::Answered {
                 waiters.reply(key, Frame::ok(), true, delivery);
                 waiters.complete(key, delivery);
@@ -715,7 +719,8 @@ impl<W: Clone> Outbound<W> {
     }
 
     /// The error of a connection that has ended like this.
-    pub(crate) fn lost(&self, loss: Loss) -> Error {
+    pub(crate) fn lost(&mut self, loss: Loss) -> Error {
+        self.ended_by_server |= loss.is_by_server();
         let server = &self.server;
         let connection = |text: String| Error::new(ErrorKind::Connection, text);
         match loss {
@@ -766,6 +771,17 @@ impl<W: Clone> Outbound<W> {
         let timer = [look, time.deadline].into_iter().flatten().min()?;
         self.timer = Some(timer);
         self.timer
+    }
+}
+
+impl Loss {
+    /// Whether the peer, or the network, has ended the connection, and not this client.
+    fn is_by_server(&self) -> bool {
+        match self {
+            Self::Closed => true,
+            Self::Read(error) | Self::Write(error) => error.kind() != io::ErrorKind::TimedOut,
+            Self::NotTaken(_) | Self::Stopped | Self::Dropped | Self::Ended(_) => false,
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use respec::{Client, Config, ErrorKind, cmd};
-use respec_testkit::{Server, Variant};
+use respec::{Client, Config, ErrorKind, cluster::NodeAddress, cmd, prelude::*};
+use respec_testkit::{Cluster, Server, Variant};
 use tokio::{runtime, task::JoinSet};
 
 use crate::{
@@ -64,6 +64,120 @@ async fn c07_c08_a_script_is_killed_while_it_runs() {
         let error = running.await.unwrap().unwrap_err();
         assert!(error.to_string().contains("killed"), "{error}");
         client.send(words("PING")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn c07_a_script_is_killed_while_it_runs_on_a_node_of_a_cluster() {
+    for variant in Variant::ALL {
+        let cluster = Cluster::builder(variant)
+            .config("busy-reply-threshold", "20")
+            .start()
+            .unwrap();
+        for protocol in ["resp2", "resp3"] {
+            let url = format!("{}?protocol={protocol}", cluster.url());
+            let client = Client::connect(&url).await.unwrap();
+            let running = client.clone();
+            let script = cmd::raw("EVAL").arg("while true do end").arg(1).arg("k");
+            let running = tokio::spawn(async move { running.send(script).await });
+            until("the script is killed", async || {
+                client.script_kill().await.is_ok()
+            })
+            .await;
+            let error = running.await.unwrap().unwrap_err();
+            assert!(error.to_string().contains("killed"), "{error}");
+            client.get("k").await.unwrap();
+            // A pipeline overtakes where all of it must; nothing runs any more.
+            let kills = client.pipeline([cmd::script_kill(), cmd::script_kill()]);
+            let error = kills.await.unwrap_err();
+            assert_eq!(error.code(), Some("NOTBUSY"), "{error}");
+        }
+    }
+}
+
+/// The server ends, and is asked in each of the ways that there are.
+#[tokio::test]
+async fn c13_the_end_of_the_connection_is_the_success_of_shutdown() {
+    for variant in Variant::ALL {
+        let server = Server::start(variant).unwrap();
+        for protocol in ["resp2", "resp3"] {
+            let url = format!("{}?protocol={protocol}", server.url());
+            let client = Client::connect(&url).await.unwrap();
+            for way in 0..4 {
+                let own = client.dedicated().await.unwrap();
+                let raw = cmd::raw("SHUTDOWN").arg("NOSAVE");
+                let ended = match way {
+                    0 => client.shutdown().nosave().await,
+                    1 => own.shutdown().nosave().await,
+                    2 => client.send(raw).await.map(drop),
+                    _ => own.send(raw).await.map(drop),
+                };
+                ended.unwrap_or_else(|error| panic!("{variant} {protocol} {way}: {error}"));
+                until("it has ended", async || !server.is_running()).await;
+                let error = client.get("k").await.unwrap_err();
+                assert!(error.is_connection(), "{error}");
+                server.restart().unwrap();
+                // What was asked for is no failure that others would have to wait for.
+                until("it is back", async || client.get("k").await.is_ok()).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn c13_an_error_is_the_answer_of_a_shutdown_that_is_refused() {
+    for variant in Variant::ALL {
+        let server = Server::start(variant).unwrap();
+        let user: [&[u8]; 7] = [b"ACL", b"SETUSER", b"eve", b"on", b"nopass", b"~*", b"+get"];
+        server.command(&user).unwrap();
+        for protocol in ["resp2", "resp3"] {
+            let url = format!("{}?protocol={protocol}", server.url());
+            let client = Client::connect(&url).await.unwrap();
+            let own = client.dedicated().await.unwrap();
+            for abort in [
+                client.shutdown().abort().await,
+                own.shutdown().abort().await,
+                client.send(cmd::raw("SHUTDOWN").arg("ABORT")).await.map(drop),
+            ] {
+                let error = abort.unwrap_err();
+                assert_eq!(
+                    (error.kind(), error.command()),
+                    (ErrorKind::Server, Some("SHUTDOWN")),
+                    "{error}"
+                );
+            }
+            own.get("k").await.unwrap();
+            let url = url.replace("redis://", "redis://eve@");
+            let eve = Client::connect(&url).await.unwrap();
+            let error = eve.shutdown().nosave().await.unwrap_err();
+            assert_eq!(error.code(), Some("NOPERM"), "{error}");
+            assert!(!error.may_have_executed());
+        }
+        assert!(server.is_running());
+    }
+}
+
+#[tokio::test]
+async fn c13_a_node_of_a_cluster_is_shut_down_and_no_other() {
+    for variant in Variant::ALL {
+        let cluster = Cluster::builder(variant)
+            .require_full_coverage(false)
+            .start()
+            .unwrap();
+        for (protocol, victim) in ["resp2", "resp3"].into_iter().zip(cluster.primaries().unwrap()) {
+            let url = format!("{}?protocol={protocol}", cluster.url());
+            let client = Client::connect(&url).await.unwrap();
+            let error = client.shutdown().nosave().await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Refused);
+            assert!(error.to_string().contains("node"), "{error}");
+            let address = NodeAddress::new("127.0.0.1", victim.addr().port());
+            let node = client.node(&address).await.unwrap();
+            node.shutdown().nosave().await.unwrap();
+            until("it has ended", async || !victim.is_up()).await;
+            let up = cluster.nodes().iter().filter(|node| node.is_up()).count();
+            assert_eq!(up, cluster.nodes().len() - 1);
+            cluster.restart(&victim).unwrap();
+        }
     }
 }
 

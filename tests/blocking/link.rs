@@ -2,8 +2,8 @@
 
 use std::{net::TcpListener, thread, time::Duration};
 
-use respec::{Config, ErrorKind, blocking::Client, cmd};
-use respec_testkit::{Server, Variant};
+use respec::{Config, ErrorKind, blocking::Client, cluster::NodeAddress, cmd, prelude::*};
+use respec_testkit::{Cluster, Server, Variant};
 
 use crate::support::{args, until, words};
 
@@ -33,6 +33,119 @@ fn c07_c08_a_script_is_killed_while_it_runs() {
         let error = running.join().unwrap().unwrap_err();
         assert!(error.to_string().contains("killed"), "{error}");
         client.send(words("PING")).unwrap();
+    }
+}
+
+#[test]
+fn c07_a_script_is_killed_while_it_runs_on_a_node_of_a_cluster() {
+    for variant in Variant::ALL {
+        let cluster = Cluster::builder(variant)
+            .config("busy-reply-threshold", "20")
+            .start()
+            .unwrap();
+        for protocol in ["resp2", "resp3"] {
+            let url = format!("{}?protocol={protocol}", cluster.url());
+            let client = Client::connect(&url).unwrap();
+            let running = client.clone();
+            let script = cmd::raw("EVAL").arg("while true do end").arg(1).arg("k");
+            let running = thread::spawn(move || running.send(script));
+            until("the script is killed", || {
+                client.script_kill().send().is_ok()
+            });
+            let error = running.join().unwrap().unwrap_err();
+            assert!(error.to_string().contains("killed"), "{error}");
+            client.get("k").send().unwrap();
+            // A pipeline overtakes where all of it must; nothing runs any more.
+            let kills = client.pipeline([cmd::script_kill(), cmd::script_kill()]);
+            let error = kills.send().unwrap_err();
+            assert_eq!(error.code(), Some("NOTBUSY"), "{error}");
+        }
+    }
+}
+
+/// The server ends, and is asked in each of the ways that there are.
+#[test]
+fn c13_the_end_of_the_connection_is_the_success_of_shutdown() {
+    for variant in Variant::ALL {
+        let server = Server::start(variant).unwrap();
+        for protocol in ["resp2", "resp3"] {
+            let url = format!("{}?protocol={protocol}", server.url());
+            let client = Client::connect(&url).unwrap();
+            for way in 0..4 {
+                let own = client.dedicated().unwrap();
+                let raw = cmd::raw("SHUTDOWN").arg("NOSAVE");
+                let ended = match way {
+                    0 => client.shutdown().nosave().send(),
+                    1 => own.shutdown().nosave().send(),
+                    2 => client.send(raw).map(drop),
+                    _ => own.send(raw).map(drop),
+                };
+                ended.unwrap_or_else(|error| panic!("{variant} {protocol} {way}: {error}"));
+                until("it has ended", || !server.is_running());
+                let error = client.get("k").send().unwrap_err();
+                assert!(error.is_connection(), "{error}");
+                server.restart().unwrap();
+                // What was asked for is no failure that others would have to wait for.
+                until("it is back", || client.get("k").send().is_ok());
+            }
+        }
+    }
+}
+
+#[test]
+fn c13_an_error_is_the_answer_of_a_shutdown_that_is_refused() {
+    for variant in Variant::ALL {
+        let server = Server::start(variant).unwrap();
+        let user: [&[u8]; 7] = [b"ACL", b"SETUSER", b"eve", b"on", b"nopass", b"~*", b"+get"];
+        server.command(&user).unwrap();
+        for protocol in ["resp2", "resp3"] {
+            let url = format!("{}?protocol={protocol}", server.url());
+            let client = Client::connect(&url).unwrap();
+            let own = client.dedicated().unwrap();
+            for abort in [
+                client.shutdown().abort().send(),
+                own.shutdown().abort().send(),
+                client.send(cmd::raw("SHUTDOWN").arg("ABORT")).map(drop),
+            ] {
+                let error = abort.unwrap_err();
+                assert_eq!(
+                    (error.kind(), error.command()),
+                    (ErrorKind::Server, Some("SHUTDOWN")),
+                    "{error}"
+                );
+            }
+            own.get("k").send().unwrap();
+            let url = url.replace("redis://", "redis://eve@");
+            let eve = Client::connect(&url).unwrap();
+            let error = eve.shutdown().nosave().send().unwrap_err();
+            assert_eq!(error.code(), Some("NOPERM"), "{error}");
+            assert!(!error.may_have_executed());
+        }
+        assert!(server.is_running());
+    }
+}
+
+#[test]
+fn c13_a_node_of_a_cluster_is_shut_down_and_no_other() {
+    for variant in Variant::ALL {
+        let cluster = Cluster::builder(variant)
+            .require_full_coverage(false)
+            .start()
+            .unwrap();
+        for (protocol, victim) in ["resp2", "resp3"].into_iter().zip(cluster.primaries().unwrap()) {
+            let url = format!("{}?protocol={protocol}", cluster.url());
+            let client = Client::connect(&url).unwrap();
+            let error = client.shutdown().nosave().send().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Refused);
+            assert!(error.to_string().contains("node"), "{error}");
+            let address = NodeAddress::new("127.0.0.1", victim.addr().port());
+            let node = client.node(&address).unwrap();
+            node.shutdown().nosave().send().unwrap();
+            until("it has ended", || !victim.is_up());
+            let up = cluster.nodes().iter().filter(|node| node.is_up()).count();
+            assert_eq!(up, cluster.nodes().len() - 1);
+            cluster.restart(&victim).unwrap();
+        }
     }
 }
 

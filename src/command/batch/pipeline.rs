@@ -124,6 +124,11 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
         self.patience
     }
 
+    /// Only what is nothing else may leave the order in which its caller has said it.
+    fn is_urgent(&self) -> bool {
+        self.count() > 0 && all(&self.commands).all(|command| command.info().urgent)
+    }
+
     fn leaves_no_trace(&self) -> bool {
         all(&self.commands).all(leaves_no_trace)
     }
