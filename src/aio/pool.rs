@@ -23,13 +23,14 @@ use crate::{
     error::Result,
     events::Events,
     link::{Asked, Attempt, Defect, Lease, Link, PoolStats, Seen, Ticket, Turn, gone},
-    protocol::Settings,
+    protocol::ConnectionSettings,
 };
 
 /// The connections of a client that are lent to one caller at a time.
 pub(super) struct Lender {
     config: Arc<Config>,
     address: Arc<Address>,
+    events: Events,
     link: Mutex<Books>,
     /// Tells those who wait for the shared connection that an attempt has ended, whose ever it was.
     changed: Notify,
@@ -55,10 +56,11 @@ struct Line<'a> {
 }
 
 impl Lender {
-    pub(super) fn new(config: Arc<Config>, address: Address) -> Self {
+    pub(super) fn new(config: Arc<Config>, address: Address, events: Events) -> Self {
         let address = Arc::new(address);
-        let link = Link::new(&config, Arc::clone(&address), Events::default(), seed());
+        let link = Link::new(&config, Arc::clone(&address), events.clone(), seed());
         Self {
+            events,
             link: Mutex::new(link),
             changed: Notify::new(),
             config,
@@ -66,8 +68,13 @@ impl Lender {
         }
     }
 
-    pub(super) fn address(&self) -> &Address {
+    pub(super) fn address(&self) -> &Arc<Address> {
         &self.address
+    }
+
+    /// Where what happens to its connections is told.
+    pub(super) fn events(&self) -> &Events {
+        &self.events
     }
 
     /// Tells that an attempt to connect has ended.
@@ -258,7 +265,7 @@ impl Lent {
         match with_all_it_takes(dial(&config, &lender.address)).await {
             Ok(mut dialled) => {
                 let addresses = std::mem::take(&mut dialled.addresses);
-                let settings = Settings::lent(&config, &lender.address);
+                let settings = ConnectionSettings::lent(&config, &lender.address, &lender.events);
                 self.connection = Some(Arc::new(Connection::start(dialled, settings)));
                 if let Some(lease) = &mut self.lease {
                     let mut link = lender.link();

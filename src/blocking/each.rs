@@ -82,7 +82,11 @@ fn call_each<E: Exchange>(
     };
     let chosen = encoded.chosen(exchange.patience());
     if exchange.is_urgent() {
-        let call = |server: &Arc<Server>| server.urgent(limit.deadline(Instant::now))?.call(&chosen, limit);
+        let call = |server: &Arc<Server>| {
+            server
+                .urgent(limit.deadline(Instant::now))?
+                .call(&chosen, limit)
+        };
         return side_by_side(servers, call);
     }
     let now = Instant::now();

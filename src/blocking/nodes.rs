@@ -96,7 +96,9 @@ impl<'a> Nodes<'a> {
             self.decide(|state, now, random| Call::lend(slot, options, state, now, random));
         match self.drive(&mut call, changes, true) {
             Some(Carrier::Lent(lent)) => Ok(lent),
-            Some(Carrier::Own(_)) | None => Err(self.decide(|state, _, random| call.into_error(state, random))),
+            Some(Carrier::Own(_)) | None => {
+                Err(self.decide(|state, _, random| call.into_error(state, random)))
+            }
         }
     }
 

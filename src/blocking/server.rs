@@ -22,7 +22,7 @@ use crate::{
     error::{Error, Result},
     events::{Events, LossReason},
     link::{Asked, Defect, Lease, Link, Pool, PoolStats, Ticket, Turn, gone},
-    protocol::{Limit, Settings},
+    protocol::{ConnectionSettings, Limit},
     resp::Frames,
 };
 
@@ -40,6 +40,7 @@ pub(super) struct Server {
     id: NodeId,
     scope: Scope,
     chance: Chance,
+    events: Events,
 }
 
 /// A connection is large, and is moved a few times for each call.
@@ -75,20 +76,20 @@ impl Server {
     /// The one server of a client.
     pub(super) fn new(config: Arc<Config>) -> Self {
         let address = config.address.clone();
-        Self::at(config, address, Scope::Server)
+        Self::at(config, address, Scope::Server, Events::default())
     }
 
     /// A node of a cluster at that address, whatever the config says.
-    pub(super) fn node(config: Arc<Config>, address: Address) -> Self {
-        Self::at(config, address, Scope::Node)
+    pub(super) fn node(config: Arc<Config>, address: Address, events: Events) -> Self {
+        Self::at(config, address, Scope::Node, events)
     }
 
-    fn at(config: Arc<Config>, address: Address, scope: Scope) -> Self {
+    fn at(config: Arc<Config>, address: Address, scope: Scope, events: Events) -> Self {
         let (state, id) = ClusterState::one(&address, scope, Instant::now());
         let address = Arc::new(address);
-        let link = Link::new(&config, Arc::clone(&address), Events::default(), seed());
+        let link = Link::new(&config, Arc::clone(&address), events.clone(), seed());
         Self {
-            state: Mutex::new(state),
+            state: Mutex::new(state.telling(events.clone())),
             id,
             scope,
             chance: Chance::new(seed()),
@@ -96,6 +97,7 @@ impl Server {
             lines: Mutex::default(),
             config,
             address,
+            events,
         }
     }
 
@@ -300,7 +302,8 @@ impl Server {
         lines.retain(|line| line.strong_count() > 0);
         lines.push(dialled.stream.line());
         drop(lines);
-        Connection::new(dialled, Settings::pooled(&self.config, &self.address))
+        let settings = ConnectionSettings::pooled(&self.config, &self.address, &self.events);
+        Connection::new(dialled, settings)
     }
 
     /// Asks the pool for a connection, perhaps instead of a dead one.

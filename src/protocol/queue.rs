@@ -464,8 +464,7 @@ impl<W: Copy + PartialEq> Queue<W> {
             let Some(waiter) = slot.waiter() else {
                 continue;
             };
-            let outcome = if by_server && slot.awaited == Awaited::End && end <= written
-            {
+            let outcome = if by_server && slot.awaited == Awaited::End && end <= written {
                 // This is what it has asked for.
                 Outcome::Answered
             } else if slot.start < written {

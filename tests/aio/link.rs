@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use respec::{Client, Config, ErrorKind, cluster::NodeAddress, cmd, prelude::*};
+use respec::{Client, Config, ErrorKind, Protocol, cluster::NodeAddress, cmd, prelude::*};
 use respec_testkit::{Cluster, Server, Variant};
 use tokio::{runtime, task::JoinSet};
 
@@ -137,7 +137,10 @@ async fn c13_an_error_is_the_answer_of_a_shutdown_that_is_refused() {
             for abort in [
                 client.shutdown().abort().await,
                 own.shutdown().abort().await,
-                client.send(cmd::raw("SHUTDOWN").arg("ABORT")).await.map(drop),
+                client
+                    .send(cmd::raw("SHUTDOWN").arg("ABORT"))
+                    .await
+                    .map(drop),
             ] {
                 let error = abort.unwrap_err();
                 assert_eq!(
@@ -164,7 +167,10 @@ async fn c13_a_node_of_a_cluster_is_shut_down_and_no_other() {
             .require_full_coverage(false)
             .start()
             .unwrap();
-        for (protocol, victim) in ["resp2", "resp3"].into_iter().zip(cluster.primaries().unwrap()) {
+        for (protocol, victim) in ["resp2", "resp3"]
+            .into_iter()
+            .zip(cluster.primaries().unwrap())
+        {
             let url = format!("{}?protocol={protocol}", cluster.url());
             let client = Client::connect(&url).await.unwrap();
             let error = client.shutdown().nosave().await.unwrap_err();
@@ -177,6 +183,45 @@ async fn c13_a_node_of_a_cluster_is_shut_down_and_no_other() {
             let up = cluster.nodes().iter().filter(|node| node.is_up()).count();
             assert_eq!(up, cluster.nodes().len() - 1);
             cluster.restart(&victim).unwrap();
+        }
+    }
+}
+
+/// A database would have to be chosen, which a server does not do while a script runs.
+#[tokio::test]
+async fn c09_a_server_that_is_busy_is_waited_for_by_who_needs_a_connection() {
+    for variant in Variant::ALL {
+        let server = Server::builder(variant)
+            .config("busy-reply-threshold", "20")
+            .start()
+            .unwrap();
+        for protocol in [Protocol::Resp2, Protocol::Resp3] {
+            let script = Client::from_config(tcp(&server));
+            let running = tokio::spawn(async move {
+                let endless = args(&["EVAL", "while true do end", "0"]);
+                script.send(endless).await
+            });
+            until("the script runs", async || {
+                server.command(&[b"PING"]).is_err()
+            })
+            .await;
+            let client = Client::from_config(tcp(&server).protocol(protocol).database(3));
+            let refused = Client::from_config(
+                tcp(&server)
+                    .protocol(protocol)
+                    .database(3)
+                    .response_timeout(Duration::from_millis(100)),
+            );
+            let error = refused.get("k").await.unwrap_err();
+            assert!(error.to_string().contains("BUSY"), "{error}");
+            let waiting = tokio::spawn(async move { client.get("k").await });
+            let admin = Client::from_config(tcp(&server));
+            until("the script is killed", async || {
+                admin.script_kill().await.is_ok()
+            })
+            .await;
+            running.await.unwrap().unwrap_err();
+            assert_eq!(waiting.await.unwrap().unwrap(), None);
         }
     }
 }

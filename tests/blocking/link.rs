@@ -132,7 +132,10 @@ fn c13_a_node_of_a_cluster_is_shut_down_and_no_other() {
             .require_full_coverage(false)
             .start()
             .unwrap();
-        for (protocol, victim) in ["resp2", "resp3"].into_iter().zip(cluster.primaries().unwrap()) {
+        for (protocol, victim) in ["resp2", "resp3"]
+            .into_iter()
+            .zip(cluster.primaries().unwrap())
+        {
             let url = format!("{}?protocol={protocol}", cluster.url());
             let client = Client::connect(&url).unwrap();
             let error = client.shutdown().nosave().send().unwrap_err();
@@ -145,6 +148,41 @@ fn c13_a_node_of_a_cluster_is_shut_down_and_no_other() {
             let up = cluster.nodes().iter().filter(|node| node.is_up()).count();
             assert_eq!(up, cluster.nodes().len() - 1);
             cluster.restart(&victim).unwrap();
+        }
+    }
+}
+
+/// A database would have to be chosen, which a server does not do while a script runs.
+#[test]
+fn c09_a_server_that_is_busy_is_waited_for_by_who_needs_a_connection() {
+    for variant in Variant::ALL {
+        let server = Server::builder(variant)
+            .config("busy-reply-threshold", "20")
+            .start()
+            .unwrap();
+        for protocol in [Protocol::Resp2, Protocol::Resp3] {
+            let script = Client::from_config(tcp(&server));
+            let running = thread::spawn(move || {
+                let endless = args(&["EVAL", "while true do end", "0"]);
+                script.send(endless)
+            });
+            until("the script runs", || server.command(&[b"PING"]).is_err());
+            let client = Client::from_config(tcp(&server).protocol(protocol).database(3));
+            let refused = Client::from_config(
+                tcp(&server)
+                    .protocol(protocol)
+                    .database(3)
+                    .response_timeout(Duration::from_millis(100)),
+            );
+            let error = refused.get("k").send().unwrap_err();
+            assert!(error.to_string().contains("BUSY"), "{error}");
+            let waiting = thread::spawn(move || client.get("k").send());
+            let admin = Client::from_config(tcp(&server));
+            until("the script is killed", || {
+                admin.script_kill().send().is_ok()
+            });
+            running.join().unwrap().unwrap_err();
+            assert_eq!(waiting.join().unwrap().unwrap(), None);
         }
     }
 }
