@@ -28,6 +28,16 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// The same, followed by a command whose number says how likely its answer is to be the one of
+    /// several.
+    pub(super) fn weighed(self, by: &[u8]) -> Self {
+        Self {
+            bytes: [&self.bytes, by].concat().into(),
+            frames: self.frames + 1,
+            ..self
+        }
+    }
+
     /// Decides about the frames that answered; of them only the answer of the command is left.
     pub(crate) fn received(
         &mut self,

@@ -77,6 +77,11 @@ pub trait Exchange: Send {
         false
     }
 
+    /// Whether it is made of several commands, so that an error has to say which one it is about.
+    fn is_batch(&self) -> bool {
+        false
+    }
+
     /// Shows each command in order: its facts, and how it is written.
     ///
     /// Several servers may have a part in an exchange; what the caller needs to know of its

@@ -2,7 +2,9 @@
 
 use std::{net::TcpListener, thread, time::Duration};
 
-use respec::{Config, ErrorKind, blocking::Client, cluster::NodeAddress, cmd, prelude::*};
+use respec::{
+    Config, ErrorKind, Protocol, blocking::Client, cluster::NodeAddress, cmd, prelude::*,
+};
 use respec_testkit::{Cluster, Server, Variant};
 
 use crate::support::{args, until, words};
@@ -166,7 +168,9 @@ fn c09_a_server_that_is_busy_is_waited_for_by_who_needs_a_connection() {
                 let endless = args(&["EVAL", "while true do end", "0"]);
                 script.send(endless)
             });
-            until("the script runs", || server.command(&[b"PING"]).is_err());
+            until("the script runs", || {
+                server.command(&[b"PING"]).unwrap().starts_with(b"-BUSY")
+            });
             let client = Client::from_config(tcp(&server).protocol(protocol).database(3));
             let refused = Client::from_config(
                 tcp(&server)

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use super::{
     Batch, Sequence,
     form::{EachError, FirstError, Form},
-    sequence::{all, from, patience, show},
+    sequence::{all, each, from, patience, show},
 };
 use crate::{
     command::{
@@ -113,11 +113,11 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
     }
 
     fn check(&self, place: Place) -> Result<()> {
-        all(&self.commands).try_for_each(|command| check_one(command, place))
+        each(&self.commands, |command| check_one(command, place))
     }
 
     fn check_server(&self, server: &ServerVersion) -> Result<()> {
-        all(&self.commands).try_for_each(|command| check_server(command, server))
+        each(&self.commands, |command| check_server(command, server))
     }
 
     fn patience(&self) -> Patience {
@@ -138,7 +138,7 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
         let mut next = first;
         for command in from(&self.commands, first) {
             out.command(|to| command.write(to))
-                .map_err(|error| error.with_command(command.info().name))?;
+                .map_err(|error| error.with_command(command.info().name).with_place(next))?;
             next += 1;
             if out.len() >= room {
                 break;
@@ -151,10 +151,12 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
         if first == 0 {
             // Nothing is sent if one of the commands that come later cannot be sent.
             let mut scratch = BytesMut::new();
-            for command in from(&self.commands, next) {
+            for (at, command) in from(&self.commands, next).enumerate() {
                 scratch.clear();
-                Writer::command(&mut scratch, |to| command.write(to))
-                    .map_err(|error| error.with_command(command.info().name))?;
+                Writer::command(&mut scratch, |to| command.write(to)).map_err(|error| {
+                    let named = error.with_command(command.info().name);
+                    named.with_place(next + at)
+                })?;
             }
         }
         Ok(Written {
@@ -168,6 +170,10 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
             return Err(missing(self.count(), frames.len()));
         }
         F::read(&self.commands, &mut frames.iter().map(Ok))
+    }
+
+    fn is_batch(&self) -> bool {
+        true
     }
 
     fn each_command(&self, view: &mut View<'_>) -> Result<()> {
