@@ -58,7 +58,7 @@ pub(super) struct Lent {
 }
 
 /// A connection that is made for one call, and ends with it.
-pub(super) struct Own(Connection);
+pub(super) struct Own(Box<Connection>);
 
 /// How long a call waits for a connection to a node of a cluster.
 #[derive(Clone, Copy)]
@@ -151,7 +151,7 @@ impl Server {
         let result = dialled.as_ref().map(drop);
         self.link().end_urgent(permit, result, Instant::now());
         self.wake_all();
-        Ok(Own(self.adopt(dialled?)))
+        Ok(Own(Box::new(self.adopt(dialled?))))
     }
 
     /// Makes the connections that are kept however long they are idle, at least one.
