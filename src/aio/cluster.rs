@@ -236,9 +236,7 @@ impl Cluster {
             drop(server.disconnect());
         }
         for server in &drained.failed {
-            if let Some(connection) = server.disconnect() {
-                connection.close(replaced());
-            }
+            server.fail(&replaced());
         }
         if drained.changed {
             self.changed.send_replace(());

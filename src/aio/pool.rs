@@ -2,7 +2,8 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Instant,
 };
 
@@ -15,12 +16,12 @@ use tokio::{
 
 use super::{
     connection::Connection,
-    dial::dial,
+    dial::{Dialled, dial},
     runtime::{runtime, with_all_it_takes},
 };
 use crate::{
     config::{Address, Config},
-    error::Result,
+    error::{Error, Result},
     events::Events,
     link::{Asked, Attempt, Defect, Lease, Link, PoolStats, Seen, Ticket, Turn, gone},
     protocol::ConnectionSettings,
@@ -32,6 +33,8 @@ pub(super) struct Lender {
     address: Arc<Address>,
     events: Events,
     link: Mutex<Books>,
+    /// Those that were lent, so that they can be ended when the server has failed.
+    lent: Mutex<Vec<Weak<Connection>>>,
     /// Tells those who wait for the shared connection that an attempt has ended, whose ever it was.
     changed: Notify,
 }
@@ -62,6 +65,7 @@ impl Lender {
         Self {
             events,
             link: Mutex::new(link),
+            lent: Mutex::default(),
             changed: Notify::new(),
             config,
             address,
@@ -92,6 +96,31 @@ impl Lender {
     /// All that is known of the server and of the connections to it.
     pub(super) fn link(&self) -> MutexGuard<'_, Books> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends all connections, those that are lent included; calls that are under way get the error.
+    pub(super) fn fail(&self, why: &Error) {
+        let closed = self.link().pool().clear(now());
+        // Closing is not done under the lock.
+        drop(closed);
+        let lent = mem::take(&mut *self.lent());
+        for connection in lent.iter().filter_map(Weak::upgrade) {
+            connection.close(why.clone());
+        }
+    }
+
+    fn lent(&self) -> MutexGuard<'_, Vec<Weak<Connection>>> {
+        self.lent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a connection into use, and remembers how to end it.
+    fn adopt(&self, dialled: Dialled) -> Arc<Connection> {
+        let settings = ConnectionSettings::lent(&self.config, &self.address, &self.events);
+        let connection = Arc::new(Connection::start(dialled, settings));
+        let mut lent = self.lent();
+        lent.retain(|one| one.strong_count() > 0);
+        lent.push(Arc::downgrade(&connection));
+        connection
     }
 
     /// A connection that is alive as far as is known, when it is the caller's turn.
@@ -264,9 +293,8 @@ impl Lent {
         let lender = Arc::clone(&self.lender);
         match with_all_it_takes(dial(&config, &lender.address)).await {
             Ok(mut dialled) => {
-                let addresses = std::mem::take(&mut dialled.addresses);
-                let settings = ConnectionSettings::lent(&config, &lender.address, &lender.events);
-                self.connection = Some(Arc::new(Connection::start(dialled, settings)));
+                let addresses = mem::take(&mut dialled.addresses);
+                self.connection = Some(lender.adopt(dialled));
                 if let Some(lease) = &mut self.lease {
                     let mut link = lender.link();
                     let now = now();

@@ -22,7 +22,7 @@ use crate::{
     call::DirectCall,
     cluster::{Chance, ClusterState, NodeId, Scope},
     config::{Address, Config},
-    error::Result,
+    error::{Error, Result},
     events::{Events, LossReason},
     link::{Dial, LastUse, PoolStats, Seen, SharedTurn},
     protocol::ConnectionSettings,
@@ -188,6 +188,14 @@ impl Server {
     /// Lets the next one who wants a connection make another, and returns the one that there was.
     pub(super) fn disconnect(&self) -> Option<Arc<Connection>> {
         self.lender.link().disconnect(LossReason::Closed, now())
+    }
+
+    /// Ends all connections, those that are used included; calls that are under way get the error.
+    pub(super) fn fail(&self, why: &Error) {
+        if let Some(connection) = self.disconnect() {
+            connection.close(why.clone());
+        }
+        self.lender.fail(why);
     }
 
     /// The way of a call to it.

@@ -617,27 +617,6 @@ async fn c02_with_integrity_of_batches_no_reply_is_anothers() {
 }
 
 #[tokio::test]
-async fn integrity_of_batches_changes_no_reply() {
-    let server = Server::start(Variant::Redis70).unwrap();
-    let config = Config::from_url(&server.url()).unwrap();
-    let client = Client::from_config(config.integrity(Integrity::Batch));
-    let calls: Vec<_> = (0..200)
-        .map(|at| {
-            let client = client.clone();
-            tokio::spawn(async move {
-                let tag = at.to_string();
-                let pair = (args(&["ECHO", &tag]), words("PING"));
-                assert_eq!(client.pipeline(pair).await.unwrap().0, tag);
-                assert_eq!(client.send(args(&["ECHO", &tag])).await.unwrap(), tag);
-            })
-        })
-        .collect();
-    for call in calls {
-        call.await.unwrap();
-    }
-}
-
-#[tokio::test]
 async fn c06_a_server_that_never_answers_is_left_for_another_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -706,22 +685,4 @@ fn c01_a_deadline_holds_where_nobody_drives_the_connection_and_another_is_made()
     other.block_on(until("there is a connection that is driven", async || {
         client.send(words("PING")).await.is_ok()
     }));
-}
-
-#[tokio::test]
-async fn c17_an_error_that_is_sent_before_the_end_is_told() {
-    let server = Server::builder(Variant::Redis70)
-        .config("proto-max-bulk-len", "1mb")
-        .start()
-        .unwrap();
-    let client = Client::connect(&server.url()).await.unwrap();
-    for _ in 0..5 {
-        let large = "x".repeat(16 << 20);
-        let error = client.send(args(&["SET", "k", &large])).await.unwrap_err();
-        assert_eq!(error.code(), Some("ERR"), "{error}");
-        until("there is another connection", async || {
-            client.send(words("PING")).await.is_ok()
-        })
-        .await;
-    }
 }

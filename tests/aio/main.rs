@@ -2,7 +2,6 @@
 
 #![cfg(all(feature = "async", feature = "core"))]
 
-mod batch;
 mod client;
 mod cluster;
 mod dedicated;

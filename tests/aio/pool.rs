@@ -1,12 +1,12 @@
 //! The pool of the async client on real servers: what is lent, kept, closed, made anew and counted.
 
-use std::{future::poll_fn, net::TcpListener, pin::pin, task::Poll, time::Duration};
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
-use respec::{Client, Config, ErrorKind, Phase, Protocol, aio::Dedicated};
+use respec::{Client, Config, Protocol, aio::Dedicated};
 use respec_testkit::{Server, Variant};
 use tokio::task::{JoinSet, yield_now};
 
-use crate::pool_support::{CHANGES, CROWD, Numbers, add_up, kill_all};
+use crate::pool_support::{CHANGES, CROWD, Numbers, add_up};
 use crate::support::{args, until, words};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -134,79 +134,7 @@ async fn a_crowd_leaves_nothing_behind_and_no_place_is_lost() {
 }
 
 #[tokio::test]
-async fn connections_that_the_server_closed_are_replaced_without_an_error() {
-    let server = Server::start(Variant::Redis70).unwrap();
-    let client = Client::from_config(patient(&server).pool_max(4));
-    for round in 1..=25 {
-        let mut idle = Vec::new();
-        for _ in 0..4 {
-            idle.push(client.dedicated().await.unwrap());
-        }
-        drop(idle);
-        assert_eq!(client.pool_stats().idle, 4);
-        // It blocks this thread, so that the client has no time to notice.
-        kill_all(&server);
-        let popped = client.send(words("BLPOP pool:none 0.001")).await;
-        assert_eq!(popped.unwrap(), "nil");
-        let stats = client.pool_stats();
-        assert_eq!((stats.closed_broken, stats.idle), (4 * round, 1));
-        add_up(stats);
-    }
-}
-
-#[tokio::test]
-async fn the_minimum_is_kept_up() {
-    let server = Server::start(Variant::Redis70).unwrap();
-    let url = format!("{}?pool_min=3", server.url());
-    let client = Client::connect(&url).await.unwrap();
-    let stats = client.pool_stats();
-    assert_eq!((stats.idle, stats.made, stats.lent), (3, 3, 0));
-    kill_all(&server);
-    let pop = || words("BLPOP pool:none 0.001");
-    assert_eq!(client.send(pop()).await.unwrap(), "nil");
-    let full = async || {
-        until("the minimum is open", async || {
-            client.pool_stats().idle == 3
-        })
-        .await;
-        settled(&client).await;
-    };
-    full().await;
-    assert_eq!(client.pool_stats().closed_broken, 3);
-    let changed = client.dedicated().await.unwrap();
-    changed.send(words("SELECT 1")).await.unwrap();
-    drop(changed);
-    assert_eq!(client.send(pop()).await.unwrap(), "nil");
-    full().await;
-    assert_eq!(client.pool_stats().closed_dirty, 1);
-}
-
-#[tokio::test]
-async fn connections_are_closed_when_they_are_idle_for_too_long_or_too_old() {
-    let server = Server::start(Variant::Redis70).unwrap();
-    let instant = Duration::from_nanos(1);
-    let client = Client::from_config(patient(&server).pool_idle_timeout(instant));
-    let two = (
-        client.dedicated().await.unwrap(),
-        client.dedicated().await.unwrap(),
-    );
-    drop(two);
-    drop(client.dedicated().await.unwrap());
-    let stats = client.pool_stats();
-    assert_eq!((stats.made, stats.closed_idle, stats.idle), (3, 2, 1));
-    add_up(stats);
-
-    let client = Client::from_config(patient(&server).pool_lifetime(instant));
-    for _ in 0..2 {
-        drop(client.dedicated().await.unwrap());
-    }
-    let stats = client.pool_stats();
-    assert_eq!((stats.made, stats.closed_old, stats.idle), (2, 2, 0));
-    add_up(stats);
-}
-
-#[tokio::test]
-async fn callers_are_served_in_the_order_of_their_arrival() {
+async fn callers_who_leave_the_line_do_not_change_its_order() {
     let server = Server::start(Variant::Redis70).unwrap();
     let client = Client::from_config(patient(&server).pool_max(1));
     let held = client.dedicated().await.unwrap();
@@ -248,53 +176,6 @@ async fn callers_are_served_in_the_order_of_their_arrival() {
 }
 
 #[tokio::test]
-async fn who_waits_in_vain_is_told_so_and_leaves_no_trace() {
-    let server = Server::start(Variant::Redis70).unwrap();
-    let config = patient(&server).pool_max(1);
-    let client = Client::from_config(config.pool_wait(Duration::from_millis(20)));
-    let held = client.dedicated().await.unwrap();
-    let mut callers = JoinSet::new();
-    for _ in 0..CROWD {
-        let client = client.clone();
-        callers.spawn(async move { client.send(words("BLPOP pool:none 0.001")).await });
-    }
-    for result in callers.join_all().await {
-        let error = result.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Queue));
-        assert!(!error.may_have_executed());
-    }
-    drop(held);
-    let popped = client.send(words("BLPOP pool:none 0.001")).await;
-    assert_eq!(popped.unwrap(), "nil");
-    let stats = client.pool_stats();
-    add_up(stats);
-    assert_eq!((stats.waited, stats.timed_out, stats.made), (8, 8, 1));
-}
-
-#[tokio::test]
-async fn a_failed_attempt_is_the_failure_of_all_who_wait_for_it() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let config = Config::tcp("127.0.0.1", port).connect_timeout(LONG);
-    let client = Client::from_config(config.pool_max(1).pool_wait(LONG));
-    let mut callers = JoinSet::new();
-    for _ in 0..=CROWD {
-        let client = client.clone();
-        callers.spawn(async move { client.dedicated().await.map(drop) });
-    }
-    until("all wait", async || client.pool_stats().waiting == CROWD).await;
-    let (attempt, _) = listener.accept().unwrap();
-    drop(listener);
-    drop(attempt);
-    for result in callers.join_all().await {
-        assert_eq!(result.unwrap_err().kind(), ErrorKind::Connect);
-    }
-    let stats = client.pool_stats();
-    assert_eq!((stats.failed, stats.timed_out), (1, 0));
-    add_up(stats);
-}
-
-#[tokio::test]
 async fn an_attempt_whose_caller_has_left_serves_the_next() {
     let server = Server::start(Variant::Redis70).unwrap();
     let client = Client::from_config(patient(&server).pool_max(1));
@@ -304,34 +185,4 @@ async fn an_attempt_whose_caller_has_left_serves_the_next() {
     next.send(words("PING")).await.unwrap();
     let stats = client.pool_stats();
     assert_eq!((stats.made, stats.waited, stats.in_use), (1, 1, 1));
-}
-
-#[tokio::test]
-async fn a_server_that_comes_back_is_found_and_all_places_with_it() {
-    let server = Server::start(Variant::Redis70).unwrap();
-    let client = Client::from_config(patient(&server).pool_max(4));
-    drop(client.dedicated().await.unwrap());
-    server.kill().unwrap();
-    let mut callers = JoinSet::new();
-    for _ in 0..4 * CROWD {
-        let client = client.clone();
-        callers.spawn(async move { client.dedicated().await.map(drop) });
-    }
-    for result in callers.join_all().await {
-        assert!(result.unwrap_err().is_connection());
-    }
-    server.restart().unwrap();
-    until("the server is back", async || {
-        client.dedicated().await.is_ok()
-    })
-    .await;
-    let mut all = Vec::new();
-    for _ in 0..4 {
-        all.push(client.dedicated().await.unwrap());
-    }
-    drop(all);
-    let stats = client.pool_stats();
-    add_up(stats);
-    assert_eq!(stats.open(), 4);
-    assert!(stats.failed < 4 * CROWD as u64, "{stats:?}");
 }

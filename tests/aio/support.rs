@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use respec::Client;
 
-pub(crate) use crate::words::{Words, args, hasty, info, server, words};
+pub(crate) use crate::words::{args, hasty, info, server, words};
 
 /// A client of the server that all tests of a binary share.
 pub(crate) async fn client() -> Client {

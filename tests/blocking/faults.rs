@@ -241,21 +241,6 @@ fn shown(error: &Error) -> String {
 }
 
 #[test]
-fn a_server_that_is_full_says_so() {
-    let server = Server::builder(Variant::Redis70)
-        .config("maxclients", "2")
-        .start()
-        .unwrap();
-    let client = Client::from_config(Config::from_url(&server.url()).unwrap());
-    let both = (client.dedicated().unwrap(), client.dedicated().unwrap());
-    let error = client.dedicated().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Connect);
-    assert!(error.to_string().contains("the server is full"), "{error}");
-    drop(both);
-    assert_eq!(client.send(words("PING")).unwrap(), "PONG");
-}
-
-#[test]
 fn addresses_where_nobody_answers() {
     let closed = TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -387,63 +372,5 @@ fn values_are_bytes_whatever_they_look_like() {
         let set: Words = args(&["SET", "bytes", value]);
         client.send(set).unwrap();
         assert_eq!(client.send(words("GET bytes")).unwrap(), value);
-    }
-}
-
-#[test]
-fn c17_an_error_that_is_sent_before_the_end_is_told() {
-    let server = Server::builder(Variant::Redis70)
-        .config("proto-max-bulk-len", "1mb")
-        .start()
-        .unwrap();
-    let client = Client::connect(&server.url()).unwrap();
-    for _ in 0..5 {
-        let large = "x".repeat(16 << 20);
-        let error = client.send(args(&["SET", "k", &large])).unwrap_err();
-        assert_eq!(error.code(), Some("ERR"), "{error}");
-        assert_eq!(client.send(words("PING")).unwrap(), "PONG");
-    }
-}
-
-#[test]
-fn c19_messages_are_bounded_while_a_blocking_command_waits() {
-    let config = Config::from_url(&server().url())
-        .unwrap()
-        .max_unread(1 << 20);
-    let client = Client::from_config(config);
-    let own = client.dedicated().unwrap();
-    own.send(words("SUBSCRIBE c19:news")).unwrap();
-    thread::scope(|scope| {
-        let own = scope.spawn(move || {
-            let waits = own.send(words("BLPOP c19:none 20"));
-            (waits, own.send(words("PING")))
-        });
-        let message = "m".repeat(64 << 10);
-        until("somebody listens no more", || {
-            let sent = client.send(args(&["PUBLISH", "c19:news", &message]));
-            sent.unwrap() == "0"
-        });
-        let (waits, later) = own.join().unwrap();
-        for error in [waits.unwrap_err(), later.unwrap_err()] {
-            assert_eq!(error.kind(), ErrorKind::Connection);
-            assert!(error.to_string().contains("max_unread"), "{error}");
-        }
-    });
-}
-
-#[test]
-fn integrity_of_batches_changes_no_reply() {
-    let config = Config::from_url(&server().url()).unwrap();
-    let client = Client::from_config(config.integrity(respec::Integrity::Batch).pool_max(2));
-    for round in 0..20 {
-        let tag = round.to_string();
-        let pair = (args(&["ECHO", &tag]), words("PING"));
-        assert_eq!(client.pipeline(pair).send().unwrap().0, tag);
-        let own = client.dedicated().unwrap();
-        own.send(words("MULTI")).unwrap();
-        assert_eq!(own.send(words("PING")).unwrap(), "QUEUED");
-        own.send(words("EXEC")).unwrap();
-        let error = client.send(words("BLPOP integrity:none 0.01"));
-        assert_eq!(error.unwrap(), "nil");
     }
 }

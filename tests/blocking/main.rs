@@ -2,7 +2,6 @@
 
 #![cfg(all(feature = "blocking", feature = "core"))]
 
-mod batch;
 mod client;
 mod cluster;
 mod cluster_slot;

@@ -136,14 +136,18 @@ impl<'g> Run<'g> {
     fn case(&mut self, info: &'static Info, case: &Placed<'_>, stage: &[Step]) -> bool {
         let look = look::at(case.sample).map(|rule| rule.look);
         self.set(info, case, stage);
+        // A busy node cannot be told to begin.
+        let is_busy = stage.iter().any(Step::is_busy);
+        if !is_busy {
+            // What the nodes count is part of what some commands answer, whoever asks.
+            Counts::begin(&mut self.counters);
+        }
         let said: Vec<_> = self
             .by_hand(info, case)
             .into_iter()
             .map(|(node, value)| (node, seen(look, &value)))
             .collect();
         for path in [Path::Typed, Path::Pipeline, Path::Raw] {
-            // A busy node cannot be told to begin.
-            let is_busy = stage.iter().any(Step::is_busy);
             if is_busy {
                 Counts::begin(&mut self.counters);
             }

@@ -1,0 +1,29 @@
+//! What both clients promise, written once.
+//!
+//! The files of `promises/` are a part of two modules: in `aio` their macros `reply!` and `done!`
+//! await a call of the async client, in `blocking` they send it and wait. Everything else, methods
+//! and types included, is the same text for both.
+
+#![cfg(all(feature = "async", feature = "blocking", feature = "core"))]
+#![allow(
+    clippy::duplicate_mod,
+    reason = "a promise is kept by two clients, and its test is compiled for each"
+)]
+
+mod aio;
+mod blocking;
+#[path = "../support/pool.rs"]
+mod pool_support;
+#[path = "../support/words.rs"]
+mod words;
+
+use std::time::{Duration, Instant};
+
+/// Waits until `condition` holds, for ten seconds at most.
+async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition().await {
+        assert!(Instant::now() < deadline, "still waiting until {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
