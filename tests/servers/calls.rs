@@ -498,7 +498,7 @@ fn k05_each_key_of_a_cluster_is_as_likely_to_be_the_random_one_as_any_other() {
             let count = draws.iter().filter(is_small).count();
             // Half of them would be, if each node were as likely.
             assert!(count < 10, "{variant} {}: {count}", caller.name());
-            assert!(!draws.contains(&Value::Null));
+            assert!(!draws.contains(&Value::Nil));
         }
     }
 }
