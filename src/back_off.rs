@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::mutant::{self, Mutant};
+
 /// The wait before a try, of which `tries` came before it: none at first, then by chance up to a
 /// limit that doubles; `most` is what there is time for.
 ///
@@ -12,6 +14,11 @@ pub(crate) fn wait(tries: u32, most: Duration, random: u64) -> Duration {
         return Duration::ZERO;
     };
     let limit = FIRST.saturating_mul(1 << doublings.min(16)).min(LONGEST);
+    if mutant::is(Mutant::JitterBeforeClamp) {
+        return scaled(FIRST.saturating_mul(1 << doublings.min(16)), random)
+            .min(LONGEST)
+            .min(most);
+    }
     scaled(limit.min(most), random)
 }
 
@@ -47,6 +54,8 @@ mod tests {
             .collect();
         assert_eq!(longest, [0, 49, 99, 199, 399, 799, 999, 999]);
         assert_eq!(wait(5, most, 0), Duration::ZERO);
+        // Chance has its say about the longest wait as well.
+        assert_eq!(wait(20, most, 1 << 63), LONGEST / 2);
     }
 
     proptest! {

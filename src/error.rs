@@ -25,6 +25,8 @@ struct Inner {
     /// Which command of a batch it is about.
     place: Option<usize>,
     message: Cow<'static, str>,
+    /// What to do about it.
+    hint: Option<&'static str>,
     source: Option<Arc<dyn error::Error + Send + Sync>>,
 }
 
@@ -96,6 +98,7 @@ impl Error {
             command: None,
             place: None,
             message: message.into(),
+            hint: None,
             source: None,
         }))
     }
@@ -126,8 +129,18 @@ impl Error {
         self
     }
 
+    /// Names the command, unless one was named already that is known.
     pub(crate) fn with_command(mut self, command: impl Into<Cow<'static, str>>) -> Self {
-        self.0.command.get_or_insert(command.into());
+        match &self.0.command {
+            Some(known) if *known != UNKNOWN => {}
+            _ => self.0.command = Some(command.into()),
+        }
+        self
+    }
+
+    /// Says what to do about it, behind the message.
+    pub(crate) fn with_hint(mut self, hint: &'static str) -> Self {
+        self.0.hint = Some(hint);
         self
     }
 
@@ -257,7 +270,11 @@ impl fmt::Display for Error {
             ErrorKind::Aborted => "transaction aborted",
             ErrorKind::Closed => "client closed",
         };
-        write!(f, "{what}: {}", Printable(self.shown(), LONGEST_MESSAGE))
+        write!(f, "{what}: {}", Printable(self.shown(), LONGEST_MESSAGE))?;
+        match self.0.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -315,6 +332,9 @@ impl fmt::Display for Printable<'_> {
         Ok(())
     }
 }
+
+/// The name in the facts of what the spec does not know.
+pub(crate) const UNKNOWN: &str = "an unknown command";
 
 /// The most characters of a message that are printed.
 const LONGEST_MESSAGE: usize = 300;

@@ -64,6 +64,7 @@ mod events;
     allow(dead_code, reason = "the blocking driver has no shared connections")
 )]
 mod link;
+mod mutant;
 pub mod prelude;
 #[cfg_attr(
     not(all(feature = "async", feature = "blocking")),

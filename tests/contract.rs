@@ -577,3 +577,36 @@ async fn one_command_is_a_batch_as_well() {
         assert!(client.pipeline(empty).await.unwrap().is_empty());
     }
 }
+
+/// Everything of several groups at once, with the preludes of Rust and of the client.
+mod imported_whole {
+    use respec::{
+        cmd,
+        commands::{connection::*, generic::*, hash::*, server::*, string::*},
+        prelude::*,
+    };
+
+    #[derive(Clone, Copy)]
+    struct Key(&'static str);
+
+    fn is_copy<T: Copy + Sync>(_: T) {}
+
+    #[tokio::test]
+    async fn names_of_groups_clash_with_nothing() {
+        for (client, prefix) in super::clients("imported").await {
+            let key = Key("key");
+            is_copy(key);
+            let name = prefix(key.0);
+            let set: Set<'_> = cmd::set(&name, "5");
+            client.send(set).await.unwrap();
+            let (field, echo): (Hget<'_>, Echo<'_>) = (cmd::hget(&name, "f"), cmd::echo("x"));
+            assert!(client.pipeline((field, echo)).await.is_err());
+            let copied: CopyCall<'_, _> = client.copy(&name, &name);
+            assert!(copied.await.is_err());
+            let number: Option<u8> = client.get(&name).decode().await.unwrap();
+            assert_eq!(number, Some(5));
+            let all: CommandCall = cmd::command();
+            assert!(!client.send(all).await.unwrap().is_empty());
+        }
+    }
+}

@@ -85,6 +85,8 @@ pub struct CommandModel {
     pub reply: ReplyModel,
     /// How long it may block.
     pub patience: Option<PatienceModel>,
+    /// Where the names of the elements of the reply are kept.
+    pub names: Option<NamesModel>,
     /// What options need of a server besides what the command needs.
     pub needs: Vec<NeedStep>,
 }
@@ -100,6 +102,15 @@ pub struct PatienceModel {
     pub optional: bool,
     /// Its unit.
     pub unit: Unit,
+}
+
+/// Where the names are kept by which the elements of a reply were asked for.
+#[derive(Clone, Debug)]
+pub struct NamesModel {
+    /// The field, a list.
+    pub field: String,
+    /// Whether the field is an `Option`.
+    pub optional: bool,
 }
 
 /// A field of a command's struct.

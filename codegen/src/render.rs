@@ -259,7 +259,7 @@ fn group_file(name: &str, group: &Group, model: &Model, spec: &Spec, root: Root)
 /// pub trait StringCommands: Commands { … }
 ///
 /// /// The string commands as values that belong to no client yet.
-/// pub mod cmd { … }
+/// pub(crate) mod cmd { … }
 /// ```
 fn group_code(
     name: &str,
@@ -302,6 +302,11 @@ fn group_code(
         .collect();
     let used = Used::in_code(&constructors);
     let imports = Imports::new(root, &used).and("super", &["*"]).render();
+    // Those of the client are all in its `cmd`: a program may import everything of two groups.
+    let visibility = match root {
+        Root::Client => quote!(pub(crate)),
+        Root::User => quote!(pub),
+    };
     quote! {
         #(#structs)*
         #(#types)*
@@ -309,7 +314,7 @@ fn group_code(
         #dedicated
 
         #docs
-        pub mod cmd {
+        #visibility mod cmd {
             #imports
             #constructors
         }

@@ -82,6 +82,10 @@ pub struct Command {
     pub route: Option<Route>,
     /// Whether a client may keep what the command answers until a key of it is invalidated.
     pub cacheable: Option<Caching>,
+    /// The argument whose values are the names of the elements of the reply, in this order.
+    pub names: Option<String>,
+    /// Whether an empty reply says that there is no such key.
+    pub empty_is_missing: bool,
     /// Whether a replica may run the command, where the flag `readonly` is not the answer.
     pub replicas: Option<bool>,
 }

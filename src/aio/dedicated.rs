@@ -21,6 +21,7 @@ use crate::{
     },
     config::Config,
     error::Result,
+    mutant::{self, Mutant},
     reply::Push,
 };
 
@@ -131,7 +132,7 @@ impl Dedicated {
 
 impl Drop for Dedicated {
     fn drop(&mut self) {
-        if *self.used.get_mut() {
+        if *self.used.get_mut() && !mutant::is(Mutant::DirtyReturned) {
             self.lent.close();
         }
     }

@@ -19,8 +19,8 @@ use super::{
     transit::{Link, Transit},
 };
 use crate::{
-    call::{Call, CallOptions, DirectCall, Encoded, answer_by, no_connection},
-    cluster::NodeId,
+    call::{Call, CallOptions, DirectCall, Encoded, Instead, answer_by, explained, no_connection},
+    cluster::{NodeId, Scope},
     command::{Exchange, Patience, Place},
     error::{Error, ErrorKind, Result},
     protocol::Limit,
@@ -56,10 +56,13 @@ enum State<'a> {
     Connecting(BoxFuture<'a, Result<Link>>, Course<'a>),
     /// On a connection of the caller's own, which nothing can replace.
     Sent(Transit),
+    /// What goes out in its place on that connection.
+    Replaced(Transit, Box<Instead>),
     /// On its way to the only server, or to the node of a cluster that its keys have told.
     Directed(Transit, Course<'a>),
-    /// Everything that takes more than that, in a box as well.
-    Routed(BoxFuture<'a, Result<Vec<Result<Frame>>>>),
+    /// Everything that takes more than that, in a box as well; since when, unless something else was
+    /// sent in its place already.
+    Routed(BoxFuture<'a, Result<Vec<Result<Frame>>>>, Option<Instant>),
     Done,
 }
 
@@ -188,7 +191,8 @@ impl<'a, E: Exchange> Pending<'a, E> {
         let encoded = Encoded::of(&self.exchange)?;
         let patience = self.exchange.patience();
         let options = CallOptions::of(cluster.config(), begun);
-        self.state = State::Routed(Box::pin(nodes.route(encoded, patience, options)));
+        let routed = Box::pin(nodes.route(encoded, patience, options));
+        self.state = State::Routed(routed, Some(begun));
         Ok(())
     }
 
@@ -200,6 +204,12 @@ impl<'a, E: Exchange> Pending<'a, E> {
             node,
             begun,
         } = course;
+        if let Ok(frames) = &came
+            && let Some(instead) = direct.instead(frames, &self.exchange)?
+        {
+            self.replace(nodes, instead, begun);
+            return Ok(());
+        }
         let encoded = match nodes {
             Nodes::One(_) => Encoded::for_only(&self.exchange)?,
             Nodes::Many(_) => Encoded::of(&self.exchange)?,
@@ -211,7 +221,51 @@ impl<'a, E: Exchange> Pending<'a, E> {
             call.answered(came, state, now, random);
             call
         });
-        self.state = State::Routed(Box::pin(nodes.follow(call)));
+        self.state = State::Routed(Box::pin(nodes.follow(call)), Some(begun));
+        Ok(())
+    }
+
+    /// Sends something else, which began with the call.
+    fn replace(&mut self, nodes: Nodes<'a>, instead: Instead, begun: Instant) {
+        let options = CallOptions::of(nodes.config(), begun);
+        let routed = Box::pin(nodes.route(instead.encoded, instead.patience, options));
+        self.state = State::Routed(routed, None);
+    }
+
+    /// The nodes that a client has, which a connection of the caller's own has not.
+    fn nodes(&self) -> Option<Nodes<'a>> {
+        match self.carrier {
+            Carrier::Server(server) => Some(Nodes::One(server)),
+            Carrier::Cluster(cluster) => Some(Nodes::Many(cluster)),
+            Carrier::Dedicated(_) => None,
+        }
+    }
+
+    /// What the server is that it goes to.
+    fn scope(&self) -> Scope {
+        match self.carrier {
+            Carrier::Server(server) => server.scope(),
+            Carrier::Cluster(_) => Scope::Cluster,
+            Carrier::Dedicated(dedicated) => Scope::of(dedicated.config()),
+        }
+    }
+
+    /// Sends something else over a connection of the caller's own.
+    fn replace_on(
+        &mut self,
+        dedicated: &Dedicated,
+        instead: Box<Instead>,
+        cx: &Context<'_>,
+    ) -> Result<()> {
+        if !instead.leaves_no_trace {
+            dedicated.mark_used();
+        }
+        let link = Link::Shared(Arc::clone(dedicated.connection()?));
+        let patience = instead.patience;
+        let limit = Limit::Each(patience.within(dedicated.config().response_timeout));
+        let other = instead.encoded.chosen(patience);
+        let transit = Transit::begin(link, &other, limit, cx.waker())?;
+        self.state = State::Replaced(transit, instead);
         Ok(())
     }
 
@@ -247,6 +301,18 @@ impl<'a, E: Exchange> Pending<'a, E> {
                 }
                 State::Sent(transit) => {
                     let frames = ready!(transit.poll(&self.exchange, cx))?;
+                    if let Carrier::Dedicated(dedicated) = self.carrier
+                        && let Some(instead) =
+                            Instead::of(&self.exchange, &frames, Place::Dedicated)?
+                    {
+                        self.replace_on(dedicated, Box::new(instead), cx)?;
+                        continue;
+                    }
+                    return Poll::Ready(self.exchange.finish(&frames));
+                }
+                State::Replaced(transit, instead) => {
+                    let other = instead.encoded.chosen(instead.patience);
+                    let frames = ready!(transit.poll(&other, cx))?;
                     return Poll::Ready(self.exchange.finish(&frames));
                 }
                 State::Directed(transit, course) => {
@@ -261,8 +327,16 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     }
                     self.go_on(course, came)?;
                 }
-                State::Routed(routed) => {
+                State::Routed(routed, begun) => {
+                    let begun = *begun;
                     let answers = ready!(routed.as_mut().poll(cx))?;
+                    if let Some(begun) = begun
+                        && let Some(nodes) = self.nodes()
+                        && let Some(instead) = Instead::of_answers(&self.exchange, &answers)?
+                    {
+                        self.replace(nodes, instead, begun);
+                        continue;
+                    }
                     return Poll::Ready(self.exchange.finish_each(answers));
                 }
                 State::Done => {
@@ -300,7 +374,8 @@ impl<E: Exchange> Future for Pending<'_, E> {
         let this = self.get_mut();
         let result = ready!(this.poll_result(cx));
         this.state = State::Done;
-        Poll::Ready(result.map_err(|error| error.with_command(this.exchange.name())))
+        let scope = this.scope();
+        Poll::Ready(result.map_err(|error| explained(this.exchange.named(error), scope)))
     }
 }
 
@@ -309,11 +384,13 @@ impl<E: Exchange> fmt::Debug for Pending<'_, E> {
         let state = match &self.state {
             State::Start => "not sent",
             State::Connecting(..) => "connecting",
-            State::Sent(transit) | State::Directed(transit, _) if transit.is_in_front() => {
+            State::Sent(transit) | State::Directed(transit, _) | State::Replaced(transit, _)
+                if transit.is_in_front() =>
+            {
                 "waiting for its turn"
             }
-            State::Sent(_) | State::Directed(..) => "waiting for the reply",
-            State::Routed(_) => "finding its way",
+            State::Sent(_) | State::Directed(..) | State::Replaced(..) => "waiting for the reply",
+            State::Routed(..) => "finding its way",
             State::Done => "done",
         };
         write!(f, "{} ({state})", self.exchange.name())

@@ -94,6 +94,11 @@ impl Server {
         &self.config
     }
 
+    /// Whether it is all there is, or a node.
+    pub(super) fn scope(&self) -> Scope {
+        self.scope
+    }
+
     pub(super) fn address(&self) -> &Address {
         self.lender.address()
     }

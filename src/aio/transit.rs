@@ -17,6 +17,7 @@ use super::{
 use crate::{
     command::Exchange,
     error::{Error, ErrorKind, Result},
+    mutant::{self, Mutant},
     protocol::{Key, Limit, Polled, Ticket, Time},
     resp::Frames,
 };
@@ -234,7 +235,7 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        if self.answered {
+        if self.answered || mutant::is(Mutant::DropUnnoticed) {
             return;
         }
         if let Ok(connection) = self.link.connection() {

@@ -7,6 +7,7 @@ use super::{
     server::Server,
 };
 use crate::{
+    call::explained,
     cluster::{NodeAddress, key_slot, unknown_node},
     command::{
         Batch, BlockingClient, Command, Commands, Exchange, IsDetached, Pipeline, Sequence, Single,
@@ -303,7 +304,7 @@ impl BlockingClient for Client {
             Target::Cluster(cluster) => Nodes::Many(cluster),
         };
         let result = nodes.call(&exchange);
-        result.map_err(|error| error.with_command(exchange.name()))
+        result.map_err(|error| explained(exchange.named(error), nodes.scope()))
     }
 }
 

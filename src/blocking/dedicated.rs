@@ -8,11 +8,14 @@ use std::{
 
 use super::server::Lent;
 use crate::{
+    call::{Instead, explained},
+    cluster::Scope,
     command::{
         Batch, BlockingClient, Command, Commands, DedicatedCommands, Exchange, IsDetached,
         Pipeline, Place, Sequence, Single, Transaction,
     },
     error::{Error, ErrorKind, Result},
+    mutant::{self, Mutant},
     protocol::Limit,
     reply::Push,
     resp::Frames,
@@ -109,8 +112,22 @@ impl Dedicated {
         if exchange.is_empty() && !exchange.is_atomic() {
             return exchange.finish(&Frames::new());
         }
-        let frames = self.state()?.call(exchange)?;
+        let mut state = self.state()?;
+        let mut frames = state.call(exchange, !exchange.leaves_no_trace())?;
+        if let Some(instead) = Instead::of(exchange, &frames, Place::Dedicated)? {
+            let other = instead.encoded.chosen(instead.patience);
+            frames = state.call(&other, !instead.leaves_no_trace)?;
+        }
+        drop(state);
         exchange.finish(&frames)
+    }
+
+    /// What the server is that it leads to.
+    fn scope(&self) -> Scope {
+        // While it is busy there is no answer of a server.
+        self.state().map_or(Scope::Cluster, |state| {
+            Scope::of(state.lent.server().config())
+        })
     }
 
     /// The connection for one call; nobody waits for it, since a call that begins another one while
@@ -129,9 +146,10 @@ impl Dedicated {
 }
 
 impl State {
-    fn call<E: Exchange>(&mut self, exchange: &E) -> Result<Frames> {
+    /// Sends an exchange, which may leave a trace or does not.
+    fn call<E: Exchange>(&mut self, exchange: &E, leaves_trace: bool) -> Result<Frames> {
         let Self { lent, used } = self;
-        *used |= !exchange.leaves_no_trace();
+        *used |= leaves_trace;
         let limit = Limit::Each(lent.server().config().response_timeout);
         let connection = lent.connection()?;
         connection.call(exchange, Instant::now(), limit, Place::Dedicated)
@@ -142,7 +160,7 @@ impl Drop for Dedicated {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         let State { lent, used } = state;
-        if *used {
+        if *used && !mutant::is(Mutant::DirtyReturned) {
             lent.close();
         }
     }
@@ -155,7 +173,7 @@ impl DedicatedCommands for Dedicated {}
 impl BlockingClient for Dedicated {
     fn exchange<E: Exchange>(&self, exchange: E) -> Result<E::Output> {
         self.call(&exchange)
-            .map_err(|error| error.with_command(exchange.name()))
+            .map_err(|error| explained(exchange.named(error), self.scope()))
     }
 }
 

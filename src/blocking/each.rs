@@ -44,7 +44,7 @@ impl<'c> Each<'c> {
         command: C,
     ) -> Result<Vec<(NodeAddress, Result<C::Reply>)>> {
         let exchange = Single(command);
-        let named = |error: Error| error.with_command(exchange.name());
+        let named = |error: Error| exchange.named(error);
         let cluster = match self.client.target() {
             Target::Cluster(cluster) => cluster,
             Target::Server(server) => {

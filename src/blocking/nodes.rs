@@ -18,8 +18,8 @@ use super::{
     server::{Lent, Own, Server, Wait},
 };
 use crate::{
-    call::{Action, Call, CallOptions, Connect, DirectCall, Encoded},
-    cluster::{ClusterState, NodeId, gone},
+    call::{Action, Call, CallOptions, Connect, DirectCall, Encoded, Instead},
+    cluster::{ClusterState, NodeId, Scope, gone},
     command::{Exchange, Patience, Place},
     config::Config,
     error::Result,
@@ -57,6 +57,14 @@ impl<'a> Nodes<'a> {
         }
     }
 
+    /// What the nodes are that calls go to.
+    pub(super) fn scope(self) -> Scope {
+        match self {
+            Self::One(server) => server.scope(),
+            Self::Many(_) => Scope::Cluster,
+        }
+    }
+
     /// Sends an exchange wherever it belongs, and waits for its result.
     pub(super) fn call<E: Exchange>(self, exchange: &E) -> Result<E::Output> {
         exchange.check(Place::Shared)?;
@@ -68,19 +76,55 @@ impl<'a> Nodes<'a> {
         // Before the node is looked up, so that no change is missed.
         let changes = self.changes();
         let Some((direct, node, server)) = self.direct(exchange)? else {
-            return exchange.finish_each(self.route(exchange, options)?);
+            return self.find(exchange, options);
         };
         let Some(came) = self.send(exchange, &server, changes, &options) else {
             // There may be another node for it by now.
-            return exchange.finish_each(self.route(exchange, options)?);
+            return self.find(exchange, options);
         };
         match came {
             Ok(frames) if direct.is_answer(&frames, exchange) => exchange.finish(&frames),
             came => {
+                if let Ok(frames) = &came
+                    && let Some(instead) = direct.instead(frames, exchange)?
+                {
+                    return self.replace(exchange, instead, options);
+                }
                 let call = self.go_on(exchange, direct, node, &options, came)?;
-                exchange.finish_each(self.follow(call, changes)?)
+                let answers = self.follow(call, changes)?;
+                self.finish(exchange, answers, options)
             }
         }
+    }
+
+    /// Finds the nodes of an exchange, and waits for its result.
+    fn find<E: Exchange>(self, exchange: &E, options: CallOptions) -> Result<E::Output> {
+        let encoded = Encoded::of(exchange)?;
+        let answers = self.route(encoded, exchange.patience(), options.clone())?;
+        self.finish(exchange, answers, options)
+    }
+
+    /// The result of an exchange, unless its answer has something else sent.
+    fn finish<E: Exchange>(
+        self,
+        exchange: &E,
+        answers: Vec<Result<Frame>>,
+        options: CallOptions,
+    ) -> Result<E::Output> {
+        match Instead::of_answers(exchange, &answers)? {
+            Some(instead) => self.replace(exchange, instead, options),
+            None => exchange.finish_each(answers),
+        }
+    }
+
+    /// Sends something else, and waits for what is the result of the exchange.
+    fn replace<E: Exchange>(
+        self,
+        exchange: &E,
+        instead: Instead,
+        options: CallOptions,
+    ) -> Result<E::Output> {
+        exchange.finish_each(self.route(instead.encoded, instead.patience, options)?)
     }
 
     /// A connection of the caller's own to the node of a slot, or to any.
@@ -186,10 +230,14 @@ impl<'a> Nodes<'a> {
     /// # Errors
     ///
     /// It cannot run there as it is, or no node is known.
-    fn route<E: Exchange>(self, exchange: &E, options: CallOptions) -> Result<Vec<Result<Frame>>> {
-        let encoded = Encoded::of(exchange)?;
+    fn route(
+        self,
+        encoded: Encoded,
+        patience: Patience,
+        options: CallOptions,
+    ) -> Result<Vec<Result<Frame>>> {
         self.keep()?;
-        let (patience, changes) = (exchange.patience(), self.changes());
+        let changes = self.changes();
         let call = self.decide(|state, now, random| {
             Call::begin(encoded, options, patience, state, now, random)
         });

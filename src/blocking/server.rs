@@ -105,6 +105,11 @@ impl Server {
         &self.config
     }
 
+    /// Whether it is all there is, or a node.
+    pub(super) fn scope(&self) -> Scope {
+        self.scope
+    }
+
     pub(super) fn address(&self) -> &Address {
         &self.address
     }

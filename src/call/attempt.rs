@@ -30,6 +30,7 @@ use crate::{
     command::{Info, Retry},
     error::{Error, ErrorKind, Outcome, Phase},
     events::Event,
+    mutant::{self, Mutant},
     protocol::is_not_ready,
 };
 
@@ -265,7 +266,8 @@ impl Attempt {
         if error.is_timeout() {
             self.tell_timeout(state, &error, now);
         }
-        if !retried || (error.may_have_executed() && !self.repeatable) {
+        let is_harmed = error.may_have_executed() && !self.repeatable;
+        if !retried || (is_harmed && !mutant::is(Mutant::UncertainSentAgain)) {
             return Next::GiveUp(self.most_telling(error));
         }
         self.avoid = Some(self.node);
@@ -335,7 +337,7 @@ impl Attempt {
         random: u64,
     ) -> Next {
         self.redirects += 1;
-        if self.redirects > MOST_REDIRECTS {
+        if self.redirects > MOST_REDIRECTS && !mutant::is(Mutant::RedirectedForEver) {
             return Next::GiveUp(trouble);
         }
         if to == self.node {
@@ -361,7 +363,7 @@ impl Attempt {
         }
         self.seen.push(self.node);
         self.node = to;
-        self.asking = asking;
+        self.asking = asking && !mutant::is(Mutant::AskingOmitted);
         Next::Send
     }
 
@@ -386,7 +388,8 @@ impl Attempt {
         random: u64,
     ) -> Next {
         let earlier = self.trouble.take();
-        if earlier.as_ref().is_some_and(Error::may_have_executed) && !trouble.may_have_executed() {
+        let may_have = earlier.as_ref().is_some_and(Error::may_have_executed);
+        if may_have && !trouble.may_have_executed() && !mutant::is(Mutant::DoubtForgotten) {
             trouble = trouble.with_outcome(Outcome::Indeterminate);
         }
         let mut left = self.left(now);

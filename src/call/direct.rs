@@ -16,7 +16,7 @@ pub(crate) struct DirectCall {
     /// Where its keys, or what stands for them, lead.
     pub(crate) target: Target,
     /// What the nodes are that it may go to.
-    scope: Scope,
+    pub(super) scope: Scope,
 }
 
 impl DirectCall {
@@ -97,11 +97,13 @@ impl DirectCall {
         }
     }
 
-    /// Whether frames are the answer, and no error about the place where it was sent.
+    /// Whether frames are the answer, and no error about the place where it was sent, or one after
+    /// which something else is sent.
     ///
     /// `exchange` is what was sent.
     pub(crate) fn is_answer<E: Exchange>(&self, frames: &Frames, exchange: &E) -> bool {
-        let is_answer = |error| is_answer_of(error, self.scope);
+        let is_answer =
+            |error| is_answer_of(error, self.scope) && exchange.instead(error).is_none();
         if self.scope == Scope::Cluster || exchange.is_atomic() {
             return deciding_error(frames).is_none_or(is_answer);
         }

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! `route` says which nodes a command asks for, `plan` makes an `attempt` at each of them, `split`
-//! and `join` are for commands of several nodes. `redirect` reads error replies. Nothing here does
+//! and `join` are for commands of several nodes. `instead` is what goes out in the place of a command
+//! that a server has refused. `redirect` reads error replies. Nothing here does
 //! IO, reads a clock or draws a random number. The facts about commands come from the spec by
 //! [`Info`](crate::command::Info).
 
@@ -16,6 +17,7 @@ mod answers;
 mod attempt;
 mod direct;
 mod encoded;
+mod instead;
 mod join;
 #[cfg(test)]
 mod live;
@@ -35,6 +37,7 @@ mod split;
 pub(crate) use attempt::{Attempt, Next};
 pub(crate) use direct::DirectCall;
 pub(crate) use encoded::Encoded;
+pub(crate) use instead::Instead;
 #[cfg(test)]
 pub(crate) use join::{NodeAnswer, join};
 pub(crate) use machine::{Action, Call, Connect, answer_by};
@@ -45,6 +48,6 @@ pub(crate) use options::CallOptions;
 pub(crate) use outcomes::no_connection;
 #[cfg(test)]
 pub(crate) use plan::Plan;
-pub(crate) use redirect::is_answer;
+pub(crate) use redirect::{explained, is_answer};
 #[cfg(test)]
 pub(crate) use split::words;

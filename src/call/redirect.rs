@@ -6,6 +6,7 @@
 use crate::{
     cluster::{AddressMap, NodeAddress, SLOTS, Scope},
     code,
+    error::Error,
     resp::Reply,
 };
 
@@ -57,6 +58,16 @@ pub(crate) fn is_answer(error: &[u8]) -> bool {
 pub(super) fn is_answer_of(error: &[u8], scope: Scope) -> bool {
     let nowhere = NodeAddress::new("", 0);
     Meaning::of(error, &nowhere, &AddressMap::default()).is_answer_of(scope)
+}
+
+/// An error of a call, with what to do where the server is not what the client takes it for.
+pub(crate) fn explained(error: Error, scope: Scope) -> Error {
+    match (scope, error.code()) {
+        (Scope::Server, Some(code::MOVED | code::ASK | code::CROSSSLOT)) => error.with_hint(
+            "the server is a node of a cluster: connect to it by the scheme redis-cluster or Config::cluster",
+        ),
+        _ => error,
+    }
 }
 
 impl Meaning {

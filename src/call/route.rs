@@ -78,7 +78,14 @@ impl Route {
                 Slots::None => Ok(Self::SameNode),
                 Slots::One(slot) => Ok(Self::Slot(slot)),
                 Slots::Several if options.parts => {
-                    Ok(Self::Parts(split(info, command, unless)?, joined(join)?))
+                    let parts = split(info, command, unless)?;
+                    // A word that somebody has added stands where only keys may stand.
+                    if parts.iter().map(|part| part.items.len()).sum::<usize>() != keys.len() {
+                        return Err(refused(
+                            "its keys lie in several slots, and with words among them it cannot be sent in parts",
+                        ));
+                    }
+                    Ok(Self::Parts(parts, joined(join)?))
                 }
                 Slots::Several => Err(refused(
                     "its keys lie in several slots, and it must not be sent in parts",

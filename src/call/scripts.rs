@@ -734,7 +734,8 @@ fn why_nobody_tells_the_topology_is_known() {
     let failure = script.state.unknown().to_string();
     assert_eq!(
         failure,
-        "CLUSTER SLOTS: the server answered: ERR cluster support disabled"
+        "CLUSTER SLOTS: the server answered: ERR cluster support disabled; \
+         the scheme redis connects to a server that is no cluster"
     );
     let (ask, _, query) = {
         script.after(200).events();

@@ -11,6 +11,7 @@ use super::{
     topology::Topology,
 };
 use crate::{
+    code,
     command::{Bare, Info},
     commands::info,
     error::{Error, ErrorKind},
@@ -59,7 +60,11 @@ impl ClusterState {
                 self.refresh.again(id);
                 return;
             }
-            let error = Error::server(text).with_command(asked.info().name);
+            let mut error = Error::server(text).with_command(asked.info().name);
+            if code::of(text) == Some(code::ERR) {
+                // Both ways to ask were refused.
+                error = error.with_hint("the scheme redis connects to a server that is no cluster");
+            }
             return self.useless(id, error, now, random);
         }
         let asked = Asked {

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     address::Address,
-    config::{ClusterOptions, ReadFrom},
+    config::{ClusterOptions, Config, ReadFrom},
     error::{Error, ErrorKind, Phase},
     events::{Event as Told, Events},
 };
@@ -33,6 +33,16 @@ pub(crate) enum Scope {
     Server,
     /// One node of a cluster, which a caller has chosen: what it says about itself is the answer.
     Node,
+}
+
+impl Scope {
+    /// What a client with these settings is about.
+    pub(crate) fn of(config: &Config) -> Self {
+        match config.address {
+            Address::Cluster(_) => Self::Cluster,
+            _ => Self::Server,
+        }
+    }
 }
 
 /// Knows the cluster.

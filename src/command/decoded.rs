@@ -1,12 +1,14 @@
 //! A command whose reply is read into a type of the caller's choice.
 
-use std::{fmt, marker::PhantomData};
+use std::{borrow::Cow, fmt, marker::PhantomData};
+
+use bytes::BytesMut;
 
 use super::{Arg, Asynchronous, Command, Erased, Info, Needs, Patience};
 use crate::{
     error::{Error, Result},
-    reply::{DecodeError, FromReply},
-    resp::{Reply, Writer},
+    reply::{Asked, DecodeError, FromReply},
+    resp::{Frame, Reply, Writer},
 };
 
 /// A command whose reply is read into `T`; made by [`Command::decode`].
@@ -37,12 +39,25 @@ impl<C: Command, T: FromReply> Command for Decoded<C, T> {
         self.command.info()
     }
 
+    fn name(&self) -> Cow<'_, str> {
+        self.command.name()
+    }
+
     fn write(&self, to: &mut Writer<'_>) {
         self.command.write(to);
     }
 
     fn read(&self, reply: Reply<'_>) -> Result<T, DecodeError> {
-        T::from_reply(reply)
+        let empty_is_missing = self.command.info().empty_is_missing;
+        let names = array_of(self.command.names());
+        if names.is_none() && !empty_is_missing {
+            return T::from_reply(reply);
+        }
+        let asked = Asked {
+            names: names.as_ref().map(Frame::reply),
+            empty_is_missing,
+        };
+        T::from_asked(reply, &asked)
     }
 
     fn patience(&self) -> Patience {
@@ -60,6 +75,16 @@ impl<C: Command, T: FromReply> Command for Decoded<C, T> {
     fn names(&self) -> &[Arg<'_>] {
         self.command.names()
     }
+}
+
+/// The names that were asked for, in the form in which they are read like a reply.
+fn array_of(names: &[Arg<'_>]) -> Option<Frame> {
+    if names.is_empty() {
+        return None;
+    }
+    let mut out = BytesMut::new();
+    let written = Writer::command(&mut out, |to| names.iter().for_each(|name| name.write(to)));
+    written.ok().and_then(|()| Frame::parse(out.freeze()).ok())
 }
 
 impl<C: Command, T: FromReply> IntoFuture for Decoded<C, T>

@@ -1,6 +1,6 @@
 //! Commands without the type of their reply.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use super::{Arg, Command, Detached, Info, IsDetached, Needs, Patience};
 use crate::{
@@ -13,6 +13,9 @@ use crate::{
 pub trait Untyped {
     /// As [`Command::info`].
     fn info(&self) -> &'static Info;
+
+    /// As [`Command::name`].
+    fn name(&self) -> Cow<'_, str>;
 
     /// As [`Command::write`].
     fn write(&self, to: &mut Writer<'_>);
@@ -33,6 +36,10 @@ pub trait Untyped {
 impl<C: Command> Untyped for C {
     fn info(&self) -> &'static Info {
         Command::info(self)
+    }
+
+    fn name(&self) -> Cow<'_, str> {
+        Command::name(self)
     }
 
     #[inline]
@@ -96,6 +103,10 @@ impl Command for Erased<'_> {
 
     fn info(&self) -> &'static Info {
         self.0.info()
+    }
+
+    fn name(&self) -> Cow<'_, str> {
+        self.0.name()
     }
 
     fn write(&self, to: &mut Writer<'_>) {

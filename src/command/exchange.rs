@@ -1,6 +1,6 @@
 //! What one call sends at once, and how the frames that answer it become one result.
 
-use super::{Command, Flags, Info, Patience, Replies, ServerVersion, Untyped, finish};
+use super::{Command, Erased, Flags, Info, Patience, Replies, ServerVersion, Untyped, finish};
 use crate::{
     error::{Error, ErrorKind, Result},
     resp::{Frame, Frames, Output, Writer},
@@ -14,6 +14,11 @@ pub trait Exchange: Send {
 
     /// The name that errors carry.
     fn name(&self) -> &'static str;
+
+    /// An error with that name, or one that tells more.
+    fn named(&self, error: Error) -> Error {
+        error.with_command(self.name())
+    }
 
     /// Whether there is nothing to send.
     fn is_empty(&self) -> bool {
@@ -71,6 +76,15 @@ pub trait Exchange: Send {
     ///
     /// Error replies, and replies of an unexpected form.
     fn finish(&self, frames: &Frames) -> Result<Self::Output>;
+
+    /// What to send in its place after an error reply that says that nothing was executed.
+    ///
+    /// Several commands have nothing: those behind the one that was refused may have run, and what
+    /// took its place would run after them.
+    fn instead(&self, error: &[u8]) -> Option<Erased<'_>> {
+        let _ = error;
+        None
+    }
 
     /// Whether all commands have to reach one server in one piece.
     fn is_atomic(&self) -> bool {
@@ -160,6 +174,10 @@ impl<C: Command> Exchange for Single<C> {
         self.0.info().name
     }
 
+    fn named(&self, error: Error) -> Error {
+        super::named(&self.0, error)
+    }
+
     fn check(&self, place: Place) -> Result<()> {
         check(&self.0, place)
     }
@@ -205,6 +223,19 @@ impl<C: Command> Exchange for Single<C> {
     fn finish(&self, frames: &Frames) -> Result<C::Reply> {
         let reply = frames.last().ok_or_else(|| missing(1, 0))?;
         finish(&self.0, reply)
+    }
+
+    fn instead(&self, error: &[u8]) -> Option<Erased<'_>> {
+        let info = self.0.info();
+        // Of several nodes that have answered, some may have executed it.
+        if info.routing.is_of_several_nodes() {
+            return None;
+        }
+        let error = Error::server(error).with_command(info.name);
+        match error.may_have_executed() {
+            true => None,
+            false => self.0.instead(&error),
+        }
     }
 
     fn each_command(&self, view: &mut View<'_>) -> Result<()> {

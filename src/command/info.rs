@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::BitOr};
 
-use crate::{commands, resp::Writer};
+use crate::{commands, error::UNKNOWN, resp::Writer};
 
 /// The facts of one command, compiled in from the spec.
 #[derive(Debug)]
@@ -53,6 +53,8 @@ pub struct Info {
     pub replies: Replies,
     /// Whether what it answers may be kept until a key of it is invalidated.
     pub caching: Caching,
+    /// Whether an empty reply says that there is no such key.
+    pub empty_is_missing: bool,
     /// It has to overtake what others wait for, since it may be what ends their wait.
     pub urgent: bool,
     /// It runs code of users, which may answer with any error after any part of its work.
@@ -62,7 +64,7 @@ pub struct Info {
 impl Info {
     /// What is assumed of a command that the spec does not know: nothing that would be a promise.
     pub const UNKNOWN: &'static Self = &Self {
-        name: "an unknown command",
+        name: UNKNOWN,
         encoded: b"",
         words: 0,
         group: "",
@@ -85,6 +87,7 @@ impl Info {
         safe_with: &[],
         replies: Replies::One,
         caching: Caching::Not("nothing is known about it"),
+        empty_is_missing: false,
         urgent: false,
         runs_script: false,
     };
@@ -548,6 +551,16 @@ pub enum Routing {
     NodeByNode,
     /// The node of the connection that it is about.
     Connection,
+}
+
+impl Routing {
+    /// Whether several nodes of a cluster may have a part in one call.
+    pub(crate) fn is_of_several_nodes(self) -> bool {
+        matches!(
+            self,
+            Self::Parts { .. } | Self::AllPrimaries(_) | Self::AllNodes(_)
+        )
+    }
 }
 
 /// How the answers of several nodes become one.

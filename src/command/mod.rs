@@ -15,8 +15,9 @@ mod keys;
 mod list;
 mod needs;
 mod raw;
+mod worded;
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use bytes::BytesMut;
 
@@ -37,6 +38,7 @@ pub use keys::Key;
 pub use list::{DoubleArg, IntegerArg, IntoList, Item, List, Many, One};
 pub use needs::{Need, Needs, ServerVersion};
 pub use raw::{Raw, raw};
+pub use worded::Worded;
 
 #[cfg(test)]
 pub(crate) use batch::{Atomic, EachError, Pipelined};
@@ -89,6 +91,12 @@ pub trait Command: Sized + Send {
     /// What is known about the command.
     fn info(&self) -> &'static Info;
 
+    /// The name that errors carry: the one of the facts, or of what the spec does not know the word
+    /// that stands in its place.
+    fn name(&self) -> Cow<'_, str> {
+        self.info().name.into()
+    }
+
     /// Writes the name and the arguments in the spec's order.
     fn write(&self, to: &mut Writer<'_>);
 
@@ -112,7 +120,11 @@ pub trait Command: Sized + Send {
     /// What to send instead once the server has answered with `error`; nothing for most commands.
     ///
     /// A call of a script by its digest answers so where the server does not know the script. The
-    /// reply is then read as that of this command.
+    /// reply is then read as that of this command, whatever it is.
+    ///
+    /// It is asked once, and only where the error says that nothing was executed. It is not asked
+    /// for commands in pipelines and transactions, since those behind it may have run by then; nor
+    /// for those that a cluster sends to several nodes.
     fn instead(&self, error: &Error) -> Option<Erased<'_>> {
         let _ = error;
         None
@@ -127,6 +139,22 @@ pub trait Command: Sized + Send {
     /// The same command, its reply read into a type of the caller's choice.
     fn decode<T: FromReply>(self) -> Decoded<Self, T> {
         Decoded::new(self)
+    }
+
+    /// The same command with another word at its end, for what a server knows and the spec does not.
+    ///
+    /// The command stays what it is for everything else: its reply type, and where it goes. See
+    /// [`Worded`].
+    fn word<'a>(self, word: impl Into<Arg<'a>>) -> Worded<'a, Self> {
+        Worded::new(self).word(word)
+    }
+
+    /// The same command with another word behind one of its parts, such as an option in front of
+    /// data.
+    ///
+    /// A part has the name of its parameter or setter. See [`Worded`].
+    fn word_behind<'a>(self, part: &'static str, word: impl Into<Arg<'a>>) -> Worded<'a, Self> {
+        Worded::new(self).word_behind(part, word)
     }
 
     /// The same command as one of the type that all commands can have.
@@ -225,6 +253,10 @@ impl<C: Command + Sync> Command for &C {
         (*self).info()
     }
 
+    fn name(&self) -> Cow<'_, str> {
+        (*self).name()
+    }
+
     fn write(&self, to: &mut Writer<'_>) {
         (*self).write(to);
     }
@@ -265,17 +297,22 @@ pub fn debug(command: &impl Command, f: &mut fmt::Formatter<'_>) -> fmt::Result 
         words = to.words();
     });
     match written {
-        Ok(()) => write!(f, "{} ({words} words)", command.info().name),
-        Err(error) => write!(f, "{} ({error})", command.info().name),
+        Ok(()) => write!(f, "{} ({words} words)", command.name()),
+        Err(error) => write!(f, "{} ({error})", command.name()),
     }
 }
 
 /// Turns one frame into the reply of `command`.
 pub(crate) fn finish<C: Command>(command: &C, reply: Reply<'_>) -> Result<C::Reply> {
     if let Some(text) = reply.as_error() {
-        return Err(Error::server(text).with_command(command.info().name));
+        return Err(named(command, Error::server(text)));
     }
     command
         .read(reply)
-        .map_err(|error| Error::from(error).with_command(command.info().name))
+        .map_err(|error| named(command, error.into()))
+}
+
+/// An error with the name of its command.
+fn named(command: &(impl Untyped + ?Sized), error: Error) -> Error {
+    error.with_command(command.name().into_owned())
 }

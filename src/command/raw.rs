@@ -1,6 +1,6 @@
 //! Commands that the spec does not know, or that a caller prefers to write word by word.
 
-use std::{array, fmt};
+use std::{array, borrow::Cow, fmt};
 
 use super::{Arg, Command, Detached, Info, Patience, WordPlace, keys::Run};
 use crate::{
@@ -87,6 +87,16 @@ impl Command for Raw<'_> {
         self.info
     }
 
+    /// The first word, unless it cannot be the name of a command: then it may be anything.
+    fn name(&self) -> Cow<'_, str> {
+        let goes_on = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let is_name = |name: &&str| name.len() <= LONGEST_NAME && name.chars().all(goes_on);
+        match self.text(0).filter(is_name) {
+            Some(name) if self.info.encoded.is_empty() => name.into(),
+            _ => self.info.name.into(),
+        }
+    }
+
     fn write(&self, to: &mut Writer<'_>) {
         if self.text(0).is_some_and(|name| name.contains(' ')) {
             to.fail(Error::argument(
@@ -125,6 +135,9 @@ impl Command for Raw<'_> {
         }
     }
 }
+
+/// The most bytes that the name of a command has, by far.
+const LONGEST_NAME: usize = 40;
 
 /// A command without arguments, of which the facts are at hand.
 ///

@@ -15,6 +15,7 @@ use std::{
 use crate::{
     address::Address,
     error::{Error, ErrorKind},
+    mutant::{self, Mutant},
 };
 
 /// The addresses that are left to be tried.
@@ -61,6 +62,9 @@ impl Addresses {
         now: Instant,
         end: Option<Instant>,
     ) -> Option<(SocketAddr, Option<Instant>)> {
+        if mutant::is(Mutant::FirstAddressAlone) && self.failure.is_none() {
+            self.rest.truncate(1);
+        }
         let left = u32::try_from(self.rest.len()).unwrap_or(u32::MAX);
         let address = self.rest.pop_front()?;
         let until = end.map(|end| {

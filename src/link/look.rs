@@ -13,6 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::mutant::{self, Mutant};
+
 /// What a look at the socket of a connection finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
@@ -51,7 +53,7 @@ impl LastUse {
             return false;
         }
         self.at.store(now, Ordering::Relaxed);
-        now.saturating_sub(last) >= IDLE
+        now.saturating_sub(last) >= IDLE && !mutant::is(Mutant::LookOmitted)
     }
 }
 

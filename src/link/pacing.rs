@@ -15,6 +15,7 @@ use std::{
 use crate::{
     back_off,
     error::{Error, ErrorKind, Phase},
+    mutant::{self, Mutant},
     protocol::is_not_ready,
 };
 
@@ -70,7 +71,7 @@ impl Pacing {
             let probing = failing.probing.is_some_and(|since| {
                 now.saturating_duration_since(since) < self.longest.saturating_add(SLACK)
             });
-            if probing || failing.retry_at > now {
+            if (probing || failing.retry_at > now) && !mutant::is(Mutant::AllDial) {
                 return None;
             }
             failing.probing = Some(now);
@@ -108,7 +109,7 @@ impl Pacing {
             return Duration::ZERO;
         }
         let failures = self.failures();
-        let pause = if is_refusal(error) {
+        let pause = if is_refusal(error) && !mutant::is(Mutant::RefusalHastened) {
             back_off::wait_when_refused(random)
         } else {
             back_off::wait(failures, Duration::MAX, random)

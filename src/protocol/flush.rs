@@ -1,5 +1,7 @@
 //! Who writes what was appended to an output, and when.
 
+use crate::mutant::{self, Mutant};
+
 /// Decides between callers who append and the driver that reads, so that few writes carry much.
 ///
 /// ```text
@@ -74,6 +76,7 @@ impl Flush {
     /// The driver itself does not need to be woken.
     pub(crate) fn written(&mut self, is_left: bool) -> Turn {
         self.busy = false;
+        let is_left = is_left && !mutant::is(Mutant::WakeLost);
         if is_left { self.wake() } else { Turn::Nothing }
     }
 

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     error::{Error, ErrorKind, Result},
+    mutant::{self, Mutant},
     resp::{Frame, Kind, Output},
 };
 
@@ -22,6 +23,18 @@ impl Nonce {
         })
     }
 
+    /// Whether somewhere among replies to commands there is the answer to this probe, which nobody else
+    /// can know.
+    pub(super) fn is_in(self, replies: &[u8]) -> bool {
+        memchr::memmem::find(replies, &self.0).is_some()
+    }
+
+    /// Whether a reply to a command is the answer to this probe.
+    pub(super) fn is_reply(self, frame: &Frame) -> bool {
+        let bytes = frame.as_bytes();
+        bytes.len() == ANSWER && self.is_in(bytes)
+    }
+
     /// Whether `frame` is the answer to this probe.
     ///
     /// A server that cannot or may not answer says so in its place.
@@ -38,7 +51,7 @@ impl Nonce {
             }
             None => reply.bytes() == Some(&self.0),
         };
-        if is_answer {
+        if is_answer || mutant::is(Mutant::NonceBelieved) {
             return Ok(());
         }
         let got = match reply.kind() {
@@ -52,14 +65,17 @@ impl Nonce {
     }
 }
 
+/// How many bytes the answer to a probe has: those of the nonce between `$8` and two ends of lines.
+const ANSWER: usize = 14;
+
 /// The errors that a server answers `PING` with.
 const REFUSALS: [&[u8]; 5] = [b"LOADING", b"BUSY", b"MASTERDOWN", b"NOAUTH", b"NOPERM"];
 
 /// Watches how long nothing was heard from the peer while something was owed.
 ///
 /// It is looked at in [`PERIOD`]s, or those of the setting, and not with every reply: in between it
-/// only remembers that something was heard. Time in which this process did not run, so that nobody
-/// could hear anything, is not counted.
+/// only remembers that something was heard. Time in which this process or the driver did not run, so
+/// that nobody could hear anything, is not counted.
 #[derive(Clone, Debug)]
 pub(crate) struct Liveness {
     heartbeat: Option<Heartbeat>,
@@ -141,10 +157,13 @@ impl Liveness {
         self.absence = Duration::ZERO;
     }
 
-    /// Looks at what was heard while something was owed; `is_asked` says that a probe was not answered
+    /// Looks at what was heard while something was owed; `asked` says how many probes were not answered
     /// yet, `is_called` that the driver was called before and has not come.
-    pub(crate) fn look(&mut self, now: Instant, is_asked: bool, is_called: bool) -> Beat {
-        let longest = self.period().saturating_mul(2);
+    pub(crate) fn look(&mut self, now: Instant, asked: usize, is_called: bool) -> Beat {
+        let mut longest = self.period().saturating_mul(2);
+        if mutant::is(Mutant::StopCounted) {
+            longest = Duration::MAX;
+        }
         let passed = self
             .looked
             .replace(now)
@@ -157,17 +176,19 @@ impl Liveness {
         };
         if std::mem::take(&mut self.heard) {
             self.silence = Duration::ZERO;
-        } else {
+        } else if !is_called || mutant::is(Mutant::AbsenceCounted) {
             self.silence = self.silence.saturating_add(passed);
         }
         let Some(heartbeat) = self.heartbeat else {
             return Beat::Nothing;
         };
-        if !is_asked {
-            return Beat::Probe(self.nonce());
-        }
-        if self.silence >= heartbeat.give_up {
+        let is_mute = self.silence >= heartbeat.give_up && !mutant::is(Mutant::SilenceAllowed);
+        if asked > 0 && is_mute {
             return Beat::Mute(self.silence);
+        }
+        // The answer to the first may be lost, as any reply may; that of the second tells.
+        if asked < 2 {
+            return Beat::Probe(self.nonce());
         }
         Beat::Nothing
     }
@@ -243,27 +264,40 @@ mod tests {
         let mut liveness = Liveness::new(Some(heartbeat()), 1);
         let start = Instant::now();
         let at = |second: u32| start + second * SECOND;
-        assert!(matches!(liveness.look(at(0), false, false), Beat::Probe(_)));
-        for second in 1..10 {
-            assert_eq!(liveness.look(at(second), true, false), Beat::Nothing);
+        for asked in 0..2 {
+            let beat = liveness.look(at(asked), asked as usize, false);
+            assert!(matches!(beat, Beat::Probe(_)));
         }
-        assert_eq!(liveness.look(at(10), true, false), Beat::Mute(10 * SECOND));
-        // One byte is enough, though the probe is not answered.
+        for second in 2..10 {
+            assert_eq!(liveness.look(at(second), 2, false), Beat::Nothing);
+        }
+        assert_eq!(liveness.look(at(10), 2, false), Beat::Mute(10 * SECOND));
+        // One byte is enough, though no probe is answered.
         liveness.heard();
-        assert_eq!(liveness.look(at(11), true, false), Beat::Nothing);
-        assert_eq!(liveness.look(at(12), true, false), Beat::Nothing);
+        assert_eq!(liveness.look(at(11), 2, false), Beat::Nothing);
+        assert_eq!(liveness.look(at(12), 2, false), Beat::Nothing);
     }
 
     #[test]
     fn c06_time_in_which_the_process_did_not_run_is_no_silence() {
         let mut liveness = Liveness::new(Some(heartbeat()), 1);
         let start = Instant::now();
-        liveness.look(start, false, false);
-        assert_eq!(
-            liveness.look(start + 60 * SECOND, true, true),
-            Beat::Nothing
-        );
+        liveness.look(start, 0, false);
+        assert_eq!(liveness.look(start + 60 * SECOND, 2, false), Beat::Nothing);
+        assert_eq!(liveness.look(start + 120 * SECOND, 2, true), Beat::Nothing);
         assert!(!liveness.is_stalled());
+    }
+
+    #[test]
+    fn f40_time_in_which_the_driver_did_not_come_is_no_silence() {
+        let mut liveness = Liveness::new(Some(heartbeat()), 1);
+        let start = Instant::now();
+        liveness.look(start, 0, false);
+        for second in 1..60 {
+            let now = start + second * SECOND;
+            assert_eq!(liveness.look(now, 2, true), Beat::Nothing, "{second}");
+        }
+        assert_eq!(liveness.look(start + 60 * SECOND, 2, false), Beat::Nothing);
     }
 
     #[test]
@@ -272,7 +306,7 @@ mod tests {
         let start = Instant::now();
         for second in 0..30 {
             assert_eq!(
-                liveness.look(start + second * SECOND, false, false),
+                liveness.look(start + second * SECOND, 0, false),
                 Beat::Nothing
             );
         }
@@ -283,15 +317,15 @@ mod tests {
         let mut liveness = Liveness::new(Some(heartbeat()), 1);
         let start = Instant::now();
         let at = |second: u32| start + second * SECOND;
-        liveness.look(at(0), false, false);
+        liveness.look(at(0), 0, false);
         for second in 1..4 {
             assert!(!liveness.is_stalled(), "{second}");
-            liveness.look(at(second), true, true);
+            liveness.look(at(second), 2, true);
         }
         assert!(liveness.is_stalled());
         liveness.driver_came();
         assert!(!liveness.is_stalled());
-        liveness.look(at(5), true, false);
+        liveness.look(at(5), 1, false);
         assert!(!liveness.is_stalled());
     }
 }

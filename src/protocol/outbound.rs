@@ -15,6 +15,7 @@ use crate::{
     address::Address,
     error::{Error, ErrorKind, Outcome, Phase, Result},
     events::{Event, Events, LossReason},
+    mutant::{self, Mutant},
     resp::{Frame, Frames, Output},
 };
 
@@ -337,7 +338,7 @@ impl<W: Clone> Outbound<W> {
     ///
     /// It stays empty if everything was given up.
     pub(crate) fn take_output(&mut self, into: &mut Output) {
-        if self.proves {
+        if self.proves && !mutant::is(Mutant::NonceOmitted) {
             self.queue.settle();
             if self.queue.has_output() {
                 let now = self.queue.last_since();
@@ -428,7 +429,7 @@ impl<W: Clone> Outbound<W> {
         if let Some(run) = run {
             if run.len() <= self.queue.run() {
                 let since = self.queue.front_time();
-                if let Whose::Reply { waiter, last } = self.queue.accept_run(run.len())? {
+                if let Whose::Reply { waiter, last } = self.queue.accept_run(&run)? {
                     let answered = self.waiters.replies(waiter, run, last, delivery);
                     self.answered(answered, waiter, since, delivery);
                 } else {
@@ -559,8 +560,8 @@ impl<W: Clone> Outbound<W> {
         let owes = (!self.queue.is_idle() || self.is_full) && !self.queue.awaits_end();
         let mut turn = Turn::Nothing;
         if owes {
-            let is_asked = self.queue.probes() > 0;
-            match self.liveness.look(now, is_asked, self.flush.is_called()) {
+            let (asked, is_called) = (self.queue.probes(), self.flush.is_called());
+            match self.liveness.look(now, asked, is_called) {
                 Beat::Probe(nonce) => self.queue.probe(nonce, now),
                 Beat::Mute(silence) => {
                     let mute = Error::new(
@@ -1610,9 +1611,13 @@ mod tests {
         assert_eq!(connection.at(start + SECOND).0, Turn::Wake);
         assert!(matches!(connection.look(false), Work::Write));
         connection.nonce();
-        for second in 2..11 {
+        // The answer to one may be lost, which the next one tells.
+        connection.at(start + 2 * SECOND);
+        connection.look(false);
+        connection.nonce();
+        for second in 3..11 {
             connection.at(start + second * SECOND);
-            assert!(!connection.wants_probe(), "one at a time");
+            assert!(!connection.wants_probe(), "two at most");
             assert!(matches!(connection.look(false), Work::Nothing));
         }
         connection.at(start + 11 * SECOND);
@@ -1625,6 +1630,47 @@ mod tests {
             "connection lost: h:1 has sent nothing for 10s"
         );
         assert!(matches!(connection.look(true), Work::Nothing));
+    }
+
+    /// The deadlines of calls that were answered say nothing about when to look again.
+    #[test]
+    fn c06_a_call_behind_an_idle_while_is_watched_like_the_first() {
+        let mut connection = connection_with(heartbeat());
+        let start = connection.now;
+        let at = |second: u32| start + second * SECOND;
+        let send_at = |connection: &mut Connection, second| {
+            let mut chunk = Chunk::encode(&one("a"), 0, None).unwrap();
+            let time = Time {
+                now: at(second),
+                deadline: Some(at(second + 60)),
+            };
+            let (key, ticket, _) = connection.outbound.send(&mut chunk, second, time);
+            connection.places.push((second, key, ticket));
+            output(connection);
+        };
+        send_at(&mut connection, 0);
+        events(&mut connection, b"+1\r\n");
+        connection.at(at(1));
+        assert_eq!(connection.outbound.poll_timeout(), None, "nothing is owed");
+        send_at(&mut connection, 5);
+        assert_eq!(connection.outbound.poll_timeout(), Some(at(6)));
+    }
+
+    #[test]
+    fn c02_a_reply_that_is_missing_is_found_by_the_nonce_behind_it() {
+        for count in [1, 2] {
+            let mut connection = connection_with(heartbeat());
+            let start = connection.now;
+            send(&mut connection, &Sent("a", Awaited::Frames(count)), 1, None).unwrap();
+            output(&mut connection);
+            connection.at(start + SECOND);
+            let nonce = connection.nonce();
+            let answer = [b"$8\r\n".as_slice(), &nonce, b"\r\n"].concat();
+            connection.inbound.extend(&answer);
+            let error = drain(&mut connection).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+            assert!(connection.answer(1).is_none(), "nobody gets it as a reply");
+        }
     }
 
     #[test]
@@ -1658,6 +1704,7 @@ mod tests {
         for second in 60..71 {
             connection.outbound.driver_wrote(59, true);
             connection.at(start + second * SECOND);
+            connection.look(false);
         }
         assert!(matches!(connection.look(false), Work::Close(_)));
     }

@@ -11,7 +11,8 @@ use super::{Chunk, Nonce};
 use crate::{
     command::Awaited,
     error::{Error, ErrorKind, Outcome, Result},
-    resp::{Frame, Kind, Output, Reply},
+    mutant::{self, Mutant},
+    resp::{Frame, Kind, Output, Reply, Run},
 };
 
 /// The output buffer of a connection and its slots, in the order of sending.
@@ -44,8 +45,8 @@ pub(crate) struct Queue<W> {
     earliest: Option<Instant>,
     subscriptions: Subscriptions,
     monitoring: bool,
-    /// How many of the slots are those of probes.
-    probes: usize,
+    /// What the probes among the slots have to be answered with.
+    probes: VecDeque<Nonce>,
 }
 
 /// Names a slot to those who may want to abandon it.
@@ -134,7 +135,7 @@ impl<W: Copy + PartialEq> Queue<W> {
             earliest: None,
             subscriptions: Subscriptions::default(),
             monitoring: false,
-            probes: 0,
+            probes: VecDeque::new(),
         }
     }
 
@@ -184,7 +185,7 @@ impl<W: Copy + PartialEq> Queue<W> {
         if nonce.write(&mut self.output).is_err() {
             return;
         }
-        self.probes += 1;
+        self.probes.push_back(nonce);
         self.push_slot(Slot {
             ticket: Ticket(self.next_ticket),
             owner: Owner::Probe(nonce),
@@ -212,6 +213,10 @@ impl<W: Copy + PartialEq> Queue<W> {
         let first = self
             .slots
             .partition_point(|slot| slot.ticket < *tickets.start());
+        if mutant::is(Mutant::PlaceSkipped) {
+            self.slots.retain(|slot| slot.waiter() != Some(waiter));
+            return;
+        }
         for slot in self.slots.range_mut(first..) {
             if slot.ticket > *tickets.end() {
                 break;
@@ -225,7 +230,7 @@ impl<W: Copy + PartialEq> Queue<W> {
 
     /// Forgets the requests of those who have left before they were taken for writing.
     pub(crate) fn settle(&mut self) {
-        if self.given_up > 0 {
+        if self.given_up > 0 && !mutant::is(Mutant::GivenUpWritten) {
             self.drop_given_up();
         }
     }
@@ -260,7 +265,7 @@ impl<W: Copy + PartialEq> Queue<W> {
 
     /// Whether no reply is owed but that of a probe.
     pub(crate) fn is_answered(&self) -> bool {
-        self.slots.len() == self.probes
+        self.slots.len() == self.probes.len()
     }
 
     /// Whether the answer that comes next is the end of the connection, which a server may prepare
@@ -272,7 +277,7 @@ impl<W: Copy + PartialEq> Queue<W> {
 
     /// How many probes were not answered yet.
     pub(crate) fn probes(&self) -> usize {
-        self.probes
+        self.probes.len()
     }
 
     /// The size of all requests that were not answered yet.
@@ -286,7 +291,8 @@ impl<W: Copy + PartialEq> Queue<W> {
     ///
     /// # Errors
     ///
-    /// Nobody waits for a reply: the connection must be closed.
+    /// Nobody waits for a reply, or a probe is answered too early or with something else: the
+    /// connection must be closed.
     #[inline]
     pub(crate) fn accept(&mut self, frame: &Frame) -> Result<Whose<W>> {
         let confirms = match self.slots.front().map(|slot| &slot.awaited) {
@@ -341,13 +347,19 @@ impl<W: Copy + PartialEq> Queue<W> {
         }
     }
 
-    /// Gives so many frames to the slot at the front, at most as many as [`Queue::run`] allows.
+    /// Gives frames to the slot at the front, at most as many as [`Queue::run`] allows.
     ///
     /// # Errors
     ///
-    /// There are more: the connection must be closed.
-    pub(crate) fn accept_run(&mut self, count: usize) -> Result<Whose<W>> {
-        let allowed = self.run();
+    /// There are more, or one of them answers a probe: the connection must be closed.
+    pub(crate) fn accept_run(&mut self, run: &Run) -> Result<Whose<W>> {
+        let (allowed, count) = (self.run(), run.len());
+        if let Some(nonce) = self.probes.front()
+            && !mutant::is(Mutant::NonceOverlooked)
+            && nonce.is_in(run.as_bytes())
+        {
+            return Err(lacking_reply());
+        }
         let Some(slot) = self.slots.front_mut().filter(|_| count <= allowed) else {
             return Err(Error::new(
                 ErrorKind::Protocol,
@@ -377,8 +389,14 @@ impl<W: Copy + PartialEq> Queue<W> {
         };
         if let Owner::Probe(nonce) = slot.owner {
             self.slots.pop_front();
-            self.probes -= 1;
+            self.probes.pop_front();
             return nonce.check(frame).map(|()| Whose::Probed);
+        }
+        if let Some(nonce) = self.probes.front()
+            && !mutant::is(Mutant::NonceOverlooked)
+            && nonce.is_reply(frame)
+        {
+            return Err(lacking_reply());
         }
         let confirmations = matches!(slot.awaited, Awaited::Confirmations(..));
         slot.missing = if confirmations && !matches!(frame.reply().kind(), Kind::Push | Kind::Array)
@@ -411,7 +429,8 @@ impl<W: Copy + PartialEq> Queue<W> {
 
     /// When [`Queue::handle_timeout`] should be called, if nothing else happens before.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.earliest
+        // Where nobody waits it is the deadline of somebody who was answered.
+        self.earliest.filter(|_| !self.slots.is_empty())
     }
 
     /// Answers those whose deadline has come with an error.
@@ -443,6 +462,9 @@ impl<W: Copy + PartialEq> Queue<W> {
             });
         }
         self.earliest = earliest;
+        if mutant::is(Mutant::LatePlaceSkipped) {
+            self.slots.retain(|slot| slot.owner != Owner::Nobody);
+        }
     }
 
     /// Empties the queue of a connection that ended, and names all who wait.
@@ -467,7 +489,7 @@ impl<W: Copy + PartialEq> Queue<W> {
             let outcome = if by_server && slot.awaited == Awaited::End && end <= written {
                 // This is what it has asked for.
                 Outcome::Answered
-            } else if slot.start < written {
+            } else if slot.start < written && !(mutant::is(Mutant::CutNotSent) && end > written) {
                 Outcome::Indeterminate
             } else {
                 Outcome::NotSent
@@ -476,7 +498,7 @@ impl<W: Copy + PartialEq> Queue<W> {
         }
         drop(slots);
         self.output.clear();
-        self.probes = 0;
+        self.probes.clear();
         self.given_up = 0;
         self.earliest = None;
     }
@@ -554,6 +576,14 @@ impl Subscriptions {
             _ => {}
         }
     }
+}
+
+/// The error of a connection on which what answers a probe has come for somebody else.
+fn lacking_reply() -> Error {
+    Error::new(
+        ErrorKind::Protocol,
+        "expected the reply to a command, got the nonce of a heartbeat behind it: replies are not in order",
+    )
 }
 
 fn first_word(reply: Reply<'_>) -> Option<&[u8]> {

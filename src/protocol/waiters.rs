@@ -3,6 +3,7 @@
 use super::Delivery;
 use crate::{
     error::{Error, Outcome},
+    mutant::{self, Mutant},
     resp::{Frame, Frames, Run},
 };
 
@@ -267,6 +268,9 @@ impl<W: Clone> Waiting<W> {
 impl<W> Place<W> {
     /// Whether the connection ends with a call that leaves this behind.
     pub(crate) fn ends_connection(&self) -> bool {
+        if mutant::is(Mutant::PopKept) {
+            return false;
+        }
         match self {
             Self::Free(_) => false,
             Self::Waiting(waiting) => waiting.blocking,

@@ -181,7 +181,7 @@ impl Decode for bool {
             (Some(truth), ..) => Ok(truth),
             (_, Some(0), _) | (.., Some(b"false")) => Ok(false),
             (_, Some(1), _) | (.., Some(b"true")) => Ok(true),
-            _ => Err(DecodeError::expected("a boolean", reply)),
+            _ => Err(misread("a boolean", reply)),
         }
     }
 }
@@ -200,7 +200,7 @@ macro_rules! integers {
                     if reply.integer().is_some() || is_whole_number(reply) {
                         DecodeError::new(expected, "one out of range")
                     } else {
-                        DecodeError::expected(expected, reply)
+                        misread(expected, reply)
                     }
                 })
             }
@@ -222,6 +222,25 @@ integers!(
         }
     }
 );
+
+/// An error about a text that does not say what it should, which tells as much as is no part of it.
+fn misread(expected: &'static str, reply: Reply<'_>) -> DecodeError {
+    let text = match reply.kind() {
+        Kind::SimpleString | Kind::BulkString | Kind::Verbatim => reply.bytes(),
+        _ => None,
+    };
+    let Some(text) = text else {
+        return DecodeError::expected(expected, reply);
+    };
+    let number: Option<f64> = str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+    let found = match (text.len(), number) {
+        (0, _) => "an empty text".into(),
+        (_, Some(number)) if number.is_finite() => "a text that is no such number".into(),
+        (1, _) => "a text of 1 byte that is none".into(),
+        (length, _) => format!("a text of {length} bytes that is none"),
+    };
+    DecodeError::new(expected, found)
+}
 
 /// A text that begins as a number does; `parse` would take a `+` as well.
 pub(super) fn digits<'f>(reply: Reply<'f>) -> Option<&'f str> {
@@ -257,7 +276,7 @@ macro_rules! floats {
                 let number: Self = reply
                     .bytes()
                     .and_then(|text| std::str::from_utf8(text).ok()?.parse().ok())
-                    .ok_or_else(|| DecodeError::expected(EXPECTED, reply))?;
+                    .ok_or_else(|| misread(EXPECTED, reply))?;
                 let exact = match reply.kind() {
                     Kind::BigNumber => number.abs() < LIMIT as Self,
                     // Only a text that says so is infinite.

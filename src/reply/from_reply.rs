@@ -18,6 +18,8 @@ use serde::{
 use super::{
     Decode, DecodeError, Value,
     decode::{Pairs, pairs, text},
+    deserialize::{self, LINE, passed},
+    text::line,
     value::TOKEN,
 };
 use crate::resp::{Elements, Kind, Reply};
@@ -30,7 +32,9 @@ use crate::resp::{Elements, Kind, Reply};
 /// within range; a map, a struct or a list of pairs is read from a map, from an array of pairs, or
 /// from keys and values in turn. `Vec<u8>` takes a string, `[u8; N]` one of that length, and an enum
 /// the name of a variant, or a map from that name to what the variant holds. `Result<T, String>` keeps
-/// an error that stands in the place of a value.
+/// an error that stands in the place of a value. The types that replies have by themselves, such as
+/// [`ClientInfo`](super::ClientInfo), can be asked for as well, alone or as parts of others:
+/// `raw("CLIENT").arg("LIST").decode::<Vec<ClientInfo>>()`.
 ///
 /// An integer is never rounded, and no number is cut off; a text with a fraction becomes the nearest
 /// float. A tuple leaves out elements behind its last, since newer servers add some.
@@ -85,12 +89,45 @@ pub trait FromReply: Sized {
     ///
     /// Where the reply does not fit the type; the error says what was expected, found, and where.
     fn from_reply(reply: Reply<'_>) -> Result<Self, DecodeError>;
+
+    /// Reads the reply to a command of which more is known than the reply tells.
+    ///
+    /// # Errors
+    ///
+    /// As [`FromReply::from_reply`].
+    fn from_asked(reply: Reply<'_>, asked: &Asked<'_>) -> Result<Self, DecodeError> {
+        let _ = asked;
+        Self::from_reply(reply)
+    }
+}
+
+/// What a command knows of its reply that the reply itself does not tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked<'a> {
+    /// An array of the names whose values the reply lists in the same order, if it does.
+    pub names: Option<Reply<'a>>,
+    /// Whether an empty reply says that there is no such key.
+    pub empty_is_missing: bool,
 }
 
 impl<T: DeserializeOwned + 'static> FromReply for T {
     fn from_reply(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        native(reply).unwrap_or_else(|| T::deserialize(Source(reply)))
+        read(reply, None)
     }
+
+    fn from_asked(reply: Reply<'_>, asked: &Asked<'_>) -> Result<Self, DecodeError> {
+        read(reply, Some(asked))
+    }
+}
+
+fn read<'f, T: DeserializeOwned + 'static>(
+    reply: Reply<'f>,
+    asked: Option<&'f Asked<'f>>,
+) -> Result<T, DecodeError> {
+    let has_names = asked.is_some_and(|asked| asked.names.is_some());
+    native(reply)
+        .or_else(|| native_rows(reply).filter(|_| !has_names))
+        .unwrap_or_else(|| T::deserialize(Source(reply, asked)))
 }
 
 /// Types of which [`Decode`] makes fewer copies than serde could.
@@ -101,7 +138,11 @@ fn native<T: 'static>(reply: Reply<'_>) -> Option<Result<T, DecodeError>> {
         .or_else(|| as_type::<T, Vec<Bytes>>(reply))
         .or_else(|| as_type::<T, Vec<Option<Bytes>>>(reply))
         .or_else(|| as_type::<T, Value>(reply))
-        .or_else(|| rows::<T, Vec<(Bytes, Bytes)>>(reply))
+}
+
+/// The same for the names and values in a reply.
+fn native_rows<T: 'static>(reply: Reply<'_>) -> Option<Result<T, DecodeError>> {
+    rows::<T, Vec<(Bytes, Bytes)>>(reply)
         .or_else(|| rows::<T, Vec<(Bytes, f64)>>(reply))
         .or_else(|| rows::<T, HashMap<Bytes, Bytes>>(reply))
 }
@@ -124,7 +165,8 @@ fn as_type<T: 'static, N: Decode + 'static>(reply: Reply<'_>) -> Option<Result<T
 impl de::Error for DecodeError {
     /// Without the message, which may tell the value.
     fn custom<T: fmt::Display>(_: T) -> Self {
-        Self::new("a value that its type accepts", "one that it refuses")
+        passed()
+            .unwrap_or_else(|| Self::new("a value that its type accepts", "one that it refuses"))
     }
 
     fn invalid_type(unexpected: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
@@ -180,9 +222,46 @@ fn kind_of(unexpected: &de::Unexpected<'_>) -> &'static str {
 
 /// A reply as serde sees it.
 #[derive(Clone, Copy)]
-struct Source<'f>(Reply<'f>);
+struct Source<'f>(Reply<'f>, Option<&'f Asked<'f>>);
 
-impl Source<'_> {
+impl<'f> Source<'f> {
+    /// A part of a reply, of which nothing else is known.
+    fn of(reply: Reply<'f>) -> Self {
+        Self(reply, None)
+    }
+
+    /// Whether it says that there is no such key.
+    fn is_missing(self) -> bool {
+        let is_empty = |asked: &&Asked<'_>| {
+            let is_aggregate = asked.empty_is_missing && self.0.kind().is_aggregate();
+            is_aggregate
+                && self
+                    .0
+                    .elements()
+                    .is_some_and(|elements| elements.len() == 0)
+        };
+        self.0.is_nil() || self.1.as_ref().is_some_and(is_empty)
+    }
+
+    /// The names that the command has asked for with the values in their order, if it lists these.
+    fn named(self) -> Option<Result<Named<'f>, DecodeError>> {
+        let names = self.1?.names?.elements()?;
+        if self.0.kind() == Kind::Map {
+            return None;
+        }
+        let values = self.0.elements()?;
+        Some(match names.len() == values.len() {
+            true => Ok(Named { names, values }),
+            false => {
+                let found = format!("an array of {}", values.len());
+                Err(DecodeError::new(
+                    format!("an array of {}", names.len()),
+                    found,
+                ))
+            }
+        })
+    }
+
     fn integer<T: Decode>(self) -> Result<T, DecodeError> {
         T::decode(self.0)
     }
@@ -271,7 +350,7 @@ impl<'f> Deserializer<'f> for Source<'f> {
     }
 
     fn deserialize_option<V: Visitor<'f>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        if self.0.is_nil() {
+        if self.is_missing() {
             visitor.visit_none()
         } else {
             visitor.visit_some(self)
@@ -298,7 +377,7 @@ impl<'f> Deserializer<'f> for Source<'f> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        if name == TOKEN {
+        if [TOKEN, deserialize::TOKEN, LINE].contains(&name) {
             return visitor.visit_borrowed_bytes(self.0.raw());
         }
         visitor.visit_newtype_struct(self)
@@ -307,9 +386,14 @@ impl<'f> Deserializer<'f> for Source<'f> {
     fn deserialize_seq<V: Visitor<'f>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         let elements = || DecodeError::expected("an array", self.0);
         if let Some(bytes) = self.0.bytes() {
-            return visitor.visit_seq(ByteList {
-                bytes,
-                reply: self.0,
+            return visitor.visit_seq(TextList::of(bytes, self.0));
+        }
+        if let Some(named) = self.named() {
+            let Named { names, values } = named?;
+            return visitor.visit_seq(List {
+                elements: values,
+                names: Some(names),
+                at: 0,
             });
         }
         match self.0.kind() {
@@ -320,6 +404,7 @@ impl<'f> Deserializer<'f> for Source<'f> {
             }),
             _ => visitor.visit_seq(List {
                 elements: self.0.elements().ok_or_else(elements)?,
+                names: None,
                 at: 0,
             }),
         }
@@ -333,10 +418,7 @@ impl<'f> Deserializer<'f> for Source<'f> {
         if let Some(bytes) = self.0.bytes()
             && bytes.len() == length
         {
-            return visitor.visit_seq(ByteList {
-                bytes,
-                reply: self.0,
-            });
+            return visitor.visit_seq(TextList::of(bytes, self.0));
         }
         let elements = self
             .0
@@ -346,7 +428,11 @@ impl<'f> Deserializer<'f> for Source<'f> {
             let found = format!("an array of {}", elements.len());
             return Err(DecodeError::new(format!("an array of {length}"), found));
         }
-        visitor.visit_seq(List { elements, at: 0 })
+        visitor.visit_seq(List {
+            elements,
+            names: None,
+            at: 0,
+        })
     }
 
     fn deserialize_tuple_struct<V: Visitor<'f>>(
@@ -368,7 +454,7 @@ impl<'f> Deserializer<'f> for Source<'f> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        visitor.visit_map(Map::of(self.0, fields)?)
+        visitor.visit_map(Map::of(self, fields)?)
     }
 
     fn deserialize_enum<V: Visitor<'f>>(
@@ -382,7 +468,7 @@ impl<'f> Deserializer<'f> for Source<'f> {
             return visitor.visit_enum(Outcome(self.0));
         }
         if self.0.kind().is_aggregate() {
-            let map = Map::of(self.0, variants)?;
+            let map = Map::of(self, variants)?;
             return match map.size_hint() {
                 Some(1) => visitor.visit_enum(de::value::MapAccessDeserializer::new(map)),
                 _ => Err(DecodeError::new(
@@ -410,6 +496,8 @@ impl<'f> Deserializer<'f> for Source<'f> {
 /// The elements of an array.
 struct List<'f> {
     elements: Elements<'f>,
+    /// The names of the elements, where a command has asked for them by name.
+    names: Option<Elements<'f>>,
     at: usize,
 }
 
@@ -427,6 +515,7 @@ impl<'f> SeqAccess<'f> for List<'f> {
         self.at += 1;
         let element = Element {
             reply: element,
+            name: self.names.as_mut().and_then(Iterator::next),
             list: self,
         };
         seed.deserialize(element)
@@ -458,10 +547,38 @@ impl<'f> SeqAccess<'f> for PairList<'f> {
         let at = self.at;
         self.at += 1;
         let (key, value) = pair?;
-        let both = de::value::SeqDeserializer::new([Source(key), Source(value)].into_iter());
-        seed.deserialize(both)
+        seed.deserialize(Pair(key, value))
             .map(Some)
             .map_err(|error| error.in_element(at))
+    }
+}
+
+/// A key with its value, in the place of an array of the two.
+struct Pair<'f>(Reply<'f>, Reply<'f>);
+
+impl<'f> Deserializer<'f> for Pair<'f> {
+    type Error = DecodeError;
+
+    fn deserialize_any<V: Visitor<'f>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        let both = [Source::of(self.0), Source::of(self.1)];
+        de::value::SeqDeserializer::new(both.into_iter()).deserialize_any(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'f>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        if [deserialize::TOKEN, LINE].contains(&name) {
+            return visitor.visit_byte_buf([b"*2\r\n", self.0.raw(), self.1.raw()].concat());
+        }
+        self.deserialize_any(visitor)
+    }
+
+    serde::forward_to_deserialize_any! {
+        <W: Visitor<'f>>
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }
 
@@ -473,9 +590,11 @@ impl<'f> IntoDeserializer<'f, DecodeError> for Source<'f> {
     }
 }
 
-/// An element of an array, which is a pair together with the next one where a pair is asked for.
+/// An element of an array, which is a pair together with its name or with the next one where a pair
+/// is asked for.
 struct Element<'l, 'f> {
     reply: Reply<'f>,
+    name: Option<Reply<'f>>,
     list: &'l mut List<'f>,
 }
 
@@ -486,19 +605,21 @@ impl<'f> Element<'_, 'f> {
     }
 
     fn deserialize_pair<V: Visitor<'f>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        if let Some(name) = self.name {
+            return Pair(name, self.reply).deserialize_any(visitor);
+        }
         let Some(value) = self.list.elements.next() else {
             return Err(DecodeError::new("pairs", "an array of odd length"));
         };
         self.list.at += 1;
-        let both = [Source(self.reply), Source(value)];
-        de::value::SeqDeserializer::new(both.into_iter()).deserialize_any(visitor)
+        Pair(self.reply, value).deserialize_any(visitor)
     }
 }
 
 macro_rules! as_the_element {
     ($($method:ident)+) => {$(
         fn $method<V: Visitor<'f>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-            Source(self.reply).$method(visitor)
+            Source::of(self.reply).$method(visitor)
         }
     )+};
 }
@@ -527,7 +648,7 @@ impl<'f> Deserializer<'f> for Element<'_, 'f> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        Source(self.reply).deserialize_unit_struct(name, visitor)
+        Source::of(self.reply).deserialize_unit_struct(name, visitor)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'f>>(
@@ -535,8 +656,8 @@ impl<'f> Deserializer<'f> for Element<'_, 'f> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        if name == TOKEN {
-            return Source(self.reply).deserialize_newtype_struct(name, visitor);
+        if [TOKEN, deserialize::TOKEN, LINE].contains(&name) {
+            return Source::of(self.reply).deserialize_newtype_struct(name, visitor);
         }
         visitor.visit_newtype_struct(self)
     }
@@ -549,7 +670,7 @@ impl<'f> Deserializer<'f> for Element<'_, 'f> {
         if self.is_key(length) {
             return self.deserialize_pair(visitor);
         }
-        Source(self.reply).deserialize_tuple(length, visitor)
+        Source::of(self.reply).deserialize_tuple(length, visitor)
     }
 
     fn deserialize_tuple_struct<V: Visitor<'f>>(
@@ -567,7 +688,7 @@ impl<'f> Deserializer<'f> for Element<'_, 'f> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        Source(self.reply).deserialize_struct(name, fields, visitor)
+        Source::of(self.reply).deserialize_struct(name, fields, visitor)
     }
 
     fn deserialize_enum<V: Visitor<'f>>(
@@ -576,55 +697,60 @@ impl<'f> Deserializer<'f> for Element<'_, 'f> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        Source(self.reply).deserialize_enum(name, variants, visitor)
+        Source::of(self.reply).deserialize_enum(name, variants, visitor)
     }
 }
 
-/// A string as a list of bytes, which only a list of `u8` may have.
-struct ByteList<'f> {
-    bytes: &'f [u8],
+/// A string as a list: of bytes, which only a list of `u8` may have, or of lines that are replies of
+/// their own, as `CLIENT LIST` has them.
+struct TextList<'f> {
+    text: &'f [u8],
     reply: Reply<'f>,
+    at: usize,
 }
 
-impl<'f> SeqAccess<'f> for ByteList<'f> {
+impl<'f> TextList<'f> {
+    fn of(text: &'f [u8], reply: Reply<'f>) -> Self {
+        Self { text, reply, at: 0 }
+    }
+}
+
+impl<'f> SeqAccess<'f> for TextList<'f> {
     type Error = DecodeError;
 
     fn next_element_seed<T: DeserializeSeed<'f>>(
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, DecodeError> {
-        let mut is_byte = false;
-        let (byte, rest) = match self.bytes.split_first() {
-            Some((&byte, rest)) => (Some(byte), rest),
-            None => (None, self.bytes),
-        };
-        self.bytes = rest;
-        let reply = self.reply;
-        let element = seed.deserialize(Byte {
-            byte,
-            reply,
-            is_byte: &mut is_byte,
+        let mut is_over = false;
+        let before = self.text.len();
+        let element = seed.deserialize(PartOfText {
+            text: &mut self.text,
+            reply: self.reply,
+            is_over: &mut is_over,
         });
-        match (byte, element) {
-            // The end of a list of bytes; without asking, any list could be read from an empty text.
-            (None, _) if is_byte => Ok(None),
-            (_, element) => element.map(Some),
+        if is_over {
+            // Without asking, any list could be read from an empty text.
+            return Ok(None);
         }
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.bytes.len())
+        if self.text.len() == before {
+            // It is not read in parts by such a type.
+            return element.map(Some);
+        }
+        let at = self.at;
+        self.at += 1;
+        element.map(Some).map_err(|error| error.in_element(at))
     }
 }
 
-/// A byte, or the end of them, that is handed over if a `u8` is asked for.
-struct Byte<'b, 'f> {
-    byte: Option<u8>,
+/// A byte if a `u8` is asked for, a line if a type of a reply is, or the end of them.
+struct PartOfText<'b, 'f> {
+    text: &'b mut &'f [u8],
     reply: Reply<'f>,
-    is_byte: &'b mut bool,
+    is_over: &'b mut bool,
 }
 
-impl<'f> Deserializer<'f> for Byte<'_, 'f> {
+impl<'f> Deserializer<'f> for PartOfText<'_, 'f> {
     type Error = DecodeError;
 
     fn deserialize_any<V: Visitor<'f>>(self, _: V) -> Result<V::Value, DecodeError> {
@@ -632,23 +758,74 @@ impl<'f> Deserializer<'f> for Byte<'_, 'f> {
     }
 
     fn deserialize_u8<V: Visitor<'f>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        *self.is_byte = true;
-        match self.byte {
-            Some(byte) => visitor.visit_u8(byte),
-            None => Err(DecodeError::new("a byte", "none")),
+        match self.text.split_first() {
+            Some((&byte, rest)) => {
+                *self.text = rest;
+                visitor.visit_u8(byte)
+            }
+            None => {
+                *self.is_over = true;
+                Err(DecodeError::new("a byte", "none"))
+            }
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'f>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
+        if name != LINE {
+            return self.deserialize_any(visitor);
+        }
+        match line(self.text) {
+            Some(line) => visitor.visit_bytes(line),
+            None => {
+                *self.is_over = true;
+                Err(DecodeError::new("a line", "none"))
+            }
         }
     }
 
     serde::forward_to_deserialize_any! {
         <W: Visitor<'f>>
         bool i8 i16 i32 i64 i128 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
-        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        unit_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+/// Names and values, from wherever they are.
+enum Entries<'f> {
+    Pairs(Pairs<'f>),
+    Named(Named<'f>),
+}
+
+impl<'f> Entries<'f> {
+    fn next(&mut self) -> Option<Result<(Reply<'f>, Reply<'f>), DecodeError>> {
+        match self {
+            Self::Pairs(pairs) => pairs.next(),
+            Self::Named(named) => named.next().map(Ok),
+        }
+    }
+}
+
+/// The names that a command has asked for, and their values, which alone are in the reply.
+struct Named<'f> {
+    names: Elements<'f>,
+    values: Elements<'f>,
+}
+
+impl<'f> Iterator for Named<'f> {
+    type Item = (Reply<'f>, Reply<'f>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some((self.names.next()?, self.values.next()?))
     }
 }
 
 /// The fields of a struct, or the entries of a map.
 struct Map<'f> {
-    pairs: Pairs<'f>,
+    entries: Entries<'f>,
     /// The names that a struct has; those of a map may be secrets.
     fields: &'static [&'static str],
     /// How many pairs were taken.
@@ -659,9 +836,13 @@ struct Map<'f> {
 }
 
 impl<'f> Map<'f> {
-    fn of(reply: Reply<'f>, fields: &'static [&'static str]) -> Result<Self, DecodeError> {
+    fn of(source: Source<'f>, fields: &'static [&'static str]) -> Result<Self, DecodeError> {
+        let entries = match source.named() {
+            Some(named) => Entries::Named(named?),
+            None => Entries::Pairs(pairs(source.0, "a map")?),
+        };
         Ok(Self {
-            pairs: pairs(reply, "a map")?,
+            entries,
             fields,
             at: 0,
             field: None,
@@ -685,7 +866,7 @@ impl<'f> MapAccess<'f> for Map<'f> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, DecodeError> {
-        let Some(pair) = self.pairs.next() else {
+        let Some(pair) = self.entries.next() else {
             return Ok(None);
         };
         let (key, value) = pair?;
@@ -694,7 +875,7 @@ impl<'f> MapAccess<'f> for Map<'f> {
         self.field = fields.find(|field| Some(field.as_bytes()) == name).copied();
         self.value = Some(value);
         self.at += 1;
-        seed.deserialize(Source(key))
+        seed.deserialize(Source::of(key))
             .map(Some)
             .map_err(|error| self.place(error))
     }
@@ -706,12 +887,15 @@ impl<'f> MapAccess<'f> for Map<'f> {
         let Some(value) = self.value.take() else {
             return Err(DecodeError::new("a value", "none"));
         };
-        seed.deserialize(Source(value))
+        seed.deserialize(Source::of(value))
             .map_err(|error| self.place(error))
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.pairs.len())
+        Some(match &self.entries {
+            Entries::Pairs(pairs) => pairs.len(),
+            Entries::Named(named) => named.values.len(),
+        })
     }
 }
 
@@ -752,7 +936,7 @@ impl<'f> VariantAccess<'f> for Outcome<'f> {
                 let text = String::from_utf8_lossy(text).into_owned();
                 seed.deserialize(IntoDeserializer::<DecodeError>::into_deserializer(text))
             }
-            None => seed.deserialize(Source(self.0)),
+            None => seed.deserialize(Source::of(self.0)),
         }
     }
 

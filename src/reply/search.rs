@@ -461,11 +461,16 @@ pub struct SearchParameter {
 }
 
 impl Decode for SearchParameter {
-    /// Reads a name with facts behind it, the form that RESP2 has.
+    /// Reads a name with facts behind it, the form that RESP2 has, or with a map of facts.
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let wrong = || DecodeError::expected("an array of a name and facts", reply);
         let mut elements = reply.elements().ok_or_else(wrong)?;
         let name = elements.next().ok_or_else(wrong)?;
+        if let Some(facts) = elements.clone().next()
+            && facts.kind() == Kind::Map
+        {
+            return Self::read(name, Fields::of(facts)?);
+        }
         let mut fields = Vec::new();
         while let (Some(fact), Some(value)) = (elements.next(), elements.next()) {
             fields.push((fact.bytes().unwrap_or_default(), Some(value)));

@@ -128,6 +128,20 @@ pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|line| !line.is_empty())
 }
 
+/// The first line of a text that is not empty, which is taken off it.
+pub(super) fn line<'t>(text: &mut &'t [u8]) -> Option<&'t [u8]> {
+    while !text.is_empty() {
+        let end = memchr::memchr(b'\n', text).unwrap_or(text.len());
+        let (line, rest) = text.split_at_checked(end)?;
+        *text = rest.get(1..).unwrap_or_default();
+        let line = line.trim_ascii_end();
+        if !line.is_empty() {
+            return Some(line);
+        }
+    }
+    None
+}
+
 /// What stands before the first colon of a line, and what stands behind it.
 fn name_and_value(line: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     let colon = line.iter().position(|byte| *byte == b':')?;

@@ -2,6 +2,7 @@
 
 use std::{
     fmt::{self, Write as _},
+    mem,
     ops::Range,
 };
 
@@ -41,6 +42,8 @@ pub struct Writer<'b> {
     /// How many values `inserts` held before this command.
     first_insert: usize,
     words: usize,
+    /// Words that stand behind the parts of these names.
+    added: Vec<(&'static str, Bytes)>,
     error: Option<Error>,
     complete: bool,
 }
@@ -99,6 +102,7 @@ impl<'b> Writer<'b> {
             first_key: 0,
             first_insert: 0,
             words: 0,
+            added: Vec::new(),
             error: None,
             // There is nothing to fill in and nothing to take back.
             complete: true,
@@ -126,6 +130,7 @@ impl<'b> Writer<'b> {
             first_key: 0,
             first_insert: 0,
             words: 0,
+            added: Vec::new(),
             error: None,
             // There is nothing to fill in and nothing to take back.
             complete: true,
@@ -238,6 +243,36 @@ impl<'b> Writer<'b> {
         self.word(text.as_bytes());
     }
 
+    /// Says that the part of this name ends here, or would if it had been given: words that stand
+    /// behind it follow.
+    #[inline]
+    pub fn part(&mut self, name: &str) {
+        if !self.added.is_empty() {
+            self.write_added(name);
+        }
+    }
+
+    /// Has a word written where the part of this name ends.
+    pub(crate) fn add_behind(&mut self, part: &'static str, word: Bytes) {
+        self.added.push((part, word));
+    }
+
+    /// The name of a part that has not come, although words stand behind it.
+    pub(crate) fn lacks_part(&self) -> Option<&'static str> {
+        self.added.first().map(|(part, _)| *part)
+    }
+
+    #[cold]
+    fn write_added(&mut self, name: &str) {
+        let (here, later) = mem::take(&mut self.added)
+            .into_iter()
+            .partition(|(part, _)| *part == name);
+        self.added = later;
+        for (_, word) in here {
+            self.word(&word);
+        }
+    }
+
     /// Records that this command cannot be sent; only the first error is kept.
     pub fn fail(&mut self, error: Error) {
         self.error.get_or_insert(error);
@@ -265,6 +300,7 @@ impl<'b> Writer<'b> {
             first_key,
             first_insert,
             words: 0,
+            added: Vec::new(),
             error: None,
             complete: false,
         }

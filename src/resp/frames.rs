@@ -149,6 +149,11 @@ impl Run {
         self.ends.len().max(1)
     }
 
+    /// The bytes of all frames.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.frame.as_bytes()
+    }
+
     /// Each frame by itself.
     pub(crate) fn frames(&self) -> impl Iterator<Item = Frame> {
         let one = self.ends.is_empty().then(|| self.frame.clone());

@@ -5,7 +5,10 @@ use std::{error, fmt};
 use memchr::memchr;
 
 use super::frame::{LARGE_ELEMENT, short_string};
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    mutant::{self, Mutant},
+};
 
 /// How much a peer may send before a frame is refused.
 ///
@@ -251,7 +254,8 @@ impl Scanner {
             b'|' => self.aggregate(buffer, 2, false, false),
             b'>' => {
                 let nested = !self.outer.is_empty();
-                let header = self.aggregate(buffer, 1, !nested, false)?;
+                let counted = !nested || mutant::is(Mutant::NestedPushCounted);
+                let header = self.aggregate(buffer, 1, counted, false)?;
                 if nested && matches!(header, Header::Aggregate { .. }) {
                     self.pushes += 1;
                 }

@@ -2,7 +2,8 @@
 //!
 //! The files of `promises/` are a part of two modules: in `aio` their macros `reply!` and `done!`
 //! await a call of the async client, in `blocking` they send it and wait. Everything else, methods
-//! and types included, is the same text for both.
+//! and types included, is the same text for both. Where commands are values that belong to no client,
+//! a test sends them by a [`caller::Caller`], which is either client or a connection of one's own.
 
 #![cfg(all(feature = "async", feature = "blocking", feature = "core"))]
 #![allow(
@@ -10,10 +11,16 @@
     reason = "a promise is kept by two clients, and its test is compiled for each"
 )]
 
+mod added_words;
 mod aio;
 mod blocking;
+mod caller;
+mod errors;
+mod instead;
+mod names;
 #[path = "../support/pool.rs"]
 mod pool_support;
+mod requested;
 #[path = "../support/words.rs"]
 mod words;
 

@@ -25,6 +25,8 @@ pub(crate) struct Row {
     pub(crate) verdict: Verdict,
     /// How often servers have replaced a primary by themselves.
     pub(crate) takeovers: usize,
+    /// How often they have elected nobody in place of one that was gone, and had to be helped.
+    pub(crate) unelected: usize,
     pub(crate) recoveries: Vec<Recovery>,
     /// Where it was measured, how it went for the shards that nothing was wrong with.
     pub(crate) others: Vec<Others>,
@@ -119,6 +121,7 @@ impl Row {
             verdict.disordered().to_string(),
             verdict.log.lost_by_servers.to_string(),
             self.takeovers.to_string(),
+            self.unelected.to_string(),
             self.times(|it| it.servers),
             self.times(|it| it.first),
             self.times(|it| it.all),
@@ -178,7 +181,7 @@ impl fmt::Display for Table<'_> {
     }
 }
 
-const HEAD: [&str; 21] = [
+const HEAD: [&str; 22] = [
     "server",
     "client",
     "fault",
@@ -195,6 +198,7 @@ const HEAD: [&str; 21] = [
     "disordered",
     "lost by servers",
     "takeovers unasked",
+    "nobody elected",
     "servers ms",
     "client beyond: first ms",
     "every caller ms",

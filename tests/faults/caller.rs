@@ -13,7 +13,12 @@ use respec::{
     Client, Config, PoolStats, Result, Value, blocking,
     command::{Command, Detached, Raw},
 };
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::yield_now,
+};
+
+use crate::run::Numbers;
 
 /// A kind of client, and where its tasks run.
 pub(crate) enum Side {
@@ -43,6 +48,12 @@ impl Side {
     /// One of each kind whose tasks run by themselves.
     pub(crate) fn all() -> [Self; 2] {
         [Self::threads(), Self::Blocking]
+    }
+
+    /// The async client on a runtime that runs only while somebody waits for a task.
+    pub(crate) fn one_thread() -> Self {
+        let mut runtime = Builder::new_current_thread();
+        Self::Async(runtime.enable_all().build().unwrap())
     }
 
     pub(crate) fn threads() -> Self {
@@ -134,6 +145,14 @@ impl Caller {
             Self::Blocking(client) => client.pipeline(commands).results().send(),
         }
     }
+
+    /// Several commands that are executed together, or not at all.
+    pub(crate) async fn transaction(&self, commands: Vec<Raw<'_>>) -> Result<Vec<Value>> {
+        match self {
+            Self::Async(client) => client.transaction(commands).await,
+            Self::Blocking(client) => client.transaction(commands).send(),
+        }
+    }
 }
 
 impl Own {
@@ -148,6 +167,38 @@ impl Own {
             Self::Blocking(own) => own.send(command),
         }
     }
+
+    /// Several commands in one write, each with its own reply or error.
+    pub(crate) async fn pipeline(&self, commands: Vec<Raw<'_>>) -> Result<Vec<Result<Value>>> {
+        match self {
+            Self::Async(own) => own.pipeline(commands).results().await,
+            Self::Blocking(own) => own.pipeline(commands).results().send(),
+        }
+    }
+
+    /// Several commands that are executed together, or not at all.
+    pub(crate) async fn transaction(&self, commands: Vec<Raw<'_>>) -> Result<Vec<Value>> {
+        match self {
+            Self::Async(own) => own.transaction(commands).await,
+            Self::Blocking(own) => own.transaction(commands).send(),
+        }
+    }
+}
+
+/// Polls a task a few times, as chance has it, and drops it; what came of it if it was done by then.
+pub(crate) async fn polled<T>(task: impl Future<Output = T>, numbers: &mut Numbers) -> Option<T> {
+    let (polls, turns) = (numbers.below(4), numbers.below(3));
+    let mut task = pin!(task);
+    for _ in 0..polls {
+        let polled = task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        if let Poll::Ready(output) = polled {
+            return Some(output);
+        }
+        for _ in 0..turns {
+            yield_now().await;
+        }
+    }
+    None
 }
 
 /// What comes of a task whose calls block.

@@ -1,11 +1,6 @@
 //! F9, F10, F38, F43: calls that nobody waits for any more, clients that are gone, users' mistakes.
 
-use std::{
-    pin::pin,
-    sync::Arc,
-    task::{Context, Poll, Waker},
-    time::Duration,
-};
+use std::{pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use respec::{
     Protocol, cmd,
@@ -14,24 +9,30 @@ use respec::{
     resp::{Reply, Writer},
 };
 use respec_testkit::{Action, At, Proxy, Rule, Server, Variant, Way, shared};
-use tokio::task::yield_now;
 
 use crate::{
-    caller::{Caller, Running, Side},
+    beside,
+    caller::{Caller, Running, Side, polled},
     count,
     run::{Load, Numbers, PATIENCE, Run, SHAPES, Shape, busy, until},
 };
 
+/// 102,000 cancellations over all runs, of which a fifth strikes a request in flight; the others are
+/// dropped before they are polled or before they are written. The long mode has 1,200,000.
 #[test]
 fn f09_a_call_that_is_dropped_at_any_poll_shifts_nobodys_reply() {
-    let server = shared(Variant::Redis82);
     let side = Side::threads();
-    for protocol in [Protocol::Resp2, Protocol::Resp3] {
+    let both = [Protocol::Resp2, Protocol::Resp3];
+    let all = both
+        .into_iter()
+        .flat_map(|protocol| Variant::ALL.map(|variant| (protocol, variant)));
+    for (protocol, variant) in all {
+        let server = shared(variant);
         let run = Run::new("F9", server, &side, protocol, LIMIT);
         let proxy = Proxy::start(server.addr()).unwrap();
         let caller = side.client(run.config(&proxy, protocol));
         let load = Load::start(&run, &side, &caller, 4);
-        let cancellations = count(10_000, 50_000);
+        let cancellations = count(17_000, 200_000);
         let tasks = (0..8).map(|writer| {
             let (run, caller) = (Arc::clone(&run), caller.clone());
             side.spawn(async move {
@@ -63,28 +64,12 @@ async fn cancel(run: &Run, caller: &Caller, numbers: &mut Numbers, writer: u32) 
         shape => shape,
     };
     let op = run.begin(shape, writer);
-    let (polls, turns) = (numbers.below(4), numbers.below(3));
-    let mut done = None;
-    {
-        let mut call = pin!(run.send(caller, &op));
-        for _ in 0..polls {
-            let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-            if let Poll::Ready(result) = polled {
-                done = Some(result);
-                break;
-            }
-            for _ in 0..turns {
-                yield_now().await;
-            }
-        }
-    }
-    match done {
+    match polled(run.send(caller, &op), numbers).await {
         Some(result) => {
             run.end(op, &result);
             false
         }
         None => {
-            run.fault(polls);
             run.cancelled(op);
             true
         }
@@ -93,11 +78,14 @@ async fn cancel(run: &Run, caller: &Caller, numbers: &mut Numbers, writer: u32) 
 
 #[test]
 fn f10_calls_end_and_sockets_close_when_a_client_or_its_runtime_is_gone() {
-    let server = shared(Variant::Valkey91);
+    beside(Variant::ALL, |variant| gone(shared(variant)));
+}
+
+fn gone(server: &Server) {
     let elsewhere = Side::threads();
     let run = Run::new("F10", server, &elsewhere, Protocol::Resp3, LIMIT);
     let proxy = Proxy::start(server.addr()).unwrap();
-    for _ in 0..count(100, 2_500) {
+    for _ in 0..count(200, 5_000) {
         let home = Side::threads();
         let caller = home.client(run.config(&proxy, Protocol::Resp3));
         home.wait(run.call(&caller, Shape::Echo, 0)).unwrap();
@@ -126,7 +114,7 @@ fn f10_calls_end_and_sockets_close_when_a_client_or_its_runtime_is_gone() {
 
     let side = Side::Blocking;
     let run = Run::new("F10", server, &side, Protocol::Resp3, LIMIT);
-    for _ in 0..count(100, 2_500) {
+    for _ in 0..count(200, 5_000) {
         let caller = side.client(run.config(&proxy, Protocol::Resp3));
         proxy.script([Rule::new(
             At::reply(3),
@@ -139,8 +127,8 @@ fn f10_calls_end_and_sockets_close_when_a_client_or_its_runtime_is_gone() {
         proxy
             .wait(PATIENCE, |traffic| traffic.open().next())
             .unwrap();
+        run.fault(proxy.in_flight());
         drop(caller);
-        run.fault(1);
         calls.into_iter().for_each(|call| call());
         all_closed(&proxy);
     }
@@ -157,7 +145,7 @@ fn all_closed(proxy: &Proxy) {
 
 #[test]
 fn f38_a_blocking_pop_that_ends_early_takes_nothing_later() {
-    for variant in Variant::ALL {
+    beside(Variant::ALL, |variant| {
         let server = Server::start(variant).unwrap();
         for side in Side::all() {
             let limit = Duration::from_secs(5);
@@ -165,7 +153,7 @@ fn f38_a_blocking_pop_that_ends_early_takes_nothing_later() {
             let proxy = Proxy::start(server.addr()).unwrap();
             let caller = side.client(run.config(&proxy, Protocol::Resp3));
 
-            for round in 0..count(60, 6_000) {
+            for round in 0..count(200, 20_000) {
                 let list = format!("f38:{round}");
                 let element = format!("element {round}");
                 let end = round % 3;
@@ -185,7 +173,7 @@ fn f38_a_blocking_pop_that_ends_early_takes_nothing_later() {
             }
             run.finish(&[&proxy], &server);
         }
-    }
+    });
 }
 
 /// Waits for an element until a time-out, a cancellation or the loss of the connection.
@@ -203,15 +191,14 @@ fn pop(
     match (end, side) {
         // The server's time.
         (0, _) => {
-            let popped = side.wait(caller.call(cmd::blpop(keys, 0.01))).unwrap();
-            assert!(popped.is_none());
-            run.fault(1);
+            let pop = || side.wait(caller.call(cmd::blpop(keys, 0.01)));
+            assert!(run.struck(proxy, pop).unwrap().is_none());
         }
         (1, Side::Async(runtime)) => {
             let caller = caller.clone();
             let call = runtime.spawn(async move { caller.call(cmd::blpop(keys, 0.0)).await });
             waiting();
-            run.fault(1);
+            run.fault(proxy.in_flight());
             call.abort();
         }
         _ => {
@@ -278,14 +265,20 @@ fn panicking() -> ! {
 
 #[test]
 fn f43_a_users_mistake_fails_that_call_alone() {
-    let server = shared(Variant::Redis82);
-    for side in Side::all() {
+    let all = Variant::ALL
+        .into_iter()
+        .flat_map(|variant| Side::all().map(|side| (variant, side)));
+    beside(all, |(variant, side)| {
+        let server = shared(variant);
         let run = Run::new("F43", server, &side, Protocol::Resp3, LIMIT);
         let proxy = Proxy::start(server.addr()).unwrap();
         let caller = side.client(run.config(&proxy, Protocol::Resp3));
         let load = Load::start(&run, &side, &caller, 4);
-        for round in 0..count(1_000, 1_000) {
-            let mistake = [Mistake::Write, Mistake::Read, Mistake::Refuse][round as usize % 3];
+        let mut round = 0;
+        while run.faults() < count(1_000, 10_000) {
+            let mistake = [Mistake::Write, Mistake::Read, Mistake::Refuse][round % 3];
+            round += 1;
+            let in_flight = proxy.in_flight();
             let caller = caller.clone();
             let call = side.spawn(async move {
                 let call = caller.call(mistake);
@@ -296,12 +289,12 @@ fn f43_a_users_mistake_fails_that_call_alone() {
                 Mistake::Refuse => assert!(outcome.is_ok_and(|result| result.is_err())),
                 _ => assert!(outcome.is_err(), "{mistake:?} has panicked"),
             }
-            run.fault(1);
+            run.fault(in_flight);
         }
         load.finish();
         let row = run.finish(&[&proxy], server);
         assert!(row.verdict.tally.errors.is_empty(), "{}", row.details());
-    }
+    });
 }
 
 /// What comes of a task, or that it has panicked.

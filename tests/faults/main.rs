@@ -12,16 +12,19 @@
 
 mod caller;
 mod cancel;
-
 mod crowds;
+mod dead;
+mod dials;
 mod ends;
+mod names;
 mod refusals;
 mod report;
 mod restart;
+mod roles;
 mod run;
 mod silence;
 
-use std::{env, time::Duration};
+use std::{env, thread, time::Duration};
 
 /// How often something is done: in every run of the tests, and in the long mode.
 pub(crate) fn count(short: u64, long: u64) -> u64 {
@@ -33,6 +36,16 @@ pub(crate) fn span(short: Duration, long: Duration) -> Duration {
     if is_long() { long } else { short }
 }
 
-fn is_long() -> bool {
+/// Does the same with all of these at once, for rows that mostly wait.
+pub(crate) fn beside<T: Send>(all: impl IntoIterator<Item = T>, each: impl Fn(T) + Sync) {
+    thread::scope(|scope| {
+        for one in all {
+            scope.spawn(|| each(one));
+        }
+    });
+}
+
+/// Whether much more is to go wrong.
+pub(crate) fn is_long() -> bool {
     env::var_os("FAULTS_LONG").is_some()
 }

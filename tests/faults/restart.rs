@@ -6,6 +6,7 @@ use respec::{Protocol, cmd};
 use respec_testkit::{Proxy, Server, Variant};
 
 use crate::{
+    beside,
     caller::Side,
     count,
     run::{Load, Run, Witness, busy},
@@ -13,16 +14,16 @@ use crate::{
 
 #[test]
 fn f11_a_server_that_is_restarted_is_found_again() {
-    for variant in Variant::ALL {
+    beside(Variant::ALL, |variant| {
         ends("F11", variant, |server| server.stop().unwrap());
-    }
+    });
 }
 
 #[test]
 fn f12_a_server_that_was_killed_is_found_again() {
-    for variant in Variant::ALL {
+    beside(Variant::ALL, |variant| {
         ends("F12", variant, |server| server.kill().unwrap());
-    }
+    });
 }
 
 /// Load on a server that keeps its data, which ends and is started again.
@@ -34,28 +35,32 @@ fn ends(row: &'static str, variant: Variant, end: impl Fn(&Server)) {
         let run = Run::new(row, &server, &side, Protocol::Resp3, LIMIT);
         run.expect("LOADING");
         let proxy = Proxy::start(server.addr()).unwrap();
-        let config = run.config(&proxy, Protocol::Resp3).client_name("faults");
+        let config = run.config(&proxy, Protocol::Resp3);
+        // What a connection is given in the beginning, the next ones are given as well.
+        let named = side.client(config.clone().client_name("faults").database(7));
+        let is_as_before = || {
+            let info = side.wait(named.call(cmd::raw("CLIENT").arg("INFO")));
+            let info = format!("{:?}", info.unwrap());
+            assert!(
+                info.contains(" db=7 ") && info.contains(" name=faults "),
+                "{info}"
+            );
+        };
+        is_as_before();
         let caller = side.client(config);
         let load = Load::start(&run, &side, &caller, 4);
         let witness = Witness::start(&run, &side, &caller, &server);
-        for _ in 0..count(2, 50) {
+        for _ in 0..count(4, 100) {
             busy(&proxy);
-            let in_flight = {
-                let traffic = proxy.traffic();
-                let open: Vec<_> = traffic.open().collect();
-                open.into_iter().map(|link| traffic.in_flight(link)).sum()
-            };
+            run.fault(proxy.in_flight());
             end(&server);
             let moment = Instant::now();
-            run.fault(in_flight);
             server.restart().unwrap();
             run.recovered(witness.beyond(moment));
+            is_as_before();
         }
         witness.finish();
         load.finish();
-        // What a connection is given in the beginning, the next ones are given as well.
-        let name = side.wait(caller.call(cmd::client_getname())).unwrap();
-        assert_eq!(name.as_deref(), Some("faults"));
         let row = run.finish(&[&proxy], &server);
         for beyond in &row.verdict.tally.recoveries {
             assert!(*beyond < RECOVERED, "{}", row.details());

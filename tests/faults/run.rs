@@ -144,6 +144,11 @@ impl Run {
             .pool_wait(self.limit)
     }
 
+    /// How long a call may take.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
     /// An error with this code is what a caller is to get in this row.
     pub(crate) fn expect(&self, code: &'static str) {
         lock(&self.expected).push(code);
@@ -339,6 +344,20 @@ impl Run {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts something that is done to requests as a fault, in flight if any of them has come.
+    pub(crate) fn struck<T>(&self, proxy: &Proxy, what: impl FnOnce() -> T) -> T {
+        let before = proxy.traffic().requests();
+        let outcome = what();
+        let came = proxy.traffic().requests() - before;
+        self.fault(usize::try_from(came).unwrap());
+        outcome
+    }
+
+    /// How many faults have struck a request in flight so far.
+    pub(crate) fn faults(&self) -> u64 {
+        self.faults.load(Ordering::Relaxed)
+    }
+
     /// Counts the faults of a proxy that were not counted yet, from a number on; returns the next one.
     pub(crate) fn faults_of(&self, proxy: &Proxy, from: usize) -> usize {
         let traffic = proxy.traffic();
@@ -372,19 +391,22 @@ impl Run {
         self.settle(proxies);
         let run = Arc::into_inner(self).expect("no task goes on");
         let appends = run.appends.check(servers).unwrap();
+        // A call that nobody waits for any more is a fault as well.
+        let deliveries = run.deliveries.report();
+        let (left, unsent) = (deliveries.left_in_flight, deliveries.left_unsent);
         let row = Row {
             row: run.row,
             server: run.variant,
             client: run.client,
-            faults: run.faults.into_inner(),
-            idle_faults: run.idle_faults.into_inner(),
+            faults: run.faults.into_inner() + left,
+            idle_faults: run.idle_faults.into_inner() + unsent,
             verdict: Verdict {
                 tally: run
                     .tally
                     .into_inner()
                     .unwrap_or_else(PoisonError::into_inner),
                 appends,
-                deliveries: run.deliveries.report(),
+                deliveries,
                 deadlines: run.deadlines.finish(),
             },
             took: run.begun.elapsed(),
@@ -435,6 +457,17 @@ impl Verdict {
     }
 }
 
+/// What the tasks of a load do.
+#[derive(Clone, Copy)]
+pub(crate) enum Work {
+    /// Calls, and now and then a pipeline, of all shapes.
+    Mixed,
+    /// Calls of these shapes.
+    Calls(&'static [Shape]),
+    /// Pipelines of these operations.
+    Pipelines(&'static [Shape]),
+}
+
 /// Tasks that do one operation after the other until they are told to stop.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,
@@ -454,17 +487,36 @@ impl Load {
         caller: &Caller,
         writers: Range<u32>,
     ) -> Self {
+        Self::of(run, side, caller, writers, Work::Mixed)
+    }
+
+    /// The same, with operations of a kind.
+    pub(crate) fn of(
+        run: &Arc<Run>,
+        side: &Side,
+        caller: &Caller,
+        writers: Range<u32>,
+        work: Work,
+    ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let workers = writers.map(|writer| {
             let (run, caller, stop) = (Arc::clone(run), caller.clone(), Arc::clone(&stop));
             side.spawn(async move {
                 let mut numbers = Numbers::new(u64::from(writer));
                 while !stop.load(Ordering::Relaxed) {
-                    if numbers.below(8) == 0 {
-                        run.pipeline(&caller, &SHAPES, writer).await;
-                    } else {
-                        let shape = SHAPES[numbers.below(SHAPES.len())];
-                        let _ = run.call(&caller, shape, writer).await;
+                    match work {
+                        Work::Pipelines(shapes) => run.pipeline(&caller, shapes, writer).await,
+                        Work::Calls(shapes) => {
+                            let shape = shapes[numbers.below(shapes.len())];
+                            let _ = run.call(&caller, shape, writer).await;
+                        }
+                        Work::Mixed if numbers.below(8) == 0 => {
+                            run.pipeline(&caller, &SHAPES, writer).await;
+                        }
+                        Work::Mixed => {
+                            let shape = SHAPES[numbers.below(SHAPES.len())];
+                            let _ = run.call(&caller, shape, writer).await;
+                        }
                     }
                 }
             })
@@ -579,7 +631,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// All shapes.
-pub(crate) const SHAPES: [Shape; 5] = [
+pub(crate) static SHAPES: [Shape; 5] = [
     Shape::Echo,
     Shape::Append,
     Shape::Mget,

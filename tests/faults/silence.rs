@@ -11,17 +11,21 @@ use respec_testkit::{Action, At, Proxy, Rule, Server, Variant, Way, proxy::Recor
 use socket2::{Domain, Socket, Type};
 
 use crate::{
+    beside,
     caller::Side,
-    count,
+    count, is_long,
     run::{Load, Numbers, PATIENCE, Run, SHAPES, Shape, busy, until},
     span,
 };
 
 #[test]
 fn f05_a_server_that_does_not_take_part_in_the_greeting_costs_the_connect_time_out() {
-    let server = shared(Variant::Redis82);
     let limit = Duration::from_millis(300);
-    for side in Side::all() {
+    let all = Variant::ALL
+        .into_iter()
+        .flat_map(|variant| Side::all().map(|side| (variant, side)));
+    beside(all, |(variant, side)| {
+        let server = shared(variant);
         let run = Run::new("F5", server, &side, Protocol::Resp3, limit);
         let proxy = Proxy::start(server.addr()).unwrap();
         let full = FullBacklog::bind();
@@ -35,66 +39,72 @@ fn f05_a_server_that_does_not_take_part_in_the_greeting_costs_the_connect_time_o
             };
             proxy.script([Rule::new(At::now(Way::Requests), Action::BlackHole)]);
             let caller = side.client(config);
-            let error = side.wait(run.call(&caller, Shape::Append, 0)).unwrap_err();
+            let call = || side.wait(run.call(&caller, Shape::Append, 0));
+            let error = run.struck(&proxy, call).unwrap_err();
             let kinds = [ErrorKind::Timeout(Phase::Connect), ErrorKind::Connect];
             assert!(kinds.contains(&error.kind()), "{error}");
             assert!(!error.may_have_executed(), "{error}");
-            run.fault(1);
         }
         // The next attempt finds a server that does.
         proxy.script([]);
         let caller = side.client(run.config(&proxy, Protocol::Resp3));
         side.wait(run.call(&caller, Shape::Append, 0)).unwrap();
         run.finish(&[&proxy], server);
-    }
+    });
 }
 
 #[test]
 fn f06_a_frozen_server_costs_calls_their_time_and_no_more() {
-    for variant in Variant::ALL {
+    beside(Variant::ALL, |variant| {
         let server = Server::start(variant).unwrap();
         for side in Side::all() {
             let limit = Duration::from_millis(400);
             let run = Run::new("F6", &server, &side, Protocol::Resp3, limit);
             let proxy = Proxy::start(server.addr()).unwrap();
-            let caller = side.client(run.config(&proxy, Protocol::Resp3));
+            let config = run.config(&proxy, Protocol::Resp3).silence_timeout(SILENCE);
+            let caller = side.client(config.heartbeat(SILENCE / 10));
             let load = Load::start(&run, &side, &caller, 4);
-            let accepted = || proxy.accepted();
-            for round in 0..count(2, 50) {
-                let link = busy(&proxy);
-                let before = accepted();
+            for round in 0..count(4, 100) {
+                until("requests are under way", || proxy.in_flight() > 0);
+                let before = proxy.accepted();
                 server.pause().unwrap();
                 let frozen = Instant::now();
-                run.fault(link.in_flight());
-                // Shorter than the time of a call, and longer than that of several.
-                let time = if round % 2 == 0 { limit / 3 } else { 3 * limit };
+                run.fault(proxy.in_flight());
+                // Shorter than the time of a call, longer than that of several, and longer than any
+                // peer may be silent.
+                let time = [limit / 3, 3 * limit, 2 * SILENCE][round as usize % 3];
                 thread::sleep(time.saturating_sub(frozen.elapsed()));
                 server.resume().unwrap();
-                let done = run.operations();
-                until("the client is served again", || {
-                    run.operations() > done + 50
-                });
-                // What is late is swallowed in order, on the connection that it is late on.
-                if !side.is_blocking() {
-                    assert_eq!(accepted(), before, "{time:?}: the connection was given up");
+                let done = run.tally().ok;
+                until("the client is served again", || run.tally().ok > done + 50);
+                let dials = proxy.accepted() - before;
+                if time > SILENCE {
+                    // An attempt takes its time, and the next one comes with a pause.
+                    assert!(dials <= 16, "{dials} dials in {time:?}");
+                } else if !side.is_blocking() {
+                    // What is late is swallowed in order, on the connection that it is late on.
+                    assert_eq!(dials, 0, "{time:?}: the connection was given up");
                 }
             }
             load.finish();
             run.finish(&[&proxy], &server);
         }
-    }
+    });
 }
 
 #[test]
 fn f07_a_slow_server_is_not_a_dead_one() {
-    let server = shared(Variant::Valkey91);
     let limit = Duration::from_secs(5);
-    for side in Side::all() {
+    let all = Variant::ALL
+        .into_iter()
+        .flat_map(|variant| Side::all().map(|side| (variant, side)));
+    beside(all, |(variant, side)| {
+        let server = shared(variant);
         let run = Run::new("F7", server, &side, Protocol::Resp3, limit);
         let proxy = Proxy::start(server.addr()).unwrap();
         let caller = side.client(run.config(&proxy, Protocol::Resp3));
         let load = Load::start(&run, &side, &caller, 4);
-        let end = Instant::now() + span(Duration::from_secs(4), Duration::from_secs(20 * 60));
+        let end = Instant::now() + span(Duration::from_secs(30), Duration::from_secs(20 * 60));
         let mut numbers = Numbers::new(7);
         let before = busy(&proxy);
         while Instant::now() < end {
@@ -107,7 +117,7 @@ fn f07_a_slow_server_is_not_a_dead_one() {
                 Action::Latency(Duration::from_millis(late))
             };
             proxy.act(Way::Replies, slow);
-            run.fault(busy(&proxy).in_flight());
+            run.fault(proxy.in_flight());
             thread::sleep(Duration::from_millis(500));
             proxy.act(Way::Replies, Action::Heal);
         }
@@ -118,14 +128,19 @@ fn f07_a_slow_server_is_not_a_dead_one() {
         );
         let row = run.finish(&[&proxy], server);
         assert!(row.succeeded() >= 0.95, "{}", row.details());
-    }
+    });
 }
 
+/// 60,000 operations over all runs; the long mode has 2,400,000.
 #[test]
 fn f08_a_late_reply_is_swallowed_and_the_next_one_is_right() {
-    let server = shared(Variant::Redis70);
     let limit = Duration::from_millis(50);
-    for side in Side::all() {
+    let all = Variant::ALL
+        .into_iter()
+        .flat_map(|variant| Side::all().map(|side| (variant, side)));
+    // One at a time, as the machine has to be in time for most calls.
+    for (variant, side) in all {
+        let server = shared(variant);
         let run = Run::new("F8", server, &side, Protocol::Resp3, limit);
         let proxy = Proxy::start(server.addr()).unwrap();
         // Every tenth reply waits for longer than its caller does.
@@ -137,12 +152,13 @@ fn f08_a_late_reply_is_swallowed_and_the_next_one_is_right() {
                 side.client(config.connect_timeout(PATIENCE))
             })
             .collect();
+        // One at a time, as what is late holds up all that is behind it on the same connection.
         let loads: Vec<_> = callers
             .iter()
-            .zip((0..).step_by(4))
-            .map(|(caller, first)| Load::start_from(&run, &side, caller, first..first + 4))
+            .zip(0..)
+            .map(|(caller, writer)| Load::start_from(&run, &side, caller, writer..writer + 1))
             .collect();
-        let operations = count(20_000, 2_000_000);
+        let operations = count(10_000, 400_000);
         let begun = Instant::now();
         while run.operations() < operations {
             assert!(begun.elapsed() < 60 * PATIENCE, "{} done", run.operations());
@@ -158,34 +174,56 @@ fn f08_a_late_reply_is_swallowed_and_the_next_one_is_right() {
     }
 }
 
+/// A trace of 40 frames; the long mode has 200.
 #[test]
 fn f26_replies_are_the_same_in_pieces_of_any_size() {
-    let server = shared(Variant::Redis82);
-    for side in Side::all() {
+    let all = Variant::ALL
+        .into_iter()
+        .flat_map(|variant| Side::all().map(|side| (variant, side)));
+    beside(all, |(variant, side)| {
+        let server = shared(variant);
         for protocol in [Protocol::Resp2, Protocol::Resp3] {
             let limit = Duration::from_secs(10);
             let run = Run::new("F26", server, &side, protocol, limit);
             let proxy = Proxy::start(server.addr()).unwrap();
             let caller = side.client(run.config(&proxy, protocol).pool_max(1));
-            let trace: Vec<_> = (0..40).map(|at| SHAPES[at % SHAPES.len()]).collect();
+            let frames = count(40, 200) as usize;
+            let trace: Vec<_> = (0..frames).map(|at| SHAPES[at % SHAPES.len()]).collect();
             side.wait(run.pipeline(&caller, &trace, 0));
             let link = proxy.newest().unwrap();
-            let lengths = |passed: fn(&Record) -> u64| {
+            let lengths = |last: usize, passed: fn(&Record) -> u64| {
                 let traffic = proxy.traffic();
                 let records = traffic.records();
                 let records: Vec<_> = records.map(passed).collect();
-                records.iter().rev().take(40).sum::<u64>()
+                records.iter().rev().take(last).sum::<u64>()
             };
-            let requests = lengths(|record| record.request.delivered);
-            let replies = lengths(|record| record.reply.delivered);
-            // In two pieces, cut at every byte: the second comes when the first was read.
-            let step = count(7, 1) as usize;
+            let requests = lengths(frames, |record| record.request.delivered);
+            let replies = lengths(frames, |record| record.reply.delivered);
+            // In two pieces, cut at every byte: the second comes when the first was read. Each server
+            // has a third of the bytes, and all of them in the long mode.
+            let (first, step) = match is_long() {
+                true => (1, 1),
+                false => (1 + variant as u64, Variant::ALL.len()),
+            };
             for (way, length) in [(Way::Requests, requests), (Way::Replies, replies)] {
-                for at in (1..length).step_by(step) {
+                for at in (first..length).step_by(step) {
                     let pause = Action::Hold(Duration::from_micros(300));
                     link.arm(Rule::new(At::now(way).plus(at), pause));
                     side.wait(run.pipeline(&caller, &trace, 0));
                 }
+            }
+            // In three pieces, few as they are.
+            let short = [Shape::Set, Shape::Append, Shape::Mget];
+            side.wait(run.pipeline(&caller, &short, 0));
+            let length = lengths(short.len(), |record| record.reply.delivered);
+            assert!(length <= 64, "{length}");
+            let pairs = (1..length).flat_map(|one| (one + 1..length).map(move |two| [one, two]));
+            for pair in pairs.skip(first as usize - 1).step_by(step) {
+                for at in pair {
+                    let pause = Action::Hold(Duration::from_micros(300));
+                    link.arm(Rule::new(At::now(Way::Replies).plus(at), pause));
+                }
+                side.wait(run.pipeline(&caller, &short, 0));
             }
             // In pieces of other sizes, both ways, under load.
             for sizes in [vec![1], vec![2, 3], vec![1, 60, 5], vec![4096]] {
@@ -200,7 +238,7 @@ fn f26_replies_are_the_same_in_pieces_of_any_size() {
             assert!(row.verdict.tally.errors.is_empty(), "{}", row.details());
             assert!(link.is_open());
         }
-    }
+    });
 }
 
 /// A listener that accepts nobody and whose queue is full, so that nobody is even greeted by the
@@ -232,5 +270,7 @@ impl FullBacklog {
     }
 }
 
+/// How long a peer may be silent.
+const SILENCE: Duration = Duration::from_millis(1_500);
 /// Connections that are late at the same time.
 const CLIENTS: usize = 16;

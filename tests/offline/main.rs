@@ -2,6 +2,7 @@
 
 mod config_url;
 mod reply_decode;
+mod reply_requested;
 mod reply_serde;
 mod reply_text;
 mod resp_corpus;

@@ -68,7 +68,7 @@ fn truth() {
         error::<bool>(":2\r\n"),
         "expected a boolean, found an integer"
     );
-    assert!(error::<bool>("$1\r\n1\r\n").contains("a bulk string"));
+    assert!(error::<bool>("$1\r\n1\r\n").contains("a text that is no such number"));
     // What `CF.INSERT` answers for an item that did not fit.
     all(
         vec![1i64, 0, -1],
@@ -136,15 +136,15 @@ macro_rules! widths {
             }
         }
         for (form, found) in [
-            ("$3\r\n1.5\r\n", "a bulk string"),
+            ("$3\r\n1.5\r\n", "a text that is no such number"),
             (",1.5\r\n", "a double"),
             (",1e3\r\n", "a double"),
             (",inf\r\n", "a double"),
-            ("$0\r\n\r\n", "a bulk string"),
-            ("$2\r\n 1\r\n", "a bulk string"),
-            ("$2\r\n+1\r\n", "a bulk string"),
-            ("$1\r\n-\r\n", "a bulk string"),
-            ("$3\r\nabc\r\n", "a bulk string"),
+            ("$0\r\n\r\n", "an empty text"),
+            ("$2\r\n 1\r\n", "a text of 2 bytes that is none"),
+            ("$2\r\n+1\r\n", "a text that is no such number"),
+            ("$1\r\n-\r\n", "a text of 1 byte that is none"),
+            ("$3\r\nabc\r\n", "a text of 3 bytes that is none"),
             ("*1\r\n:1\r\n", "an array"),
             ("_\r\n", "nil"),
         ] {
@@ -310,7 +310,7 @@ fn lists_and_sets() {
     assert_eq!(error::<Vec<i64>>("$-1\r\n"), "expected an array, found nil");
     assert_eq!(
         error::<Vec<Vec<i64>>>("*2\r\n*0\r\n*2\r\n:1\r\n+x\r\n"),
-        "expected an integer of type i64, found a simple string at element 1, element 1"
+        "expected an integer of type i64, found a text of 1 byte that is none at element 1, element 1"
     );
 }
 
@@ -345,7 +345,7 @@ fn maps_in_three_forms() {
     // The place is a number, since a key may be a secret.
     assert_eq!(
         error::<HashMap<Bytes, i64>>("%2\r\n+a\r\n:1\r\n+secret\r\n+x\r\n"),
-        "expected an integer of type i64, found a simple string at element 1"
+        "expected an integer of type i64, found a text of 1 byte that is none at element 1"
     );
 }
 

@@ -728,7 +728,7 @@ fn enums_that_hold_something() {
     );
     assert_eq!(
         error::<Shape>("%1\r\n+circle\r\n+secret\r\n"),
-        "expected a floating point number of type f64, found a simple string at field `circle`"
+        "expected a floating point number of type f64, found a text of 6 bytes that is none at field `circle`"
     );
     assert_eq!(
         error::<Shape>("%1\r\n+secret\r\n:1\r\n"),

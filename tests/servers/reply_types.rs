@@ -123,7 +123,7 @@ fn scores_are_numbers_of_any_kind() {
             command.read(frame.reply()).unwrap_err().to_string()
         });
         assert!(
-            two.starts_with("expected an integer of type i64, found a bulk string at element"),
+            two.starts_with("expected an integer of type i64, found a text "),
             "{two}"
         );
         assert!(
@@ -286,6 +286,6 @@ fn an_error_says_what_where_and_of_which_command() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "HKEYS: unexpected reply: expected an integer of type u8, found a bulk string at element 0"
+        "HKEYS: unexpected reply: expected an integer of type u8, found a text of 4 bytes that is none at element 0"
     );
 }

@@ -13,9 +13,12 @@ use crate::{
 };
 
 use super::{
-    Alternative, CommandModel, Condition, Field, FieldKind, ListStep, Note, Opt, OptKind,
-    Parameter, PatienceModel, Place, Slot, Step, TokenSetter, Ty, Types, fail,
-    naming::{block_name, fresh, identifier, noun, option_name, parameter_name, row_name, words},
+    Alternative, CommandModel, Condition, Field, FieldKind, ListStep, NamesModel, Note, Opt,
+    OptKind, Parameter, PatienceModel, Place, Slot, Step, TokenSetter, Ty, Types, fail,
+    naming::{
+        block_name, fresh, identifier, noun, option_name, parameter_name, row_name, type_name,
+        words,
+    },
     state::{guard_names, guard_names_of, narrowed},
     values::choices,
 };
@@ -30,7 +33,7 @@ pub(super) struct Variant {
 pub(super) fn split(name: &str, command: &Command) -> Result<Vec<Variant>, Error> {
     let words = name.to_lowercase().replace(['.', ' ', '-'], "_");
     let method = words.replace("__", "_");
-    let type_name = method.to_upper_camel_case();
+    let type_name = type_name(&method.to_upper_camel_case());
     let Some(choice) = &command.split else {
         return Ok(vec![Variant {
             method: identifier(&method),
@@ -139,6 +142,7 @@ impl<'a> Lowering<'a> {
         let steps = self.sequence(&arguments, None)?;
         let reply = self.reply(&reply)?;
         let patience = self.patience()?;
+        let names = self.reply_names()?;
         Ok(CommandModel {
             name: self.name.to_owned(),
             method: self.variant.method.clone(),
@@ -151,8 +155,32 @@ impl<'a> Lowering<'a> {
             steps: join_words(steps),
             reply,
             patience,
+            names,
             needs: Vec::new(),
         })
+    }
+
+    /// Where the names are kept by which the elements of the reply were asked for.
+    fn reply_names(&self) -> Lowered<Option<NamesModel>> {
+        let Some(argument) = &self.command.names else {
+            return Ok(None);
+        };
+        let name = identifier(&argument.to_snake_case());
+        let field = self.fields.iter().find(|field| field.name == name);
+        let (list, optional) = match field.map(|field| &field.kind) {
+            Some(FieldKind::Required(ty)) => (Some(ty), false),
+            Some(FieldKind::Optional(types)) if types.len() == 1 => (types.first(), true),
+            _ => (None, false),
+        };
+        match list {
+            Some(Ty::List(item)) if matches!(**item, Ty::Key | Ty::Text) => Ok(Some(NamesModel {
+                field: name,
+                optional,
+            })),
+            _ => Err(format!(
+                "expected a repeated argument `{argument}` of names"
+            )),
+        }
     }
 
     /// Lowers siblings in order; an integer before a repeated sibling is its count.

@@ -6,6 +6,16 @@ use crate::spec::{Argument, ArgumentType};
 
 use super::Ty;
 
+/// The type of a command of that name, which a program may import with all others of its group: what
+/// the prelude of Rust or of the client has keeps its name there.
+pub(super) fn type_name(name: &str) -> String {
+    const TAKEN: [&str; 3] = ["Command", "Copy", "Sync"];
+    match TAKEN.contains(&name) {
+        true => format!("{name}Call"),
+        false => name.to_owned(),
+    }
+}
+
 /// The name of a setter or an alternative: the token where it is a word, else the spec's name.
 pub(super) fn option_name(argument: &Argument) -> String {
     // A block may begin with the token of its first part.

@@ -6,8 +6,8 @@ use quote::{format_ident, quote};
 use crate::{
     load::Spec,
     model::{
-        Alternative, CommandModel, FieldKind, Opt, OptKind, Parameter, PatienceModel, ReplyModel,
-        State, Ty,
+        Alternative, CommandModel, FieldKind, NamesModel, Opt, OptKind, Parameter, PatienceModel,
+        ReplyModel, State, Ty,
     },
     replies::Type,
     spec::Unit,
@@ -18,7 +18,7 @@ use super::{
     docs,
     info::constant,
     needs,
-    steps::steps,
+    steps::parts,
     tokens::{doc, generics, ident, tuple},
     types::{self, assignment, conversion, field, named, read, reply},
 };
@@ -632,7 +632,7 @@ fn command_body(command: &CommandModel) -> TokenStream {
         ReplyModel::ByState(_) => (quote!(S::Reply), quote!(S::read(reply))),
     };
     let constant = ident(&constant(&command.name));
-    let steps = steps(&command.steps);
+    let steps = parts(&command.steps);
     let patience = command.patience.as_ref().map(patience);
     let needs = (!command.needs.is_empty()).then(|| {
         let steps = command.needs.iter().map(needs::step);
@@ -644,6 +644,7 @@ fn command_body(command: &CommandModel) -> TokenStream {
             }
         }
     });
+    let names = command.names.as_ref().map(names);
     quote! {
         type Via = X;
         type Reply = #ty;
@@ -667,6 +668,25 @@ fn command_body(command: &CommandModel) -> TokenStream {
 
         #patience
         #needs
+        #names
+    }
+}
+
+/// ```text
+/// fn names(&self) -> &[Arg<'_>] {
+///     self.field.as_slice()
+/// }
+/// ```
+fn names(names: &NamesModel) -> TokenStream {
+    let field = ident(&names.field);
+    let slice = match names.optional {
+        true => quote!(self.#field.as_ref().map_or(&[], List::as_slice)),
+        false => quote!(self.#field.as_slice()),
+    };
+    quote! {
+        fn names(&self) -> &[Arg<'_>] {
+            #slice
+        }
     }
 }
 

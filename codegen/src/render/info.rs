@@ -246,6 +246,10 @@ fn facts(name: &str, command: &Command) -> [(&'static str, Option<TokenStream>);
         ("safe_with", safe_with(command)),
         ("replies", replies(command)),
         ("caching", Some(caching(command))),
+        (
+            "empty_is_missing",
+            command.empty_is_missing.then(|| quote!(true)),
+        ),
         ("urgent", command.urgent.then(|| quote!(true))),
         ("runs_script", command.runs_script.then(|| quote!(true))),
     ]

@@ -15,6 +15,50 @@ pub(super) fn steps(steps: &[Step]) -> TokenStream {
     steps.iter().map(step).collect()
 }
 
+/// The same for a command, which tells where a part ends if one follows that is always there. Behind
+/// the others the end of the command is as good a place.
+///
+/// ```text
+/// self.key.write_key(to);
+/// to.part("key");
+/// ```
+pub(super) fn parts(steps: &[Step]) -> TokenStream {
+    let named = steps.iter().enumerate().map(|(at, step)| {
+        let rest = steps.get(at + 1..).unwrap_or_default();
+        let is_followed = rest
+            .iter()
+            .any(|next| !is_option(next) && field(next) != field(step));
+        let end = field(step)
+            .filter(|_| is_followed)
+            .map(|name| quote!(to.part(#name);));
+        let step = self::step(step);
+        quote!(#step #end)
+    });
+    named.collect()
+}
+
+/// Whether a step may write nothing.
+fn is_option(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::Flag(..) | Step::Optional(..) | Step::When(Condition::Set(_), _)
+    )
+}
+
+/// The field that a step writes, by which its part is known.
+fn field(step: &Step) -> Option<&str> {
+    match step {
+        Step::Value(Place::Field(field), _)
+        | Step::Flag(field, _)
+        | Step::Optional(field, ..)
+        | Step::When(Condition::Set(field) | Condition::Absent(field), _) => Some(field),
+        Step::List(list) => match &list.list {
+            Place::Field(field) | Place::Bound(field) => Some(field),
+        },
+        Step::Words(_) | Step::Value(Place::Bound(_), _) | Step::Count(_) => None,
+    }
+}
+
 fn step(step: &Step) -> TokenStream {
     match step {
         Step::Words(words) => self::words(words),

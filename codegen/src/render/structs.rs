@@ -17,10 +17,11 @@ use super::{
     types::reply,
 };
 
-/// `structs.rs`: the structs that arrive by name or by position.
+/// `structs.rs`: the structs that arrive by name or by position, which callers may ask for.
 pub(super) fn file(spec: &Spec, root: Root) -> TokenStream {
     let structs = spec.structs.iter();
     let body: TokenStream = structs
+        .clone()
         .filter(|(_, item)| item.shape != Shape::Custom)
         .map(|(name, item)| structure(name, item))
         .collect();
@@ -32,7 +33,22 @@ pub(super) fn file(spec: &Spec, root: Root) -> TokenStream {
         .map(|(name, _)| &**name)
         .collect();
     let imports = Imports::new(root, &used).and("super", &custom).render();
-    quote!(#imports #body)
+    // A user's crate need not have serde.
+    let requested = (root == Root::Client).then(|| {
+        let of = |lines: bool| {
+            let names = structs.clone().filter(move |(_, item)| match item.shape {
+                Shape::Custom => false,
+                shape => (shape == Shape::Line) == lines,
+            });
+            names.map(|(name, _)| ident(name))
+        };
+        let (lines, others) = (of(true), of(false));
+        quote! {
+            super::deserialize::deserialize! { LINE: #(#lines),* }
+            super::deserialize::deserialize! { TOKEN: #(#others),* }
+        }
+    });
+    quote!(#imports #body #requested)
 }
 
 /// ```text

@@ -42,6 +42,8 @@ impl Read for Command {
             split: fields.optional("split")?,
             route: fields.optional("route")?,
             cacheable: fields.optional("cacheable")?,
+            names: fields.optional("names")?,
+            empty_is_missing: fields.or_default("empty_is_missing")?,
             replicas: fields.optional("replicas")?,
         };
         fields.end()?;

@@ -224,10 +224,9 @@ pub trait BitmapCommands: Commands {
 impl<T: Commands + ?Sized> BitmapCommands for T {}
 
 /// The bitmap commands as values that belong to no client yet.
-pub mod cmd {
+pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached};
-
     /// `BITFIELD key [<GET encoding offset | SET encoding offset value | INCRBY encoding offset
     /// increment | OVERFLOW <WRAP | SAT | FAIL>> [<GET encoding offset | SET encoding offset value
     /// | INCRBY encoding offset increment | OVERFLOW <WRAP | SAT | FAIL>> ...]]`

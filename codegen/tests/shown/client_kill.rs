@@ -622,10 +622,9 @@ pub trait ConnectionCommands: Commands {
 impl<T: Commands + ?Sized> ConnectionCommands for T {}
 
 /// The connection commands as values that belong to no client yet.
-pub mod cmd {
+pub(crate) mod cmd {
     use super::*;
     use crate::command::{Detached, IntoList};
-
     /// `CLIENT KILL <ID client-id | TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> |
     /// USER username | ADDR addr | LADDR laddr | SKIPME <YES | NO> | MAXAGE maxage | NAME name |
     /// IDLE idle | FLAGS flags | LIB-NAME lib-name | LIB-VER lib-ver | DB db | CAPA capa | IP ip |

@@ -54,6 +54,7 @@ impl<X: Via> command::Command for Eval<'_, X> {
     fn write(&self, to: &mut Writer<'_>) {
         info::EVAL.write_name(to);
         self.script.write(to);
+        to.part("script");
         if let Some(key) = &self.key {
             to.unsigned(key.len() as u64);
             for item in key {
@@ -103,10 +104,9 @@ pub trait ScriptingCommands: Commands {
 impl<T: Commands + ?Sized> ScriptingCommands for T {}
 
 /// The scripting commands as values that belong to no client yet.
-pub mod cmd {
+pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached};
-
     /// `EVAL script numkeys [key [key ...]] [arg [arg ...]]`
     ///
     /// Runs a Lua script, sent as source, with the given keys and arguments. See [`Eval`].

@@ -213,7 +213,9 @@ impl<X: Via, S: GeosearchReply> command::Command for Geosearch<'_, X, S> {
     fn write(&self, to: &mut Writer<'_>) {
         info::GEOSEARCH.write_name(to);
         self.key.write_key(to);
+        to.part("key");
         self.from.write_words(to);
+        to.part("from");
         self.by.write_words(to);
         if let Some(order) = &self.order {
             order.write_words(to);
@@ -446,10 +448,9 @@ pub trait GeoCommands: Commands {
 impl<T: Commands + ?Sized> GeoCommands for T {}
 
 /// The geo commands as values that belong to no client yet.
-pub mod cmd {
+pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached};
-
     /// `GEOSEARCH key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM
     /// | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]]
     /// [WITHCOORD] [WITHDIST] [WITHHASH]`

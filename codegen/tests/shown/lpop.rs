@@ -141,10 +141,9 @@ pub trait ListCommands: Commands {
 impl<T: Commands + ?Sized> ListCommands for T {}
 
 /// The list commands as values that belong to no client yet.
-pub mod cmd {
+pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached};
-
     /// `LPOP key [count]`
     ///
     /// Removes and returns one or more elements from the head of a list. See [`Lpop`].

@@ -138,19 +138,26 @@ impl<X: Via, S> command::Command for Migrate<'_, X, S> {
     fn write(&self, to: &mut Writer<'_>) {
         info::MIGRATE.write_name(to);
         self.host.write(to);
+        to.part("host");
         self.port.write(to);
+        to.part("port");
         to.word(b"");
         self.destination_db.write(to);
+        to.part("destination_db");
         self.timeout.write(to);
+        to.part("timeout");
         if self.copy {
             to.word(b"COPY");
         }
+        to.part("copy");
         if self.replace {
             to.word(b"REPLACE");
         }
+        to.part("replace");
         if let Some(authentication) = &self.authentication {
             authentication.write_words(to);
         }
+        to.part("authentication");
         self.keys.require("key", to);
         to.word(b"KEYS");
         for item in &self.keys {
@@ -276,10 +283,9 @@ pub trait GenericCommands: Commands {
 impl<T: Commands + ?Sized> GenericCommands for T {}
 
 /// The generic commands as values that belong to no client yet.
-pub mod cmd {
+pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached, Integer, IntoList, Milliseconds};
-
     /// `MIGRATE host port "" destination-db timeout [COPY] [REPLACE] [AUTH auth | AUTH2 username
     /// password] KEYS keys [keys ...]`
     ///

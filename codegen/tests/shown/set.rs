@@ -272,6 +272,7 @@ impl<X: Via, S: SetReply> command::Command for Set<'_, X, S> {
     fn write(&self, to: &mut Writer<'_>) {
         info::SET.write_name(to);
         self.key.write_key(to);
+        to.part("key");
         self.value.write(to);
         if let Some(condition) = &self.condition {
             condition.write_words(to);
@@ -501,10 +502,9 @@ pub trait StringCommands: Commands {
 impl<T: Commands + ?Sized> StringCommands for T {}
 
 /// The string commands as values that belong to no client yet.
-pub mod cmd {
+pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached};
-
     /// `SET key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE
     /// ifdne-digest] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT
     /// unix-time-milliseconds | KEEPTTL]`

@@ -192,10 +192,13 @@ impl<X: Via, S> command::Command for TsMrange<'_, X, S> {
     fn write(&self, to: &mut Writer<'_>) {
         info::TS_MRANGE.write_name(to);
         self.from_timestamp.write(to);
+        to.part("from_timestamp");
         self.to_timestamp.write(to);
+        to.part("to_timestamp");
         if self.latest {
             to.word(b"LATEST");
         }
+        to.part("latest");
         if let Some(timestamp) = &self.filter_by_ts {
             to.word(b"FILTER_BY_TS");
             timestamp.require("timestamp", to);
@@ -203,18 +206,22 @@ impl<X: Via, S> command::Command for TsMrange<'_, X, S> {
                 item.write(to);
             }
         }
+        to.part("filter_by_ts");
         if let Some((min, max)) = &self.filter_by_value {
             to.word(b"FILTER_BY_VALUE");
             min.write(to);
             max.write(to);
         }
+        to.part("filter_by_value");
         if let Some(labels) = &self.labels {
             labels.write_words(to);
         }
+        to.part("labels");
         if let Some(count) = &self.count {
             to.word(b"COUNT");
             count.write(to);
         }
+        to.part("count");
         if let Some(aggregation) = &self.aggregation {
             if let Some(alignment) = &self.align {
                 to.word(b"ALIGN");
@@ -222,6 +229,7 @@ impl<X: Via, S> command::Command for TsMrange<'_, X, S> {
             }
             aggregation.write_words(to);
         }
+        to.part("aggregation");
         to.word(b"FILTER");
         self.filter_expr.require("filterExpr", to);
         for item in &self.filter_expr {
@@ -498,10 +506,9 @@ pub trait TimeseriesCommands: Commands {
 impl<T: Commands + ?Sized> TimeseriesCommands for T {}
 
 /// The timeseries commands as values that belong to no client yet.
-pub mod cmd {
+pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached, IntoList};
-
     /// `TS.MRANGE fromTimestamp toTimestamp [LATEST] [FILTER_BY_TS timestamp [timestamp ...]]
     /// [FILTER_BY_VALUE min max] [WITHLABELS | SELECTED_LABELS label [label ...]] [COUNT count]
     /// [[ALIGN alignment] AGGREGATION aggregators bucketDuration [BUCKETTIMESTAMP <mid | start |

@@ -295,15 +295,19 @@ impl<X: Via, S: XaddReply> command::Command for Xadd<'_, X, S> {
     fn write(&self, to: &mut Writer<'_>) {
         info::XADD.write_name(to);
         self.key.write_key(to);
+        to.part("key");
         if self.nomkstream {
             to.word(b"NOMKSTREAM");
         }
+        to.part("nomkstream");
         if let Some(condition) = &self.condition {
             condition.write_words(to);
         }
+        to.part("condition");
         if let Some(idmp) = &self.idmp {
             idmp.write_words(to);
         }
+        to.part("idmp");
         if let Some((strategy, threshold)) = &self.trim {
             strategy.write_words(to);
             if let Some(operator) = &self.operator {
@@ -315,7 +319,9 @@ impl<X: Via, S: XaddReply> command::Command for Xadd<'_, X, S> {
                 limit.write(to);
             }
         }
+        to.part("trim");
         self.id_selector.write_words(to);
+        to.part("id_selector");
         self.data.require("data", to);
         for item in &self.data {
             item.write_words(to);
@@ -601,10 +607,9 @@ pub trait StreamCommands: Commands {
 impl<T: Commands + ?Sized> StreamCommands for T {}
 
 /// The stream commands as values that belong to no client yet.
-pub mod cmd {
+pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached, IntoList};
-
     /// `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [IDMPAUTO pid | IDMP pid iid] [<MAXLEN |
     /// MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]`
     ///

@@ -83,18 +83,22 @@ impl<X: Via> command::Command for Xread<'_, X> {
             to.word(b"COUNT");
             count.write(to);
         }
+        to.part("count");
         if let Some(maxcount) = &self.maxcount {
             to.word(b"MAXCOUNT");
             maxcount.write(to);
         }
+        to.part("maxcount");
         if let Some(maxsize) = &self.maxsize {
             to.word(b"MAXSIZE");
             maxsize.write(to);
         }
+        to.part("maxsize");
         if let Some(block) = &self.block {
             to.word(b"BLOCK");
             block.write(to);
         }
+        to.part("block");
         to.word(b"STREAMS");
         self.key.require("key", to);
         for item in &self.key {
@@ -200,10 +204,9 @@ pub trait StreamCommands: Commands {
 impl<T: Commands + ?Sized> StreamCommands for T {}
 
 /// The stream commands as values that belong to no client yet.
-pub mod cmd {
+pub(crate) mod cmd {
     use super::*;
     use crate::command::{Detached, IntoList};
-
     /// `XREAD [COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] [BLOCK milliseconds] STREAMS key
     /// [key ...] id [id ...]`
     ///

@@ -230,18 +230,23 @@ impl<X: Via, S: ZaddReply> command::Command for Zadd<'_, X, S> {
     fn write(&self, to: &mut Writer<'_>) {
         info::ZADD.write_name(to);
         self.key.write_key(to);
+        to.part("key");
         if let Some(condition) = &self.condition {
             condition.write_words(to);
         }
+        to.part("condition");
         if let Some(comparison) = &self.comparison {
             comparison.write_words(to);
         }
+        to.part("comparison");
         if self.ch {
             to.word(b"CH");
         }
+        to.part("ch");
         if self.incr {
             to.word(b"INCR");
         }
+        to.part("incr");
         self.data.require("data", to);
         for item in &self.data {
             item.write_words(to);
@@ -399,10 +404,9 @@ pub trait SortedSetCommands: Commands {
 impl<T: Commands + ?Sized> SortedSetCommands for T {}
 
 /// The sorted set commands as values that belong to no client yet.
-pub mod cmd {
+pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached, IntoList};
-
     /// `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]`
     ///
     /// Sets the scores of members in a sorted set, adding those absent; returns how many were

@@ -14,6 +14,7 @@ use crate::{
         AsyncClient, Awaited, BlockingClient, Exchange, Flags, Patience, Place, Replies,
         ServerVersion, Untyped, View, Written,
         exchange::{check, check_server, leaves_no_trace, missing, refused},
+        named,
     },
     error::{Error, Result},
     resp::{Frame, Frames, Output, Writer},
@@ -138,7 +139,7 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
         let mut next = first;
         for command in from(&self.commands, first) {
             out.command(|to| command.write(to))
-                .map_err(|error| error.with_command(command.info().name).with_place(next))?;
+                .map_err(|error| named(command, error).with_place(next))?;
             next += 1;
             if out.len() >= room {
                 break;
@@ -153,10 +154,8 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
             let mut scratch = BytesMut::new();
             for (at, command) in from(&self.commands, next).enumerate() {
                 scratch.clear();
-                Writer::command(&mut scratch, |to| command.write(to)).map_err(|error| {
-                    let named = error.with_command(command.info().name);
-                    named.with_place(next + at)
-                })?;
+                Writer::command(&mut scratch, |to| command.write(to))
+                    .map_err(|error| named(command, error).with_place(next + at))?;
             }
         }
         Ok(Written {

@@ -5,7 +5,7 @@ use crate::{
     command::{
         Command, IsDetached, Patience, Untyped, View,
         exchange::{Single, missing},
-        finish,
+        finish, named,
     },
     error::Result,
     resp::Reply,
@@ -192,7 +192,7 @@ fn read<'f, C: Command>(
 ) -> Result<C::Reply> {
     match from.next() {
         Some(Ok(reply)) => finish(command, reply),
-        Some(Err(error)) => Err(error.with_command(command.info().name)),
-        None => Err(missing(1, 0).with_command(command.info().name)),
+        Some(Err(error)) => Err(named(command, error)),
+        None => Err(named(command, missing(1, 0))),
     }
 }

@@ -12,6 +12,7 @@ use crate::{
         AsyncClient, Awaited, BlockingClient, Exchange, Flags, Patience, Place, Replies,
         ServerVersion, Untyped, View, Written,
         exchange::{check_server, leaves_no_trace, missing, refused},
+        named,
     },
     error::{Error, ErrorKind, Outcome, Result},
     resp::{Frames, Output},
@@ -130,7 +131,7 @@ impl<S: Sequence, F: Form> Exchange for Atomic<S, F> {
         out.command(|to| to.word(b"MULTI"))?;
         for (at, command) in all(&self.commands).enumerate() {
             out.command(|to| command.write(to))
-                .map_err(|error| error.with_command(command.info().name).with_place(at))?;
+                .map_err(|error| named(command, error).with_place(at))?;
         }
         out.command(|to| to.word(b"EXEC"))?;
         Ok(Written::all(Awaited::Frames(self.count() + 2)))
@@ -153,10 +154,8 @@ impl<S: Sequence, F: Form> Exchange for Atomic<S, F> {
         for (at, (command, queued)) in all(&self.commands).zip(&mut replies).enumerate() {
             if let Some(text) = queued.as_error() {
                 // What cannot be queued lets `EXEC` do nothing at all.
-                return Err(Error::server(text)
-                    .with_command(command.info().name)
-                    .with_place(at)
-                    .with_outcome(Outcome::NotSent));
+                let error = Error::server(text).with_outcome(Outcome::NotSent);
+                return Err(named(command, error).with_place(at));
             }
         }
         let exec = replies.next().ok_or_else(wrong)?;

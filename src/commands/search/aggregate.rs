@@ -232,11 +232,13 @@ impl<'a, X, S> FtAggregate<'a, X, S> {
 
     pub(super) fn write_index(&self, to: &mut Writer<'_>) {
         self.index.write(to);
+        to.part("index");
     }
 
     /// Writes everything after the index.
     pub(super) fn write_query(&self, to: &mut Writer<'_>) {
         self.query.write(to);
+        to.part("query");
         if self.verbatim {
             to.word(b"VERBATIM");
         }

@@ -184,6 +184,7 @@ impl<'a, X> FtHybrid<'a, X> {
 
     pub(super) fn write_index(&self, to: &mut Writer<'_>) {
         self.index.write(to);
+        to.part("index");
     }
 
     /// Writes everything after the index.

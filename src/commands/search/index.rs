@@ -197,6 +197,7 @@ impl<X: Via> command::Command for FtCreate<'_, X> {
     fn write(&self, to: &mut Writer<'_>) {
         self.info.write_name(to);
         self.index.write(to);
+        to.part("index");
         if let Some(data_type) = self.data_type {
             to.word(b"ON");
             data_type.write_words(to);
@@ -347,6 +348,7 @@ impl<X: Via> command::Command for FtAlter<'_, X> {
     fn write(&self, to: &mut Writer<'_>) {
         self.info.write_name(to);
         self.index.write(to);
+        to.part("index");
         if self.skipinitialscan {
             to.word(b"SKIPINITIALSCAN");
         }

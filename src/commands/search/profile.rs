@@ -192,6 +192,7 @@ impl ProfiledQuery for QueryWords<'_> {
 
     fn write_index(&self, to: &mut Writer<'_>) {
         self.index.write(to);
+        to.part("index");
     }
 
     fn write_query(&self, to: &mut Writer<'_>) {

@@ -102,7 +102,7 @@ pub trait SearchQueryCommands: Commands {
 impl<T: Commands + ?Sized> SearchQueryCommands for T {}
 
 /// The same commands as values that belong to no client yet.
-pub mod cmd {
+pub(crate) mod cmd {
     use super::{
         Arg, Field, FtAggregate, FtAlter, FtCreate, FtHybrid, FtProfile, FtSearch, HybridSearch,
         HybridVsim, ProfiledQuery, Schema, info,

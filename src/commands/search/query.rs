@@ -268,11 +268,13 @@ impl<'a, X> FtSearch<'a, X> {
 
     pub(super) fn write_index(&self, to: &mut Writer<'_>) {
         self.index.write(to);
+        to.part("index");
     }
 
     /// Writes everything after the index.
     pub(super) fn write_query(&self, to: &mut Writer<'_>) {
         self.query.write(to);
+        to.part("query");
         if self.nocontent {
             to.word(b"NOCONTENT");
         }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::Turn;
+use crate::mutant::{self, Mutant};
 
 /// Those who wait, and those whose turn it is and who have not come for it yet.
 #[derive(Debug)]
@@ -107,7 +108,7 @@ impl<C, W: Clone> Line<C, W> {
     ///
     /// The one that has not come is the next again behind that.
     pub(super) fn pass_on(&mut self, now: Instant) -> Option<(W, Instant)> {
-        if self.waiting.is_empty() {
+        if self.waiting.is_empty() || mutant::is(Mutant::TurnLost) {
             return None;
         }
         let is_left = |grant: &Grant<C, W>| {

@@ -223,6 +223,12 @@ impl Cluster {
         Ok(())
     }
 
+    /// Makes a replica the primary of its shard although the others have not elected it, as an operator
+    /// does where they cannot.
+    pub fn take_over(&self, replica: &Node) -> Result<()> {
+        replica.run(&[b"CLUSTER", b"FAILOVER", b"TAKEOVER"])
+    }
+
     /// The slots of a node as it sees it, or the others if it cannot say.
     fn slots_of(&self, node: &Node) -> Result<Vec<RangeInclusive<u16>>> {
         let topology = if node.is_up() {

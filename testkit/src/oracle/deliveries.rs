@@ -54,6 +54,10 @@ pub struct DeliveryReport {
     pub indeterminate: u64,
     /// How many of these no proxy has received a byte of. They may have been in a kernel's buffer.
     pub indeterminate_unseen: u64,
+    /// Operations whose caller did not wait, and whose request has begun to arrive.
+    pub left_in_flight: u64,
+    /// Those of which nothing has come.
+    pub left_unsent: u64,
     /// Not sent, and yet a byte of it has come.
     pub denied: Vec<String>,
     /// Answered, and yet no reply was handed over whole.
@@ -145,7 +149,8 @@ impl DeliveryReport {
                     self.invented.push(describe(tag, seen));
                 }
             }
-            Told::Nothing => {}
+            Told::Nothing if received > 0 => self.left_in_flight += 1,
+            Told::Nothing => self.left_unsent += 1,
         }
         // What a server has answered may have been refused, and then be sent again; whether it was
         // executed twice, the log of appends tells.

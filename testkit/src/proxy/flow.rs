@@ -276,9 +276,9 @@ impl Flow {
                     Way::Replies => &mut record.reply,
                 };
                 passed.delivered += part;
-                if answered {
-                    record.answered = Some(now);
-                }
+            }
+            if answered && let Some(number) = span.record {
+                book.answered(number, now);
             }
             if whole {
                 self.spans.pop_front();

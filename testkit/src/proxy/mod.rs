@@ -155,6 +155,11 @@ impl Proxy {
         open.into_iter().map(|number| self.handle(number)).collect()
     }
 
+    /// How many requests of all connections have begun to arrive and are not wholly answered.
+    pub fn in_flight(&self) -> usize {
+        self.traffic().all_in_flight()
+    }
+
     /// What has passed. Nothing passes while this is held.
     pub fn traffic(&self) -> MutexGuard<'_, Traffic> {
         self.shared.lock()

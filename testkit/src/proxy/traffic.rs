@@ -75,6 +75,8 @@ pub(crate) struct Book {
     first: u64,
     /// The number of the request whose reply is next.
     next_reply: u64,
+    /// How many requests are not wholly answered.
+    in_flight: usize,
     unasked: u64,
     malformed: bool,
 }
@@ -109,7 +111,22 @@ impl Traffic {
     /// How many requests of a connection have begun to arrive and are not wholly answered.
     pub fn in_flight(&self, connection: usize) -> usize {
         let book = self.connections.get(connection);
-        book.map_or(0, Book::in_flight)
+        book.map_or(0, |book| book.in_flight)
+    }
+
+    /// How many requests of all open connections have begun to arrive and are not wholly answered.
+    pub fn all_in_flight(&self) -> usize {
+        let books = self.connections.iter();
+        let open = books.filter(|book| book.ended.is_none());
+        open.map(|book| book.in_flight).sum()
+    }
+
+    /// How many requests have begun to arrive so far, those that are not kept any more included.
+    pub fn requests(&self) -> u64 {
+        let books = self.connections.iter();
+        books
+            .map(|book| book.first + book.records.len() as u64)
+            .sum()
     }
 
     /// How many replies came that nothing was asked for.
@@ -135,6 +152,7 @@ impl Traffic {
                     break;
                 }
                 book.first += 1;
+                book.in_flight -= usize::from(record.answered.is_none());
                 taken.extend(book.records.pop_front());
             }
         }
@@ -149,6 +167,7 @@ impl Traffic {
             records: VecDeque::new(),
             first: 0,
             next_reply: 0,
+            in_flight: 0,
             unasked: 0,
             malformed: false,
         });
@@ -222,6 +241,7 @@ impl Book {
     /// A request begins.
     pub(crate) fn begin(&mut self, connection: usize, now: Instant) -> u64 {
         let number = self.first + self.records.len() as u64;
+        self.in_flight += 1;
         self.records.push_back(Record {
             connection,
             number,
@@ -243,6 +263,15 @@ impl Book {
         } else {
             self.unasked += 1;
             None
+        }
+    }
+
+    /// The reply to a request was handed over whole.
+    pub(crate) fn answered(&mut self, number: u64, now: Instant) {
+        if let Some(record) = self.record(number)
+            && record.answered.replace(now).is_none()
+        {
+            self.in_flight -= 1;
         }
     }
 
@@ -272,11 +301,6 @@ impl Book {
 
     pub(crate) fn malformed(&mut self) {
         self.malformed = true;
-    }
-
-    fn in_flight(&self) -> usize {
-        let records = self.records.iter();
-        records.filter(|record| record.answered.is_none()).count()
     }
 }
 
