@@ -205,7 +205,7 @@ fn item(name: &str, command: &Command) -> TokenStream {
 
 /// The facts that a command may have, by field, each unless it is what is assumed of a command that
 /// the spec does not know.
-fn facts(name: &str, command: &Command) -> [(&'static str, Option<TokenStream>); 20] {
+fn facts(name: &str, command: &Command) -> [(&'static str, Option<TokenStream>); 21] {
     let text = |text: &Option<String>| text.as_deref().map(|text| optional(Some(text)));
     let flags = &command.command_flags;
     let categories = &command.acl_categories;
