@@ -5,11 +5,11 @@ use std::{
     net::TcpListener,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use respec::{
-    Config, Error, ErrorKind, Phase, Protocol,
+    Config, Error, ErrorKind, Protocol,
     blocking::Client,
     command::{Command, Detached, Info},
     reply::DecodeError,
@@ -17,32 +17,13 @@ use respec::{
 };
 use respec_testkit::{
     Server, Variant,
-    proxy::{Action, At, Proxy, Rule},
+    proxy::{Action, Proxy},
 };
 
 use crate::{
     cut::cut_all,
     support::{Words, args, client, hasty, info, server, until, words},
 };
-
-#[test]
-fn connections_that_died_idle_are_replaced_without_an_error() {
-    for end in [Action::Close, Action::Reset] {
-        let proxy = Proxy::start(server().addr()).unwrap();
-        let client = Client::from_config(Config::tcp("127.0.0.1", proxy.port()).pool_max(4));
-        for round in 1..=25 {
-            let idle: Vec<_> = (0..3).map(|_| client.dedicated().unwrap()).collect();
-            drop(idle);
-            cut_all(&proxy, end.clone());
-            let value = round.to_string();
-            assert_eq!(
-                client.send(args(&["ECHO", &value])).unwrap(),
-                value,
-                "{end:?}"
-            );
-        }
-    }
-}
 
 /// Cuts the connection while it is written, after the pool has found it alive.
 struct CutsWhenWritten<'a> {
@@ -110,76 +91,6 @@ fn what_was_not_sent_is_sent_again_and_nothing_else_is() {
     assert_eq!(error.kind(), ErrorKind::Connection);
     assert!(error.may_have_executed());
     assert_eq!(client.send(words("ECHO on")).unwrap(), "on");
-}
-
-#[test]
-fn a_reply_that_is_cut_at_any_byte_is_no_reply() {
-    let proxy = Proxy::start(server().addr()).unwrap();
-    let client = Client::from_config(Config::tcp("127.0.0.1", proxy.port()).pool_max(1));
-    let whole = "$5\r\nhello\r\n:1\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n".len();
-    // Scripts are not sent again, so that the error is seen.
-    let batch = || {
-        [
-            args(&["EVAL", "return 'hello'", "0"]),
-            args(&["EVAL", "return 1", "0"]),
-            args(&["EVAL", "return {'a', 'b'}", "0"]),
-        ]
-    };
-    for end in [Action::Close, Action::Reset] {
-        for bytes in 1..whole {
-            client.send(words("PING")).unwrap();
-            let rule = Rule::new(At::reply(0).plus(bytes as u64), end.clone());
-            proxy.newest().unwrap().arm(rule);
-            let error = client.pipeline(batch()).results().send().unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Connection, "{end:?} after {bytes}");
-            assert!(error.may_have_executed());
-            let next = client.pipeline(batch()).send().unwrap();
-            assert_eq!(next, ["hello", "1", "[a, b]"], "{end:?} after {bytes}");
-        }
-    }
-}
-
-#[test]
-fn after_a_time_out_the_next_reply_is_right() {
-    let server = Server::start(Variant::Redis70).unwrap();
-    let client = Client::from_config(hasty(&server).pool_max(1));
-    client.send(words("SET slow 1")).unwrap();
-    let start = Instant::now();
-    let error = client.send(words("DEBUG SLEEP 0.5")).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Reply));
-    assert!(error.may_have_executed());
-    let elapsed = start.elapsed();
-    assert!((200..450).contains(&elapsed.as_millis()), "{elapsed:?}");
-    thread::sleep(Duration::from_millis(350));
-    for number in 0..20 {
-        let value = number.to_string();
-        assert_eq!(client.send(args(&["ECHO", &value])).unwrap(), value);
-    }
-}
-
-#[test]
-fn a_server_that_is_frozen_or_restarted_or_killed() {
-    let server = Server::start(Variant::Redis70).unwrap();
-    let client = Client::from_config(hasty(&server).pool_max(2));
-    let other = client.dedicated().unwrap();
-    other.send(words("PING")).unwrap();
-    drop(other);
-
-    server.restart().unwrap();
-    assert_eq!(client.send(words("SET back 1")).unwrap(), "OK");
-
-    server.pause().unwrap();
-    let error = client.send(words("PING")).unwrap_err();
-    assert!(error.is_timeout(), "{error}");
-    server.resume().unwrap();
-    assert_eq!(client.send(words("GET back")).unwrap(), "1");
-
-    server.kill().unwrap();
-    let error = client.send(words("PING")).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Connect);
-    assert!(error.is_connection() && !error.may_have_executed());
-    server.restart().unwrap();
-    assert_eq!(client.send(words("PING")).unwrap(), "PONG");
 }
 
 #[test]
@@ -263,22 +174,6 @@ fn addresses_where_nobody_answers() {
 
     let by_name = Client::connect(&format!("redis://localhost:{}", server().port())).unwrap();
     assert_eq!(by_name.send(words("PING")).unwrap(), "PONG");
-}
-
-#[test]
-fn a_peer_that_accepts_and_says_nothing_costs_the_connect_time_out() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let config = Config::tcp("127.0.0.1", port).connect_timeout(Duration::from_millis(100));
-    let start = Instant::now();
-    let error = Client::from_config(config).send(words("PING")).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Connect));
-    assert!(!error.may_have_executed());
-    assert!(
-        (100..1000).contains(&start.elapsed().as_millis()),
-        "{:?}",
-        start.elapsed()
-    );
 }
 
 /// A peer that sends `greeting` once it was spoken to, and `reply` when it is again.
