@@ -260,6 +260,7 @@ mod tests {
             announced::{self, Node, Shard, Version},
         },
         command::{self, Atomic, Batch, EachError, Pipelined, Raw, Single, Written, raw},
+        error::Outcome,
         reply::Value,
         resp::Frame,
     };
@@ -386,6 +387,7 @@ mod tests {
                 let options = CallOptions::until(Some(now + Duration::from_secs(1)));
                 let (mut requests, _) = encoded.plan(&state, &options, now, || 0).unwrap();
                 let lost = Error::new(ErrorKind::Connection, "reset");
+                let lost = lost.with_outcome(Outcome::Indeterminate);
                 let call = &mut requests.last_mut().unwrap().call;
                 let next = call.lost(&mut state, lost, now, 0);
                 let gives_up = matches!(next, Next::GiveUp(_));
