@@ -22,6 +22,8 @@ struct Inner {
     kind: ErrorKind,
     outcome: Outcome,
     command: Option<Cow<'static, str>>,
+    /// Which command of a batch it is about.
+    place: Option<usize>,
     message: Cow<'static, str>,
     /// What to do about it.
     hint: Option<&'static str>,
@@ -94,6 +96,7 @@ impl Error {
             kind,
             outcome,
             command: None,
+            place: None,
             message: message.into(),
             hint: None,
             source: None,
@@ -138,6 +141,12 @@ impl Error {
     /// Says what to do about it, behind the message.
     pub(crate) fn with_hint(mut self, hint: &'static str) -> Self {
         self.0.hint = Some(hint);
+        self
+    }
+
+    /// The error of the command at an index of a batch.
+    pub(crate) fn with_place(mut self, at: usize) -> Self {
+        self.0.place.get_or_insert(at);
         self
     }
 
@@ -201,6 +210,13 @@ impl Error {
         )
     }
 
+    /// Which command of a pipeline or transaction has failed, counted from 0, where one of them has
+    /// failed all.
+    #[must_use]
+    pub fn batch_index(&self) -> Option<usize> {
+        self.0.place
+    }
+
     /// Whether the server may have run the command, although this is an error.
     ///
     /// It is what to know before a write is sent again: `false` says that no byte of the command
@@ -229,8 +245,13 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(command) = &self.0.command {
-            write!(f, "{command}: ")?;
+        match (&self.0.command, self.0.place) {
+            (Some(command), None) => write!(f, "{command}: ")?,
+            (Some(command), Some(at)) => {
+                write!(f, "{command} (command {} of the batch): ", at + 1)?
+            }
+            (None, Some(at)) => write!(f, "command {} of the batch: ", at + 1)?,
+            (None, None) => {}
         }
         let what = match self.0.kind {
             ErrorKind::Server => "the server answered",
@@ -272,6 +293,7 @@ impl fmt::Debug for Error {
         f.debug_struct("Error")
             .field("kind", &self.0.kind)
             .field("command", &self.0.command)
+            .field("batch_index", &self.0.place)
             .field(
                 "message",
                 &format_args!("{}", Printable(self.shown(), LONGEST_MESSAGE)),

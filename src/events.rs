@@ -113,6 +113,8 @@ pub(crate) enum LossReason {
     Mute,
     /// The task that drives it does not run.
     Stalled,
+    /// More messages have come than may be unread.
+    Unread,
     /// It has reached its lifetime.
     Old,
     /// Nobody has used it for too long.

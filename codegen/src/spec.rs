@@ -106,8 +106,10 @@ pub struct Route {
     pub to: Nodes,
     /// How the answers of several nodes become one.
     pub join: Option<Join>,
-    /// Words that forbid to send the command in parts.
+    /// Words that forbid to send the command in parts, or to more than one node.
     pub unless: Vec<String>,
+    /// The command whose number says how likely the answer of a node is, where it is one of several.
+    pub weight: Option<String>,
 }
 
 /// Nodes of a cluster.
@@ -156,7 +158,7 @@ pub enum Join {
     Union,
     /// The elements in the order of the keys.
     InOrder,
-    /// One that is not nil.
+    /// One that is not nil, by chance.
     Any,
     /// None: a map with the answer of each node.
     PerNode,

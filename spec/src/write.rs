@@ -196,6 +196,9 @@ fn route(route: &Route) -> Value {
     object.always("to", route.to.word());
     object.word("join", route.join);
     object.texts("unless", &route.unless);
+    if let Some(weight) = &route.weight {
+        object.always("weight", weight.as_str());
+    }
     object.done()
 }
 

@@ -38,6 +38,7 @@ use crate::{
     },
     config::{Address, Config},
     error::Result,
+    events::Events,
     link::PoolStats,
 };
 
@@ -63,16 +64,20 @@ pub(super) type BoxFuture<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
 impl Cluster {
     pub(super) fn new(config: Arc<Config>) -> Arc<Self> {
         let chance = Arc::new(Chance::new(RandomState::new().hash_one(())));
+        let events = Events::default();
         let make = {
             let (config, chance) = (Arc::clone(&config), Arc::clone(&chance));
+            let events = events.clone();
             move |address: &NodeAddress| {
                 let (config, chance) = (Arc::clone(&config), Arc::clone(&chance));
-                Arc::new(Server::node(config, Address::from(address), chance))
+                let address = Address::from(address);
+                Arc::new(Server::node(config, address, chance, events.clone()))
             }
         };
+        let directory = ServerMap::new(&config, events, now(), make).at_home(chance.next());
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
-            directory: Mutex::new(ServerMap::new(&config, now(), make).at_home(chance.next())),
+            directory: Mutex::new(directory),
             config,
             table: RwLock::new(SlotTable::empty()),
             chance,

@@ -10,6 +10,8 @@ use std::{
     time::Instant,
 };
 
+use tokio::time;
+
 use super::{
     dial::Dialled,
     driver::Driver,
@@ -21,8 +23,8 @@ use crate::{
     error::{Error, Result},
     link::Seen,
     protocol::{
-        Admission, Chunk, Delivery, Greeting, Handed, Inbound, Key, Loss, Outbound, Polled,
-        Settings, Step, Ticket, Time, Turn, View, Work,
+        Admission, Chunk, ConnectionSettings, Delivery, Greeting, Handed, Inbound, Key, Loss,
+        Outbound, Polled, Step, Ticket, Time, Turn, View, Work,
     },
     resp::{Frame, Frames},
 };
@@ -78,7 +80,7 @@ impl Connection {
     /// Starts the driver of a connection.
     ///
     /// It runs on the runtime that the caller runs on.
-    pub(super) fn start(dialled: Dialled, settings: Settings) -> Self {
+    pub(super) fn start(dialled: Dialled, settings: ConnectionSettings) -> Self {
         let (source, sink) = dialled.stream.split();
         let core = Arc::new(Core {
             state: Mutex::new(State {
@@ -305,10 +307,15 @@ impl Connection {
     ///
     /// While somebody writes, that will tell.
     pub(super) fn look(&self) -> Seen {
-        let state = self.0.lock();
-        let sink = state.sink.as_ref();
-        match sink.map(Sink::look) {
+        let mut state = self.0.lock();
+        let seen = state.sink.as_ref().map(Sink::look);
+        match seen {
             _ if !self.is_open() => Seen::End,
+            Some(Seen::End) => {
+                // The driver may not come to see it before the connection is dropped.
+                state.machine.lost(Loss::Closed);
+                Seen::End
+            }
             Some(seen) => seen,
             None => Seen::Nothing,
         }
@@ -420,7 +427,7 @@ impl Core {
         let sink = state.sink.take();
         // A caller who is writing may have written everything by now.
         let written = sink.as_ref().map(Sink::written);
-        state.machine.end(error, written, delivery);
+        state.machine.end(error, written, now(), delivery);
         let driver = state.driver.take();
         drop(state);
         drop(sink);
@@ -460,6 +467,10 @@ impl State {
             Turn::Write | Turn::Nothing => None,
         }
     }
+}
+
+fn now() -> Instant {
+    time::Instant::now().into_std()
 }
 
 fn wake(waker: Option<Waker>) {

@@ -157,6 +157,11 @@ impl<'a> Nodes<'a> {
         let Some(server) = self.server(to.node) else {
             return Some(Err(gone()));
         };
+        if to.urgent {
+            let connected = within(to.deadline, server.urgent()).await;
+            let connected = connected.unwrap_or_else(|| Err(no_connection()));
+            return Some(connected.map(Link::Shared));
+        }
         if to.exclusive {
             let lent = within(to.deadline, server.lend()).await;
             return Some(match lent {

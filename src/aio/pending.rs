@@ -176,6 +176,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
     fn direct(&mut self, cluster: &'a Arc<Cluster>, cx: &Context<'_>) -> Result<()> {
         let (nodes, begun) = (Nodes::Many(cluster), now());
         if !self.is_blocking()
+            && !self.exchange.is_urgent()
             && let Some(direct) = DirectCall::of(&self.exchange)?
             && let Some((node, connection)) = cluster.connection(&direct)
         {

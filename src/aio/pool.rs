@@ -24,13 +24,14 @@ use crate::{
     error::{Error, Result},
     events::Events,
     link::{Asked, Attempt, Defect, Lease, Link, PoolStats, Seen, Ticket, Turn, gone},
-    protocol::Settings,
+    protocol::ConnectionSettings,
 };
 
 /// The connections of a client that are lent to one caller at a time.
 pub(super) struct Lender {
     config: Arc<Config>,
     address: Arc<Address>,
+    events: Events,
     link: Mutex<Books>,
     /// Those that were lent, so that they can be ended when the server has failed.
     lent: Mutex<Vec<Weak<Connection>>>,
@@ -58,10 +59,11 @@ struct Line<'a> {
 }
 
 impl Lender {
-    pub(super) fn new(config: Arc<Config>, address: Address) -> Self {
+    pub(super) fn new(config: Arc<Config>, address: Address, events: Events) -> Self {
         let address = Arc::new(address);
-        let link = Link::new(&config, Arc::clone(&address), Events::default(), seed());
+        let link = Link::new(&config, Arc::clone(&address), events.clone(), seed());
         Self {
+            events,
             link: Mutex::new(link),
             lent: Mutex::default(),
             changed: Notify::new(),
@@ -70,8 +72,13 @@ impl Lender {
         }
     }
 
-    pub(super) fn address(&self) -> &Address {
+    pub(super) fn address(&self) -> &Arc<Address> {
         &self.address
+    }
+
+    /// Where what happens to its connections is told.
+    pub(super) fn events(&self) -> &Events {
+        &self.events
     }
 
     /// Tells that an attempt to connect has ended.
@@ -108,7 +115,7 @@ impl Lender {
 
     /// Takes a connection into use, and remembers how to end it.
     fn adopt(&self, dialled: Dialled) -> Arc<Connection> {
-        let settings = Settings::lent(&self.config, &self.address);
+        let settings = ConnectionSettings::lent(&self.config, &self.address, &self.events);
         let connection = Arc::new(Connection::start(dialled, settings));
         let mut lent = self.lent();
         lent.retain(|one| one.strong_count() > 0);

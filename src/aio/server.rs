@@ -23,9 +23,9 @@ use crate::{
     cluster::{Chance, ClusterState, NodeId, Scope},
     config::{Address, Config},
     error::{Error, Result},
-    events::LossReason,
+    events::{Events, LossReason},
     link::{Dial, LastUse, PoolStats, Seen, SharedTurn},
-    protocol::Settings,
+    protocol::ConnectionSettings,
 };
 
 /// A server with the connection that all share, and those that are lent.
@@ -57,23 +57,34 @@ impl Server {
     pub(super) fn new(config: Arc<Config>) -> Self {
         let address = config.address.clone();
         let chance = Arc::new(Chance::new(RandomState::new().hash_one(())));
-        Self::at(config, address, chance, Scope::Server)
+        Self::at(config, address, chance, Scope::Server, Events::default())
     }
 
     /// A node of a cluster.
-    pub(super) fn node(config: Arc<Config>, address: Address, chance: Arc<Chance>) -> Self {
-        Self::at(config, address, chance, Scope::Node)
+    pub(super) fn node(
+        config: Arc<Config>,
+        address: Address,
+        chance: Arc<Chance>,
+        events: Events,
+    ) -> Self {
+        Self::at(config, address, chance, Scope::Node, events)
     }
 
-    fn at(config: Arc<Config>, address: Address, chance: Arc<Chance>, scope: Scope) -> Self {
+    fn at(
+        config: Arc<Config>,
+        address: Address,
+        chance: Arc<Chance>,
+        scope: Scope,
+        events: Events,
+    ) -> Self {
         let (state, id) = ClusterState::one(&address, scope, now());
         Self {
-            state: Mutex::new(state),
+            state: Mutex::new(state.telling(events.clone())),
             id,
             scope,
             chance,
             may_wait: matches!(scope, Scope::Server),
-            lender: Arc::new(Lender::new(Arc::clone(&config), address)),
+            lender: Arc::new(Lender::new(Arc::clone(&config), address, events)),
             config,
             last_use: LastUse::new(now()),
         }
@@ -127,7 +138,7 @@ impl Server {
                         yield_now().await;
                     }
                     Seen::Nothing | Seen::Bytes => return Ok(connection),
-                    Seen::End => self.give_up(&connection, LossReason::Ended),
+                    Seen::End => self.give_up(&connection),
                 },
                 SharedTurn::Failed(error) => return Err(error),
                 SharedTurn::Dial(dial) => {
@@ -149,8 +160,13 @@ impl Server {
         let result = dialled.as_ref().map(drop);
         self.lender.link().end_urgent(permit, result, now());
         self.lender.tell_of_attempt();
-        let settings = Settings::shared(&self.config, self.address());
+        let settings = self.settings();
         Ok(Arc::new(Connection::start(dialled?, settings)))
+    }
+
+    /// What a shared connection needs to know.
+    fn settings(&self) -> ConnectionSettings {
+        ConnectionSettings::shared(&self.config, self.lender.address(), self.lender.events())
     }
 
     /// Has connections made anew, since another server seems to be the one to use.
@@ -168,9 +184,9 @@ impl Server {
     }
 
     /// Lets the next one who wants a connection make another, if this is the one that there is.
-    pub(super) fn give_up(&self, connection: &Arc<Connection>, reason: LossReason) {
+    fn give_up(&self, connection: &Arc<Connection>) {
         let is_it = |it: &Arc<Connection>| Arc::ptr_eq(it, connection);
-        let taken = self.lender.link().give_up(is_it, reason, now());
+        let taken = self.lender.link().give_up(is_it);
         drop(taken);
     }
 
@@ -230,11 +246,11 @@ impl Server {
         };
         let config = Arc::clone(&self.config);
         let address = self.address().clone();
+        let settings = self.settings();
         runtime()?.spawn(async move {
             let dialled = with_all_it_takes(self::dial(&config, &address)).await;
             dialling.settle(dialled.map(|mut dialled| {
                 let addresses = std::mem::take(&mut dialled.addresses);
-                let settings = Settings::shared(&config, &address);
                 let connection = Connection::start(dialled, settings);
                 (Arc::new(connection), addresses)
             }));

@@ -38,6 +38,7 @@ use crate::{
     },
     config::{Address, Config},
     error::Result,
+    events::Events,
     link::PoolStats,
 };
 
@@ -61,14 +62,16 @@ pub(super) type Task<'t, T> = Box<dyn FnOnce() -> T + Send + 't>;
 
 impl Cluster {
     pub(super) fn new(config: Arc<Config>) -> Arc<Self> {
+        let events = Events::default();
         let make = {
-            let config = Arc::clone(&config);
+            let (config, events) = (Arc::clone(&config), events.clone());
             move |address: &NodeAddress| {
-                Arc::new(Server::node(Arc::clone(&config), Address::from(address)))
+                let address = Address::from(address);
+                Arc::new(Server::node(Arc::clone(&config), address, events.clone()))
             }
         };
         let chance = Chance::new(RandomState::new().hash_one(()));
-        let servers = ServerMap::new(&config, Instant::now(), make).at_home(chance.next());
+        let servers = ServerMap::new(&config, events, Instant::now(), make).at_home(chance.next());
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
             directory: Mutex::new(servers),

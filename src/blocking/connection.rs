@@ -12,7 +12,9 @@ use crate::{
     error::{Error, Result},
     link::Seen,
     mutant::{self, Mutant},
-    protocol::{Chunk, Delivery, Inbound, Key, Limit, Loss, Outbound, Polled, Settings, Ticket},
+    protocol::{
+        Chunk, ConnectionSettings, Delivery, Inbound, Key, Limit, Loss, Outbound, Polled, Ticket,
+    },
     resp::{Frame, Frames, Output},
 };
 
@@ -52,7 +54,7 @@ pub(super) struct Answer {
 }
 
 impl Connection {
-    pub(super) fn new(dialled: Dialled, settings: Settings) -> Self {
+    pub(super) fn new(dialled: Dialled, settings: ConnectionSettings) -> Self {
         Self {
             stream: dialled.stream,
             inbound: Inbound::new(dialled.receiver),
@@ -246,9 +248,14 @@ impl Connection {
         for _ in 0..MOST_LOOKS {
             match self.stream.look() {
                 Seen::Nothing => return true,
-                Seen::End => return false,
+                Seen::End => {
+                    let error = self.lost(Loss::Closed);
+                    self.end(&error);
+                    return false;
+                }
                 Seen::Bytes => {
-                    if self.drop_pushes().is_err() {
+                    if let Err(error) = self.drop_pushes() {
+                        self.end(&error);
                         return false;
                     }
                 }
@@ -398,7 +405,7 @@ impl Connection {
         }
     }
 
-    fn lost(&self, loss: Loss) -> Error {
+    fn lost(&mut self, loss: Loss) -> Error {
         let ended = self.stream.ended().cloned();
         self.machine.lost(ended.map_or(loss, Loss::Ended))
     }
@@ -406,7 +413,8 @@ impl Connection {
     /// Closes the connection; whoever waits learns whether anything of the exchange was written.
     fn end(&mut self, error: &Error) {
         let written = Some(self.written);
-        self.machine.end(error, written, &mut self.delivery);
+        self.machine
+            .end(error, written, Instant::now(), &mut self.delivery);
         self.delivery.clear();
         self.output.clear();
     }

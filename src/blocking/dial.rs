@@ -44,13 +44,8 @@ pub(super) fn dial_within(config: &Config, to: &Address, allowed: Duration) -> R
 }
 
 /// The same for a call that cannot wait for what is under way on other connections.
-pub(super) fn dial_urgent(config: &Config, to: &Address) -> Result<Dialled> {
-    dial_as(
-        config,
-        to,
-        config.connect_timeout,
-        &Identity::urgent(config),
-    )
+pub(super) fn dial_urgent(config: &Config, to: &Address, allowed: Duration) -> Result<Dialled> {
+    dial_as(config, to, allowed, &Identity::urgent(config))
 }
 
 fn dial_as(

@@ -81,6 +81,14 @@ fn call_each<E: Exchange>(
         Err(error) => return servers.iter().map(|_| Err(error.clone())).collect(),
     };
     let chosen = encoded.chosen(exchange.patience());
+    if exchange.is_urgent() {
+        let call = |server: &Arc<Server>| {
+            server
+                .urgent(limit.deadline(Instant::now))?
+                .call(&chosen, limit)
+        };
+        return side_by_side(servers, call);
+    }
     let now = Instant::now();
     let idle: Option<Vec<Lent>> = servers.iter().map(|it| it.lend_idle(now)).collect();
     if let Some(lent) = idle {
@@ -88,6 +96,14 @@ fn call_each<E: Exchange>(
     }
     // Nobody may keep a connection to one node while waiting for one to another.
     let call = |server: &Arc<Server>| server.lend()?.call(&chosen, limit);
+    side_by_side(servers, call)
+}
+
+/// What a call of each server gives, each in a thread.
+fn side_by_side(
+    servers: &[Arc<Server>],
+    call: impl Fn(&Arc<Server>) -> Result<Frames> + Copy + Send,
+) -> Vec<Result<Frames>> {
     let tasks = servers
         .iter()
         .map(|server| Box::new(move || call(server)) as Task<'_, _>);

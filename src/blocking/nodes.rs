@@ -15,7 +15,7 @@ use std::{
 use super::{
     cluster::{Cluster, Task, all},
     connection::Answer,
-    server::{Lent, Server, Wait},
+    server::{Lent, Own, Server, Wait},
 };
 use crate::{
     call::{Action, Call, CallOptions, Connect, DirectCall, Encoded, Instead},
@@ -39,6 +39,14 @@ struct Under {
     part: Call,
     lent: Lent,
     answer: Result<Answer>,
+}
+
+/// The connection that carries what is sent of a call.
+enum Carrier {
+    /// One that goes back.
+    Lent(Lent),
+    /// One that ends with it.
+    Own(Own),
 }
 
 impl<'a> Nodes<'a> {
@@ -131,8 +139,10 @@ impl<'a> Nodes<'a> {
         let mut call =
             self.decide(|state, now, random| Call::lend(slot, options, state, now, random));
         match self.drive(&mut call, changes, true) {
-            Some(lent) => Ok(lent),
-            None => Err(self.decide(|state, _, random| call.into_error(state, random))),
+            Some(Carrier::Lent(lent)) => Ok(lent),
+            Some(Carrier::Own(_)) | None => {
+                Err(self.decide(|state, _, random| call.into_error(state, random)))
+            }
         }
     }
 
@@ -147,7 +157,7 @@ impl<'a> Nodes<'a> {
                 Ok(Some((direct, node, Arc::clone(server))))
             }
             Self::Many(cluster) => {
-                if exchange.patience() != Patience::None {
+                if exchange.patience() != Patience::None || exchange.is_urgent() {
                     return Ok(None);
                 }
                 let direct = DirectCall::of(exchange)?;
@@ -170,10 +180,10 @@ impl<'a> Nodes<'a> {
     ) -> Option<Result<Frames>> {
         let begun = options.begun.unwrap_or_else(Instant::now);
         match self {
-            Self::One(_) if exchange.is_urgent() => Some(server.urgent().and_then(|mut own| {
-                let now = Instant::now();
-                own.call(exchange, now, Limit::Whole(options.deadline), Place::Shared)
-            })),
+            Self::One(_) if exchange.is_urgent() => {
+                let own = server.urgent(options.deadline);
+                Some(own.and_then(|own| own.call(exchange, Limit::Whole(options.deadline))))
+            }
             Self::One(_) => Some(server.lend_by(begun, options.deadline).and_then(|lent| {
                 // The time begins anew with each chunk that is answered.
                 let left = options
@@ -242,8 +252,8 @@ impl<'a> Nodes<'a> {
 
     /// Does what a call wants until nothing is left to do, or until it has the connection that it is
     /// all about; the topology had changed so often before the call decided what it wants.
-    fn drive(self, call: &mut Call, mut changes: u64, lends: bool) -> Option<Lent> {
-        let mut lent = None;
+    fn drive(self, call: &mut Call, mut changes: u64, lends: bool) -> Option<Carrier> {
+        let mut carrier = None;
         loop {
             match call.action() {
                 Action::WaitForChange(until) => {
@@ -254,7 +264,7 @@ impl<'a> Nodes<'a> {
                 }
                 Action::Connect(to) => match self.connect(to, changes) {
                     Some(Ok(found)) => {
-                        lent = Some(found);
+                        carrier = Some(found);
                         call.connected();
                     }
                     Some(Err(error)) => {
@@ -266,10 +276,11 @@ impl<'a> Nodes<'a> {
                         self.decide(|state, now, random| call.resumed(state, now, random));
                     }
                 },
-                Action::Send if lends => return lent,
+                Action::Send if lends => return carrier,
                 Action::Send => {
-                    let came = match lent.take() {
-                        Some(lent) => lent.call(&call.batch(), call.limit()),
+                    let came = match carrier.take() {
+                        Some(Carrier::Lent(lent)) => lent.call(&call.batch(), call.limit()),
+                        Some(Carrier::Own(own)) => own.call(&call.batch(), call.limit()),
                         None => Err(gone()),
                     };
                     changes = self.changes();
@@ -335,7 +346,8 @@ impl<'a> Nodes<'a> {
         let Action::Connect(to) = part.action() else {
             return Err(part);
         };
-        let idle = self.server(to.node).filter(|_| !to.exclusive);
+        let is_any = !to.exclusive && !to.urgent;
+        let idle = self.server(to.node).filter(|_| is_any);
         let Some(mut lent) = idle.and_then(|server| server.lend_idle(now)) else {
             return Err(part);
         };
@@ -352,14 +364,17 @@ impl<'a> Nodes<'a> {
     }
 
     /// A connection to a node; `None` says that the topology has changed before there was one.
-    fn connect(self, to: Connect, changes: u64) -> Option<Result<Lent>> {
+    fn connect(self, to: Connect, changes: u64) -> Option<Result<Carrier>> {
         let now = Instant::now();
-        match self {
-            Self::One(server) => Some(server.lend_by(now, to.deadline)),
-            Self::Many(cluster) => {
-                let Some(server) = cluster.server_of(to.node) else {
-                    return Some(Err(gone()));
-                };
+        let Some(server) = self.server(to.node) else {
+            return Some(Err(gone()));
+        };
+        if to.urgent {
+            return Some(server.urgent(to.deadline).map(Carrier::Own));
+        }
+        let lent = match self {
+            Self::One(_) => Some(server.lend_by(now, to.deadline)),
+            Self::Many(_) => {
                 let wait = Wait {
                     since: now,
                     deadline: to.deadline,
@@ -367,7 +382,8 @@ impl<'a> Nodes<'a> {
                 };
                 server.lend_within(wait).transpose()
             }
-        }
+        };
+        lent.map(|lent| lent.map(Carrier::Lent))
     }
 
     /// Waits until then, or until the topology has changed more often than that.

@@ -22,7 +22,7 @@ use crate::{
     error::{Error, Result},
     events::{Events, LossReason},
     link::{Asked, Defect, Lease, Link, Pool, PoolStats, Ticket, Turn, gone},
-    protocol::{Limit, Settings},
+    protocol::{ConnectionSettings, Limit},
     resp::Frames,
 };
 
@@ -40,6 +40,7 @@ pub(super) struct Server {
     id: NodeId,
     scope: Scope,
     chance: Chance,
+    events: Events,
 }
 
 /// A connection is large, and is moved a few times for each call.
@@ -55,6 +56,9 @@ pub(super) struct Lent {
     /// When it was lent.
     since: Instant,
 }
+
+/// A connection that is made for one call, and ends with it.
+pub(super) struct Own(Box<Connection>);
 
 /// How long a call waits for a connection to a node of a cluster.
 #[derive(Clone, Copy)]
@@ -72,20 +76,20 @@ impl Server {
     /// The one server of a client.
     pub(super) fn new(config: Arc<Config>) -> Self {
         let address = config.address.clone();
-        Self::at(config, address, Scope::Server)
+        Self::at(config, address, Scope::Server, Events::default())
     }
 
     /// A node of a cluster at that address, whatever the config says.
-    pub(super) fn node(config: Arc<Config>, address: Address) -> Self {
-        Self::at(config, address, Scope::Node)
+    pub(super) fn node(config: Arc<Config>, address: Address, events: Events) -> Self {
+        Self::at(config, address, Scope::Node, events)
     }
 
-    fn at(config: Arc<Config>, address: Address, scope: Scope) -> Self {
+    fn at(config: Arc<Config>, address: Address, scope: Scope, events: Events) -> Self {
         let (state, id) = ClusterState::one(&address, scope, Instant::now());
         let address = Arc::new(address);
-        let link = Link::new(&config, Arc::clone(&address), Events::default(), seed());
+        let link = Link::new(&config, Arc::clone(&address), events.clone(), seed());
         Self {
-            state: Mutex::new(state),
+            state: Mutex::new(state.telling(events.clone())),
             id,
             scope,
             chance: Chance::new(seed()),
@@ -93,6 +97,7 @@ impl Server {
             lines: Mutex::default(),
             config,
             address,
+            events,
         }
     }
 
@@ -140,13 +145,18 @@ impl Server {
 
     /// A connection for a call that must overtake all others: one of its own, which chooses no
     /// database, since that would have to wait as well.
-    pub(super) fn urgent(&self) -> Result<Connection> {
-        let permit = self.link().begin_urgent(Instant::now())?;
-        let dialled = dial_urgent(&self.config, &self.address);
+    ///
+    /// It is made within the time that connecting may take, and until then.
+    pub(super) fn urgent(&self, end: Option<Instant>) -> Result<Own> {
+        let now = Instant::now();
+        let permit = self.link().begin_urgent(now)?;
+        let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(now));
+        let allowed = left.min(self.config.connect_timeout);
+        let dialled = dial_urgent(&self.config, &self.address, allowed);
         let result = dialled.as_ref().map(drop);
         self.link().end_urgent(permit, result, Instant::now());
         self.wake_all();
-        Ok(self.adopt(dialled?))
+        Ok(Own(Box::new(self.adopt(dialled?))))
     }
 
     /// Makes the connections that are kept however long they are idle, at least one.
@@ -297,7 +307,8 @@ impl Server {
         lines.retain(|line| line.strong_count() > 0);
         lines.push(dialled.stream.line());
         drop(lines);
-        Connection::new(dialled, Settings::pooled(&self.config, &self.address))
+        let settings = ConnectionSettings::pooled(&self.config, &self.address, &self.events);
+        Connection::new(dialled, settings)
     }
 
     /// Asks the pool for a connection, perhaps instead of a dead one.
@@ -402,6 +413,13 @@ impl Server {
     /// All that is known of the server and of the connections to it.
     fn link(&self) -> MutexGuard<'_, Books> {
         lock(&self.link)
+    }
+}
+
+impl Own {
+    /// Sends an exchange, and waits for all frames that answer it.
+    pub(super) fn call<E: Exchange>(mut self, exchange: &E, limit: Limit) -> Result<Frames> {
+        self.0.call(exchange, Instant::now(), limit, Place::Shared)
     }
 }
 

@@ -104,6 +104,7 @@ impl Answers {
             name: piece.info.name,
             bytes,
             frames: piece.frames,
+            ends: piece.ends(),
             call,
         }
     }
@@ -122,7 +123,12 @@ impl Answers {
 impl Place {
     fn answer(&mut self) -> NodeAnswer {
         let frames = mem::replace(&mut self.frames, Err(unanswered()));
+        let weight = match &frames {
+            Ok(frames) => frames.get(1).and_then(|frame| frame.reply().integer()),
+            Err(_) => None,
+        };
         NodeAnswer {
+            weight,
             from: self.from.take().unwrap_or_else(|| NodeAddress::new("", 0)),
             items: mem::take(&mut self.items),
             reply: frames.and_then(|frames| frames.into_iter().next().ok_or_else(unanswered)),

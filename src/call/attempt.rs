@@ -21,7 +21,7 @@ use std::{
 
 use super::{
     options::CallOptions,
-    redirect::{Meaning, Trouble, is_answer_of},
+    redirect::{Meaning, Trouble},
 };
 use crate::{
     address::Address,
@@ -31,6 +31,7 @@ use crate::{
     error::{Error, ErrorKind, Outcome, Phase},
     events::Event,
     mutant::{self, Mutant},
+    protocol::is_not_ready,
 };
 
 /// One command on its way to one node.
@@ -259,7 +260,7 @@ impl Attempt {
         // reached it before, or the server itself asks for patience.
         let retried = retried
             && (state.scope() == Scope::Cluster
-                || is_passing(&error)
+                || is_not_ready(&error)
                 || (self.trouble.is_some() && !is_refusal(&error))
                 || !is_about_connecting(&error));
         if error.is_timeout() {
@@ -469,19 +470,11 @@ fn is_about_connecting(error: &Error) -> bool {
     )
 }
 
-/// Whether the server turns everybody away for a reason that will pass.
-fn is_passing(error: &Error) -> bool {
-    let source = error::Error::source(error);
-    let said = source.and_then(|source| source.downcast_ref::<Error>());
-    said.and_then(Error::server_message).is_some_and(|text| {
-        is_about_connecting(error) && !is_answer_of(text.as_bytes(), Scope::Server)
-    })
-}
-
 /// Whether the server has turned the client away, which it will not change its mind about soon.
 fn is_refusal(error: &Error) -> bool {
     let source = error::Error::source(error);
-    error.kind() == ErrorKind::Connect && !source.is_some_and(|it| it.is::<std::io::Error>())
+    let by_system = source.is_some_and(|it| it.is::<std::io::Error>());
+    error.kind() == ErrorKind::Connect && !by_system && !is_not_ready(error)
 }
 
 /// For how long after a node has not answered in time the cluster is watched for its replacement.

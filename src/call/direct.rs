@@ -38,7 +38,11 @@ impl DirectCall {
                 return Ok(());
             }
             single = Some(info);
-            let named = |error: Error| error.with_command(info.name);
+            let placed = |error: Error| match exchange.is_batch() {
+                true => error.with_place(commands - 1),
+                false => error,
+            };
+            let named = |error: Error| placed(error.with_command(info.name));
             match info.routing {
                 Routing::AnyNode => {}
                 Routing::Keys | Routing::Parts { .. } | Routing::SameNode => {
@@ -50,7 +54,7 @@ impl DirectCall {
                     let mut word = |word: &[u8]| keyless = Target::Slot(key_slot(word));
                     return Writer::view_word(info.words, &mut word, write).map_err(named);
                 }
-                _ if atomic => return Err(not_atomic(info)),
+                _ if atomic => return Err(placed(not_atomic(info))),
                 _ => {
                     slot = Common::Several;
                     return Ok(());
@@ -58,7 +62,7 @@ impl DirectCall {
             }
             Writer::view_keys(&mut |key| slot.add(key_slot(key)), write).map_err(named)?;
             match slot {
-                Common::Several if atomic => Err(apart(info)),
+                Common::Several if atomic => Err(placed(apart(info))),
                 _ => Ok(()),
             }
         })?;

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     cluster::{ClusterState, NodeId, Target},
-    command::{Awaited, Exchange, Info, Patience},
+    command::{Awaited, Exchange, Info, Join, Patience, Replies},
     error::{Error, ErrorKind, Result},
     resp::{Output, Writer},
 };
@@ -29,6 +29,8 @@ pub(crate) struct Encoded {
     pub(super) commands: Vec<Piece>,
     /// Where the keys of all commands lie, from the beginning of each.
     keys: Vec<Range<usize>>,
+    /// Whether the error of a piece has to say which one it is.
+    is_batch: bool,
 }
 
 #[derive(Debug)]
@@ -40,6 +42,13 @@ pub(super) struct Piece {
     pub(super) frames: usize,
     /// What is known about the keys of a transaction.
     direct: Option<DirectCall>,
+}
+
+impl Piece {
+    /// Whether its answer is an error, or else the end of the connection.
+    pub(super) fn ends(&self) -> bool {
+        self.info.replies == Replies::End
+    }
 }
 
 impl Encoded {
@@ -56,9 +65,13 @@ impl Encoded {
         let mut keys = Vec::new();
         let mut commands = Vec::new();
         exchange.each_command(&mut |info, write| {
-            let (start, first) = (bytes.len(), keys.len());
+            let (start, first, at) = (bytes.len(), keys.len(), commands.len());
+            let placed = |error: Error| match exchange.is_batch() {
+                true => error.with_place(at),
+                false => error,
+            };
             Writer::command_with_keys(&mut bytes, &mut keys, write)
-                .map_err(|error| error.with_command(info.name))?;
+                .map_err(|error| placed(error.with_command(info.name)))?;
             for key in keys.iter_mut().skip(first) {
                 *key = key.start - start..key.end - start;
             }
@@ -75,6 +88,7 @@ impl Encoded {
             bytes: bytes.freeze(),
             commands,
             keys,
+            is_batch: exchange.is_batch(),
         })
     }
 
@@ -110,7 +124,13 @@ impl Encoded {
             }],
             bytes,
             keys: Vec::new(),
+            is_batch: false,
         })
+    }
+
+    /// Whether it must overtake what others wait for, as [`Exchange::is_urgent`] says.
+    pub(super) fn is_urgent(&self) -> bool {
+        !self.commands.is_empty() && self.commands.iter().all(|piece| piece.info.urgent)
     }
 
     /// Decides where each command goes.
@@ -127,7 +147,11 @@ impl Encoded {
     ) -> Result<(Vec<Request>, Answers)> {
         let mut requests = Vec::with_capacity(self.commands.len());
         let mut answers = Answers::default();
-        for piece in &self.commands {
+        for (at, piece) in self.commands.iter().enumerate() {
+            let placed = |error: Error| match self.is_batch {
+                true => error.with_place(at),
+                false => error,
+            };
             let bytes = self.bytes.slice(piece.range.clone());
             if let Some(DirectCall { info, target, .. }) = piece.direct {
                 let call = state.attempt_at(info, target, options, now, random())?;
@@ -136,7 +160,8 @@ impl Encoded {
                 continue;
             }
             let keys = self.keys.get(piece.keys.clone()).unwrap_or_default();
-            match state.plan(piece.info, &bytes, keys, options, now, random())? {
+            let plan = state.plan(piece.info, &bytes, keys, options, now, random());
+            match plan.map_err(placed)? {
                 Plan::One(call) => {
                     requests.push(answers.request(piece, bytes, Vec::new(), call));
                     answers.end(piece, None);
@@ -144,7 +169,11 @@ impl Encoded {
                 Plan::Several(branches, join) => {
                     for branch in branches {
                         let bytes = branch.command.unwrap_or_else(|| bytes.clone());
-                        requests.push(answers.request(piece, bytes, branch.items, branch.call));
+                        let request = answers.request(piece, bytes, branch.items, branch.call);
+                        requests.push(match join {
+                            Join::Any(weight) => request.weighed(weight),
+                            _ => request,
+                        });
                     }
                     answers.end(piece, Some(join));
                 }
@@ -174,6 +203,7 @@ impl Encoded {
                 direct: Some(DirectCall::to(&DEDICATED, target)),
             }],
             keys: Vec::new(),
+            is_batch: false,
         }
     }
 
@@ -295,15 +325,15 @@ mod tests {
         for (texts, message) in [
             (
                 &["INCR foo", "INCR secret"][..],
-                "INCR: refused: in a cluster all keys of a transaction",
+                "INCR (command 2 of the batch): refused: in a cluster all keys of a transaction",
             ),
             (
                 &["MGET foo secret"],
-                "MGET: refused: in a cluster all keys of a transaction",
+                "MGET (command 1 of the batch): refused: in a cluster all keys of a transaction",
             ),
             (
                 &["INCR foo", "DBSIZE"],
-                "DBSIZE: refused: in a cluster it is no matter of one slot",
+                "DBSIZE (command 2 of the batch): refused: in a cluster it is no matter of one slot",
             ),
         ] {
             let error = DirectCall::of(&atomic(texts)).unwrap_err();

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use bytes::BytesMut;
 
 use crate::{
-    cluster::{NodeAddress, pick},
+    cluster::NodeAddress,
     command::Join,
     error::{Error, ErrorKind, Outcome, Result},
     resp::{Frame, Kind, Reply},
@@ -23,6 +23,8 @@ pub(crate) struct NodeAnswer {
     pub(crate) items: Vec<usize>,
     /// Its reply, which may be an error reply, or why there is none.
     pub(crate) reply: Result<Frame>,
+    /// How likely its answer is to be the one of several, where that is asked for.
+    pub(crate) weight: Option<i64>,
 }
 
 /// Makes one frame of the answers of several nodes.
@@ -66,13 +68,16 @@ pub(crate) fn join(how: Join, answers: &[NodeAnswer], random: u64) -> Result<Fra
     let mut out = Out::default();
     match how {
         Join::First | Join::OneSucceeded => return Ok(first.clone()),
-        Join::Any => {
-            let found: Vec<_> = frames
-                .iter()
-                .copied()
-                .filter(|frame| !frame.reply().is_nil())
-                .collect();
-            return Ok(pick(&found, random).unwrap_or(first).clone());
+        Join::Any(_) => {
+            let weight = |answer: &NodeAnswer| {
+                let weight = answer.weight.unwrap_or_default();
+                // What has an answer has a weight, whatever it was when it was asked for.
+                u64::try_from(weight).unwrap_or_default().max(1)
+            };
+            let weights = answers.iter().map(weight);
+            let found = frames.iter().copied().zip(weights);
+            let found: Vec<_> = found.filter(|(it, _)| !it.reply().is_nil()).collect();
+            return Ok(pick_by_weight(&found, random).unwrap_or(first).clone());
         }
         Join::Sum => out.fold(&replies, i64::checked_add)?,
         Join::Min => out.fold(&replies, |one, other| Some(one.min(other)))?,
@@ -95,6 +100,19 @@ pub(crate) fn join(how: Join, answers: &[NodeAnswer], random: u64) -> Result<Fra
         }
     }
     Ok(Frame::new(out.0.freeze(), false))
+}
+
+/// One of several by chance, as likely as its weight.
+fn pick_by_weight<T: Copy>(from: &[(T, u64)], random: u64) -> Option<T> {
+    let sum = |sum: u64, (_, weight): &(T, u64)| sum.saturating_add(*weight);
+    let mut left = random.checked_rem(from.iter().fold(0, sum))?;
+    for (one, weight) in from {
+        match left.checked_sub(*weight) {
+            Some(rest) => left = rest,
+            None => return Some(*one),
+        }
+    }
+    None
 }
 
 /// An error of one part, which tells whether any part may have been executed.
@@ -317,6 +335,7 @@ mod tests {
             .map(|text| {
                 port += 1;
                 NodeAnswer {
+                    weight: None,
                     from: NodeAddress::new("h", port),
                     items: Vec::new(),
                     reply: Ok(frame(text)),
@@ -420,11 +439,11 @@ mod tests {
             "-NOTBUSY x\r\n",
         );
         joined(
-            Join::Any,
+            Join::Any(b""),
             &["_\r\n", "$1\r\na\r\n", "$1\r\nb\r\n"],
             "$1\r\nb\r\n",
         );
-        joined(Join::Any, &["$-1\r\n", "$-1\r\n"], "$-1\r\n");
+        joined(Join::Any(b""), &["$-1\r\n", "$-1\r\n"], "$-1\r\n");
         joined(Join::Sum, &[":1\r\n", "-ERR no\r\n"], "-ERR no\r\n");
     }
 
@@ -501,5 +520,30 @@ mod tests {
         );
         answers[0].reply = Ok(frame("+OK\r\n"));
         assert!(join(Join::OneSucceeded, &answers, 0).is_ok());
+    }
+
+    #[test]
+    fn k05_an_answer_is_as_likely_as_its_weight() {
+        let answer = |text: &'static str, weight| NodeAnswer {
+            from: NodeAddress::new("h", 1),
+            items: Vec::new(),
+            reply: Ok(Frame::parse(Bytes::from_static(text.as_bytes())).unwrap()),
+            weight,
+        };
+        let answers = [
+            answer("$1\r\na\r\n", Some(1)),
+            answer("$-1\r\n", Some(90)),
+            answer("$1\r\nb\r\n", Some(8)),
+            // It had none when it was counted.
+            answer("$1\r\nc\r\n", Some(0)),
+        ];
+        let mut found = std::collections::BTreeMap::new();
+        for random in 0..1000 {
+            let joined = join(Join::Any(b""), &answers, random).unwrap();
+            let text = joined.reply().bytes().unwrap().to_vec();
+            *found.entry(text).or_insert(0) += 1;
+        }
+        let found: Vec<_> = found.into_values().collect();
+        assert_eq!(found, [100, 800, 100]);
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct Call {
     patience: Patience,
     /// Whether it is about a connection of the caller's own, and nothing is sent.
     lends: bool,
+    /// Whether it must overtake what others wait for.
+    urgent: bool,
     /// How long a call may take, which begins anew when a server has held an answer back.
     allowed: Option<Duration>,
     step: Step,
@@ -98,6 +100,8 @@ pub(crate) struct Connect {
     pub(crate) follows: bool,
     /// Whether nobody else may use it meanwhile.
     pub(crate) exclusive: bool,
+    /// Whether it must be another than all others use, which what they wait for could hold up.
+    pub(crate) urgent: bool,
 }
 
 impl Call {
@@ -113,6 +117,7 @@ impl Call {
         let mut call = Self {
             patience,
             lends: false,
+            urgent: encoded.is_urgent(),
             allowed: options.allowed,
             step: Step::Unplanned(Box::new(encoded), options),
             done: Vec::new(),
@@ -134,6 +139,7 @@ impl Call {
         let mut call = Self {
             patience: Patience::None,
             lends: true,
+            urgent: false,
             allowed: options.allowed,
             step: Step::Unplanned(Box::new(Encoded::nothing(slot)), options),
             done: Vec::new(),
@@ -156,6 +162,7 @@ impl Call {
         Self {
             patience,
             lends: false,
+            urgent: encoded.is_urgent(),
             allowed: options.allowed,
             step: Step::Connected(requests),
             done: Vec::new(),
@@ -208,6 +215,7 @@ impl Call {
                     // Who was told to ask there this once has nowhere else to go.
                     follows: !requests.iter().any(|it| it.call.is_asking()),
                     exclusive: self.lends || self.patience != Patience::None,
+                    urgent: self.urgent,
                 })
             }
             Step::Connected(_) => Action::Send,
@@ -376,6 +384,7 @@ impl Call {
         let parts = steps.into_iter().map(|step| Self {
             patience: self.patience,
             lends: self.lends,
+            urgent: self.urgent,
             allowed: self.allowed,
             step,
             done: Vec::new(),

@@ -45,8 +45,10 @@ impl Exchange for PinnedRequest<'_> {
 
     fn write(&self, _: usize, out: &mut Output) -> Result<Written> {
         out.encoded(&self.encoded.bytes);
-        let frames = self.encoded.commands.iter().map(|it| it.frames).sum();
-        Ok(Written::all(Awaited::Frames(frames)))
+        Ok(Written::all(match &*self.encoded.commands {
+            [one] if one.ends() => Awaited::End,
+            commands => Awaited::Frames(commands.iter().map(|it| it.frames).sum()),
+        }))
     }
 
     fn finish(&self, _: &Frames) -> Result<()> {
@@ -110,7 +112,10 @@ impl Exchange for NodeBatch<'_> {
             next += 1;
         }
         Ok(Written {
-            awaited: Awaited::Frames(frames),
+            awaited: match self.requests {
+                [request] if request.ends => Awaited::End,
+                _ => Awaited::Frames(frames),
+            },
             next: Some(next).filter(|next| *next < self.requests.len()),
         })
     }

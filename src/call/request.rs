@@ -22,10 +22,22 @@ pub(crate) struct Request {
     pub(crate) bytes: Bytes,
     /// How many frames answer it, beside that of `ASKING`.
     pub(crate) frames: usize,
+    /// Whether its answer is an error, or else the end of the connection.
+    pub(super) ends: bool,
     pub(crate) call: Attempt,
 }
 
 impl Request {
+    /// The same, followed by a command whose number says how likely its answer is to be the one of
+    /// several.
+    pub(super) fn weighed(self, by: &[u8]) -> Self {
+        Self {
+            bytes: [&self.bytes, by].concat().into(),
+            frames: self.frames + 1,
+            ..self
+        }
+    }
+
     /// Decides about the frames that answered; of them only the answer of the command is left.
     pub(crate) fn received(
         &mut self,

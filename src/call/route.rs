@@ -50,11 +50,22 @@ impl Route {
         let joined = |join: Join| {
             if join == Join::PerNode && !options.per_node {
                 return Err(refused(
-                    "in a cluster each node answers for itself: name one, or ask for the answer of every node",
+                    "in a cluster each node answers for itself: node() names one, and each_primary() and each_node() ask for the answers of several",
                 ));
             }
             Ok(join)
         };
+        let one_node =
+            || refused("in a cluster it is about one node: node() names the one that is to run it");
+        if let Some(option) = option_of_one_node(info, command) {
+            return Err(Error::new(
+                ErrorKind::Refused,
+                format!(
+                    "with {option} it is about one node of a cluster: node() names the one that is to run it"
+                ),
+            )
+            .with_command(info.name));
+        }
         match info.routing {
             Routing::Keys => match common_slot(command, keys) {
                 Slots::None => Ok(Self::SameNode),
@@ -93,14 +104,26 @@ impl Route {
             Routing::NodeByNode => Err(refused(
                 "in a cluster a cursor belongs to one node: iterate() scans all of them, and node() names one",
             )),
-            Routing::OneNode => Err(refused(
-                "in a cluster it is about one node: name the one that is to run it",
-            )),
+            Routing::OneNode => Err(one_node()),
             Routing::Connection => Err(refused(
                 "it is about one connection, and a cluster has one to each node: take one of your own with dedicated()",
             )),
         }
     }
+}
+
+/// The option of a command that makes it one for one node.
+fn option_of_one_node<'i>(info: &'i Info, command: &[u8]) -> Option<&'i str> {
+    if info.one_node_with.is_empty() {
+        return None;
+    }
+    let given = words(command)?.into_iter().skip(info.words);
+    let given: Vec<_> = given.filter_map(|word| command.get(word)).collect();
+    let is_given = |option: &&&str| {
+        let mut given = given.iter();
+        given.any(|word| word.eq_ignore_ascii_case(option.as_bytes()))
+    };
+    info.one_node_with.iter().find(is_given).copied()
 }
 
 /// The slots of keys.
@@ -282,6 +305,28 @@ mod tests {
             &options(),
             "WAIT: refused: it is about one connection",
         );
+    }
+
+    #[test]
+    fn k05_an_option_that_is_about_one_node_wants_it_named() {
+        let all = Route::AllNodes(Join::Concatenate);
+        assert_eq!(route("CLIENT LIST", &options()).unwrap(), all);
+        assert_eq!(route("CLIENT LIST TYPE normal", &options()).unwrap(), all);
+        for words in ["CLIENT LIST ID 7", "client list type normal id 7 8"] {
+            refused(
+                words,
+                &options(),
+                "CLIENT LIST: refused: with ID it is about one node of a cluster: node() names",
+            );
+        }
+        refused("CLIENT LIST NOT-ID 7", &options(), "with NOT-ID");
+        let id = crate::cluster::Nodes::default().at(&crate::cluster::NodeAddress::new("h", 1));
+        let named = CallOptions {
+            node: Some(id),
+            ..options()
+        };
+        let one = route("CLIENT LIST ID 7", &named).unwrap();
+        assert_eq!(one, Route::Node(id));
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(crate) use node::NodeId;
 pub(crate) use node::Nodes;
 #[cfg(test)]
 pub(crate) use query::Query;
-pub(crate) use read_from::{MEASURE_EVERY, pick};
+pub(crate) use read_from::MEASURE_EVERY;
 #[cfg(test)]
 pub(crate) use refresh::QueryId;
 pub(crate) use refresh::{PATIENCE, late};

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     config::{Address, Config},
     error::{Error, ErrorKind},
+    events::Events,
 };
 
 /// The state, and a driver's server for each node that was wanted.
@@ -63,6 +64,7 @@ impl<S: Clone> ServerMap<S> {
     /// A directory of the cluster of a config; `make` makes the server of an address, without IO.
     pub(crate) fn new(
         config: &Config,
+        events: Events,
         now: Instant,
         make: impl Fn(&NodeAddress) -> S + Send + 'static,
     ) -> Self {
@@ -73,7 +75,7 @@ impl<S: Clone> ServerMap<S> {
         };
         let options = Options::of(&config.cluster);
         Self {
-            state: ClusterState::new(seeds, options, now),
+            state: ClusterState::new(seeds, options, now).telling(events),
             servers: HashMap::new(),
             questions: VecDeque::new(),
             looks: Some(now),
@@ -221,7 +223,7 @@ mod tests {
     fn whoever_asks_is_told_to_look_only_when_that_is_of_use() {
         let (start, chance) = (Instant::now(), Chance::new(1));
         let config = Config::cluster([NodeAddress::new("a", 1)]);
-        let mut directory = ServerMap::new(&config, start, NodeAddress::port);
+        let mut directory = ServerMap::new(&config, Events::default(), start, NodeAddress::port);
         assert!(directory.drain(start, &chance).asks, "a question");
         let (mut questions, again) = directory.questions(start);
         let question = questions.pop_front().unwrap();

@@ -176,6 +176,14 @@ impl ClusterState {
         }
     }
 
+    /// The same, which tells what becomes of calls and of the topology.
+    pub(crate) fn telling(self, events: Events) -> Self {
+        Self {
+            observer: events,
+            ..self
+        }
+    }
+
     /// Notes that a node answers.
     pub(crate) fn recovered(&mut self, id: NodeId) {
         if let Some(node) = self.nodes.get_mut(id) {

@@ -43,7 +43,8 @@ pub trait Exchange: Send {
     /// How long the server may hold the replies back.
     fn patience(&self) -> Patience;
 
-    /// Whether it must overtake what others wait for, since it may be what ends their wait.
+    /// Whether it must overtake what others wait for, since it may be what ends their wait: it goes
+    /// over a connection of its own then.
     fn is_urgent(&self) -> bool {
         false
     }
@@ -87,6 +88,11 @@ pub trait Exchange: Send {
 
     /// Whether all commands have to reach one server in one piece.
     fn is_atomic(&self) -> bool {
+        false
+    }
+
+    /// Whether it is made of several commands, so that an error has to say which one it is about.
+    fn is_batch(&self) -> bool {
         false
     }
 
@@ -205,7 +211,8 @@ impl<C: Command> Exchange for Single<C> {
         })
         .map_err(|error| error.with_command(info.name))?;
         Ok(Written::all(match info.replies {
-            Replies::One | Replies::None | Replies::End => Awaited::Frames(1),
+            Replies::One | Replies::None => Awaited::Frames(1),
+            Replies::End => Awaited::End,
             Replies::PerArgument => {
                 Awaited::Confirmations(words.saturating_sub(info.words).max(1), info.name)
             }
@@ -239,7 +246,7 @@ impl<C: Command> Exchange for Single<C> {
 /// Whether one command may run there by itself.
 pub(super) fn check(command: &(impl Untyped + ?Sized), place: Place) -> Result<()> {
     let info = command.info();
-    if matches!(info.replies, Replies::None | Replies::End) {
+    if info.replies == Replies::None {
         return Err(refused(
             "every call waits for its reply, so that replies cannot be switched off",
         )

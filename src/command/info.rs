@@ -37,6 +37,8 @@ pub struct Info {
     pub response_policy: Option<ResponsePolicy>,
     /// Which nodes of a cluster run it: what keys and policies say, and corrections of these.
     pub routing: Routing,
+    /// Options with which a command of several nodes is about one, which the caller names.
+    pub one_node_with: &'static [&'static str],
     /// Whether a replica may run it where the caller wants that.
     pub replicas: bool,
     /// How long the server may hold the reply back.
@@ -77,6 +79,7 @@ impl Info {
         request_policy: None,
         response_policy: None,
         routing: Routing::Keys,
+        one_node_with: &[],
         replicas: false,
         blocking: None,
         connection: None,
@@ -583,8 +586,9 @@ pub enum Join {
     Union,
     /// The elements in the order of the keys.
     InOrder,
-    /// One that is not nil.
-    Any,
+    /// One that is not nil, by chance: as likely as a number says that its node answers to this command,
+    /// which is encoded.
+    Any(&'static [u8]),
     /// None: a map from the addresses of the nodes to their answers.
     PerNode,
 }
@@ -692,6 +696,18 @@ mod tests {
         );
         assert_eq!(Info::of("GET").map(|info| info.words), Some(1));
         assert!(Info::of("FUTURE.CMD").is_none());
+    }
+
+    #[test]
+    fn c13_what_ends_its_connection_has_one_of_its_own() {
+        let ends = |info: &&&Info| info.replies == Replies::End;
+        let ends: Vec<_> = Info::all().iter().filter(ends).collect();
+        assert!(!ends.is_empty());
+        for info in ends {
+            assert!(info.urgent, "{}", info.name);
+            assert_eq!(info.retry, Retry::No, "{}", info.name);
+            assert!(!info.needs_dedicated_connection(), "{}", info.name);
+        }
     }
 
     #[test]

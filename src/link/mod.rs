@@ -121,7 +121,6 @@ impl<C, W: Clone> Link<C, W> {
         if self.shared.kept().is_some_and(|kept| !is_open(kept)) {
             // It is dropped by whoever uses it last; its driver has closed it.
             drop(self.shared.take());
-            self.pool.reporter().lost(now, LossReason::Ended, None);
         }
         let failures = self.pool.pacing().failures();
         let turn = self.shared.ask(seen, self.pool.pacing(), now);
@@ -183,15 +182,11 @@ impl<C, W: Clone> Link<C, W> {
         taken
     }
 
-    /// Takes out the shared connection if it is this one, since it cannot be used any longer.
-    pub(crate) fn give_up(
-        &mut self,
-        is_it: impl Fn(&C) -> bool,
-        reason: LossReason,
-        now: Instant,
-    ) -> Option<C> {
+    /// Takes out the shared connection if it is this one, since it cannot be used any longer, as its
+    /// own machine tells.
+    pub(crate) fn give_up(&mut self, is_it: impl Fn(&C) -> bool) -> Option<C> {
         self.shared.kept().filter(|kept| is_it(kept))?;
-        self.disconnect(reason, now)
+        self.shared.take()
     }
 
     /// Leaves the server that connections lead to, since another one seems to be the one to use.
@@ -394,11 +389,8 @@ mod tests {
     fn c01_a_connection_that_cannot_be_used_any_longer_is_given_up_by_who_finds_it() {
         let (mut link, now) = link();
         connect(&mut link, 1, now);
-        assert_eq!(link.give_up(|it| *it == 7, LossReason::Stalled, now), None);
-        assert_eq!(
-            link.give_up(|it| *it == 1, LossReason::Stalled, now),
-            Some(1)
-        );
+        assert_eq!(link.give_up(|it| *it == 7), None);
+        assert_eq!(link.give_up(|it| *it == 1), Some(1));
         assert_eq!(link.current(|_| true), None);
         connect(&mut link, 2, now);
         // An attempt on a runtime that does not run is no longer waited for after its time.

@@ -16,6 +16,7 @@ use crate::{
     back_off,
     error::{Error, ErrorKind, Phase},
     mutant::{self, Mutant},
+    protocol::is_not_ready,
 };
 
 /// When the next attempt to connect may be made.
@@ -198,7 +199,8 @@ fn is_of_dialling(error: &Error) -> bool {
 /// Whether it was the server that wanted no connection, and not that it could not be reached.
 fn is_refusal(error: &Error) -> bool {
     let source = std::error::Error::source(error);
-    error.kind() == ErrorKind::Connect && !source.is_some_and(|source| source.is::<io::Error>())
+    let by_system = source.is_some_and(|source| source.is::<io::Error>());
+    error.kind() == ErrorKind::Connect && !by_system && !is_not_ready(error)
 }
 
 /// How much longer than its time an attempt may take before it is no longer waited for.
@@ -274,6 +276,27 @@ mod tests {
             let attempt = pacing.begin(now).unwrap();
             let pause = pacing.failed(attempt, &refused(), now, random);
             assert!((1000..=1500).contains(&pause.as_millis()), "{pause:?}");
+        }
+    }
+
+    #[test]
+    fn c09_a_server_that_is_not_ready_is_tried_like_one_that_cannot_be_reached() {
+        for (code, pause) in [
+            ("LOADING", 0),
+            ("BUSY", 0),
+            ("MASTERDOWN", 0),
+            ("READONLY", 0),
+            ("WRONGPASS", 1500),
+            ("NOAUTH", 1500),
+            ("NOPERM", 1500),
+        ] {
+            let mut pacing = Pacing::new(LONGEST);
+            let now = Instant::now();
+            let attempt = pacing.begin(now).unwrap();
+            let error = Error::new(ErrorKind::Connect, "the server says so")
+                .with_source(Error::server(code.as_bytes()));
+            let paused = pacing.failed(attempt, &error, now, u64::MAX);
+            assert_eq!(paused.as_millis().div_ceil(100) * 100, pause, "{code}");
         }
     }
 

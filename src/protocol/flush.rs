@@ -105,15 +105,18 @@ impl Flush {
 mod tests {
     use std::{
         collections::HashSet,
+        sync::Arc,
         time::{Duration, Instant},
     };
 
     use super::*;
     use crate::{
+        address::Address,
         command::{Single, raw},
+        events::Events,
         protocol::{
-            Admission, Chunk, Delivery, Handed, Inbound, Key, Outbound, Polled, Receiver, Settings,
-            Step, Ticket, Time, Work,
+            Admission, Chunk, ConnectionSettings, Delivery, Handed, Inbound, Key, Outbound, Polled,
+            Receiver, Step, Ticket, Time, Work,
         },
         resp::{Limits, Output},
     };
@@ -184,8 +187,9 @@ mod tests {
 
     impl Model {
         fn new() -> Self {
-            let settings = Settings {
-                server: String::new(),
+            let settings = ConnectionSettings {
+                server: Arc::new(Address::Unix("s".into())),
+                events: Events::default(),
                 max_unanswered: usize::MAX,
                 max_unread: None,
                 heartbeat: None,

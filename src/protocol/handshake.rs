@@ -21,6 +21,7 @@
 use bytes::BytesMut;
 
 use crate::{
+    code,
     command::ServerVersion,
     config::{Address, Config, Protocol},
     error::{Error, ErrorKind, Result},
@@ -273,7 +274,7 @@ impl Handshake {
         // Whatever else a peer says, it is one that does not know `HELLO`, or not as it is meant: an
         // old server, a fork, a proxy. Busy or loading servers greet nevertheless, and one that does
         // not has not taken the credentials either.
-        if matches!(code(text), b"NOAUTH" | b"WRONGPASS") {
+        if matches!(first_word(text), b"NOAUTH" | b"WRONGPASS") {
             return Err(refused("HELLO", text));
         }
         self.fall_back()
@@ -292,7 +293,7 @@ impl Handshake {
             let ignored = match self.steps.get(at) {
                 // Servers before 7.2 and proxies do not know it, and nothing depends on it.
                 Some(Step::Library | Step::Name | Step::Access | Step::Version) => {
-                    code(text) != b"NOAUTH"
+                    first_word(text) != b"NOAUTH"
                 }
                 Some(Step::Database | Step::ReadOnly) | None => false,
             };
@@ -383,7 +384,7 @@ fn words(out: &mut BytesMut, words: &[&[u8]]) -> Result<()> {
 }
 
 /// The first word of an error, which is all that servers agree on.
-fn code(text: &[u8]) -> &[u8] {
+fn first_word(text: &[u8]) -> &[u8] {
     text.split(|byte| *byte == b' ').next().unwrap_or_default()
 }
 
@@ -396,7 +397,7 @@ fn refuses_everybody(text: &[u8]) -> Result<()> {
             "the server is full: it has reached its limit of clients (maxclients)",
         ));
     }
-    if code(text) == b"DENIED" {
+    if first_word(text) == b"DENIED" {
         return Err(Error::new(
             ErrorKind::Connect,
             "the server runs in protected mode and accepts local clients only (DENIED)",
@@ -405,14 +406,28 @@ fn refuses_everybody(text: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Whether a server turns everybody away at the moment, and says that this will pass.
+pub(crate) fn is_not_ready(error: &Error) -> bool {
+    let source = std::error::Error::source(error);
+    let said = source.and_then(|source| source.downcast_ref::<Error>());
+    let code = said.and_then(Error::code);
+    error.kind() == ErrorKind::Connect && code.is_some_and(|code| NOT_READY.contains(&code))
+}
+
+/// The codes of a server that will take connections after a while.
+const NOT_READY: [&str; 4] = [code::LOADING, code::BUSY, code::MASTERDOWN, code::READONLY];
+
 fn refused(command: &'static str, text: &[u8]) -> Error {
-    let code = String::from_utf8_lossy(code(text));
-    let why = match &*code {
+    let code = first_word(text);
+    let shown = String::from_utf8_lossy(code);
+    let why = match &*shown {
         "NOAUTH" => "the server asks for a password",
         "WRONGPASS" => "the server rejects the user name or the password",
         "NOPERM" => "the user may not run this command",
         "LOADING" => "the server is loading its data",
         "BUSY" => "the server is busy with a script",
+        "MASTERDOWN" => "the server is a replica that has lost its primary",
+        "READONLY" => "the server is a replica",
         // The text may repeat the arguments, of which one is a password.
         _ if matches!(command, "HELLO" | "AUTH") => "the server refuses it",
         _ => {
@@ -421,7 +436,10 @@ fn refused(command: &'static str, text: &[u8]) -> Error {
                 .with_source(Error::server(text));
         }
     };
-    Error::new(ErrorKind::Connect, format!("{why} ({code})")).with_command(command)
+    // The code alone, for the same reason.
+    Error::new(ErrorKind::Connect, format!("{why} ({shown})"))
+        .with_command(command)
+        .with_source(Error::server(code))
 }
 
 #[cfg(test)]
@@ -761,6 +779,33 @@ mod tests {
 
         let (_, progress) = run(&PLAIN, &[HELLO, b"-NOAUTH Authentication required.\r\n"]);
         assert!(progress.unwrap_err().to_string().contains("password"));
+    }
+
+    #[test]
+    fn c09_a_server_that_will_be_ready_is_told_from_one_that_refuses() {
+        let identity = Identity {
+            database: 3,
+            ..PLAIN
+        };
+        let ok: &[u8] = b"+OK\r\n";
+        for (text, is_passing) in [
+            (&b"-LOADING the dataset\r\n"[..], true),
+            (b"-BUSY a script is running\r\n", true),
+            (b"-MASTERDOWN no link\r\n", true),
+            (b"-READONLY a replica\r\n", true),
+            (b"-NOPERM no\r\n", false),
+            (b"-NOAUTH no\r\n", false),
+            (b"-ERR DB index is out of range\r\n", false),
+        ] {
+            let (_, progress) = run(&identity, &[HELLO, ok, ok, text]);
+            let error = progress.unwrap_err();
+            assert_eq!(is_not_ready(&error), is_passing, "{error}");
+            let source = std::error::Error::source(&error).unwrap();
+            let said = source.downcast_ref::<Error>().unwrap();
+            assert!(text.starts_with(format!("-{}", said.code().unwrap()).as_bytes()));
+        }
+        let (_, full) = run(&PLAIN, &[b"-ERR max number of clients reached\r\n"]);
+        assert!(!is_not_ready(&full.unwrap_err()));
     }
 
     #[test]

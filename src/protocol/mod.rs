@@ -49,7 +49,7 @@ mod waiters;
 pub(crate) use chunk::Chunk;
 pub(crate) use flush::{Flush, Turn};
 pub(crate) use gate::Gate;
-pub(crate) use handshake::{Greeting, Handshake, Identity, Progress};
+pub(crate) use handshake::{Greeting, Handshake, Identity, Progress, is_not_ready};
 pub(crate) use inbound::Inbound;
 pub(crate) use limit::Limit;
 pub(crate) use liveness::{Beat, Heartbeat, Liveness, Nonce};
@@ -57,5 +57,5 @@ pub(crate) use outbound::{Admission, Delivery, Handed, Loss, Outbound, Step, Tim
 pub(crate) use pushes::Pushes;
 pub(crate) use queue::{Queue, Ticket, Whose};
 pub(crate) use receiver::Receiver;
-pub(crate) use settings::Settings;
+pub(crate) use settings::ConnectionSettings;
 pub(crate) use waiters::{Key, Place, Polled, Waiters};

@@ -3,15 +3,18 @@
 use std::{
     io,
     ops::RangeInclusive,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{
-    Beat, Chunk, Flush, Gate, Inbound, Key, Liveness, Place, Polled, Pushes, Queue, Settings,
-    Ticket, Turn, Waiters, Whose, queue::Expired,
+    Beat, Chunk, ConnectionSettings, Flush, Gate, Inbound, Key, Liveness, Place, Polled, Pushes,
+    Queue, Ticket, Turn, Waiters, Whose, queue::Expired,
 };
 use crate::{
+    address::Address,
     error::{Error, ErrorKind, Outcome, Phase, Result},
+    events::{Event, Events, LossReason},
     mutant::{self, Mutant},
     resp::{Frame, Frames, Output},
 };
@@ -45,8 +48,13 @@ pub(crate) struct Outbound<W> {
     held: Vec<Held>,
     /// The peer was not heard for too long.
     mute: Option<Error>,
-    /// Where the server is, for messages.
-    server: String,
+    /// Why it ends, unless whoever has no use for it any more tells that.
+    why: Option<(LossReason, Error)>,
+    /// It was told that it is used no longer, since its driver does not come.
+    set_aside: bool,
+    /// Where the server is, for messages and events.
+    server: Arc<Address>,
+    events: Events,
 }
 
 #[derive(Clone, Debug)]
@@ -148,7 +156,7 @@ pub(crate) enum Loss {
 
 impl<W: Clone> Outbound<W> {
     /// A connection after its handshake.
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: ConnectionSettings) -> Self {
         Self {
             queue: Queue::new(),
             waiters: Waiters::new(),
@@ -164,7 +172,10 @@ impl<W: Clone> Outbound<W> {
             may_prove: settings.proves,
             held: Vec::new(),
             mute: None,
+            why: None,
+            set_aside: false,
             server: settings.server,
+            events: settings.events,
         }
     }
 
@@ -265,11 +276,7 @@ impl<W: Clone> Outbound<W> {
         if let Polled::Answered(Err(_)) = polled {
             self.queue.abandon(tickets.clone(), key);
         }
-        let turn = if ends {
-            self.close(given_up())
-        } else {
-            Turn::Nothing
-        };
+        let turn = if ends { self.give_up() } else { Turn::Nothing };
         (polled, turn)
     }
 
@@ -293,11 +300,7 @@ impl<W: Clone> Outbound<W> {
         self.held.retain(|held| held.key != key);
         let freed = self.waiters.free(key);
         let ends = freed.as_ref().is_some_and(Place::ends_connection);
-        let turn = if ends {
-            self.close(given_up())
-        } else {
-            Turn::Nothing
-        };
+        let turn = if ends { self.give_up() } else { Turn::Nothing };
         (freed, self.made_room(turn))
     }
 
@@ -308,6 +311,13 @@ impl<W: Clone> Outbound<W> {
             self.waiters.free(key)
         });
         (freed, self.made_room(Turn::Nothing))
+    }
+
+    /// Ends the connection of a blocking command that was given up.
+    fn give_up(&mut self) -> Turn {
+        let error = given_up();
+        self.ends(LossReason::Dirty, &error);
+        self.close(error)
     }
 
     fn made_room(&mut self, turn: Turn) -> Step<W> {
@@ -382,6 +392,7 @@ impl<W: Clone> Outbound<W> {
             self.liveness.heard();
         }
         self.liveness.driver_came();
+        self.set_aside = false;
         *view = self.view();
         match &self.stage {
             Stage::Open => {}
@@ -489,7 +500,10 @@ impl<W: Clone> Outbound<W> {
             Whose::Push => match self.pushes.keep(frame) {
                 None => {
                     self.pushes.take_waiters(&mut delivery.waiters);
-                    self.pushes.check()?;
+                    if let Err(error) = self.pushes.check() {
+                        self.ends(LossReason::Unread, &error);
+                        return Err(error);
+                    }
                     return Ok(true);
                 }
                 Some(frame) => delivery.unwanted.push(frame),
@@ -543,7 +557,7 @@ impl<W: Clone> Outbound<W> {
             return Turn::Nothing;
         }
         self.expire(now, delivery);
-        let owes = !self.queue.is_idle() || self.is_full;
+        let owes = (!self.queue.is_idle() || self.is_full) && !self.queue.awaits_end();
         let mut turn = Turn::Nothing;
         if owes {
             let (asked, is_called) = (self.queue.probes(), self.flush.is_called());
@@ -559,6 +573,7 @@ impl<W: Clone> Outbound<W> {
                 Beat::Nothing => {}
             }
             turn = self.flush.wake();
+            self.tell_if_stalled(now);
         } else {
             self.liveness.rest();
         }
@@ -619,6 +634,8 @@ impl<W: Clone> Outbound<W> {
     }
 
     /// Has the connection end; the driver must be woken behind that.
+    ///
+    /// Whoever asks for it tells why the connection is used no longer.
     pub(crate) fn close(&mut self, error: Error) -> Turn {
         if let Stage::Open = self.stage {
             self.stage = Stage::Closing(error);
@@ -630,17 +647,31 @@ impl<W: Clone> Outbound<W> {
     ///
     /// `written` is how many bytes of requests reached the socket; where that is not known, all that
     /// was taken may have.
-    pub(crate) fn end(&mut self, error: &Error, written: Option<u64>, delivery: &mut Delivery<W>) {
+    pub(crate) fn end(
+        &mut self,
+        error: &Error,
+        written: Option<u64>,
+        now: Instant,
+        delivery: &mut Delivery<W>,
+    ) {
         if let Stage::Closed(_) = self.stage {
             return;
         }
+        if error.kind() == ErrorKind::Protocol {
+            self.ends(LossReason::Protocol, error);
+        } else if self.mute.is_some() {
+            self.ends(LossReason::Mute, error);
+        }
+        let why = self.why.take();
+        let by_server = matches!(why, Some((LossReason::Ended, _)));
+        self.tell_of_end(why, now);
         let Self {
             queue,
             waiters,
             gate,
             ..
         } = self;
-        queue.fail(written, |key, outcome| {
+        queue.fail(written, by_server, |key, outcome| {
             if outcome == Outcome::Answered {
                 waiters.reply(key, Frame::ok(), true, delivery);
                 waiters.complete(key, delivery);
@@ -716,7 +747,46 @@ impl<W: Clone> Outbound<W> {
     }
 
     /// The error of a connection that has ended like this.
-    pub(crate) fn lost(&self, loss: Loss) -> Error {
+    pub(crate) fn lost(&mut self, loss: Loss) -> Error {
+        let reason = loss.reason();
+        let error = self.error_of(loss);
+        if let Some(reason) = reason {
+            self.ends(reason, &error);
+        }
+        error
+    }
+
+    /// Takes note of why it ends; what is known first is the reason.
+    fn ends(&mut self, reason: LossReason, error: &Error) {
+        self.why.get_or_insert_with(|| (reason, error.clone()));
+    }
+
+    /// Tells why it has ended, unless it was used no longer before.
+    fn tell_of_end(&self, why: Option<(LossReason, Error)>, now: Instant) {
+        let Some((reason, error)) = why.filter(|_| !self.set_aside) else {
+            return;
+        };
+        self.events.tell(now, || Event::Lost {
+            server: Arc::clone(&self.server),
+            reason,
+            error: Some(error),
+        });
+    }
+
+    /// Tells that nobody uses it any longer whose driver does not come.
+    fn tell_if_stalled(&mut self, now: Instant) {
+        if self.set_aside || !self.is_stalled() {
+            return;
+        }
+        self.set_aside = true;
+        self.events.tell(now, || Event::Lost {
+            server: Arc::clone(&self.server),
+            reason: LossReason::Stalled,
+            error: None,
+        });
+    }
+
+    fn error_of(&self, loss: Loss) -> Error {
         let server = &self.server;
         let connection = |text: String| Error::new(ErrorKind::Connection, text);
         match loss {
@@ -770,6 +840,22 @@ impl<W: Clone> Outbound<W> {
     }
 }
 
+impl Loss {
+    /// Why the connection is used no longer; nothing where whoever has dropped it tells that.
+    fn reason(&self) -> Option<LossReason> {
+        Some(match self {
+            Self::Read(error) | Self::Write(error) if error.kind() == io::ErrorKind::TimedOut => {
+                LossReason::Mute
+            }
+            Self::Closed | Self::Read(_) | Self::Write(_) => LossReason::Ended,
+            Self::NotTaken(_) => LossReason::Dirty,
+            Self::Stopped => LossReason::Stalled,
+            Self::Ended(_) => LossReason::Closed,
+            Self::Dropped => return None,
+        })
+    }
+}
+
 impl<W> Delivery<W> {
     pub(crate) const fn new() -> Self {
         Self {
@@ -787,7 +873,7 @@ impl<W> Delivery<W> {
     }
 }
 
-fn unreachable_peer(doing: &str, server: &str, error: io::Error) -> Error {
+fn unreachable_peer(doing: &str, server: &Address, error: io::Error) -> Error {
     let what = if error.kind() == io::ErrorKind::TimedOut {
         format!("{server} does not acknowledge what is sent to it, as the system has found")
     } else {
@@ -796,7 +882,7 @@ fn unreachable_peer(doing: &str, server: &str, error: io::Error) -> Error {
     Error::new(ErrorKind::Connection, what).with_source(error)
 }
 
-fn timed_out(expired: Expired<Key>, server: &str) -> Error {
+fn timed_out(expired: Expired<Key>, server: &Address) -> Error {
     let allowed = expired.allowed;
     if expired.unsent {
         Error::new(
@@ -834,6 +920,7 @@ mod tests {
     use super::*;
     use crate::{
         command::{Awaited, Exchange, Patience, Place, ServerVersion, View, Written},
+        events::tests::Kept,
         protocol::{Heartbeat, Receiver},
         resp::Limits,
     };
@@ -903,9 +990,13 @@ mod tests {
         now: Instant,
     }
 
-    fn settings() -> Settings {
-        Settings {
-            server: "h:1".to_owned(),
+    fn settings() -> ConnectionSettings {
+        ConnectionSettings {
+            server: Arc::new(Address::Tcp {
+                host: "h".to_owned(),
+                port: 1,
+            }),
+            events: Events::default(),
             max_unanswered: usize::MAX,
             max_unread: Some(1000),
             heartbeat: None,
@@ -918,7 +1009,7 @@ mod tests {
         connection_with(settings())
     }
 
-    fn connection_with(settings: Settings) -> Connection {
+    fn connection_with(settings: ConnectionSettings) -> Connection {
         Connection {
             inbound: Inbound::new(Receiver::new(Limits::default())),
             outbound: Outbound::new(settings),
@@ -1244,7 +1335,7 @@ mod tests {
         let written = Some(2 * 13 + 1);
         connection
             .outbound
-            .end(&lost, written, &mut Delivery::new());
+            .end(&lost, written, Instant::now(), &mut Delivery::new());
         assert_eq!(
             connection.errors(),
             [
@@ -1271,13 +1362,44 @@ mod tests {
             let lost = connection.outbound.lost(Loss::Closed);
             connection
                 .outbound
-                .end(&lost, Some(written), &mut Delivery::new());
+                .end(&lost, Some(written), Instant::now(), &mut Delivery::new());
             assert!(connection.answer(1).unwrap().is_err());
             let answer = connection.answer(2).unwrap();
             assert_eq!(answer.is_ok(), ends, "{written}");
             if let Ok(frames) = answer {
                 assert_eq!(frames.last().unwrap().raw(), b"+OK\r\n");
             }
+        }
+    }
+
+    #[test]
+    fn c13_an_end_that_the_server_has_not_made_is_no_success() {
+        for loss in [
+            Loss::Dropped,
+            Loss::Stopped,
+            Loss::Read(io::ErrorKind::TimedOut.into()),
+            Loss::NotTaken(SECOND),
+        ] {
+            let mut connection = connection();
+            send(&mut connection, &Sent("s", Awaited::End), 1, None).unwrap();
+            output(&mut connection);
+            let lost = connection.outbound.lost(loss);
+            end(&mut connection, &lost);
+            let error = connection.answer(1).unwrap().unwrap_err();
+            assert!(error.may_have_executed(), "{error}");
+        }
+    }
+
+    #[test]
+    fn c13_a_server_that_prepares_its_end_is_not_expected_to_answer_a_probe() {
+        let mut connection = connection_with(heartbeat());
+        let start = connection.now;
+        send(&mut connection, &Sent("s", Awaited::End), 1, None).unwrap();
+        output(&mut connection);
+        for second in 1..60 {
+            connection.at(start + second * SECOND);
+            assert!(!connection.wants_probe());
+            assert!(!matches!(connection.look(false), Work::Close(_)));
         }
     }
 
@@ -1296,7 +1418,7 @@ mod tests {
     #[test]
     fn c18_an_end_tells_which_server_and_what() {
         let connection = connection();
-        let shown = |loss| connection.outbound.lost(loss).to_string();
+        let shown = |loss| connection.outbound.error_of(loss).to_string();
         let timed_out = || io::Error::from(io::ErrorKind::TimedOut);
         for (loss, expected) in [
             (Loss::Closed, "connection lost: h:1 has closed it"),
@@ -1325,8 +1447,147 @@ mod tests {
         }
     }
 
-    fn heartbeat() -> Settings {
-        Settings {
+    /// The reasons that were told since this was last asked, with what was said of each.
+    fn told(kept: &Kept) -> Vec<(LossReason, Option<String>)> {
+        let events = kept.take().into_iter();
+        let lost = events.map(|(_, event)| match event {
+            Event::Lost {
+                server,
+                reason,
+                error,
+            } => {
+                assert_eq!(server.to_string(), "h:1");
+                (reason, error.map(|error| error.to_string()))
+            }
+            other => panic!("{other:?}"),
+        });
+        lost.collect()
+    }
+
+    /// Ends a connection as its driver does.
+    fn end(connection: &mut Connection, error: &Error) {
+        let now = connection.now;
+        let mut delivery = Delivery::new();
+        connection.outbound.end(error, None, now, &mut delivery);
+    }
+
+    #[test]
+    fn an_end_is_told_once_with_its_reason_by_who_knows_it() {
+        let closed = || Error::new(ErrorKind::Closed, "of no use any more");
+        let timed_out = || io::Error::from(io::ErrorKind::TimedOut);
+        for (loss, reason) in [
+            (Loss::Closed, Some(LossReason::Ended)),
+            (
+                Loss::Read(io::ErrorKind::ConnectionReset.into()),
+                Some(LossReason::Ended),
+            ),
+            (Loss::Write(timed_out()), Some(LossReason::Mute)),
+            (Loss::NotTaken(SECOND), Some(LossReason::Dirty)),
+            (Loss::Stopped, Some(LossReason::Stalled)),
+            (Loss::Ended(closed()), Some(LossReason::Closed)),
+            // The link tells why it has dropped it.
+            (Loss::Dropped, None),
+        ] {
+            let (kept, events) = Kept::new();
+            let mut connection = connection_with(ConnectionSettings {
+                events,
+                ..settings()
+            });
+            let error = connection.outbound.lost(loss);
+            connection.outbound.close(error.clone());
+            end(&mut connection, &error);
+            end(&mut connection, &error);
+            let expected = reason.map(|reason| (reason, Some(error.to_string())));
+            assert_eq!(told(&kept), Vec::from_iter(expected));
+        }
+    }
+
+    #[test]
+    fn what_is_known_first_is_why_it_ends() {
+        let (kept, events) = Kept::new();
+        let mut connection = connection_with(ConnectionSettings {
+            events,
+            max_unread: Some(8),
+            ..settings()
+        });
+        connection.inbound.extend(b">2\r\n+message\r\n+m\r\n");
+        let mut view = connection.outbound.view();
+        connection.inbound.gather(16, view.run).unwrap();
+        let mut delivery = Delivery::new();
+        let delivered =
+            connection
+                .outbound
+                .deliver(&mut connection.inbound, &mut view, &mut delivery);
+        let unread = delivered.unwrap_err();
+        let _ = connection.outbound.lost(Loss::Closed);
+        end(&mut connection, &unread);
+        let expected = (LossReason::Unread, Some(unread.to_string()));
+        assert_eq!(told(&kept), [expected]);
+    }
+
+    #[test]
+    fn a_reply_that_nobody_waits_for_and_a_silent_peer_are_told_as_such() {
+        let (kept, events) = Kept::new();
+        let mut stray = connection_with(ConnectionSettings {
+            events: events.clone(),
+            ..settings()
+        });
+        stray.inbound.extend(b"+1\r\n");
+        let mut view = stray.outbound.view();
+        stray.inbound.gather(16, view.run).unwrap();
+        let mut delivery = Delivery::new();
+        let delivered = stray
+            .outbound
+            .deliver(&mut stray.inbound, &mut view, &mut delivery);
+        end(&mut stray, &delivered.unwrap_err());
+        assert!(matches!(told(&kept)[..], [(LossReason::Protocol, Some(_))]));
+
+        let mut mute = connection_with(ConnectionSettings {
+            events,
+            ..heartbeat()
+        });
+        let start = mute.now;
+        send(&mut mute, &one("a"), 1, None).unwrap();
+        output(&mut mute);
+        for second in 1..12 {
+            mute.at(start + second * SECOND);
+            mute.look(false);
+        }
+        let Work::Close(error) = mute.look(false) else {
+            panic!("it is not given up");
+        };
+        assert!(told(&kept).is_empty(), "there may be something to read");
+        end(&mut mute, &error);
+        assert!(matches!(told(&kept)[..], [(LossReason::Mute, Some(_))]));
+    }
+
+    #[test]
+    fn a_connection_whose_driver_does_not_come_is_told_of_once() {
+        let (kept, events) = Kept::new();
+        let mut connection = connection_with(ConnectionSettings {
+            events,
+            ..settings()
+        });
+        let start = connection.now;
+        send(&mut connection, &one("a"), 1, None).unwrap();
+        output(&mut connection);
+        for second in 1..9 {
+            connection.at(start + second * SECOND);
+        }
+        assert_eq!(told(&kept), [(LossReason::Stalled, None)]);
+        // It is used again, unless there is another one by now.
+        connection.look(false);
+        for second in 9..18 {
+            connection.at(start + second * SECOND);
+        }
+        assert_eq!(told(&kept), [(LossReason::Stalled, None)]);
+        let lost = connection.outbound.lost(Loss::Closed);
+        end(&mut connection, &lost);
+        assert_eq!(told(&kept), [], "it was told before");
+    }
+
+    fn heartbeat() -> ConnectionSettings {
+        ConnectionSettings {
             max_unread: None,
             heartbeat: Some(Heartbeat {
                 interval: SECOND,
@@ -1504,7 +1765,9 @@ mod tests {
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol);
         assert_eq!(delivery.waiters, [1]);
-        connection.outbound.end(&error, None, &mut delivery);
+        connection
+            .outbound
+            .end(&error, None, Instant::now(), &mut delivery);
         assert_eq!(connection.errors(), [(2, ErrorKind::Protocol, true)]);
     }
 
@@ -1521,8 +1784,8 @@ mod tests {
         assert!(connection.is_idle());
     }
 
-    fn proving() -> Settings {
-        Settings {
+    fn proving() -> ConnectionSettings {
+        ConnectionSettings {
             proves: true,
             ..heartbeat()
         }
@@ -1552,7 +1815,9 @@ mod tests {
         connection.inbound.extend(b"+b\r\n$8\r\n12345678\r\n+d\r\n");
         let error = drain(&mut connection).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol);
-        connection.outbound.end(&error, None, &mut Delivery::new());
+        connection
+            .outbound
+            .end(&error, None, Instant::now(), &mut Delivery::new());
         let expected = |waiter| (waiter, ErrorKind::Protocol, true);
         assert_eq!(connection.errors(), [expected(1), expected(2)]);
     }
@@ -1596,7 +1861,9 @@ mod tests {
             error.to_string(),
             "connection lost: more than 1000 bytes of messages were not read (max_unread of the config)"
         );
-        connection.outbound.end(&error, None, &mut Delivery::new());
+        connection
+            .outbound
+            .end(&error, None, Instant::now(), &mut Delivery::new());
         for _ in 0..3 {
             assert!(connection.outbound.next_push().unwrap().is_ok());
         }
@@ -1605,7 +1872,7 @@ mod tests {
 
     #[test]
     fn c22_a_turn_that_nobody_takes_up_passes_on() {
-        let mut connection = connection_with(Settings {
+        let mut connection = connection_with(ConnectionSettings {
             max_unanswered: 1,
             ..settings()
         });

@@ -268,6 +268,13 @@ impl<W: Copy + PartialEq> Queue<W> {
         self.slots.len() == self.probes.len()
     }
 
+    /// Whether the answer that comes next is the end of the connection, which a server may prepare
+    /// for long and answers nothing meanwhile.
+    pub(crate) fn awaits_end(&self) -> bool {
+        let front = self.slots.front();
+        front.is_some_and(|slot| slot.awaited == Awaited::End)
+    }
+
     /// How many probes were not answered yet.
     pub(crate) fn probes(&self) -> usize {
         self.probes.len()
@@ -463,10 +470,12 @@ impl<W: Copy + PartialEq> Queue<W> {
     /// Empties the queue of a connection that ended, and names all who wait.
     ///
     /// `written` is how many bytes reached the socket in all; what began behind was not sent. Where
-    /// that is not known, all that was taken may have. Who has waited for the end is answered by it.
+    /// that is not known, all that was taken may have. Who has waited for the server to end the
+    /// connection is answered by it, if `by_server` says that it has.
     pub(crate) fn fail(
         &mut self,
         written: impl Into<Option<u64>>,
+        by_server: bool,
         mut failed: impl FnMut(W, Outcome),
     ) {
         let written = written.into().unwrap_or(self.taken);
@@ -477,7 +486,7 @@ impl<W: Copy + PartialEq> Queue<W> {
             let Some(waiter) = slot.waiter() else {
                 continue;
             };
-            let outcome = if slot.awaited == Awaited::End && end <= written {
+            let outcome = if by_server && slot.awaited == Awaited::End && end <= written {
                 // This is what it has asked for.
                 Outcome::Answered
             } else if slot.start < written && !(mutant::is(Mutant::CutNotSent) && end > written) {

@@ -1,18 +1,24 @@
 //! What of a configuration one connection needs.
 
 use std::{
-    fmt::Display,
     hash::{BuildHasher, RandomState},
+    sync::Arc,
 };
 
 use super::Heartbeat;
-use crate::config::{Config, Integrity};
+use crate::{
+    address::Address,
+    config::{Config, Integrity},
+    events::Events,
+};
 
 /// How an [`Outbound`](super::Outbound) behaves.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    /// Where the server is, for messages.
-    pub(crate) server: String,
+pub(crate) struct ConnectionSettings {
+    /// Where the server is, for messages and events.
+    pub(crate) server: Arc<Address>,
+    /// Where its end is told.
+    pub(crate) events: Events,
     /// The bytes of unanswered requests beyond which callers wait.
     pub(crate) max_unanswered: usize,
     /// The bytes of unread messages beyond which it ends; `None` where nobody reads any.
@@ -24,9 +30,9 @@ pub(crate) struct Settings {
     pub(crate) seed: u64,
 }
 
-impl Settings {
+impl ConnectionSettings {
     /// Those of a connection that all callers share.
-    pub(crate) fn shared(config: &Config, server: &impl Display) -> Self {
+    pub(crate) fn shared(config: &Config, server: &Arc<Address>, events: &Events) -> Self {
         Self {
             max_unread: None,
             heartbeat: config.heartbeat.map(|interval| Heartbeat {
@@ -34,16 +40,16 @@ impl Settings {
                 give_up: config.silence_timeout.max(interval),
             }),
             proves: config.integrity == Integrity::Batch,
-            ..Self::lent(config, server)
+            ..Self::lent(config, server, events)
         }
     }
 
     /// Those of a connection that one caller has for one call, or for as long as it wants.
     #[cfg(feature = "blocking")]
-    pub(crate) fn pooled(config: &Config, server: &impl Display) -> Self {
+    pub(crate) fn pooled(config: &Config, server: &Arc<Address>, events: &Events) -> Self {
         Self {
             proves: config.integrity == Integrity::Batch,
-            ..Self::lent(config, server)
+            ..Self::lent(config, server, events)
         }
     }
 
@@ -51,9 +57,10 @@ impl Settings {
     ///
     /// What that caller does to it is not known: it may block or queue what is sent, so that the server
     /// could not answer a probe.
-    pub(crate) fn lent(config: &Config, server: &impl Display) -> Self {
+    pub(crate) fn lent(config: &Config, server: &Arc<Address>, events: &Events) -> Self {
         Self {
-            server: server.to_string(),
+            server: Arc::clone(server),
+            events: events.clone(),
             max_unanswered: config.max_unanswered,
             max_unread: Some(config.max_unread),
             heartbeat: None,

@@ -13,7 +13,7 @@ use std::{
 };
 
 use respec::{Client, Config, ErrorKind, Result, Value, blocking, cmd, prelude::*};
-use respec_testkit::{Cluster, Server, Variant};
+use respec_testkit::{Cluster, Server, Variant, shared};
 use tokio::runtime::{Builder, Runtime};
 
 /// One of both clients, which does the same.
@@ -468,10 +468,75 @@ fn k03_k05_what_cannot_be_joined_names_what_to_do_instead() {
                     "each node answers for itself",
                 ),
                 (&["SCAN", "0"], "iterate()"),
+                (&["CLIENT", "LIST", "ID", "3"], "node()"),
+                (&["CLIENT", "KILL", "ID", "3"], "node()"),
             ] {
                 let error = caller.send(words).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::Refused, "{words:?}");
                 assert!(error.to_string().contains(way), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn k05_each_key_of_a_cluster_is_as_likely_to_be_the_random_one_as_any_other() {
+    for variant in Variant::ALL {
+        let cluster = Cluster::start(variant).unwrap();
+        let primaries = cluster.primaries().unwrap();
+        let small = cluster.key_at(&primaries[0]).unwrap();
+        let tag = cluster.key_at(&primaries[1]).unwrap();
+        for caller in callers(&cluster.url()) {
+            caller.send(&["SET", &small, "x"]).unwrap();
+            for at in 0..200 {
+                let key = format!("{{{tag}}}{at}");
+                caller.send(&["SET", &key, "x"]).unwrap();
+            }
+            let draw = || caller.send(&["RANDOMKEY"]).unwrap();
+            let draws: Vec<_> = (0..60).map(|_| draw()).collect();
+            let is_small = |it: &&Value| it.as_str() == Some(&small);
+            let count = draws.iter().filter(is_small).count();
+            // Half of them would be, if each node were as likely.
+            assert!(count < 10, "{variant} {}: {count}", caller.name());
+            assert!(!draws.contains(&Value::Nil));
+        }
+    }
+}
+
+#[test]
+fn k05_a_batch_names_the_command_that_has_failed_and_its_place() {
+    for variant in Variant::ALL {
+        for url in [shared(variant).url(), Cluster::shared(variant).url()] {
+            for caller in callers(&url) {
+                let commands = || {
+                    ["SET", "INCR", "LPUSH"].map(|name| {
+                        let key = format!("{{k05}}{}", caller.name());
+                        let command = cmd::raw(name).arg(key);
+                        match name {
+                            "INCR" => command,
+                            _ => command.arg("x"),
+                        }
+                    })
+                };
+                let errors = match &caller {
+                    Caller::Async(runtime, client) => [
+                        runtime.block_on(client.pipeline(commands()).into_future()),
+                        runtime.block_on(client.transaction(commands()).into_future()),
+                    ],
+                    Caller::Blocking(client) => [
+                        client.pipeline(commands()).send(),
+                        client.transaction(commands()).send(),
+                    ],
+                };
+                for error in errors {
+                    let error = error.unwrap_err();
+                    assert_eq!(error.batch_index(), Some(1), "{error}");
+                    let text = error.to_string();
+                    assert!(
+                        text.starts_with("INCR (command 2 of the batch): the server answered: ERR"),
+                        "{text}"
+                    );
+                }
             }
         }
     }

@@ -19,7 +19,10 @@ impl Routing {
     /// What is known about a command.
     #[must_use]
     pub fn of(command: &Command) -> Self {
-        if let Some(Route { to, join, unless }) = &command.route {
+        if let Some(Route {
+            to, join, unless, ..
+        }) = &command.route
+        {
             return Self::Nodes(*to, *join, unless.clone());
         }
         if command.connection.is_some() && command.key_specs.is_empty() {
@@ -91,6 +94,7 @@ mod tests {
             to: Nodes::OneNode,
             join: None,
             unless: Vec::new(),
+            weight: None,
         });
         let one = Routing::Nodes(Nodes::OneNode, None, Vec::new());
         assert_eq!(Routing::of(&command), one);

@@ -17,6 +17,7 @@ pub(super) fn command(model: &CommandModel, spec: &Spec) -> String {
         paragraphs.push(format!("`{what}`: {}.", escaped(note)));
     }
     paragraphs.extend(connection(command).map(str::to_owned));
+    paragraphs.extend(waiting(command).map(str::to_owned));
     paragraphs.extend(cluster(command));
     paragraphs.push(facts(command));
     if let Some(since) = &command.deprecated_since {
@@ -163,6 +164,21 @@ fn connection(command: &Command) -> Option<&'static str> {
     })
 }
 
+/// What a command takes while it waits.
+fn waiting(command: &Command) -> Option<&'static str> {
+    let blocking = command.blocking.as_ref()?;
+    Some(match blocking.only_if_given {
+        false => {
+            "While it waits it has one of the pool's connections to itself, of which there are \
+             `pool_max` at most."
+        }
+        true => {
+            "Where it waits it has one of the pool's connections to itself, of which there are \
+             `pool_max` at most."
+        }
+    })
+}
+
 /// What is special about a command in a cluster.
 fn cluster(command: &Command) -> Option<String> {
     let Routing::Nodes(nodes, join, unless) = Routing::of(command) else {
@@ -215,10 +231,21 @@ fn cluster(command: &Command) -> Option<String> {
         Join::Sum => "and the reply is the sum of the answers",
         Join::Concatenate | Join::InOrder => "and the answers stand one behind the other",
         Join::Union => "and the answers stand one behind the other, without repetitions",
-        Join::Any => "and the reply is an answer that is not nil, if there is one",
+        Join::Any => {
+            "and the reply is an answer that is not nil, if there is one, by chance: the more a node \
+             has, the more likely it is its answer"
+        }
         Join::PerNode => "and answers for itself: the reply is a map from addresses to answers",
     };
-    Some(format!("In a cluster {who} runs it, {how}."))
+    let unless: Vec<_> = unless.iter().map(|word| format!("`{word}`")).collect();
+    let unless = match &*unless {
+        [] => String::new(),
+        words => format!(
+            " With {} it is about one node, which the caller names.",
+            words.join(" or ")
+        ),
+    };
+    Some(format!("In a cluster {who} runs it, {how}.{unless}"))
 }
 
 /// Text of the spec as Markdown of rustdoc: brackets and angles outside code are escaped.

@@ -205,7 +205,7 @@ fn item(name: &str, command: &Command) -> TokenStream {
 
 /// The facts that a command may have, by field, each unless it is what is assumed of a command that
 /// the spec does not know.
-fn facts(name: &str, command: &Command) -> [(&'static str, Option<TokenStream>); 20] {
+fn facts(name: &str, command: &Command) -> [(&'static str, Option<TokenStream>); 21] {
     let text = |text: &Option<String>| text.as_deref().map(|text| optional(Some(text)));
     let flags = &command.command_flags;
     let categories = &command.acl_categories;
@@ -238,6 +238,7 @@ fn facts(name: &str, command: &Command) -> [(&'static str, Option<TokenStream>);
             policy(command, "response_policy", "ResponsePolicy"),
         ),
         ("routing", routing(command)),
+        ("one_node_with", one_node_with(command)),
         ("replicas", on_replicas(command).then(|| quote!(true))),
         ("blocking", blocking(name, command)),
         ("connection", connection(command)),
@@ -416,7 +417,7 @@ fn routing(command: &Command) -> Option<TokenStream> {
         Routing::Undecided => return Some(quote!(Routing::AnyNode)),
         Routing::Nodes(nodes, join, unless) => (nodes, join.unwrap_or(Join::First), unless),
     };
-    let join = join(joined);
+    let join = join(joined, command);
     Some(match nodes {
         Nodes::AnyNode => quote!(Routing::AnyNode),
         Nodes::SameNode => quote!(Routing::SameNode),
@@ -430,8 +431,17 @@ fn routing(command: &Command) -> Option<TokenStream> {
     })
 }
 
-/// `Join::Sum`
-fn join(join: Join) -> TokenStream {
+/// `&["ID"]`: options with which a command of several nodes is about one of them.
+fn one_node_with(command: &Command) -> Option<TokenStream> {
+    let Routing::Nodes(Nodes::AllNodes | Nodes::AllPrimaries, _, unless) = Routing::of(command)
+    else {
+        return None;
+    };
+    (!unless.is_empty()).then(|| quote!(&[#(#unless),*]))
+}
+
+/// `Join::Sum`, or `Join::Any(b"*1\r\n$6\r\nDBSIZE\r\n")`
+fn join(join: Join, command: &Command) -> TokenStream {
     match join {
         Join::First => quote!(Join::First),
         Join::OneSucceeded => quote!(Join::OneSucceeded),
@@ -443,7 +453,18 @@ fn join(join: Join) -> TokenStream {
         Join::Concatenate => quote!(Join::Concatenate),
         Join::Union => quote!(Join::Union),
         Join::InOrder => quote!(Join::InOrder),
-        Join::Any => quote!(Join::Any),
+        Join::Any => {
+            let route = command.route.as_ref();
+            let weight = route.and_then(|route| route.weight.as_deref());
+            let weight = weight.unwrap_or_default();
+            let words: Vec<_> = weight.split(' ').collect();
+            let mut encoded = format!("*{}\r\n", words.len());
+            for word in words {
+                encoded += &format!("${}\r\n{word}\r\n", word.len());
+            }
+            let encoded = Literal::byte_string(encoded.as_bytes());
+            quote!(Join::Any(#encoded))
+        }
         Join::PerNode => quote!(Join::PerNode),
     }
 }

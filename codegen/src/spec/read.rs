@@ -89,8 +89,12 @@ impl Read for Route {
             to: fields.required("to")?,
             join: fields.optional("join")?,
             unless: fields.or_default("unless")?,
+            weight: fields.optional("weight")?,
         };
         fields.end()?;
+        if route.weight.is_some() != (route.join == Some(Join::Any)) {
+            return Err("expected a `weight` where `any` joins, and nowhere else".to_owned());
+        }
         Ok(route)
     }
 }

@@ -7,6 +7,9 @@
 /// `None`: no stream has an entry after the given ID or, with BLOCK, none arrived before the
 /// time-out.
 ///
+/// Where it waits it has one of the pool's connections to itself, of which there are `pool_max` at
+/// most.
+///
 /// Since 5.0.0 · reads only · `@blocking` `@read` `@slow` `@stream` · keys: after `STREAMS`, one
 /// part in 2 of the rest.
 ///

@@ -680,6 +680,7 @@ impl World {
             .into_iter()
             .zip(items)
             .map(|(reply, items)| NodeAnswer {
+                weight: None,
                 from: NodeAddress::new("node", 1),
                 items: match misordered {
                     true => items.iter().map(|_| next.next().unwrap()).collect(),

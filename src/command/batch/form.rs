@@ -34,7 +34,10 @@ impl Form for FirstError {
         commands: &S,
         from: &mut impl Iterator<Item = Result<Reply<'f>>>,
     ) -> Result<S::Replies> {
-        commands.replies(from)
+        let mut taken = 0_usize;
+        let replies = commands.replies(&mut from.inspect(|_| taken += 1));
+        // The error is that of the answer that was taken last.
+        replies.map_err(|error| error.with_place(taken.saturating_sub(1)))
     }
 }
 

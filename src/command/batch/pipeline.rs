@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use super::{
     Batch, Sequence,
     form::{EachError, FirstError, Form},
-    sequence::{all, from, patience, show},
+    sequence::{all, each, from, patience, show},
 };
 use crate::{
     command::{
@@ -114,15 +114,20 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
     }
 
     fn check(&self, place: Place) -> Result<()> {
-        all(&self.commands).try_for_each(|command| check_one(command, place))
+        each(&self.commands, |command| check_one(command, place))
     }
 
     fn check_server(&self, server: &ServerVersion) -> Result<()> {
-        all(&self.commands).try_for_each(|command| check_server(command, server))
+        each(&self.commands, |command| check_server(command, server))
     }
 
     fn patience(&self) -> Patience {
         self.patience
+    }
+
+    /// Only what is nothing else may leave the order in which its caller has said it.
+    fn is_urgent(&self) -> bool {
+        self.count() > 0 && all(&self.commands).all(|command| command.info().urgent)
     }
 
     fn leaves_no_trace(&self) -> bool {
@@ -134,7 +139,7 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
         let mut next = first;
         for command in from(&self.commands, first) {
             out.command(|to| command.write(to))
-                .map_err(|error| named(command, error))?;
+                .map_err(|error| named(command, error).with_place(next))?;
             next += 1;
             if out.len() >= room {
                 break;
@@ -147,10 +152,10 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
         if first == 0 {
             // Nothing is sent if one of the commands that come later cannot be sent.
             let mut scratch = BytesMut::new();
-            for command in from(&self.commands, next) {
+            for (at, command) in from(&self.commands, next).enumerate() {
                 scratch.clear();
                 Writer::command(&mut scratch, |to| command.write(to))
-                    .map_err(|error| named(command, error))?;
+                    .map_err(|error| named(command, error).with_place(next + at))?;
             }
         }
         Ok(Written {
@@ -164,6 +169,10 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
             return Err(missing(self.count(), frames.len()));
         }
         F::read(&self.commands, &mut frames.iter().map(Ok))
+    }
+
+    fn is_batch(&self) -> bool {
+        true
     }
 
     fn each_command(&self, view: &mut View<'_>) -> Result<()> {

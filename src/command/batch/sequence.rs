@@ -53,6 +53,15 @@ pub(super) fn all<S: Sequence>(commands: &S) -> impl Iterator<Item = &(dyn Untyp
     from(commands, 0)
 }
 
+/// Asks something of each command, in order; an error says which one it is about.
+pub(super) fn each<S: Sequence>(
+    commands: &S,
+    mut ask: impl FnMut(&dyn Untyped) -> Result<()>,
+) -> Result<()> {
+    let mut commands = all(commands).enumerate();
+    commands.try_for_each(|(at, command)| ask(command).map_err(|error| error.with_place(at)))
+}
+
 /// How long all commands together may be held back.
 pub(super) fn patience(commands: &impl Sequence) -> Patience {
     all(commands).fold(Patience::None, |sum, command| sum.and(command.patience()))

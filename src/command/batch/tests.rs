@@ -13,7 +13,7 @@ use crate::{
         Arg, Awaited, Command, ConnectionUse, Detached, Exchange, Flags, Info, Patience, Place,
         Replies, Written,
     },
-    error::{ErrorKind, Result},
+    error::{Error, ErrorKind, Result},
     reply::DecodeError,
     resp::{Frame, Frames, Output, Reply, Writer},
 };
@@ -205,6 +205,57 @@ fn errors_are_the_first_or_each_ones_own() {
     let pipeline = Pipeline::new(Detached, [&INCR, &GET, &INCR]).results();
     let list = pipeline.pipelined.finish(&mixed).unwrap();
     assert_eq!(list.iter().filter(|result| result.is_err()).count(), 2);
+}
+
+#[test]
+fn k05_an_error_says_which_command_of_a_batch_it_is_about() {
+    let mixed = frames(&[":1\r\n", "_\r\n", "-ERR y\r\n"]);
+    let error = pipelined(vec![&INCR, &GET, &INCR])
+        .finish(&mixed)
+        .unwrap_err();
+    assert_eq!(error.batch_index(), Some(2));
+    assert_eq!(
+        error.to_string(),
+        "INCR (command 3 of the batch): the server answered: ERR y"
+    );
+    let error = pipelined((&INCR, &GET, &INCR)).finish(&mixed).unwrap_err();
+    assert_eq!(error.batch_index(), Some(2));
+    let lost = || Error::new(ErrorKind::Connection, "reset");
+    let answered = Frame::parse(Bytes::from_static(b":1\r\n")).unwrap();
+    let answers = vec![Ok(answered), Err(lost())];
+    let error = pipelined(vec![&INCR, &GET])
+        .finish_each(answers)
+        .unwrap_err();
+    assert_eq!(
+        (error.batch_index(), error.command()),
+        (Some(1), Some("GET"))
+    );
+
+    let queued = frames(&[
+        "+OK\r\n",
+        "+QUEUED\r\n",
+        "-ERR arity\r\n",
+        "-EXECABORT x\r\n",
+    ]);
+    let error = atomic((&INCR, &GET)).finish(&queued).unwrap_err();
+    assert_eq!(error.batch_index(), Some(1));
+    let failed = frames(&[
+        "+OK\r\n",
+        "+QUEUED\r\n",
+        "+QUEUED\r\n",
+        "*2\r\n:1\r\n-WRONGTYPE x\r\n",
+    ]);
+    let error = atomic((&INCR, &GET)).finish(&failed).unwrap_err();
+    assert_eq!(error.batch_index(), Some(1));
+    let refused = pipelined((&GET, &SELECT)).check(Place::Shared).unwrap_err();
+    assert_eq!(refused.batch_index(), Some(1));
+    let good = crate::command::raw("SET").arg(vec![b'x'; CHUNK]);
+    let bad = crate::command::raw("SET").arg(Arg::invalid("no such value"));
+    let error = pipelined((good, bad)).write(0, &mut Output::new());
+    assert_eq!(error.unwrap_err().batch_index(), Some(1));
+    // What fails all of them is about none.
+    let short = pipelined((&INCR, &GET)).finish(&frames(&["+1\r\n"]));
+    assert_eq!(short.unwrap_err().batch_index(), None);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{fmt, marker::PhantomData};
 use super::{
     Batch, Sequence,
     form::{EachError, FirstError, Form},
-    sequence::{all, show},
+    sequence::{all, each, show},
 };
 use crate::{
     command::{
@@ -112,11 +112,11 @@ impl<S: Sequence, F: Form> Exchange for Atomic<S, F> {
     }
 
     fn check(&self, _: Place) -> Result<()> {
-        all(&self.commands).try_for_each(check_one)
+        each(&self.commands, check_one)
     }
 
     fn check_server(&self, server: &ServerVersion) -> Result<()> {
-        all(&self.commands).try_for_each(|command| check_server(command, server))
+        each(&self.commands, |command| check_server(command, server))
     }
 
     fn patience(&self) -> Patience {
@@ -129,9 +129,9 @@ impl<S: Sequence, F: Form> Exchange for Atomic<S, F> {
 
     fn write(&self, _: usize, out: &mut Output) -> Result<Written> {
         out.command(|to| to.word(b"MULTI"))?;
-        for command in all(&self.commands) {
+        for (at, command) in all(&self.commands).enumerate() {
             out.command(|to| command.write(to))
-                .map_err(|error| named(command, error))?;
+                .map_err(|error| named(command, error).with_place(at))?;
         }
         out.command(|to| to.word(b"EXEC"))?;
         Ok(Written::all(Awaited::Frames(self.count() + 2)))
@@ -151,11 +151,11 @@ impl<S: Sequence, F: Form> Exchange for Atomic<S, F> {
         if let Some(text) = multi.as_error() {
             return Err(Error::server(text).with_command("MULTI"));
         }
-        for (command, queued) in all(&self.commands).zip(&mut replies) {
+        for (at, (command, queued)) in all(&self.commands).zip(&mut replies).enumerate() {
             if let Some(text) = queued.as_error() {
                 // What cannot be queued lets `EXEC` do nothing at all.
                 let error = Error::server(text).with_outcome(Outcome::NotSent);
-                return Err(named(command, error));
+                return Err(named(command, error).with_place(at));
             }
         }
         let exec = replies.next().ok_or_else(wrong)?;
@@ -181,6 +181,10 @@ impl<S: Sequence, F: Form> Exchange for Atomic<S, F> {
     }
 
     fn is_atomic(&self) -> bool {
+        true
+    }
+
+    fn is_batch(&self) -> bool {
         true
     }
 

@@ -596,17 +596,14 @@ impl<C, W: Clone> Pool<C, W> {
         }
         self.open -= 1;
         self.for_line -= usize::from(lease.for_line);
-        let reason = match defect {
+        match defect {
             Defect::Dirty => {
                 self.counts.closed_dirty += 1;
-                LossReason::Dirty
+                self.reporter.lost(now, LossReason::Dirty, None);
             }
-            Defect::Broken => {
-                self.counts.closed_broken += 1;
-                LossReason::Ended
-            }
-        };
-        self.reporter.lost(now, reason, None);
+            // Its own machine tells why.
+            Defect::Broken => self.counts.closed_broken += 1,
+        }
     }
 
     /// Takes leave to make a connection out of the books.

@@ -5,15 +5,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use respec::{Config, ErrorKind, Integrity, cmd};
-use respec_testkit::{Server, Variant};
+use respec::{Config, ErrorKind, Integrity, cluster::NodeAddress, cmd, prelude::*};
+use respec_testkit::{Cluster, Server, Variant};
 
-use super::{Client, NAME, clients, config, spawn};
+use super::{Client, NAME, PROTOCOLS, clients, config, spawn};
 use crate::{
     pool_support::CROWD,
     until,
     words::{args, info, words},
 };
+
+fn of_cluster(cluster: &Cluster) -> Config {
+    Config::from_url(&cluster.url()).unwrap()
+}
 
 /// The id of the connection that carries the call.
 async fn id(client: &Client) -> String {
@@ -57,6 +61,154 @@ async fn c07_c08_a_script_is_killed_while_it_runs() {
         let error = running.join().await.unwrap_err();
         assert!(error.to_string().contains("killed"), "{error}");
         done!(client.send(words("PING"))).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c07_a_script_is_killed_while_it_runs_on_a_node_of_a_cluster() {
+    for variant in Variant::ALL {
+        let cluster = Cluster::builder(variant).config("busy-reply-threshold", "20");
+        let cluster = cluster.start().unwrap();
+        for protocol in PROTOCOLS {
+            let client = Client::from_config(of_cluster(&cluster).protocol(protocol));
+            let running = spawn({
+                let client = client.clone();
+                async move {
+                    let script = cmd::raw("EVAL").arg("while true do end");
+                    done!(client.send(script.arg(1).arg("k")))
+                }
+            });
+            let killed = async || reply!(client.script_kill()).is_ok();
+            until("the script is killed", killed).await;
+            let error = running.join().await.unwrap_err();
+            assert!(error.to_string().contains("killed"), "{error}");
+            reply!(client.get("k")).unwrap();
+            // A pipeline overtakes where all of it must; nothing runs any more.
+            let kills = client.pipeline([cmd::script_kill(), cmd::script_kill()]);
+            let error = reply!(kills).unwrap_err();
+            assert_eq!(error.code(), Some("NOTBUSY"), "{error}");
+        }
+    }
+}
+
+/// A database would have to be chosen, which a server does not do while a script runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn c09_a_server_that_is_busy_is_waited_for_by_who_needs_a_connection() {
+    for variant in Variant::ALL {
+        let server = Server::builder(variant).config("busy-reply-threshold", "20");
+        let server = server.start().unwrap();
+        for protocol in PROTOCOLS {
+            let config = config(&server).protocol(protocol);
+            let admin = Client::from_config(config.clone());
+            let running = spawn({
+                let admin = admin.clone();
+                async move { done!(admin.send(args(&["EVAL", "while true do end", "0"]))) }
+            });
+            let is_busy = || server.command(&[b"PING"]).unwrap().starts_with(b"-BUSY");
+            until("the script runs", async || is_busy()).await;
+            let config = config.database(3);
+            let hasty = config.clone().response_timeout(Duration::from_millis(100));
+            let hasty = Client::from_config(hasty);
+            let error = reply!(hasty.get("k")).unwrap_err();
+            assert!(error.to_string().contains("BUSY"), "{error}");
+            let waiting = spawn({
+                let client = Client::from_config(config);
+                async move { reply!(client.get("k")) }
+            });
+            let killed = async || reply!(admin.script_kill()).is_ok();
+            until("the script is killed", killed).await;
+            running.join().await.unwrap_err();
+            match waiting.join().await {
+                Ok(value) => assert_eq!(value, None),
+                // Valkey chooses a database meanwhile, and this is its answer to the command itself.
+                Err(error) => assert_eq!(
+                    (variant, error.code()),
+                    (Variant::Valkey91, Some("BUSY")),
+                    "{error}"
+                ),
+            }
+        }
+    }
+}
+
+/// The server ends, and is asked to in each of the ways that there are.
+#[tokio::test(flavor = "multi_thread")]
+async fn c13_the_end_of_the_connection_is_the_success_of_shutdown() {
+    for variant in Variant::ALL {
+        let server = Server::start(variant).unwrap();
+        for protocol in PROTOCOLS {
+            let client = Client::from_config(config(&server).protocol(protocol));
+            for way in 0..4 {
+                let own = done!(client.dedicated()).unwrap();
+                let raw = cmd::raw("SHUTDOWN").arg("NOSAVE");
+                let ended = match way {
+                    0 => reply!(client.shutdown().nosave()),
+                    1 => reply!(own.shutdown().nosave()),
+                    2 => done!(client.send(raw)).map(drop),
+                    _ => done!(own.send(raw)).map(drop),
+                };
+                ended.unwrap_or_else(|error| panic!("{variant} {protocol:?} {way}: {error}"));
+                until("it has ended", async || !server.is_running()).await;
+                let error = reply!(client.get("k")).unwrap_err();
+                assert!(error.is_connection(), "{error}");
+                server.restart().unwrap();
+                // What was asked for is no failure that others would have to wait for.
+                until("it is back", async || reply!(client.get("k")).is_ok()).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c13_an_error_is_the_answer_of_a_shutdown_that_is_refused() {
+    for variant in Variant::ALL {
+        let server = Server::start(variant).unwrap();
+        let user = "ACL SETUSER eve on nopass ~* +get";
+        let user: Vec<_> = user.split(' ').map(str::as_bytes).collect();
+        server.command(&user).unwrap();
+        for protocol in PROTOCOLS {
+            let config = config(&server).protocol(protocol);
+            let client = Client::from_config(config.clone());
+            let own = done!(client.dedicated()).unwrap();
+            let raw = cmd::raw("SHUTDOWN").arg("ABORT");
+            for refused in [
+                reply!(client.shutdown().abort()),
+                reply!(own.shutdown().abort()),
+                done!(client.send(raw)).map(drop),
+            ] {
+                let error = refused.unwrap_err();
+                let of = (error.kind(), error.command());
+                assert_eq!(of, (ErrorKind::Server, Some("SHUTDOWN")), "{error}");
+            }
+            reply!(own.get("k")).unwrap();
+            let eve = Client::from_config(config.username("eve"));
+            let error = reply!(eve.shutdown().nosave()).unwrap_err();
+            assert_eq!(error.code(), Some("NOPERM"), "{error}");
+            assert!(!error.may_have_executed());
+        }
+        assert!(server.is_running());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c13_a_node_of_a_cluster_is_shut_down_and_no_other() {
+    for variant in Variant::ALL {
+        let cluster = Cluster::builder(variant).require_full_coverage(false);
+        let cluster = cluster.start().unwrap();
+        let victims = cluster.primaries().unwrap();
+        for (protocol, victim) in PROTOCOLS.into_iter().zip(victims) {
+            let client = Client::from_config(of_cluster(&cluster).protocol(protocol));
+            let error = reply!(client.shutdown().nosave()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Refused);
+            assert!(error.to_string().contains("node()"), "{error}");
+            let address = NodeAddress::new("127.0.0.1", victim.addr().port());
+            let node = done!(client.node(&address)).unwrap();
+            reply!(node.shutdown().nosave()).unwrap();
+            until("it has ended", async || !victim.is_up()).await;
+            let up = cluster.nodes().iter().filter(|node| node.is_up()).count();
+            assert_eq!(up, cluster.nodes().len() - 1);
+            cluster.restart(&victim).unwrap();
+        }
     }
 }
 
