@@ -69,7 +69,14 @@ impl Nonce {
 const ANSWER: usize = 14;
 
 /// The errors that a server answers `PING` with.
-const REFUSALS: [&[u8]; 5] = [b"LOADING", b"BUSY", b"MASTERDOWN", b"NOAUTH", b"NOPERM"];
+const REFUSALS: [&[u8]; 6] = [
+    b"LOADING",
+    b"BUSY",
+    b"MASTERDOWN",
+    b"MISCONF",
+    b"NOAUTH",
+    b"NOPERM",
+];
 
 /// Watches how long nothing was heard from the peer while something was owed.
 ///
@@ -237,6 +244,7 @@ mod tests {
             "-LOADING Redis is loading\r\n",
             "-BUSY Redis is busy\r\n",
             "-MASTERDOWN Link with MASTER is down\r\n",
+            "-MISCONF cannot write its file\r\n",
             "-NOPERM no\r\n",
             "-NOAUTH Authentication required.\r\n",
         ] {
