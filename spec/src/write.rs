@@ -197,7 +197,7 @@ fn route(route: &Route) -> Value {
     object.word("join", route.join);
     object.texts("unless", &route.unless);
     if let Some(weight) = &route.weight {
-        object.always("weight", weight);
+        object.always("weight", weight.as_str());
     }
     object.done()
 }
