@@ -32,6 +32,8 @@ pub use crate::commands::pubsub::cmd::*;
 pub use crate::commands::scripting::cmd::*;
 #[cfg(feature = "search")]
 pub use crate::commands::search::{cmd::*, queries::cmd::*};
+#[cfg(feature = "sentinel")]
+pub use crate::commands::sentinel::cmd::*;
 #[cfg(feature = "server")]
 pub use crate::commands::server::cmd::*;
 #[cfg(feature = "set")]

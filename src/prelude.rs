@@ -29,6 +29,8 @@ pub use crate::commands::pubsub::{DedicatedPubsubCommands, PubsubCommands};
 pub use crate::commands::scripting::{DedicatedScriptingCommands, ScriptingCommands};
 #[cfg(feature = "search")]
 pub use crate::commands::search::{SearchCommands, queries::SearchQueryCommands};
+#[cfg(feature = "sentinel")]
+pub use crate::commands::sentinel::SentinelCommands;
 #[cfg(feature = "server")]
 pub use crate::commands::server::{DedicatedServerCommands, ServerCommands};
 #[cfg(feature = "set")]

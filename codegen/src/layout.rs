@@ -95,7 +95,9 @@ impl Layout {
             if !close {
                 self.text.push('\n');
             }
-            let mut words = line.split([' ', '<']).skip_while(|word| *word == "pub");
+            let mut words = line
+                .split([' ', '<'])
+                .skip_while(|word| word.starts_with("pub"));
             self.holds_items = matches!(words.next(), Some("impl" | "trait" | "mod"));
             self.above = now;
         }
@@ -190,7 +192,7 @@ mod tests {
                 /// Docs.
                 fn write(&self) {}
             }
-            mod inner {
+            pub(crate) mod inner {
                 use super::*;
                 fn one() {
                     if a { b(); }
@@ -236,7 +238,7 @@ where
     fn write(&self) {}
 }
 
-mod inner {
+pub(crate) mod inner {
     use super::*;
 
     fn one() {

@@ -9,7 +9,7 @@
 //!
 //! and a module that takes in what was written:
 //!
-//! ```ignore
+//! ```text
 //! mod commands {
 //!     include!(concat!(env!("OUT_DIR"), "/acme/mod.rs"));
 //! }

@@ -190,6 +190,8 @@ pub struct Opt {
     pub slot: Option<usize>,
     /// The slot that must have been filled before.
     pub after: Option<usize>,
+    /// Whether the reply depends on it.
+    pub decides: bool,
     /// What it does.
     pub kind: OptKind,
     /// Facts for the docs.

@@ -103,9 +103,6 @@ impl Source {
             summaries: BTreeMap::new(),
         };
         for (file, name, fields) in entries {
-            if is_sentinel(&fields) {
-                continue;
-            }
             let name = full_name(&name, &fields);
             let command = command(&fields, form)
                 .map_err(|reason| Error::new(&file, reason).in_command(name.clone()))?;
@@ -117,6 +114,24 @@ impl Source {
             }
         }
         Ok(source)
+    }
+
+    /// Whether the source has the commands of a group.
+    #[must_use]
+    pub fn has_group(&self, group: &str) -> bool {
+        self.commands.values().any(|command| command.group == group)
+    }
+
+    /// Whether the source has a command and does not tell what its subcommands are, of which the name
+    /// may be one. `DEBUG` is such.
+    #[must_use]
+    pub fn hides(&self, name: &str) -> bool {
+        let Some((container, _)) = name.split_once(' ') else {
+            return false;
+        };
+        let prefix = format!("{container} ");
+        self.commands.contains_key(container)
+            && !self.commands.keys().any(|other| other.starts_with(&prefix))
     }
 
     /// Whether a name only holds subcommands and cannot be called.
@@ -169,20 +184,6 @@ fn refuse_replies(file: &Path, object: &Map<String, Value>) -> Result<(), Error>
 
 fn is_server_form(fields: &Map<String, Value>) -> bool {
     fields.contains_key("function") || fields.contains_key("container")
-}
-
-/// Commands that only a sentinel process knows are not part of a data server's spec.
-fn is_sentinel(fields: &Map<String, Value>) -> bool {
-    let is = |name: &str, value: &str| fields.get(name).and_then(Value::as_str) == Some(value);
-    let only = fields
-        .get("command_flags")
-        .and_then(Value::as_array)
-        .is_some_and(|flags| {
-            flags
-                .iter()
-                .any(|flag| flag.as_str() == Some("ONLY_SENTINEL"))
-        });
-    is("container", "SENTINEL") || is("group", "sentinel") || only
 }
 
 fn full_name(name: &str, fields: &Map<String, Value>) -> String {
@@ -506,6 +507,9 @@ fn array(value: &Value) -> Result<&[Value], String> {
 fn lower_case(texts: &[String]) -> Vec<String> {
     texts.iter().map(|text| text.to_lowercase()).collect()
 }
+
+/// The group of the commands that only a Sentinel has; data servers have all others.
+pub const SENTINEL: &str = "sentinel";
 
 /// Flags of the server's files that no other form has.
 const SERVER_ONLY: [&str; 6] = [

@@ -23,12 +23,18 @@ pub struct Struct {
     pub doc: String,
     /// How it arrives.
     pub shape: Shape,
-    /// What stands between the fields of a line; a space where nothing else is said.
+    /// What stands between the fields of a text; a space, or the end of a line, where nothing else is
+    /// said.
     pub between: Option<char>,
     /// Its parts.
     pub fields: Vec<Field>,
     /// No server was available that sends it.
     pub unverified: bool,
+    /// Texts of the reply that are no values of their own: which alternative of an enum or which
+    /// field it is tells them.
+    pub tells: Vec<String>,
+    /// Two values of the reply become one.
+    pub joins: bool,
 }
 
 /// How a struct arrives.
@@ -116,6 +122,8 @@ impl Read for Struct {
             between: fields.optional("between")?,
             fields: fields.or_default("fields")?,
             unverified: fields.or_default("unverified")?,
+            tells: fields.or_default("tells")?,
+            joins: fields.or_default("joins")?,
         };
         fields.end()?;
         Ok(item)

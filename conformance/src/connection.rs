@@ -49,11 +49,16 @@ impl Connection {
         let _ = self.stream.write_all(bytes);
     }
 
-    /// The reply to some words.
-    pub fn ask<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Frame {
+    /// Sends some words whose reply is received later.
+    pub fn ask_late<W: AsRef<[u8]>>(&mut self, words: &[W]) {
         let mut out = BytesMut::new();
         encode(&mut out, words);
         self.send(&out);
+    }
+
+    /// The reply to some words.
+    pub fn ask<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Frame {
+        self.ask_late(words);
         self.receive().expect("the server answers")
     }
 

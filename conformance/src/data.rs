@@ -34,11 +34,13 @@ pub enum Round {
     Other,
     /// Nothing.
     Empty,
+    /// What it looks for, and beside it bytes that are no text, wherever a server echoes them.
+    Hostile,
 }
 
 impl Round {
     /// All of them, in the order in which they run.
-    pub const ALL: [Self; 3] = [Self::Filled, Self::Other, Self::Empty];
+    pub const ALL: [Self; 4] = [Self::Filled, Self::Other, Self::Empty, Self::Hostile];
 }
 
 /// Commands that are never sent.
@@ -69,6 +71,10 @@ struct Around {
     /// What runs instead of `before` so that keys exist, but not what samples look for in them.
     #[serde(default)]
     other: Vec<Line>,
+    /// What runs behind `before` so that there are bytes that are no text; a word may have them as
+    /// `{bytes}`. Some servers refuse some of that.
+    #[serde(default)]
+    hostile: Vec<Line>,
     /// As `before`, but between the first of the two pings and the sample.
     #[serde(default)]
     inside: Vec<Line>,
@@ -97,6 +103,16 @@ impl Line {
             Self::Text(text) => text.split(' ').collect(),
             Self::Words(words) => words.iter().map(String::as_str).collect(),
         }
+    }
+
+    /// The same as they are sent: `{bytes}` is what is no text.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<Vec<u8>> {
+        let with_bytes = |word: &str| {
+            let parts: Vec<_> = word.split("{bytes}").map(str::as_bytes).collect();
+            parts.join(NO_TEXT)
+        };
+        self.words().into_iter().map(with_bytes).collect()
     }
 
     /// The command that it calls.
@@ -171,17 +187,27 @@ impl Data {
 
     /// What runs before a sample in a round; nothing if the sample has no such round.
     pub fn before<'d>(&'d self, sample: &'d Sample, round: Round) -> Option<Vec<&'d Line>> {
+        let is_hostile = round == Round::Hostile;
+        let hostile = self
+            .around(sample)
+            .filter(|_| is_hostile)
+            .flat_map(|rule| &rule.hostile);
         let lines: Vec<_> = self
             .around(sample)
             .flat_map(|rule| match round {
-                Round::Filled => &*rule.before,
+                Round::Filled | Round::Hostile => &*rule.before,
                 Round::Other => &rule.other,
                 Round::Empty => &[],
             })
+            .chain(hostile)
             .collect();
         match round {
             Round::Filled => Some(lines),
             Round::Other => (!lines.is_empty()).then_some(lines),
+            Round::Hostile => self
+                .around(sample)
+                .any(|rule| !rule.hostile.is_empty())
+                .then_some(lines),
             Round::Empty => self
                 .around(sample)
                 .any(|rule| !rule.before.is_empty())
@@ -211,6 +237,9 @@ impl Data {
 /// Appends commands to a batch.
 pub fn append(out: &mut BytesMut, lines: &[&Line]) {
     for line in lines {
-        encode(out, &line.words());
+        encode(out, &line.bytes());
     }
 }
+
+/// Bytes that are no UTF-8, of which no server thinks that they end something.
+const NO_TEXT: &[u8] = b"\xff\xc3(\x80";

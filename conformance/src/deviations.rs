@@ -59,10 +59,12 @@ struct Deviation {
 }
 
 impl Deviations {
-    /// What is known of single servers.
+    /// What is known of single servers, Sentinels among them.
     #[must_use]
     pub fn of_servers() -> Self {
-        Self::read("deviations.json", include_str!("../deviations.json"))
+        let Self(data) = Self::read("deviations.json", include_str!("../deviations.json"));
+        let Self(sentinels) = Self::read("sentinels.json", include_str!("../sentinels.json"));
+        Self(data.into_iter().chain(sentinels).collect())
     }
 
     /// The same, with what is known of another server beside the three.

@@ -31,7 +31,10 @@ impl Facts {
     pub fn of(server: &Server) -> Self {
         let mut connection = Connection::open(server.addr(), 3);
         let mut modules = BTreeMap::new();
-        for module in list(&value(&connection.ask(&["MODULE", "LIST"]))) {
+        let loaded = connection.ask(&["MODULE", "LIST"]);
+        // A Sentinel has no modules, nor the command.
+        let loaded = (!loaded.is_error()).then(|| list(&value(&loaded)));
+        for module in loaded.into_iter().flatten() {
             let name = module
                 .get("name")
                 .and_then(Value::as_str)
@@ -81,12 +84,21 @@ impl Facts {
         }
     }
 
-    /// Whether the server has a command; modules do not tell what subcommands they have.
+    /// Whether the server has a command. Modules do not tell what subcommands they have, and neither
+    /// do servers of `DEBUG`.
     #[must_use]
     pub fn has(&self, info: &Info) -> bool {
         let first = info.name.split(' ').next().unwrap_or_default();
+        let prefix = format!("{first} ");
         self.commands.contains_key(info.name)
-            || info.module.is_some() && self.commands.contains_key(first)
+            || self.commands.contains_key(first)
+                && !self.commands.keys().any(|name| name.starts_with(&prefix))
+    }
+
+    /// Whether the server finds the keys of a command, which it does not of what it does not describe.
+    #[must_use]
+    pub fn describes(&self, info: &Info) -> bool {
+        info.module.is_some() || self.commands.contains_key(info.name)
     }
 
     /// Whether a sample has something that the server does not have yet, or never will.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use respec_codegen::{
     error::Error,
     json,
-    source::{Form, Source},
+    source::{Form, SENTINEL, Source},
     spec::Provider,
 };
 use serde_json::{Map, Value};
@@ -31,6 +31,13 @@ pub fn source(
     }
     let mut source = Source::from_entries(origin, Form::Live, provider, entries)?;
     source.version = Some(version);
+    // A Sentinel describes the few commands that it shares with data servers for itself, with other
+    // flags and fewer subcommands, so that only those of its own are facts.
+    if source.has_group(SENTINEL) {
+        source
+            .commands
+            .retain(|_, command| command.group == SENTINEL);
+    }
     Ok(source)
 }
 

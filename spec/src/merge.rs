@@ -16,6 +16,7 @@
 //! 4. *Nothing is dropped in silence.* Commands are never removed: what is gone is reported and
 //!    deleted by hand. A source that describes no arguments says nothing about them, and a running
 //!    server says nothing about modules that we know, because what it says of them is not reliable.
+//!    A Sentinel says nothing about the commands of data servers, and they nothing about its own.
 //! 5. *Texts stay.* Summaries, complexities and the words of the history are ours.
 //!
 //! Two arguments are the same when their leading token is the same; without a token, values by
@@ -24,7 +25,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use respec_codegen::source::{Form, Source};
+use respec_codegen::source::{Form, SENTINEL, Source};
 use respec_codegen::spec::{Argument, ArgumentType, Command, Commands, Provider, Skip};
 
 use crate::diff;
@@ -184,12 +185,19 @@ fn reason_to_skip(name: &str, theirs: &Command, source: &Source) -> Option<Skip>
 
 /// Commands of the source's family, and of modules that the source describes, that it has not.
 fn gone(ours: &Commands, source: &Source, known: &Versions, offered: &Versions) -> Vec<String> {
+    let sentinel = source.has_group(SENTINEL);
     let is_gone = |(name, command): &(&String, &Command)| {
+        // A running server is a Sentinel or is not, and published files may leave Sentinels out.
+        let described = match command.group == SENTINEL {
+            true => sentinel,
+            false => !sentinel || source.form != Form::Live,
+        } && !source.hides(name);
         let module = command.module.clone().unwrap_or_default();
         let expected = command
             .provider
             .is_none_or(|provider| provider == source.provider);
-        expected
+        described
+            && expected
             && offered.contains_key(&module)
             && is_current(command, source, known, offered)
             && !source.commands.contains_key(*name)

@@ -144,8 +144,9 @@ fn a_folder_with_one_file_per_command() {
     assert_eq!(source.form, Form::Server);
     assert_eq!(
         source.commands.keys().collect::<Vec<_>>(),
-        ["XGROUP CREATE"]
+        ["SENTINEL MYID", "XGROUP CREATE"]
     );
+    assert!(source.commands["SENTINEL MYID"].command_flags.is_empty());
     check_create(&source.commands["XGROUP CREATE"]);
     // The files leave out the categories that follow from the flags.
     let categories = &source.commands["XGROUP CREATE"].acl_categories;

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-use respec_testkit::{Variant, shared};
+use respec_testkit::{Server, Variant, shared};
 
 /// Runs the program and returns what it prints.
 fn program(words: &[&str]) -> String {
@@ -23,6 +23,20 @@ fn program(words: &[&str]) -> String {
 fn pulling_from_servers_that_are_known_finds_nothing_new() {
     for variant in [Variant::Redis82, Variant::Valkey91] {
         let report = program(&["pull", &shared(variant).url(), "--dry-run"]);
+        println!("{variant}\n{report}");
+        assert!(
+            report.contains("\n0 new, 0 changed, 0 gone\n"),
+            "{variant}\n{report}"
+        );
+    }
+}
+
+/// A Sentinel describes its own commands, and of those of data servers only what it has of them.
+#[test]
+fn pulling_from_a_sentinel_that_is_known_finds_nothing_new() {
+    for variant in [Variant::Redis70, Variant::Valkey91] {
+        let sentinel = Server::builder(variant).sentinel("").start().unwrap();
+        let report = program(&["pull", &sentinel.url(), "--dry-run"]);
         println!("{variant}\n{report}");
         assert!(
             report.contains("\n0 new, 0 changed, 0 gone\n"),

@@ -1,7 +1,7 @@
 //! An exchange in bytes, for everything that takes more than its direct way: several nodes, a
 //! pipeline, a second try.
 
-use std::{ops::Range, time::Instant};
+use std::{borrow::Cow, ops::Range, time::Instant};
 
 use bytes::{Bytes, BytesMut};
 
@@ -14,6 +14,7 @@ use super::{
     outcomes::DEDICATED,
     plan::Plan,
     request::Request,
+    split::words,
 };
 use crate::{
     cluster::{ClusterState, NodeId, Target},
@@ -45,6 +46,22 @@ pub(super) struct Piece {
 }
 
 impl Piece {
+    /// What the caller of the whole wants of this command, of which a second run may be harmless
+    /// because of its options.
+    fn options<'o>(&self, bytes: &[u8], all: &'o CallOptions) -> Cow<'o, CallOptions> {
+        let is_safe = self.info.safe_with.is_some_and(|safe_with| {
+            let words = words(bytes).unwrap_or_default();
+            safe_with.is_given(words.into_iter().filter_map(|word| bytes.get(word)))
+        });
+        if !is_safe {
+            return Cow::Borrowed(all);
+        }
+        Cow::Owned(CallOptions {
+            idempotent: true,
+            ..all.clone()
+        })
+    }
+
     /// Whether its answer is an error, or else the end of the connection.
     pub(super) fn ends(&self) -> bool {
         self.info.replies == Replies::End
@@ -160,6 +177,7 @@ impl Encoded {
                 continue;
             }
             let keys = self.keys.get(piece.keys.clone()).unwrap_or_default();
+            let options = &*piece.options(&bytes, options);
             let plan = state.plan(piece.info, &bytes, keys, options, now, random());
             match plan.map_err(placed)? {
                 Plan::One(call) => {
@@ -220,6 +238,7 @@ impl Encoded {
         for piece in &self.commands {
             let bytes = self.bytes.slice(piece.range.clone());
             let target = direct.target_at(node);
+            let options = &*piece.options(&bytes, options);
             let read_from = state.read_from_of(piece.info, options);
             let attempt = Attempt::new(piece.info, target, read_from, options, node);
             requests.push(answers.request(piece, bytes, Vec::new(), attempt));
@@ -231,6 +250,8 @@ impl Encoded {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::{
         call::{Next, NodeBatch, redirect::deciding_error},
@@ -342,6 +363,34 @@ mod tests {
             let text = error.to_string();
             assert!(text.starts_with(message), "{text}");
             assert!(!text.contains("secret"), "{text}");
+        }
+    }
+
+    #[test]
+    fn d25_an_option_that_makes_a_second_run_harmless_lets_a_lost_command_be_sent_again() {
+        let now = Instant::now();
+        for (text, is_harmless) in [
+            ("XADD foo IDMP p i * f v", true),
+            ("xadd foo nomkstream keepref idmpauto p * f v", true),
+            ("XADD foo * f v", false),
+            ("XADD foo 1-1 f v", false),
+            // Behind the id they are names of fields.
+            ("XADD foo * IDMP x", false),
+            ("XADD foo NOMKSTREAM 1-1 IDMPAUTO x", false),
+            // Of which an unknown option takes how many words nobody knows.
+            ("XADD foo NEWER IDMP p i * f v", false),
+        ] {
+            for texts in [&[text][..], &["GET foo", text]] {
+                let mut state = state(now);
+                let encoded = Encoded::of(&pipelined(texts)).unwrap();
+                let options = CallOptions::until(Some(now + Duration::from_secs(1)));
+                let (mut requests, _) = encoded.plan(&state, &options, now, || 0).unwrap();
+                let lost = Error::new(ErrorKind::Connection, "reset");
+                let call = &mut requests.last_mut().unwrap().call;
+                let next = call.lost(&mut state, lost, now, 0);
+                let gives_up = matches!(next, Next::GiveUp(_));
+                assert_eq!(gives_up, !is_harmless, "{text}: {next:?}");
+            }
         }
     }
 

@@ -216,6 +216,76 @@ pub trait UnixMilliseconds {
     fn into_arg(self) -> Arg<'static>;
 }
 
+/// The value of an option that may be left out at run time: the value itself, or an `Option` of it.
+///
+/// `K` says what the values are: `dyn Integer`, `dyn Seconds` and their like, or [`Arg`] where any
+/// bytes will do. A bare `None` does not tell of which type it is none: pass a variable, or
+/// `None::<u64>`.
+///
+/// ```
+/// use respec::cmd;
+///
+/// let limit: Option<usize> = None;
+/// let _ = cmd::scan(0).count(10).r#match(Some("user:*"));
+/// let _ = cmd::scan(0).count(limit).r#match(None::<&str>);
+/// ```
+pub trait Maybe<K: ArgKind + ?Sized> {
+    /// The argument, if there is one.
+    fn or_none(self) -> Option<K::Arg>;
+}
+
+/// What the values of an option are; see [`Maybe`].
+pub trait ArgKind {
+    /// The argument that they become.
+    type Arg;
+}
+
+impl<'a> ArgKind for Arg<'a> {
+    type Arg = Self;
+}
+
+impl<'a, T: Into<Arg<'a>>> Maybe<Arg<'a>> for T {
+    fn or_none(self) -> Option<Arg<'a>> {
+        Some(self.into())
+    }
+}
+
+impl<'a, T: Into<Arg<'a>>> Maybe<Arg<'a>> for Option<T> {
+    fn or_none(self) -> Option<Arg<'a>> {
+        self.map(Into::into)
+    }
+}
+
+/// A number, or an `Option` of one, for each kind of number.
+macro_rules! maybe_numbers {
+    ($($kind:ident),+) => {$(
+        impl ArgKind for dyn $kind {
+            type Arg = Arg<'static>;
+        }
+
+        impl<T: $kind> Maybe<dyn $kind> for T {
+            fn or_none(self) -> Option<Arg<'static>> {
+                Some(self.into_arg())
+            }
+        }
+
+        impl<T: $kind> Maybe<dyn $kind> for Option<T> {
+            fn or_none(self) -> Option<Arg<'static>> {
+                self.map($kind::into_arg)
+            }
+        }
+    )+};
+}
+
+maybe_numbers!(
+    Integer,
+    Double,
+    Seconds,
+    Milliseconds,
+    UnixSeconds,
+    UnixMilliseconds
+);
+
 impl Seconds for Duration {
     fn into_arg(self) -> Arg<'static> {
         if self.subsec_nanos() != 0 {

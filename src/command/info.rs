@@ -48,7 +48,7 @@ pub struct Info {
     /// Whether it may be sent again after its reply was lost.
     pub retry: Retry,
     /// Options with which a second run harms nobody, although it may without them.
-    pub safe_with: &'static [&'static str],
+    pub safe_with: Option<SafeWith>,
     /// How many frames answer it.
     pub replies: Replies,
     /// Whether what it answers may be kept until a key of it is invalidated.
@@ -84,7 +84,7 @@ impl Info {
         blocking: None,
         connection: None,
         retry: Retry::No,
-        safe_with: &[],
+        safe_with: None,
         replies: Replies::One,
         caching: Caching::Not("nothing is known about it"),
         empty_is_missing: false,
@@ -591,6 +591,44 @@ pub enum Join {
     Any(&'static [u8]),
     /// None: a map from the addresses of the nodes to their answers.
     PerNode,
+}
+
+/// Options with which a second run of a command harms nobody, although it may without them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SafeWith {
+    /// The options; each of them is enough.
+    pub options: &'static [&'static str],
+    /// The first word that may be one of them, the name's first being 0.
+    pub from: usize,
+    /// Other options that may stand in front of them, with the number of their values.
+    pub skip: &'static [(&'static str, u8)],
+}
+
+impl SafeWith {
+    /// Whether one of the options was given.
+    ///
+    /// The search ends at the first word that is no option: behind it stands data, which may be
+    /// called as options are.
+    pub(crate) fn is_given<W: AsRef<[u8]>>(&self, words: impl IntoIterator<Item = W>) -> bool {
+        let mut words = words.into_iter().skip(self.from);
+        while let Some(word) = words.next() {
+            let is = |option: &str| word.as_ref().eq_ignore_ascii_case(option.as_bytes());
+            if self.options.iter().any(|option| is(option)) {
+                return true;
+            }
+            let skipped = self.skip.iter().find(|(option, _)| is(option));
+            match skipped {
+                // An option of a changing number of values has as many as there are words.
+                None | Some((_, u8::MAX)) => return false,
+                Some((_, values)) => {
+                    for _ in 0..*values {
+                        words.next();
+                    }
+                }
+            }
+        }
+        false
+    }
 }
 
 /// How long the server may hold a reply back.

@@ -21,7 +21,9 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use bytes::BytesMut;
 
-pub use argument::{Arg, Double, Integer, Milliseconds, Seconds, UnixMilliseconds, UnixSeconds};
+pub use argument::{
+    Arg, ArgKind, Double, Integer, Maybe, Milliseconds, Seconds, UnixMilliseconds, UnixSeconds,
+};
 pub use batch::{Batch, Iterated, Pipeline, Transaction, Tuple};
 pub use client::{
     AsyncClient, Asynchronous, BlockingClient, Commands, DedicatedCommands, Detached, IsDetached,
@@ -31,8 +33,8 @@ pub use decoded::Decoded;
 pub use erased::Erased;
 pub use info::{
     BeginSearch, Blocking, Caching, ConnectionUse, Deprecated, FindKeys, Flags, Info, Join,
-    KeyAccess, KeySpec, Provider, Replies, RequestPolicy, ResponsePolicy, Retry, Routing, Unit,
-    WordPlace,
+    KeyAccess, KeySpec, Provider, Replies, RequestPolicy, ResponsePolicy, Retry, Routing, SafeWith,
+    Unit, WordPlace,
 };
 pub use keys::Key;
 pub use list::{DoubleArg, IntegerArg, IntoList, Item, List, Many, One};

@@ -33,6 +33,8 @@ pub mod pubsub;
 pub mod scripting;
 #[cfg(feature = "search")]
 pub mod search;
+#[cfg(feature = "sentinel")]
+pub mod sentinel;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "set")]

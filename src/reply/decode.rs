@@ -555,6 +555,28 @@ impl<T> OneOrMany<T> {
     }
 }
 
+impl<T: Decode> OneOrMany<T> {
+    /// Reads what was answered to a path; none is the legacy path of the whole document.
+    ///
+    /// # Errors
+    ///
+    /// Where the reply has another form.
+    pub fn at(path: Option<&[u8]>, reply: Reply<'_>) -> Result<Self, DecodeError> {
+        // A reply that is no list, such as null, says that there is nothing to look at a path in.
+        if path.is_some_and(is_json_path) && reply.kind().is_aggregate() {
+            T::decode_list(reply).map(Self::Many)
+        } else {
+            T::decode(reply).map(Self::One)
+        }
+    }
+}
+
+/// Whether a path is none of the legacy ones: `$`, or what begins with `$.` or `$[`.
+fn is_json_path(path: &[u8]) -> bool {
+    matches!(path, [b'$'] | [b'$', b'.' | b'[', ..])
+}
+
+/// By the form of the reply, where nobody knows the path that was asked for.
 impl<T: Decode> Decode for OneOrMany<T> {
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         if !reply.kind().is_aggregate() {

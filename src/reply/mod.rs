@@ -30,7 +30,7 @@ mod timeseries;
 mod value;
 mod vector_set;
 
-pub use bloom::BloomInfoValue;
+pub use bloom::{BloomInfoValue, CuckooInsert};
 pub use client::ClientFlags;
 pub use cluster::ClusterNode;
 pub use decode::{Decode, OneOrMany, ScanPage, Scanned, ok_or_nil};

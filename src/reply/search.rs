@@ -472,8 +472,10 @@ impl Decode for SearchParameter {
             return Self::read(name, Fields::of(facts)?);
         }
         let mut fields = Vec::new();
-        while let (Some(fact), Some(value)) = (elements.next(), elements.next()) {
-            fields.push((fact.bytes().unwrap_or_default(), Some(value)));
+        while let Some(fact) = elements.next() {
+            // A fact without a value would be lost.
+            let value = elements.next().ok_or_else(wrong)?;
+            fields.push((fact.bytes().ok_or_else(wrong)?, Some(value)));
         }
         Self::read(name, Fields::new(fields))
     }

@@ -43,10 +43,13 @@ impl<'f> Fields<'f, &'f [u8]> {
         Self::new(fields)
     }
 
-    /// The fields of a text of lines such as `name:value`; lines that begin with `#` are titles.
+    /// The fields of a text of lines such as `name:value`, or of parts with `between` between them;
+    /// lines that begin with `#` are titles.
     #[must_use]
-    pub fn in_lines(text: &'f [u8]) -> Self {
-        let fields = lines(text).filter(|line| !line.starts_with(b"#"));
+    pub fn in_lines(text: &'f [u8], between: u8) -> Self {
+        let fields = parts(text, between)
+            .map(|(_, line)| line.trim_ascii_end())
+            .filter(|line| !line.starts_with(b"#"));
         Self::new(fields.filter_map(name_and_value).collect())
     }
 

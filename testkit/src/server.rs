@@ -51,6 +51,8 @@ pub struct ServerOptions {
     unix_socket: bool,
     modules: bool,
     bus: bool,
+    /// What a Sentinel begins with; a data server has none.
+    sentinel: Option<String>,
     start_timeout: Duration,
 }
 
@@ -92,6 +94,7 @@ impl ServerOptions {
             unix_socket: true,
             modules: true,
             bus: false,
+            sentinel: None,
             start_timeout: Duration::from_secs(30),
         }
     }
@@ -127,6 +130,13 @@ impl ServerOptions {
         self
     }
 
+    /// Makes it a Sentinel, with settings in lines as its file has them; it watches only the
+    /// primaries that it is told of.
+    pub fn sentinel(mut self, settings: impl Into<String>) -> Self {
+        self.sentinel = Some(settings.into());
+        self
+    }
+
     /// How long the server may take until it answers.
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
         self.start_timeout = timeout;
@@ -137,6 +147,11 @@ impl ServerOptions {
     pub fn start(self) -> Result<Server> {
         let installation = self.variant.locate()?;
         let directory = create_directory(self.variant)?;
+        if let Some(settings) = &self.sentinel {
+            // A Sentinel keeps what it knows in its settings, and does not start without the file.
+            fs::write(directory.join(SENTINEL_SETTINGS), settings)
+                .map_err(|error| Error::io("cannot write the settings of a Sentinel", error))?;
+        }
         let mut server = Server {
             options: self,
             installation,
@@ -186,6 +201,11 @@ impl ServerOptions {
         .flatten()
         .map(str::to_owned)
         .collect();
+        if self.sentinel.is_some() {
+            // The file comes first, and the process runs in the directory that has it.
+            args.insert(0, SENTINEL_SETTINGS.to_owned());
+            args.push("--sentinel".to_owned());
+        }
         if self.unix_socket {
             args.extend(["--unixsocket".to_owned(), socket.display().to_string()]);
             args.extend(["--unixsocketperm".to_owned(), "700".to_owned()]);
@@ -193,7 +213,7 @@ impl ServerOptions {
         if let Some(port) = bus_port {
             args.extend(["--cluster-port".to_owned(), port.to_string()]);
         }
-        if self.modules {
+        if self.modules && self.sentinel.is_none() {
             for module in installation.modules() {
                 args.extend(["--loadmodule".to_owned(), module.display().to_string()]);
             }
@@ -598,6 +618,7 @@ fn info_field<'i>(info: &'i str, name: &str) -> Option<&'i str> {
         .map(str::trim)
 }
 
+const SENTINEL_SETTINGS: &str = "sentinel.conf";
 const PORT_ATTEMPTS: u32 = 20;
 /// Short, as it is tried again, and what listens on our port may be a stranger who never answers.
 const PING_TIMEOUT: Duration = Duration::from_millis(250);

@@ -12,6 +12,7 @@ use respec::commands::search::{
     VectorCompression, VectorRange, VectorType,
 };
 use respec::commands::shared::Order;
+use respec::commands::stream::TrimStrategy;
 use respec::resp::Writer;
 
 use crate::socket::words;
@@ -415,4 +416,36 @@ fn a_profile_carries_the_query_of_another_command() {
 fn debug_shows_no_argument() {
     let search = cmd::ft_search("secret-index", "secret-query").params([("p", "secret-value")]);
     assert_eq!(format!("{search:?}"), "FT.SEARCH (7 words)");
+}
+
+#[test]
+fn d14_an_option_that_does_not_decide_about_the_reply_may_be_left_out_at_run_time() {
+    let (some, none) = (Some(7_usize), None::<usize>);
+    assert_words(&cmd::scan(0).count(7), "SCAN 0 COUNT 7");
+    assert_words(&cmd::scan(0).count(some), "SCAN 0 COUNT 7");
+    assert_words(&cmd::scan(0).count(Some(7)), "SCAN 0 COUNT 7");
+    assert_words(&cmd::scan(0).count(none), "SCAN 0");
+    assert_words(&cmd::scan(0).r#match(Some("a*")), "SCAN 0 MATCH a*");
+    assert_words(&cmd::scan(0).r#match(None::<String>), "SCAN 0");
+    // Of those that change the type of the command, what follows is written only with them.
+    let add = || cmd::xadd("k", "*", [("f", "v")]);
+    assert_words(&add().maxlen(7).limit(9), "XADD k MAXLEN 7 LIMIT 9 * f v");
+    assert_words(&add().maxlen(none).limit(9), "XADD k * f v");
+    let trim = |threshold| (TrimStrategy::Maxlen, threshold);
+    assert_words(&add().maybe_trim(Some(trim(7))), "XADD k MAXLEN 7 * f v");
+    assert_words(&add().maybe_trim(None::<(_, u64)>), "XADD k * f v");
+    let pop = || cmd::json_arrpop("k");
+    assert_words(&pop().path(Some("$.a")).index(none), "JSON.ARRPOP k $.a");
+    assert_words(&pop().path(None::<&str>), "JSON.ARRPOP k");
+    let count = |range: Option<(i64, i64)>| cmd::bitcount("k").maybe_range(range);
+    assert_words(&count(Some((0, -1))), "BITCOUNT k 0 -1");
+    assert_words(&count(None), "BITCOUNT k");
+    let to = |replica: Option<(&'static str, u16)>| cmd::failover().maybe_to(replica);
+    assert_words(&to(Some(("h", 1))).force(), "FAILOVER TO h 1 FORCE");
+    assert_words(&to(None), "FAILOVER");
+    let wait = Some(Duration::from_millis(5));
+    assert_words(
+        &cmd::xread([("k", "0")]).block(wait),
+        "XREAD BLOCK 5 STREAMS k 0",
+    );
 }

@@ -14,6 +14,7 @@ mod replies;
 mod reply_server;
 mod reply_types;
 mod search;
+mod sentinel;
 #[path = "../support/socket.rs"]
 mod socket;
 mod version;

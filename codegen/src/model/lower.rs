@@ -14,7 +14,8 @@ use crate::{
 
 use super::{
     Alternative, CommandModel, Condition, Field, FieldKind, ListStep, NamesModel, Note, Opt,
-    OptKind, Parameter, PatienceModel, Place, Slot, Step, TokenSetter, Ty, Types, fail,
+    OptKind, Parameter, PatienceModel, Place, ReplyModel, Slot, State, Step, TokenSetter, Ty,
+    Types, fail,
     naming::{
         block_name, fresh, identifier, noun, option_name, parameter_name, row_name, type_name,
         words,
@@ -141,6 +142,17 @@ impl<'a> Lowering<'a> {
             .to_owned();
         let steps = self.sequence(&arguments, None)?;
         let reply = self.reply(&reply)?;
+        if let ReplyModel::ByState(patterns) = &reply {
+            for option in &mut self.options {
+                let state = |(pattern, _): &(Vec<State>, _)| {
+                    option.slot.and_then(|slot| pattern.get(slot).copied())
+                };
+                option.decides = patterns
+                    .iter()
+                    .filter_map(state)
+                    .any(|state| state != State::Any);
+            }
+        }
         let patience = self.patience()?;
         let names = self.reply_names()?;
         Ok(CommandModel {
@@ -450,6 +462,7 @@ impl<'a> Lowering<'a> {
             field: field.clone(),
             slot: None,
             after,
+            decides: false,
             kind: OptKind::Flag {
                 setter: setter.clone(),
             },
@@ -657,6 +670,7 @@ impl<'a> Lowering<'a> {
             field: setter.clone(),
             slot: None,
             after,
+            decides: false,
             kind: OptKind::Choice {
                 name: enum_name,
                 borrows,
@@ -694,6 +708,7 @@ impl<'a> Lowering<'a> {
             field: field.to_owned(),
             slot: None,
             after,
+            decides: false,
             kind,
             note: note(argument),
         });

@@ -1,4 +1,5 @@
-//! Where the longest wait of a blocking command stands among its words.
+//! Where what a client looks for stands among the words of a command: the longest wait of a blocking
+//! one, and options that make a second run harmless.
 
 use crate::spec::{Argument, ArgumentType, Command};
 
@@ -53,6 +54,50 @@ pub fn place(name: &str, command: &Command, wanted: &str) -> Option<Place> {
         }
     }
     None
+}
+
+/// Where options may stand among the words of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionPlace {
+    /// The first word that may be one, the name's first being 0.
+    pub from: usize,
+    /// Other options that may stand in front of them, with the number of their values.
+    pub skip: Vec<(String, u8)>,
+}
+
+/// Where options with these words may stand, if they have a place of their own in the grammar.
+#[must_use]
+pub fn option_place(name: &str, command: &Command, wanted: &[String]) -> Option<OptionPlace> {
+    let is_wanted = |option: &(String, u8)| wanted.contains(&option.0);
+    let mut from = Some(name.split(' ').count());
+    let mut skip = Vec::new();
+    for argument in &command.arguments {
+        let options = options(argument);
+        if options.iter().any(is_wanted) {
+            skip.extend(options.into_iter().filter(|option| !is_wanted(option)));
+            return from.map(|from| OptionPlace { from, skip });
+        }
+        if argument.optional {
+            skip.extend(options);
+        } else {
+            // What is required behind an option has no place that could be counted.
+            from = from
+                .filter(|_| skip.is_empty())
+                .zip(width(argument))
+                .map(|(at, width)| at + width);
+        }
+    }
+    None
+}
+
+/// The keywords of an option, or of its alternatives, with the number of words behind each.
+fn options(argument: &Argument) -> Vec<(String, u8)> {
+    match argument.kind {
+        ArgumentType::Oneof if argument.token.is_none() => {
+            argument.arguments.iter().filter_map(option).collect()
+        }
+        _ => option(argument).into_iter().collect(),
+    }
 }
 
 /// The keyword directly in front of the argument, if it is an option or the first part of one.

@@ -253,16 +253,35 @@ impl Setters<'_> {
                     ([one], _) => quote!(Some(#one)),
                     (several, _) => quote!(Some((#(#several),*))),
                 };
-                let plain = self.one(&said(note), setter, parameters, &value, 0);
+                let plain = match self.left_out(parameters, |value| value) {
+                    Some((parameter, value)) => {
+                        let docs = format!("{}; `None` leaves it out.", said(note));
+                        self.fill(&docs, setter, &[], &[parameter], &value, 0)
+                    }
+                    None => self.one(&said(note), setter, parameters, &value, 0),
+                };
                 let by_token = by_token.iter().map(|token| {
                     let (name, variant) = (ident(&token.name), ident(&token.variant));
+                    let behind = parameters.get(1..).unwrap_or_default();
+                    let with_token = |value| {
+                        let of_value = ident(behind.first().map_or("", |it| &it.name));
+                        quote!(#value.map(|#of_value| (#name::#variant, #of_value)))
+                    };
+                    if let Some((parameter, value)) = self.left_out(behind, with_token) {
+                        let docs = format!(
+                            "`{}` of `{}`; `None` leaves it out.",
+                            token.syntax, note.syntax
+                        );
+                        return self.fill(&docs, &token.setter, &[], &[parameter], &value, 0);
+                    }
                     let rest = values.get(1..).unwrap_or_default();
                     let value = quote!(Some((#name::#variant #(, #rest)*)));
                     let docs = format!("`{}` of `{}`", token.syntax, note.syntax);
                     let parameters = parameters.get(1..).unwrap_or_default();
                     self.one(&docs, &token.setter, parameters, &value, 0)
                 });
-                quote!(#plain #(#by_token)*)
+                let pair = self.pair_left_out(setter, parameters);
+                quote!(#plain #(#by_token)* #pair)
             }
             OptKind::Choice {
                 name,
@@ -280,6 +299,74 @@ impl Setters<'_> {
                 quote!(#(#each)* #at_run_time)
             }
         }
+    }
+
+    /// `count: impl Maybe<dyn Integer>` and what is assigned, `count.or_none()`: the only value of an
+    /// option that may be left out at run time, since the reply does not depend on it.
+    fn left_out(
+        &self,
+        parameters: &[Parameter],
+        value: impl FnOnce(TokenStream) -> TokenStream,
+    ) -> Option<(TokenStream, TokenStream)> {
+        let [one] = parameters else {
+            return None;
+        };
+        let ty = types::maybe(&one.ty).filter(|_| !self.option.decides)?;
+        let name = ident(&one.name);
+        Some((quote!(#name: #ty), value(quote!(#name.or_none()))))
+    }
+
+    /// The setter that takes several values at once, where the one that takes one after the other
+    /// changes the type of the command, so that no `if` could leave it out.
+    ///
+    /// ```text
+    /// /// `start end`, or `None`, which leaves it out.
+    /// pub fn maybe_range(
+    ///     self,
+    ///     range: Option<(impl Integer, impl Integer)>,
+    /// ) -> Bitcount<'a, X, (Given,)>
+    /// where
+    ///     A: NotGiven,
+    /// {
+    ///     let mut next = self.enter();
+    ///     next.range = range.map(|(start, end)| (start.into_arg(), end.into_arg()));
+    ///     next
+    /// }
+    /// ```
+    fn pair_left_out(&self, setter: &str, parameters: &[Parameter]) -> Option<TokenStream> {
+        let changes_type = self.option.slot.is_some() && !self.option.decides;
+        let is_left_out = match parameters {
+            [one] => types::maybe(&one.ty).is_some() || matches!(one.ty, Ty::List(_)),
+            _ => false,
+        };
+        if !changes_type || is_left_out {
+            return None;
+        }
+        let mut markers = Vec::new();
+        let types: Vec<_> = parameters
+            .iter()
+            .map(|item| types::parameter(&item.ty, &mut markers))
+            .collect();
+        let names: Vec<_> = parameters.iter().map(|item| ident(&item.name)).collect();
+        let values: Vec<_> = parameters
+            .iter()
+            .map(|item| conversion(&item.name, &item.ty))
+            .collect();
+        let given = ident(setter);
+        let (ty, value) = match (&*types, &*names, &*values) {
+            ([ty], [name], [value]) => (quote!(#ty), quote!(#given.map(|#name| #value))),
+            _ => (
+                quote!((#(#types),*)),
+                quote!(#given.map(|(#(#names),*)| (#(#values),*))),
+            ),
+        };
+        let docs = format!(
+            "{}, or `None`, which leaves it out.",
+            said(&self.option.note)
+        );
+        let parameter = quote!(#given: Option<#ty>);
+        let setter = format!("maybe_{setter}");
+        Some(self.fill(&docs, &setter, &markers, &[parameter], &value, 0))
     }
 
     /// ```text
@@ -377,8 +464,8 @@ impl Setters<'_> {
     ///
     /// ```text
     /// /// `COUNT count`
-    /// pub fn count(mut self, count: impl Integer) -> Self {
-    ///     self.count = Some(count.into_arg());
+    /// pub fn count(mut self, count: impl Maybe<dyn Integer>) -> Self {
+    ///     self.count = count.or_none();
     ///     self
     /// }
     /// ```
@@ -495,9 +582,11 @@ fn reply_states(command: &CommandModel) -> TokenStream {
         slots.join(", ")
     ));
     let name = reply_trait(command);
+    let by_path = path(command).is_some();
+    let path = by_path.then(|| quote!(, path: Option<&[u8]>));
     let states = patterns
         .iter()
-        .map(|(pattern, ty)| reply_state(&name, pattern, ty));
+        .map(|(pattern, ty)| reply_state(&name, pattern, ty, by_path));
     quote! {
         #docs
         pub trait #name {
@@ -509,12 +598,32 @@ fn reply_states(command: &CommandModel) -> TokenStream {
             /// # Errors
             ///
             /// Where the reply has another form.
-            fn read(reply: Reply<'_>) -> Result<Self::Reply, DecodeError>;
+            fn read(reply: Reply<'_> #path) -> Result<Self::Reply, DecodeError>;
         }
 
         #(#states)*
     }
 }
+
+/// The path that decides whether one value or a list of them is answered, if the reply depends on
+/// that: `self.path.as_bytes()`, or `self.path.as_ref().and_then(Arg::as_bytes)` where it is an
+/// option.
+fn path(command: &CommandModel) -> Option<TokenStream> {
+    let by_path = |ty: &Type| matches!(ty, Type::OneOrList(_));
+    let depends = match &command.reply {
+        ReplyModel::Fixed(ty) => by_path(ty),
+        ReplyModel::ByState(patterns) => patterns.iter().any(|(_, ty)| by_path(ty)),
+    };
+    let field = command.fields.iter().find(|field| field.name == PATH);
+    match (depends, &field?.kind) {
+        (true, FieldKind::Required(_)) => Some(quote!(self.path.as_bytes())),
+        (true, FieldKind::Optional(_)) => Some(quote!(self.path.as_ref().and_then(Arg::as_bytes))),
+        _ => None,
+    }
+}
+
+/// The argument that decides between one value and a list of them.
+const PATH: &str = "path";
 
 /// `SetReply`
 fn reply_trait(command: &CommandModel) -> Ident {
@@ -530,7 +639,9 @@ fn reply_trait(command: &CommandModel) -> Ident {
 ///     }
 /// }
 /// ```
-fn reply_state(name: &Ident, pattern: &[State], ty: &Type) -> TokenStream {
+///
+/// where a path decides, with `path: Option<&[u8]>` besides.
+fn reply_state(name: &Ident, pattern: &[State], ty: &Type, by_path: bool) -> TokenStream {
     let mut letters = Vec::new();
     let states: Vec<_> = pattern
         .iter()
@@ -542,12 +653,16 @@ fn reply_state(name: &Ident, pattern: &[State], ty: &Type) -> TokenStream {
         })
         .collect();
     let (states, generics) = (tuple(&states), generics(&letters));
-    let (ty, read) = (reply(ty, false), read(ty));
+    let path = by_path.then(|| match ty {
+        Type::OneOrList(_) => quote!(, path: Option<&[u8]>),
+        _ => quote!(, _: Option<&[u8]>),
+    });
+    let (ty, read) = (reply(ty, false), read(ty, &quote!(path)));
     quote! {
         impl #generics #name for #states {
             type Reply = #ty;
 
-            fn read(reply: Reply<'_>) -> Result<Self::Reply, DecodeError> {
+            fn read(reply: Reply<'_> #path) -> Result<Self::Reply, DecodeError> {
                 #read
             }
         }
@@ -627,9 +742,11 @@ fn behaviour(command: &CommandModel, shape: &Shape) -> TokenStream {
 /// }
 /// ```
 fn command_body(command: &CommandModel) -> TokenStream {
-    let (ty, read) = match &command.reply {
-        ReplyModel::Fixed(ty) => (reply(ty, false), read(ty)),
-        ReplyModel::ByState(_) => (quote!(S::Reply), quote!(S::read(reply))),
+    let path = path(command);
+    let (ty, read) = match (&command.reply, &path) {
+        (ReplyModel::Fixed(ty), path) => (reply(ty, false), read(ty, &quote!(#path))),
+        (ReplyModel::ByState(_), None) => (quote!(S::Reply), quote!(S::read(reply))),
+        (ReplyModel::ByState(_), Some(path)) => (quote!(S::Reply), quote!(S::read(reply, #path))),
     };
     let constant = ident(&constant(&command.name));
     let steps = parts(&command.steps);

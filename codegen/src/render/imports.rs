@@ -31,6 +31,7 @@ const KNOWN: &[(&str, &[&str])] = &[
             "IntoList",
             "Item",
             "List",
+            "Maybe",
             "Milliseconds",
             "Needs",
             "NotGiven",

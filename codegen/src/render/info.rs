@@ -9,7 +9,7 @@ use crate::{
     model::{
         feature,
         routing::{Routing, on_replicas},
-        waits::{self, Place},
+        waits::{self, OptionPlace, Place, option_place},
     },
     spec::{
         Argument, BeginSearch, Caching, Command, ConnectionUse, FindKeys, Join, KeySpec, Nodes,
@@ -243,7 +243,7 @@ fn facts(name: &str, command: &Command) -> [(&'static str, Option<TokenStream>);
         ("blocking", blocking(name, command)),
         ("connection", connection(command)),
         ("retry", retry(command)),
-        ("safe_with", safe_with(command)),
+        ("safe_with", safe_with(name, command)),
         ("replies", replies(command)),
         ("caching", Some(caching(command))),
         (
@@ -303,10 +303,18 @@ fn place(place: Option<Place>) -> TokenStream {
     }
 }
 
-/// `&["IDMP", "IDMPAUTO"]`
-fn safe_with(command: &Command) -> Option<TokenStream> {
+/// `Some(SafeWith { options: &["IDMP", "IDMPAUTO"], from: 2, skip: &[("NOMKSTREAM", 0)] })`
+fn safe_with(name: &str, command: &Command) -> Option<TokenStream> {
     let options = &command.safe_with;
-    (!options.is_empty()).then(|| quote!(&[#(#options),*]))
+    let OptionPlace { from, skip } = option_place(name, command, options)?;
+    let from = Literal::usize_unsuffixed(from);
+    let skip = skip.iter().map(|(option, values)| {
+        let values = Literal::u8_unsuffixed(*values);
+        quote!((#option, #values))
+    });
+    Some(quote! {
+        Some(SafeWith { options: &[#(#options),*], from: #from, skip: &[#(#skip),*] })
+    })
 }
 
 /// `Caching::Unless(&["LATEST"])`

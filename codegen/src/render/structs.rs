@@ -195,10 +195,13 @@ fn decode(name: &Ident, item: &Struct) -> TokenStream {
 /// ```
 fn in_text(name: &Ident, item: &Struct) -> TokenStream {
     let value = value(item);
+    let between = |usual| {
+        let between = item.between.unwrap_or(char::from(usual));
+        Literal::byte_character(u8::try_from(between).unwrap_or(usual))
+    };
     let (source, decode) = match item.shape {
         Shape::Line => {
-            let between = u8::try_from(item.between.unwrap_or(' ')).unwrap_or(b' ');
-            let between = Literal::byte_character(between);
+            let between = between(b' ');
             let decode = quote! {
                 fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
                     read_line(reply)
@@ -216,7 +219,8 @@ fn in_text(name: &Ident, item: &Struct) -> TokenStream {
                     read_text(reply)
                 }
             };
-            (quote!(in_lines(text)), decode)
+            let between = between(b'\n');
+            (quote!(in_lines(text, #between)), decode)
         }
     };
     quote! {

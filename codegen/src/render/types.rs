@@ -65,6 +65,19 @@ pub(super) fn parameter(ty: &Ty, markers: &mut Vec<TokenStream>) -> TokenStream 
     }
 }
 
+/// `impl Maybe<Arg<'a>>`, `impl Maybe<dyn Integer>`, of the only value of an option that may be left
+/// out at run time; values of other types have other ways.
+pub(super) fn maybe(ty: &Ty) -> Option<TokenStream> {
+    match ty {
+        Ty::Key | Ty::Text => Some(quote!(impl Maybe<Arg<'a>>)),
+        Ty::Enum { .. } | Ty::Block { .. } | Ty::List(_) => None,
+        number => {
+            let bound = bound(number);
+            Some(quote!(impl Maybe<dyn #bound>))
+        }
+    }
+}
+
 /// What converts into a value: `Into<Arg<'a>>`, `Into<GeoUnit>`, `Integer`.
 pub(super) fn bound(ty: &Ty) -> TokenStream {
     match ty {
@@ -176,9 +189,11 @@ pub(super) fn reply(ty: &Type, own: bool) -> TokenStream {
     }
 }
 
-/// How a reply is read: `Decode::decode(reply)`, or the special case of "`OK` or nil".
-pub(super) fn read(ty: &Type) -> TokenStream {
+/// How a reply is read: `Decode::decode(reply)`, or a special case: "`OK` or nil", and what the
+/// path that was asked for decides.
+pub(super) fn read(ty: &Type, path: &TokenStream) -> TokenStream {
     match ty {
+        Type::OneOrList(_) if !path.is_empty() => quote!(OneOrMany::at(#path, reply)),
         Type::Optional(inner) if **inner == Type::Ok => quote!(reply::ok_or_nil(reply)),
         _ => quote!(Decode::decode(reply)),
     }

@@ -227,6 +227,7 @@ impl<T: Commands + ?Sized> BitmapCommands for T {}
 pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached};
+
     /// `BITFIELD key [<GET encoding offset | SET encoding offset value | INCRBY encoding offset
     /// increment | OVERFLOW <WRAP | SAT | FAIL>> [<GET encoding offset | SET encoding offset value
     /// | INCRBY encoding offset increment | OVERFLOW <WRAP | SAT | FAIL>> ...]]`

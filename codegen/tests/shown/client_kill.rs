@@ -625,6 +625,7 @@ impl<T: Commands + ?Sized> ConnectionCommands for T {}
 pub(crate) mod cmd {
     use super::*;
     use crate::command::{Detached, IntoList};
+
     /// `CLIENT KILL <ID client-id | TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB> |
     /// USER username | ADDR addr | LADDR laddr | SKIPME <YES | NO> | MAXAGE maxage | NAME name |
     /// IDLE idle | FLAGS flags | LIB-NAME lib-name | LIB-VER lib-ver | DB db | CAPA capa | IP ip |

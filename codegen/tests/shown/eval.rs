@@ -107,6 +107,7 @@ impl<T: Commands + ?Sized> ScriptingCommands for T {}
 pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached};
+
     /// `EVAL script numkeys [key [key ...]] [arg [arg ...]]`
     ///
     /// Runs a Lua script, sent as source, with the given keys and arguments. See [`Eval`].

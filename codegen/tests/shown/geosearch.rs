@@ -97,13 +97,16 @@ impl<'a, X, A, B, C, D, E> Geosearch<'a, X, (A, B, C, D, E)> {
 }
 
 impl<'a, X, A, B, C, D, E> Geosearch<'a, X, (A, B, C, D, E)> {
-    /// `COUNT count [ANY]`
-    pub fn count(self, count: impl Integer) -> Geosearch<'a, X, (A, Given, C, D, E)>
+    /// `COUNT count [ANY]`; `None` leaves it out.
+    pub fn count(
+        self,
+        count: impl Maybe<dyn Integer>,
+    ) -> Geosearch<'a, X, (A, Given, C, D, E)>
     where
         B: NotGiven,
     {
         let mut next = self.enter();
-        next.count = Some(count.into_arg());
+        next.count = count.or_none();
         next
     }
 }
@@ -451,6 +454,7 @@ impl<T: Commands + ?Sized> GeoCommands for T {}
 pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached};
+
     /// `GEOSEARCH key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM
     /// | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]]
     /// [WITHCOORD] [WITHDIST] [WITHHASH]`

@@ -144,6 +144,7 @@ impl<T: Commands + ?Sized> ListCommands for T {}
 pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached};
+
     /// `LPOP key [count]`
     ///
     /// Removes and returns one or more elements from the head of a list. See [`Lpop`].

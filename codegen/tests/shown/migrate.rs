@@ -286,6 +286,7 @@ impl<T: Commands + ?Sized> GenericCommands for T {}
 pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached, Integer, IntoList, Milliseconds};
+
     /// `MIGRATE host port "" destination-db timeout [COPY] [REPLACE] [AUTH auth | AUTH2 username
     /// password] KEYS keys [keys ...]`
     ///

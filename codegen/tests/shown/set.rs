@@ -505,6 +505,7 @@ impl<T: Commands + ?Sized> StringCommands for T {}
 pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached};
+
     /// `SET key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE
     /// ifdne-digest] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT
     /// unix-time-milliseconds | KEEPTTL]`

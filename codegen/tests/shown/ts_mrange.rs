@@ -94,9 +94,9 @@ impl<'a, X, S> TsMrange<'a, X, S> {
         self
     }
 
-    /// `COUNT count`
-    pub fn count(mut self, count: impl Integer) -> Self {
-        self.count = Some(count.into_arg());
+    /// `COUNT count`; `None` leaves it out.
+    pub fn count(mut self, count: impl Maybe<dyn Integer>) -> Self {
+        self.count = count.or_none();
         self
     }
 
@@ -167,12 +167,26 @@ impl<'a, X, A, B> TsMrange<'a, X, (A, B)> {
         next.aggregation = Some(aggregation.into());
         next
     }
+
+    /// `[ALIGN alignment] AGGREGATION aggregators bucketDuration [BUCKETTIMESTAMP <mid | start |
+    /// end | + | - | ~>] [EMPTY]`, or `None`, which leaves it out.
+    pub fn maybe_aggregation(
+        self,
+        aggregation: Option<impl Into<TsMrangeAggregation<'a>>>,
+    ) -> TsMrange<'a, X, (A, Given)>
+    where
+        B: NotGiven,
+    {
+        let mut next = self.enter();
+        next.aggregation = aggregation.map(|aggregation| aggregation.into());
+        next
+    }
 }
 
 impl<'a, X, A> TsMrange<'a, X, (A, Given)> {
-    /// `ALIGN alignment`
-    pub fn align(mut self, alignment: impl Into<Arg<'a>>) -> Self {
-        self.align = Some(alignment.into());
+    /// `ALIGN alignment`; `None` leaves it out.
+    pub fn align(mut self, alignment: impl Maybe<Arg<'a>>) -> Self {
+        self.align = alignment.or_none();
         self
     }
 }
@@ -509,6 +523,7 @@ impl<T: Commands + ?Sized> TimeseriesCommands for T {}
 pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached, IntoList};
+
     /// `TS.MRANGE fromTimestamp toTimestamp [LATEST] [FILTER_BY_TS timestamp [timestamp ...]]
     /// [FILTER_BY_VALUE min max] [WITHLABELS | SELECTED_LABELS label [label ...]] [COUNT count]
     /// [[ALIGN alignment] AGGREGATION aggregators bucketDuration [BUCKETTIMESTAMP <mid | start |

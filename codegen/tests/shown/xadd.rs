@@ -183,26 +183,46 @@ impl<'a, X, A, B, C, D, E> Xadd<'a, X, (A, B, C, D, E)> {
         next
     }
 
-    /// `MAXLEN` of `<MAXLEN | MINID> [= | ~] threshold [LIMIT count]`
+    /// `MAXLEN` of `<MAXLEN | MINID> [= | ~] threshold [LIMIT count]`; `None` leaves it out.
     pub fn maxlen(
         self,
-        threshold: impl Into<Arg<'a>>,
+        threshold: impl Maybe<Arg<'a>>,
     ) -> Xadd<'a, X, (A, B, Given, D, E)>
     where
         C: NotGiven,
     {
         let mut next = self.enter();
-        next.trim = Some((TrimStrategy::Maxlen, threshold.into()));
+        next.trim = threshold
+            .or_none()
+            .map(|threshold| (TrimStrategy::Maxlen, threshold));
         next
     }
 
-    /// `MINID` of `<MAXLEN | MINID> [= | ~] threshold [LIMIT count]`
-    pub fn minid(self, threshold: impl Into<Arg<'a>>) -> Xadd<'a, X, (A, B, Given, D, E)>
+    /// `MINID` of `<MAXLEN | MINID> [= | ~] threshold [LIMIT count]`; `None` leaves it out.
+    pub fn minid(
+        self,
+        threshold: impl Maybe<Arg<'a>>,
+    ) -> Xadd<'a, X, (A, B, Given, D, E)>
     where
         C: NotGiven,
     {
         let mut next = self.enter();
-        next.trim = Some((TrimStrategy::Minid, threshold.into()));
+        next.trim = threshold
+            .or_none()
+            .map(|threshold| (TrimStrategy::Minid, threshold));
+        next
+    }
+
+    /// `<MAXLEN | MINID> [= | ~] threshold [LIMIT count]`, or `None`, which leaves it out.
+    pub fn maybe_trim(
+        self,
+        trim: Option<(TrimStrategy, impl Into<Arg<'a>>)>,
+    ) -> Xadd<'a, X, (A, B, Given, D, E)>
+    where
+        C: NotGiven,
+    {
+        let mut next = self.enter();
+        next.trim = trim.map(|(strategy, threshold)| (strategy, threshold.into()));
         next
     }
 }
@@ -243,9 +263,9 @@ impl<'a, X, A, B, D, E> Xadd<'a, X, (A, B, Given, D, E)> {
 }
 
 impl<'a, X, A, B, D, E> Xadd<'a, X, (A, B, Given, D, E)> {
-    /// `LIMIT count`, since 6.2.0
-    pub fn limit(mut self, count: impl Integer) -> Self {
-        self.limit = Some(count.into_arg());
+    /// `LIMIT count`, since 6.2.0; `None` leaves it out.
+    pub fn limit(mut self, count: impl Maybe<dyn Integer>) -> Self {
+        self.limit = count.or_none();
         self
     }
 }
@@ -610,6 +630,7 @@ impl<T: Commands + ?Sized> StreamCommands for T {}
 pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached, IntoList};
+
     /// `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [IDMPAUTO pid | IDMP pid iid] [<MAXLEN |
     /// MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]`
     ///

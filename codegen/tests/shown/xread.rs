@@ -40,27 +40,27 @@ impl<'a, X> Xread<'a, X> {
 }
 
 impl<'a, X> Xread<'a, X> {
-    /// `COUNT count`
-    pub fn count(mut self, count: impl Integer) -> Self {
-        self.count = Some(count.into_arg());
+    /// `COUNT count`; `None` leaves it out.
+    pub fn count(mut self, count: impl Maybe<dyn Integer>) -> Self {
+        self.count = count.or_none();
         self
     }
 
-    /// `MAXCOUNT maxcount`, Redis only, since 8.10.0
-    pub fn maxcount(mut self, maxcount: impl Integer) -> Self {
-        self.maxcount = Some(maxcount.into_arg());
+    /// `MAXCOUNT maxcount`, Redis only, since 8.10.0; `None` leaves it out.
+    pub fn maxcount(mut self, maxcount: impl Maybe<dyn Integer>) -> Self {
+        self.maxcount = maxcount.or_none();
         self
     }
 
-    /// `MAXSIZE maxsize`, Redis only, since 8.10.0
-    pub fn maxsize(mut self, maxsize: impl Integer) -> Self {
-        self.maxsize = Some(maxsize.into_arg());
+    /// `MAXSIZE maxsize`, Redis only, since 8.10.0; `None` leaves it out.
+    pub fn maxsize(mut self, maxsize: impl Maybe<dyn Integer>) -> Self {
+        self.maxsize = maxsize.or_none();
         self
     }
 
-    /// `BLOCK milliseconds`
-    pub fn block(mut self, milliseconds: impl Milliseconds) -> Self {
-        self.block = Some(milliseconds.into_arg());
+    /// `BLOCK milliseconds`; `None` leaves it out.
+    pub fn block(mut self, milliseconds: impl Maybe<dyn Milliseconds>) -> Self {
+        self.block = milliseconds.or_none();
         self
     }
 }
@@ -207,6 +207,7 @@ impl<T: Commands + ?Sized> StreamCommands for T {}
 pub(crate) mod cmd {
     use super::*;
     use crate::command::{Detached, IntoList};
+
     /// `XREAD [COUNT count] [MAXCOUNT maxcount] [MAXSIZE maxsize] [BLOCK milliseconds] STREAMS key
     /// [key ...] id [id ...]`
     ///

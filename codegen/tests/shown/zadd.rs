@@ -407,6 +407,7 @@ impl<T: Commands + ?Sized> SortedSetCommands for T {}
 pub(crate) mod cmd {
     use super::*;
     use crate::command::{Arg, Detached, IntoList};
+
     /// `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]`
     ///
     /// Sets the scores of members in a sorted set, adding those absent; returns how many were

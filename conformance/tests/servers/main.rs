@@ -8,8 +8,10 @@
 //! - *flags*: are our flags those of `COMMAND INFO`?
 //! - *replies*: does the reply have the declared type?
 //! - *whole*: is all that is in the frame in the value?
+//! - *kept*: is what a newer server might send at the end of an array refused or shown?
 //! - *equal*: is its value the same under both versions of the protocol?
 //! - *fields*: have the structs of the reply a field for all that is in it?
+//! - *cached*: does a write to a key say that what was answered about it is no longer true?
 //! - *count*: do as many frames answer as the spec says?
 //!
 //! Without a server, and so of the commands that none has, it asks:
@@ -23,12 +25,15 @@
 //! deviates is as much of a failure. `values.json` says what the arguments of samples are, and
 //! `data.json` what a server holds before each of them.
 
+mod cached;
 mod canonical;
 mod grammar;
+mod lengthened;
 mod paper;
 mod report;
 mod run;
 mod seeded;
+mod servers;
 mod whole;
 
 use std::{collections::BTreeSet, thread};
@@ -39,26 +44,28 @@ use respec_testkit::Variant;
 
 use report::Report;
 use run::Run;
+use servers::Ground;
 
 #[test]
 fn every_command_is_as_the_spec_says() {
     let data = Data::load();
-    let variants = Variant::at_hand();
+    let grounds = Ground::at_hand();
     let mut deviations = Deviations::of_servers();
-    if variants.contains(&Variant::Other) {
+    if grounds.contains(&Ground::Data(Variant::Other)) {
         deviations = deviations.with_other();
     }
     let only = std::env::var("CONFORMANCE_SERVER").ok();
     let reports: Vec<Report> = thread::scope(|scope| {
-        let runs: Vec<_> = variants
+        let runs: Vec<_> = grounds
             .into_iter()
-            .filter(|variant| only.as_ref().is_none_or(|only| variant.name() == only))
-            .map(|variant| {
+            .filter(|ground| only.as_ref().is_none_or(|only| ground.to_string() == *only))
+            .map(|ground| {
                 let (data, deviations) = (&data, &deviations);
                 scope.spawn(move || {
-                    let mut run = Run::start(variant, data, deviations);
+                    let mut run = Run::start(ground, data, deviations);
                     run.mistakable();
                     run.samples(Catalogue::all());
+                    run.invalidations(Catalogue::all());
                     run.hostile_texts();
                     run.report
                 })

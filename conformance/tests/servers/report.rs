@@ -25,6 +25,8 @@ pub(crate) enum Check {
     Replies,
     /// Whether all that is in the frame is in the value.
     Whole,
+    /// Whether what a newer server might send behind the last element of an array is not dropped.
+    Kept,
     /// Whether RESP2 and RESP3 lead to the same value.
     Equal,
     /// Whether the structs of the reply have a field for all that is in it.
@@ -33,6 +35,8 @@ pub(crate) enum Check {
     Count,
     /// Whether a hostile text arrives as it is.
     Hostile,
+    /// Whether a write to a key tells that what was answered about it is no longer true.
+    Cached,
 }
 
 impl Check {
@@ -46,10 +50,12 @@ impl Check {
             Self::Flags => "flags",
             Self::Replies => "replies",
             Self::Whole => "whole",
+            Self::Kept => "kept",
             Self::Equal => "equal",
             Self::Fields => "fields",
             Self::Count => "count",
             Self::Hostile => "hostile",
+            Self::Cached => "cached",
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    thread,
-    time::{Duration, Instant},
+    net::SocketAddr,
 };
 
 use bytes::{Bytes, BytesMut};
@@ -16,68 +15,18 @@ use respec_conformance::{
     encode, list, value, with_hostile_texts,
 };
 use respec_spec::samples::glob;
-use respec_testkit::{Server, Variant};
 
 use crate::{
     canonical::canonical,
+    lengthened::dropped,
     report::{Asked, Check, Outcome, Report},
+    servers::{Ground, Servers},
     whole::lost,
 };
 
-/// A plain server, and one that is a whole cluster once it is asked for.
-struct Servers {
-    variant: Variant,
-    plain: Server,
-    cluster: Option<Server>,
-}
-
-impl Servers {
-    fn start(variant: Variant) -> Self {
-        let plain = Server::builder(variant)
-            .config("enable-module-command", "yes")
-            .start()
-            .unwrap_or_else(|error| panic!("cannot start {variant}: {error:?}"));
-        Self {
-            variant,
-            plain,
-            cluster: None,
-        }
-    }
-
-    fn start_cluster(variant: Variant) -> Server {
-        let cluster = Server::builder(variant)
-            .modules(false)
-            .config("cluster-enabled", "yes")
-            .start()
-            .unwrap_or_else(|error| panic!("cannot start {variant}: {error:?}"));
-        let mut connection = Connection::open(cluster.addr(), 2);
-        connection.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
-        Self::wait(&mut connection);
-        cluster
-    }
-
-    /// A cluster of one node notices only after a while that it is complete.
-    fn wait(connection: &mut Connection) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while connection.ask(&["GET", "key"]).is_error() {
-            assert!(Instant::now() < deadline, "the cluster does not come up");
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// The server that runs samples of the group of cluster commands, or all others.
-    fn of(&mut self, cluster: bool) -> &Server {
-        if !cluster {
-            return &self.plain;
-        }
-        let variant = self.variant;
-        self.cluster
-            .get_or_insert_with(|| Self::start_cluster(variant))
-    }
-}
-
-/// Runs samples on the servers of one variant.
+/// Runs samples on the servers of one ground.
 pub(crate) struct Run<'r> {
+    ground: Ground,
     servers: Servers,
     facts: Facts,
     data: &'r Data,
@@ -96,11 +45,12 @@ struct Answer {
 }
 
 impl<'r> Run<'r> {
-    /// Starts the servers of a variant.
-    pub(crate) fn start(variant: Variant, data: &'r Data, deviations: &'r Deviations) -> Self {
-        let servers = Servers::start(variant);
+    /// Starts the servers.
+    pub(crate) fn start(ground: Ground, data: &'r Data, deviations: &'r Deviations) -> Self {
+        let servers = Servers::start(ground);
         Self {
-            report: Report::new(variant.name(), servers.plain.version()),
+            report: Report::new(&ground.to_string(), servers.plain.version()),
+            ground,
             facts: Facts::of(&servers.plain),
             servers,
             data,
@@ -136,7 +86,12 @@ impl<'r> Run<'r> {
     }
 
     fn wants(&self, info: &Info) -> bool {
-        self.only.as_ref().is_none_or(|name| glob(name, info.name))
+        let ours = match self.ground {
+            Ground::Data(_) => info.group != "sentinel",
+            // It has few of the commands of data servers, and nobody says which.
+            Ground::Sentinel(_) => info.group == "sentinel" || self.facts.has(info),
+        };
+        ours && self.only.as_ref().is_none_or(|name| glob(name, info.name))
     }
 
     fn flags(&mut self, samples: &[&Sample]) {
@@ -189,7 +144,7 @@ impl<'r> Run<'r> {
                 continue;
             };
             let values = [2, 3].map(|protocol| {
-                let answer = self.ask(sample, protocol, &before);
+                let answer = self.ask(sample, protocol, &before, round);
                 self.answer(sample, protocol, round, newer, &answer)
             });
             any |= values.iter().any(Option::is_some);
@@ -215,14 +170,14 @@ impl<'r> Run<'r> {
             return;
         }
         let before = self.data.before(sample, Round::Filled).unwrap_or_default();
-        let answer = self.ask(sample, protocol, &before);
+        let answer = self.ask(sample, protocol, &before, Round::Filled);
         let found = if sample.words.contains(text) {
             miscounted(sample, &answer).or_else(|| self.misunderstood(sample, &answer))
         } else {
             Some("the text is not one of the words".to_owned())
         };
         self.judge_sample(protocol, Check::Hostile, sample, found);
-        if sample.keys.contains(text) {
+        if sample.keys.contains(text) && self.facts.describes(sample.info) {
             let theirs = self.keys_of(sample.info.group == "cluster", &sample.words);
             let found = differing(&theirs, &sample.keys);
             self.judge_sample(0, Check::Keys, sample, found);
@@ -244,7 +199,7 @@ impl<'r> Run<'r> {
     }
 
     /// Sends a sample between two tagged pings.
-    fn ask(&mut self, sample: &Sample, protocol: u8, before: &[&Line]) -> Answer {
+    fn ask(&mut self, sample: &Sample, protocol: u8, before: &[&Line], round: Round) -> Answer {
         let cluster = sample.info.group == "cluster";
         let server = self.servers.of(cluster);
         let fresh = sample.info.connection.is_some()
@@ -262,8 +217,8 @@ impl<'r> Run<'r> {
         encode(&mut out, &["PING", BEFORE]);
         let inside = self.data.inside(sample);
         append(&mut out, &inside);
+        self.servers.settle(sample.info.group, &mut connection);
         if cluster {
-            Servers::wait(&mut connection);
             out.extend_from_slice(&with_node(&sample.request, &mut connection));
         } else {
             out.extend_from_slice(&sample.request);
@@ -281,10 +236,13 @@ impl<'r> Run<'r> {
                         (frame.reply().as_error(), before.get(prepared.max(1) - 1))
                     {
                         let error = String::from_utf8_lossy(error);
+                        // Some of what is no text is refused.
+                        let is_refused = round == Round::Hostile;
                         assert!(
-                            ["unknown", "syntax", "WRONGPASS", "Unknown"]
-                                .iter()
-                                .any(|part| error.contains(part)),
+                            is_refused
+                                || ["unknown", "syntax", "WRONGPASS", "Unknown"]
+                                    .iter()
+                                    .any(|part| error.contains(part)),
                             "preparing {} with {}: {error}",
                             sample.name(),
                             line.text()
@@ -359,8 +317,12 @@ impl<'r> Run<'r> {
         match sample.read(frame.reply()) {
             Ok(text) => {
                 self.judge_sample(protocol, Check::Replies, sample, None);
-                let lost = lost(frame.reply(), &text);
+                let lost = lost(sample.info.name, frame.reply(), &text);
                 self.judge_sample(protocol, Check::Whole, sample, lost);
+                if round == Round::Filled {
+                    let dropped = dropped(frame, |frame| sample.read(frame.reply()));
+                    self.judge_sample(protocol, Check::Kept, sample, dropped);
+                }
                 Some(canonical(&text))
             }
             Err(error) => {
@@ -374,6 +336,9 @@ impl<'r> Run<'r> {
 
     /// Compares our keys, and those that the key specs find, with those that the server finds.
     fn keys(&mut self, sample: &Sample) {
+        if !self.facts.describes(sample.info) {
+            return;
+        }
         let theirs = self.keys_of(sample.info.group == "cluster", &sample.words);
         let found = differing(&theirs, &sample.keys);
         self.judge_sample(0, Check::Keys, sample, found);
@@ -427,7 +392,31 @@ impl<'r> Run<'r> {
         }
     }
 
-    fn judge_sample(&mut self, protocol: u8, check: Check, sample: &Sample, found: Option<String>) {
+    /// What runs before a sample in a round, if the server can run it.
+    pub(crate) fn before<'s>(&self, sample: &'s Sample, round: Round) -> Option<Vec<&'s Line>>
+    where
+        'r: 's,
+    {
+        let runs = self.wants(sample.info)
+            && self.facts.has(sample.info)
+            && !self.facts.too_old_for(sample)
+            && self.data.left_out(sample).is_none()
+            && sample.info.group != "cluster";
+        self.data.before(sample, round).filter(|_| runs)
+    }
+
+    /// Where the plain server is.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.servers.plain.addr()
+    }
+
+    pub(crate) fn judge_sample(
+        &mut self,
+        protocol: u8,
+        check: Check,
+        sample: &Sample,
+        found: Option<String>,
+    ) {
         self.report
             .judge_sample(self.deviations, protocol, check, sample, found);
     }

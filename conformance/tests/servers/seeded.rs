@@ -13,6 +13,7 @@ use crate::{
     paper,
     report::{Check, Report},
     run::Run,
+    servers::Ground,
 };
 
 /// A command as somebody could have got it wrong.
@@ -88,7 +89,7 @@ where
 {
     let catalogue = Catalogue::of("seeded", command);
     let (data, deviations) = (Data::load(), Deviations::of_servers());
-    let mut run = Run::start(Variant::Redis70, &data, &deviations);
+    let mut run = Run::start(Ground::Data(Variant::Redis70), &data, &deviations);
     run.samples(&catalogue);
     checks(&run.report)
 }
@@ -257,7 +258,7 @@ fn a_text_that_falls_apart_is_found() {
     });
     let catalogue = Catalogue::of("seeded", set);
     let (data, deviations) = (Data::load(), Deviations::of_servers());
-    let mut run = Run::start(Variant::Redis70, &data, &deviations);
+    let mut run = Run::start(Ground::Data(Variant::Redis70), &data, &deviations);
     for sample in catalogue.samples() {
         run.hostile(sample, &Bytes::from_static(b"a\r\n+INJECTED"), 2);
         run.hostile(sample, &Bytes::from_static(b"a"), 3);

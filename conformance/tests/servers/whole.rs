@@ -8,8 +8,12 @@ use std::{collections::BTreeMap, sync::OnceLock};
 use bytes::Bytes;
 use respec::resp::{Kind, Reply};
 
-/// What is in the frame and not in the value.
-pub(crate) fn lost(reply: Reply<'_>, debug: &str) -> Option<String> {
+/// What is in the frame that answers a command and not in the value.
+pub(crate) fn lost(command: &str, reply: Reply<'_>, debug: &str) -> Option<String> {
+    let Told {
+        texts: told,
+        joined,
+    } = Told::of(command);
     let mut leaves = Vec::new();
     collect(reply, &mut leaves);
     let Words { names, texts, rest } = words(debug);
@@ -20,6 +24,7 @@ pub(crate) fn lost(reply: Reply<'_>, debug: &str) -> Option<String> {
             // A report of no line is a list of none.
             Leaf::Text(text) if text.is_empty() => {}
             Leaf::Text(text) if is_field(text, &names) => {}
+            Leaf::Text(text) if told.iter().any(|told| told.as_bytes() == text) => {}
             Leaf::Text(text) => {
                 values += 1;
                 *counts.entry(text).or_default() += 1;
@@ -29,6 +34,10 @@ pub(crate) fn lost(reply: Reply<'_>, debug: &str) -> Option<String> {
     }
     // A text that is a number, an enum or a flag in the value is not shown as it came.
     let fewer = counts.iter().find_map(|(text, count)| {
+        let is_number = std::str::from_utf8(text).is_ok_and(|text| text.parse::<f64>().is_ok());
+        if is_number {
+            return None;
+        }
         let shown = texts.iter().filter(|shown| *shown == *text).count();
         (shown > 0 && shown < *count).then(|| {
             format!(
@@ -38,6 +47,7 @@ pub(crate) fn lost(reply: Reply<'_>, debug: &str) -> Option<String> {
         })
     });
     let shown = texts.len() + rest;
+    let values = values - joined.min(&values);
     // `()` is a value of no words.
     let ok = debug == "()" && values == 1;
     fewer.or_else(|| (shown < values && !ok).then(|| format!("{shown} of {values} values")))
@@ -47,10 +57,8 @@ pub(crate) fn lost(reply: Reply<'_>, debug: &str) -> Option<String> {
 fn is_field(text: &Bytes, names: &[String]) -> bool {
     static RENAMED: OnceLock<BTreeMap<String, Vec<String>>> = OnceLock::new();
     let renamed = RENAMED.get_or_init(|| {
-        let structs = include_str!("../../../commands-spec/structs.json");
-        let structs: serde_json::Value = serde_json::from_str(structs).expect("JSON");
         let mut renamed: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let fields = structs.as_object().into_iter().flat_map(|all| all.values());
+        let fields = structs().values();
         for field in fields.filter_map(|one| one["fields"].as_array()).flatten() {
             if let (Some(wire), Some(rust)) = (field["name"].as_str(), field["rust"].as_str()) {
                 let names = renamed.entry(name(wire.as_bytes())).or_default();
@@ -62,6 +70,56 @@ fn is_field(text: &Bytes, names: &[String]) -> bool {
     let wire = name(text);
     let others = renamed.get(&wire).into_iter().flatten();
     others.chain([&wire]).any(|one| names.contains(one))
+}
+
+/// What the structs of a reply do not show, as the spec says.
+#[derive(Default)]
+struct Told {
+    /// Texts that the form of the value tells.
+    texts: Vec<String>,
+    /// So many values become part of others.
+    joined: usize,
+}
+
+impl Told {
+    fn of(command: &str) -> &'static Self {
+        static ALL: OnceLock<BTreeMap<String, Told>> = OnceLock::new();
+        static NOTHING: Told = Told {
+            texts: Vec::new(),
+            joined: 0,
+        };
+        let all = ALL.get_or_init(|| {
+            let replies = include_str!("../../../commands-spec/replies.tsv");
+            let replies = replies.lines().filter_map(|line| line.split_once('\t'));
+            replies
+                .map(|(command, reply)| (command.to_owned(), Self::in_types(reply)))
+                .collect()
+        });
+        all.get(command).unwrap_or(&NOTHING)
+    }
+
+    fn in_types(types: &str) -> Self {
+        let mut told = Self::default();
+        let names = types
+            .split('@')
+            .skip(1)
+            .filter_map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric()).next());
+        for item in names.filter_map(|name| structs().get(name)) {
+            let texts = item["tells"].as_array().into_iter().flatten();
+            told.texts
+                .extend(texts.filter_map(|text| text.as_str().map(str::to_owned)));
+            told.joined += usize::from(item["joins"] == true);
+        }
+        told
+    }
+}
+
+fn structs() -> &'static serde_json::Map<String, serde_json::Value> {
+    static STRUCTS: OnceLock<serde_json::Map<String, serde_json::Value>> = OnceLock::new();
+    STRUCTS.get_or_init(|| {
+        let structs = include_str!("../../../commands-spec/structs.json");
+        serde_json::from_str(structs).expect("JSON")
+    })
 }
 
 enum Leaf {
@@ -178,7 +236,7 @@ mod tests {
 
     fn found(form: &'static str, debug: &str) -> Option<String> {
         let frame = Frame::parse(form.into()).unwrap();
-        lost(frame.reply(), debug)
+        lost("ANY", frame.reply(), debug)
     }
 
     #[test]
