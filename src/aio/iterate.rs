@@ -10,7 +10,8 @@ use super::{
     pending::{Carrier, Pending},
 };
 use crate::{
-    cluster::{ClusterScan, ScanStep, gone},
+    call::{ClusterScan, ScanStep},
+    cluster::gone,
     command::{Command, IsDetached, Single},
     error::Result,
     reply::{ScanPage, Scanned},

@@ -8,7 +8,8 @@ use super::{
     nodes::Nodes,
 };
 use crate::{
-    cluster::{ClusterScan, ScanStep, gone},
+    call::{ClusterScan, ScanStep},
+    cluster::gone,
     command::{Command, IsDetached, Single},
     error::Result,
     reply::{ScanPage, Scanned},

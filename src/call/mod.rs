@@ -15,6 +15,7 @@
 
 mod answers;
 mod attempt;
+mod cluster_scan;
 mod direct;
 mod encoded;
 mod instead;
@@ -35,6 +36,7 @@ mod split;
 
 #[cfg(test)]
 pub(crate) use attempt::{Attempt, Next};
+pub(crate) use cluster_scan::{ClusterScan, ScanStep};
 pub(crate) use direct::DirectCall;
 pub(crate) use encoded::Encoded;
 pub(crate) use instead::Instead;
@@ -48,6 +50,6 @@ pub(crate) use options::CallOptions;
 pub(crate) use outcomes::no_connection;
 #[cfg(test)]
 pub(crate) use plan::Plan;
-pub(crate) use redirect::{explained, is_answer};
+pub(crate) use redirect::explained;
 #[cfg(test)]
 pub(crate) use split::words;

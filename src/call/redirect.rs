@@ -50,7 +50,7 @@ pub(crate) enum Trouble {
 }
 
 /// Whether an error is about the command, and not about the place where it has to run.
-pub(crate) fn is_answer(error: &[u8]) -> bool {
+pub(super) fn is_answer(error: &[u8]) -> bool {
     is_answer_of(error, Scope::Cluster)
 }
 

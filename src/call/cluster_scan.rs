@@ -11,9 +11,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{node::NodeId, slot_coverage::SlotCoverage};
+use super::redirect::is_answer;
 use crate::{
-    call::is_answer,
+    cluster::{NodeId, SlotCoverage},
     command::{Info, Routing},
     config::Config,
     error::{Error, Result},
@@ -37,9 +37,9 @@ pub(crate) struct ClusterScan {
 /// What a driver does next for a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ScanStep {
-    /// QueryId this node for the page behind a cursor.
+    /// Ask this node for the page behind a cursor.
     Page(NodeId, u64),
-    /// QueryId for the topology, and call [`ClusterScan::learnt`].
+    /// Ask for the topology, and call [`ClusterScan::learnt`].
     Refresh,
     /// Nothing: every slot was seen where it is now.
     End,
@@ -140,7 +140,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        cluster::{NodeAddress, SLOTS, node::Nodes},
+        cluster::{NodeAddress, Nodes, SLOTS},
         error::ErrorKind,
     };
 
