@@ -1,11 +1,9 @@
 //! The link to a server: when it is left and looked at, and what its errors say.
 
-use std::{net::TcpListener, thread, time::Duration};
-
-use respec::{Config, ErrorKind, blocking::Client, cmd};
+use respec::{Config, blocking::Client};
 use respec_testkit::{Server, Variant};
 
-use crate::support::{args, until, words};
+use crate::support::words;
 
 fn tcp(server: &Server) -> Config {
     Config::tcp("127.0.0.1", server.port())
