@@ -215,6 +215,7 @@ struct Task {
     parts: Vec<Call>,
     sends: u32,
     redirects: u32,
+    waits: u32,
     /// Whether it has waited since it was sent last.
     has_waited: bool,
 }
@@ -411,6 +412,7 @@ impl World {
             parts: Vec::new(),
             sends: 0,
             redirects: 0,
+            waits: 0,
             has_waited: true,
         });
         self.tasks.len() - 1
@@ -473,7 +475,12 @@ impl World {
             Some(Mutant::DeadlineIgnored) => until += DEADLINE,
             _ => {}
         }
-        self.tasks[task].has_waited = true;
+        let this = &mut self.tasks[task];
+        this.has_waited = true;
+        this.waits += 1;
+        if this.waits > MOST_WAITS {
+            return self.break_promise(format!("a call has waited more than {MOST_WAITS} times"));
+        }
         let turn = self.enter(task, TaskPhase::Waiting);
         self.at(until, Event::Resume(task, turn));
     }
@@ -1228,3 +1235,6 @@ fn reply(reply: crate::resp::Reply<'_>) -> Reply {
 
 /// Far more than a call with back-off needs in its time.
 const MOST_SENDS: u32 = 60;
+
+/// The same for waits, since a call waits as well where there is no connection to send it over.
+const MOST_WAITS: u32 = 120;
