@@ -86,6 +86,20 @@ impl Answers {
         finished
     }
 
+    /// Puts the values of parts in the order of the parts, to see whether that is noticed.
+    #[cfg(test)]
+    pub(super) fn misorder(&mut self) {
+        for command in &self.commands {
+            let mut next = 0..;
+            let places = self.places.get_mut(command.places.clone());
+            for place in places.unwrap_or_default() {
+                for item in &mut place.items {
+                    *item = next.next().unwrap_or(*item);
+                }
+            }
+        }
+    }
+
     pub(super) fn request(
         &mut self,
         piece: &Piece,

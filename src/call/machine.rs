@@ -379,6 +379,25 @@ impl Call {
         };
     }
 
+    /// Lets it be redirected for ever, to see whether that is noticed.
+    #[cfg(test)]
+    pub(crate) fn forget_redirects(&mut self) {
+        let (Step::Moved(requests) | Step::Connected(requests) | Step::Waiting(requests, _)) =
+            &mut self.step
+        else {
+            return;
+        };
+        for request in requests {
+            request.call.forget_redirects();
+        }
+    }
+
+    /// Puts the values of parts in the order of the parts, to see whether that is noticed.
+    #[cfg(test)]
+    pub(crate) fn misorder(&mut self) {
+        self.answers.misorder();
+    }
+
     fn fork(&mut self, steps: Vec<Step>) -> Action {
         self.step = Step::Moved(Vec::new());
         let parts = steps.into_iter().map(|step| Self {

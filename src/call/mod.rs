@@ -35,21 +35,17 @@ mod scripts;
 mod split;
 
 #[cfg(test)]
-pub(crate) use attempt::{Attempt, Next};
+pub(crate) use attempt::Next;
 pub(crate) use cluster_scan::{ClusterScan, ScanStep};
 pub(crate) use direct::DirectCall;
 pub(crate) use encoded::Encoded;
 pub(crate) use instead::Instead;
-#[cfg(test)]
-pub(crate) use join::{NodeAnswer, join};
 pub(crate) use machine::{Action, Call, Connect, answer_by};
 #[cfg(test)]
 pub(crate) use node_batch::NodeBatch;
 pub(crate) use node_batch::PinnedRequest;
 pub(crate) use options::CallOptions;
 pub(crate) use outcomes::no_connection;
-#[cfg(test)]
-pub(crate) use plan::Plan;
 pub(crate) use redirect::explained;
 #[cfg(test)]
 pub(crate) use split::words;

@@ -6,10 +6,7 @@ use super::{
     model::{Cluster, KEYS, Reply, Request, Verb},
     world::DEADLINE,
 };
-use crate::{
-    command::Join,
-    error::{Error, Result},
-};
+use crate::error::{Error, Result};
 
 /// All operations of all clients.
 #[derive(Debug, Default)]
@@ -29,9 +26,6 @@ pub(super) struct Operation {
     pub(super) client: usize,
     pub(super) begin: u64,
     pub(super) command: Vec<String>,
-    /// How the answers of several parts are joined, and which keys each part has.
-    pub(super) join: Option<(Join, Vec<Vec<usize>>)>,
-    answers: Vec<Option<Result<Reply>>>,
     end: Option<(u64, End)>,
 }
 
@@ -48,29 +42,8 @@ impl Operation {
             client,
             begin,
             command,
-            join: None,
-            answers: Vec::new(),
             end: None,
         }
-    }
-
-    /// Makes room for the answers of so many parts.
-    pub(super) fn expect(&mut self, parts: usize, join: Option<(Join, Vec<Vec<usize>>)>) {
-        self.answers = vec![None; parts];
-        self.join = join;
-    }
-
-    /// Takes the answer to one part; all answers, once they are there.
-    pub(super) fn answer(
-        &mut self,
-        part: usize,
-        answer: Result<Reply>,
-    ) -> Option<Vec<Result<Reply>>> {
-        self.answers[part] = Some(answer);
-        if self.answers.iter().any(Option::is_none) {
-            return None;
-        }
-        std::mem::take(&mut self.answers).into_iter().collect()
     }
 
     pub(super) fn reads(&self) -> bool {

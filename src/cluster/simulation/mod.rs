@@ -1,4 +1,5 @@
-//! The state against clusters that fail in every way, in a time that does not pass.
+//! Clients against clusters and servers that fail in every way, in a time that does not pass: the
+//! machine of a call, what is known of the nodes, and the links to them, as drivers drive them.
 //!
 //! A seed decides about everything: the cluster, its faults, the network, and what clients ask for.
 //! Run one seed and see what happens with `RESPEC_SEED=7 cargo test -p respec --lib one_seed --
@@ -87,13 +88,22 @@ const SEEDS: u64 = 2000;
 /// Runs one seed; says what is wrong, if anything is.
 fn run(seed: u64, mutant: Option<Mutant>, verbose: bool) -> Result<(), String> {
     let clients = 2;
-    let mut world = World::new(seed, clients, mutant, verbose);
+    // One of four is about one server.
+    let is_cluster = !(seed / 10).is_multiple_of(4);
+    let mut world = World::new(seed, clients, is_cluster, mutant, verbose);
     let weather = Weather::of(seed);
     if verbose {
-        println!("seed {seed}: {weather:?}, {:?}", world.cluster.quirks);
+        let what = if is_cluster { "a cluster" } else { "a server" };
+        println!(
+            "seed {seed}: {what}, {weather:?}, {:?}",
+            world.cluster.quirks
+        );
     }
     let moments = [(); 4].map(|()| world.chance.time(FAULTS.0, FAULTS.1));
-    brew(weather, moments, &mut world);
+    match is_cluster {
+        true => brew(weather, moments, &mut world),
+        false => brew_for_one(weather, moments, &mut world),
+    }
     let mut number = 0;
     for client in 0..clients {
         for _ in 0..6 {
@@ -124,6 +134,8 @@ fn run(seed: u64, mutant: Option<Mutant>, verbose: bool) -> Result<(), String> {
         let allowed = match weather {
             _ if operation.begin >= AFTER => false,
             Weather::Storm => true,
+            // There is nowhere else to go, and what has broken may stay so for longer than a call lasts.
+            Weather::Dying | Weather::Breaking if !is_cluster => true,
             // What was under way when the connection broke.
             Weather::Dying | Weather::Breaking => error.may_have_executed() && !operation.reads(),
             _ => false,
@@ -258,6 +270,46 @@ fn brew(weather: Weather, moments: [u64; 4], world: &mut World) {
     }
 }
 
+/// The same for one server and its replica.
+fn brew_for_one(weather: Weather, moments: [u64; 4], world: &mut World) {
+    let (primary, replica) = (0, SHARDS);
+    let at = near(moments, &mut world.chance);
+    let later = at + world.chance.time(1000, 300_000);
+    if weather.has(Weather::Handover) {
+        let mood = world.chance.one_of(&[
+            "NOREPLICAS not enough",
+            "MASTERDOWN link is down",
+            "LOADING my data",
+        ]);
+        world.happen_at(at, Happening::Mood(primary, Some(mood)));
+        world.happen_at(at + 50_000, Happening::Mood(primary, None));
+        world.happen_at(later, Happening::FailOver(0));
+    }
+    if weather.has(Weather::Dying) {
+        world.happen_at(at, Happening::Die(primary));
+        if world.chance.happens(70) {
+            world.happen_at(later, Happening::FailOver(0));
+        }
+        let back = later + world.chance.time(1000, 500_000);
+        world.happen_at(back, Happening::Become(primary, State::Loading));
+        let loaded = back + world.chance.time(1000, 300_000);
+        world.happen_at(loaded, Happening::Become(primary, State::Up));
+    }
+    if weather.has(Weather::Breaking) {
+        for _ in 0..=world.chance.below(3) {
+            let node = world.chance.one_of(&[primary, replica]);
+            let at = near(moments, &mut world.chance);
+            if world.chance.happens(60) {
+                world.happen_at(at, Happening::Reset(node));
+            } else {
+                let until = at + world.chance.time(1000, 3_000_000);
+                world.happen_at(at, Happening::Become(node, State::Silent));
+                world.happen_at(until.min(HEALED), Happening::Become(node, State::Up));
+            }
+        }
+    }
+}
+
 /// The first of so many seeds that is not as it should be.
 fn first_broken(seeds: u64, mutant: Option<Mutant>) -> Option<(u64, String)> {
     let threads = thread::available_parallelism()
@@ -313,6 +365,8 @@ fn every_mutant_is_noticed() {
         Mutant::TopologyIgnored,
         Mutant::WaitSkipped,
         Mutant::DeadlineIgnored,
+        Mutant::DemotionIgnored,
+        Mutant::EndIgnored,
     ] {
         let found = first_broken(5000, Some(mutant));
         let (seed, broken) = found.unwrap_or_else(|| panic!("{mutant:?} was not noticed"));

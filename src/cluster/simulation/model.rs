@@ -1,4 +1,5 @@
-//! A cluster that exists in memory: what each node knows, what it answers, and how it lies.
+//! A cluster that exists in memory: what each node knows, what it answers, and how it lies. Without
+//! slots it is one server and its replica: the nodes of the first shard.
 //!
 //! Three shards of two nodes serve six slots that the clients use, each with a few keys, and the
 //! ranges around them. A node has a view of its own of who serves what; news reaches it later than
@@ -138,6 +139,8 @@ pub(super) struct Cluster {
     /// What is so.
     pub(super) truth: View,
     pub(super) quirks: Quirks,
+    /// Whether it is one; otherwise it is one server and its replica, which know no slots.
+    is_cluster: bool,
 }
 
 /// All that an announcement depends on.
@@ -248,9 +251,12 @@ pub(super) fn lies(shard: usize) -> [Lie; 8] {
 }
 
 impl Cluster {
-    pub(super) fn new(chance: &mut Chance) -> Self {
+    pub(super) fn new(is_cluster: bool, chance: &mut Chance) -> Self {
         let truth = View {
-            owners: [0, 0, 1, 1, 2, 2],
+            owners: match is_cluster {
+                true => [0, 0, 1, 1, 2, 2],
+                false => [0; SLOTS],
+            },
             primaries: [0, 1, 2],
         };
         let node = |at| Node {
@@ -265,12 +271,13 @@ impl Cluster {
             data: vec![BTreeMap::new(); SHARDS],
             moving: [None; SLOTS],
             quirks: Quirks {
-                readonly: chance.happens(50),
-                full_coverage: chance.happens(50),
+                readonly: chance.happens(50) || !is_cluster,
+                full_coverage: chance.happens(50) && is_cluster,
                 old: chance.happens(20),
                 version: chance.one_of(&[Version::Two, Version::Three]),
             },
             truth,
+            is_cluster,
         }
     }
 
@@ -379,7 +386,7 @@ impl Cluster {
             return error("CLUSTERDOWN the cluster is down");
         }
         let slot = slot_of(request.keys[0]);
-        if request.keys.iter().any(|key| slot_of(*key) != slot) {
+        if self.is_cluster && request.keys.iter().any(|key| slot_of(*key) != slot) {
             return error("CROSSSLOT keys do not hash to the same slot");
         }
         let shard = this.shard;

@@ -1,19 +1,23 @@
-//! The world around routers: a network, a clock, and clients that drive a state each.
+//! The world around clients: a network, a clock, and drivers of all machines of a client.
 //!
 //! Everything happens in the order of time and, at the same time, of its making, so that a seed
-//! always leads to the same end. A client here is what a driver is: it sends where the state says,
-//! pairs replies with calls by their order on a connection, and hands outcomes back.
+//! always leads to the same end. A client here is what a driver is: it does what the machine of a call
+//! wants, asks the links for connections and dials where they give leave, pairs replies with requests
+//! by their order on a connection, and says what came of it. Some worlds are a cluster, the others one
+//! server behind a name, with a replica that may take over.
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    io,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::{
     super::{
-        ClusterState, ReadFrom,
+        ClusterState, PATIENCE, ReadFrom, Scope, Target, late,
         node::{NodeAddress, NodeId},
         query::Query,
         refresh::QueryId,
@@ -24,10 +28,13 @@ use super::{
     model::{Announcement, Cluster, Reply, Request, State},
 };
 use crate::{
-    call::{self, Attempt, CallOptions, Next, NodeAnswer, Plan, words},
-    command::Info,
+    call::{Action, Call, CallOptions, DirectCall, Encoded, no_connection, words},
+    command::{Patience, Raw, Single, raw},
+    config::{Address, Config},
     error::{Error, ErrorKind, Outcome, Phase, Result},
-    resp::{Frame, Writer},
+    events::{Events, LossReason},
+    link::{Dial, Link, SharedTurn},
+    resp::{Frame, Frames, Kind},
 };
 
 /// How long an operation may take, in microseconds.
@@ -57,6 +64,10 @@ pub(super) enum Mutant {
     WaitSkipped,
     /// Calls wait however long they like.
     DeadlineIgnored,
+    /// A server that has become a replica is not left.
+    DemotionIgnored,
+    /// A connection that has ended is used on.
+    EndIgnored,
 }
 
 /// All there is.
@@ -69,7 +80,7 @@ pub(super) struct World {
     made: u64,
     clients: Vec<Client>,
     connections: Vec<Connection>,
-    calls: Vec<Flight>,
+    tasks: Vec<Task>,
     pub(super) ledger: Ledger,
     mutant: Option<Mutant>,
     verbose: bool,
@@ -89,8 +100,10 @@ enum Event {
     Return(usize, Answered),
     /// A connection is gone, and the client notices.
     Lost(usize),
-    /// A call has waited.
+    /// A task has waited.
     Resume(usize, u32),
+    /// The topology has changed while a task waits for a connection.
+    Follow(usize, u32),
     /// The time for a reply is over.
     Expire(usize, u32),
     /// A state wants to be asked.
@@ -117,23 +130,25 @@ pub(super) enum Happening {
 
 struct Client {
     state: ClusterState,
-    connections: BTreeMap<NodeId, usize>,
+    /// Its only server, if it has only one.
+    only: Option<NodeId>,
+    /// The links to the nodes, with the connections that all its tasks share.
+    links: BTreeMap<NodeId, Link<usize, usize>>,
     /// When the state is polled next.
     poll: Option<u64>,
     /// The question that is under way.
     asking: Option<QueryId>,
     /// When the topology was told last.
     told: Option<u64>,
-    waiting: Vec<usize>,
 }
 
 struct Connection {
     client: usize,
     id: NodeId,
     node: Option<usize>,
-    state: Link,
-    /// What waits for the connection to be made.
-    queue: Vec<Cargo>,
+    socket: Socket,
+    /// The leave to make it, until it is made.
+    dial: Option<Dial>,
     /// What waits for answers, in order.
     places: VecDeque<Place>,
     /// When the last message arrives, and the last answer.
@@ -144,7 +159,7 @@ struct Connection {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Link {
+enum Socket {
     Opening,
     Open,
     /// The node's end is gone; the client does not know yet.
@@ -152,69 +167,108 @@ enum Link {
     Closed,
 }
 
-/// What is sent.
-#[derive(Clone, Copy, Debug)]
-enum Cargo {
-    Call(usize, u32),
-    /// The question of a client.
-    Topology(usize, QueryId, Query),
-}
-
 #[derive(Debug)]
 struct Place {
-    cargo: Cargo,
+    task: usize,
+    turn: u32,
     /// Whether somebody waits.
     awaited: bool,
 }
 
 #[derive(Debug)]
 enum Message {
-    Command(Request, bool),
+    Commands(Vec<Sent>),
     Topology(Query),
+}
+
+/// One command of a message.
+#[derive(Clone, Debug)]
+struct Sent {
+    request: Request,
+    /// Whether `ASKING` stands in front of it, and whether it says so.
+    asking: Option<bool>,
 }
 
 #[derive(Debug)]
 enum Answered {
-    Reply(Reply),
-    /// `ASKING` was refused.
-    NotAsking(&'static str),
+    Frames(Vec<Frame>),
     Topology(Announcement),
 }
 
-/// A call on its way.
-struct Flight {
+/// What a driver does for one call, a part of one, or a question about the topology.
+struct Task {
     client: usize,
-    operation: usize,
-    branch: usize,
-    call: Option<Attempt>,
-    request: Request,
-    /// Counts the tries, so that what belongs to an earlier one is known.
-    attempt: u32,
-    in_flight: bool,
-    redirects: u32,
+    purpose: Purpose,
+    call: Option<Call>,
+    /// Where it is sent before it is a call.
+    direct: Option<(DirectCall, NodeId)>,
+    phase: TaskPhase,
+    /// Counts what it has waited for, so that what belongs to an earlier wait is known.
+    turn: u32,
+    /// The node that it wants a connection to, until when, and whether it looks elsewhere when the
+    /// topology has changed.
+    wants: Option<(NodeId, Option<Instant>, bool)>,
+    /// How many attempts to connect had failed when it came.
+    seen: Option<u64>,
+    /// The parts of a fork that are under way, and those that have ended.
+    missing: usize,
+    parts: Vec<Call>,
     sends: u32,
+    redirects: u32,
+    waits: u32,
+    /// Whether it has waited since it was sent last.
+    has_waited: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Purpose {
+    Operation(usize),
+    PartOf(usize),
+    Question(QueryId, Query),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TaskPhase {
+    Going,
+    Planning,
+    Waiting,
+    Connecting,
+    Sent,
+    Done,
 }
 
 impl World {
-    pub(super) fn new(seed: u64, clients: usize, mutant: Option<Mutant>, verbose: bool) -> Self {
+    pub(super) fn new(
+        seed: u64,
+        clients: usize,
+        is_cluster: bool,
+        mutant: Option<Mutant>,
+        verbose: bool,
+    ) -> Self {
         let mut chance = Chance::new(seed);
         let start = origin();
-        let cluster = Cluster::new(&mut chance);
+        let cluster = Cluster::new(is_cluster, &mut chance);
         let clients = (0..clients)
             .map(|_| {
-                let seeds = [0, 1].map(|_| chance.below(super::model::NODES));
-                let seeds = seeds.map(|node| NodeAddress::new(Cluster::host(node), 7000));
-                let options = Options {
-                    read_from: chance.one_of(&[0, 1, 2]).into_read_from(),
-                    ..Options::default()
+                let (state, only) = if is_cluster {
+                    let seeds = [0, 1].map(|_| chance.below(super::model::NODES));
+                    let seeds = seeds.map(|node| NodeAddress::new(Cluster::host(node), 7000));
+                    let options = Options {
+                        read_from: chance.one_of(&[0, 1, 2]).into_read_from(),
+                        ..Options::default()
+                    };
+                    (ClusterState::new(seeds.to_vec(), options, start), None)
+                } else {
+                    let (state, id) = ClusterState::one(&address(), Scope::Server, start);
+                    (state, Some(id))
                 };
                 Client {
-                    state: ClusterState::new(seeds.to_vec(), options, start),
-                    connections: BTreeMap::new(),
+                    state,
+                    only,
+                    links: BTreeMap::new(),
                     poll: None,
                     asking: None,
                     told: None,
-                    waiting: Vec::new(),
                 }
             })
             .collect();
@@ -227,7 +281,7 @@ impl World {
             made: 0,
             clients,
             connections: Vec::new(),
-            calls: Vec::new(),
+            tasks: Vec::new(),
             ledger: Ledger::default(),
             mutant,
             verbose,
@@ -275,12 +329,12 @@ impl World {
             Event::Arrive(connection, message) => self.arrive(connection, message),
             Event::Return(connection, answer) => self.answered(connection, answer),
             Event::Lost(connection) => self.lost(connection),
-            Event::Resume(flight, attempt) => {
-                if self.calls[flight].attempt == attempt {
-                    self.resume(flight);
-                }
+            Event::Resume(task, turn) if self.tasks[task].turn == turn => self.resume(task),
+            Event::Follow(task, turn) if self.tasks[task].turn == turn => {
+                self.decide(task, Call::resumed);
             }
-            Event::Expire(flight, attempt) => self.expire(flight, attempt),
+            Event::Resume(..) | Event::Follow(..) => {}
+            Event::Expire(task, turn) => self.expire(task, turn),
             Event::Poll(client) => {
                 if self.clients[client].poll.is_some_and(|at| at <= self.now) {
                     self.clients[client].poll = None;
@@ -294,144 +348,331 @@ impl World {
     // ---- what a driver does
 
     fn begin(&mut self, at: usize) {
-        let operation = &self.ledger.operations[at];
-        let client = operation.client;
-        let deadline = self.instant(self.now + DEADLINE);
-        let info = Info::of(&operation.command[0]).unwrap();
-        let mut command = BytesMut::new();
-        let mut keys = Vec::new();
-        Writer::command_with_keys(&mut command, &mut keys, |to| {
-            for word in &operation.command {
-                match word.starts_with('{') && !word.contains('|') {
-                    true => to.key(word.as_bytes()),
-                    false => to.word(word.as_bytes()),
-                }
-            }
-        })
-        .unwrap();
-        let options = CallOptions::until(Some(deadline));
-        let random = self.chance.number();
-        let now = self.instant(self.now);
-        let plan = self.clients[client]
-            .state
-            .plan(info, &command, &keys, &options, now, random);
-        let mut flights = Vec::new();
-        match plan {
-            Err(error) => return self.end(at, Err(error)),
-            Ok(Plan::One(call)) => {
-                self.ledger.operations[at].expect(1, None);
-                flights.push(self.flight(client, at, 0, call, &command));
-            }
-            Ok(Plan::Several(branches, join)) => {
-                let items = branches.iter().map(|branch| branch.items.clone()).collect();
-                self.ledger.operations[at].expect(branches.len(), Some((join, items)));
-                for (branch, part) in branches.into_iter().enumerate() {
-                    let own = part.command.as_deref().unwrap_or(&command);
-                    flights.push(self.flight(client, at, branch, part.call, own));
-                }
-            }
+        let client = self.ledger.operations[at].client;
+        let task = self.task(client, Purpose::Operation(at));
+        if let Some((direct, id)) = self.direct(at) {
+            self.tasks[task].direct = Some((direct, id));
+            let options = self.options(at);
+            return self.connect(task, (id, options.deadline, false));
         }
-        for flight in flights {
-            self.send(flight);
-        }
-    }
-
-    fn flight(
-        &mut self,
-        client: usize,
-        operation: usize,
-        branch: usize,
-        call: Attempt,
-        command: &[u8],
-    ) -> usize {
-        let words: Vec<_> = words(command)
-            .unwrap()
-            .into_iter()
-            .map(|word| std::str::from_utf8(&command[word]).unwrap())
-            .collect();
-        self.calls.push(Flight {
-            client,
-            operation,
-            branch,
-            call: Some(call),
-            request: Request::of(&words),
-            attempt: 0,
-            in_flight: false,
-            redirects: 0,
-            sends: 0,
-        });
-        self.calls.len() - 1
-    }
-
-    fn send(&mut self, flight: usize) {
-        let this = &mut self.calls[flight];
-        let Some(call) = &this.call else { return };
-        let (client, id) = (this.client, call.node());
-        this.attempt += 1;
-        this.sends += 1;
-        this.in_flight = true;
-        let attempt = this.attempt;
-        if this.sends > MOST_SENDS {
-            return self.break_promise(format!("a call was sent more than {MOST_SENDS} times"));
-        }
-        if let Some(deadline) = call.deadline() {
-            let deadline = self.micros(deadline);
-            self.at(deadline, Event::Expire(flight, attempt));
-        }
-        let connection = self.connection(client, id);
-        self.put(connection, Cargo::Call(flight, attempt));
-    }
-
-    /// The connection to a node, which is made if there is none.
-    fn connection(&mut self, client: usize, id: NodeId) -> usize {
-        let known = self.clients[client].connections.get(&id).copied();
-        if let Some(known) = known
-            && self.connections[known].state != Link::Closed
-        {
-            return known;
-        }
+        let command = self.ledger.operations[at].command.clone();
+        let options = self.options(at);
+        let (now, random) = (self.instant(self.now), self.chance.number());
+        let encoded = Encoded::of(&Single(command_of(&command))).unwrap();
         let state = &self.clients[client].state;
-        let address = state.node(id).map(|node| node.address.clone());
-        let node = address.and_then(|it| Cluster::node_at(it.host()).filter(|_| it.port() == 7000));
+        let mut call = Call::begin(encoded, options, Patience::None, state, now, random);
+        if self.mutant == Some(Mutant::PartsMisordered) {
+            call.misorder();
+        }
+        self.tasks[task].call = Some(call);
+        self.drain(client);
+        self.go(task);
+    }
+
+    /// Where an operation goes directly: to the only server, or to the node that its keys tell and to
+    /// which there is a connection.
+    fn direct(&mut self, at: usize) -> Option<(DirectCall, NodeId)> {
+        let operation = &self.ledger.operations[at];
+        let client = &self.clients[operation.client];
+        if let Some(only) = client.only {
+            return Some((DirectCall::to_only(Scope::Server), only));
+        }
+        let direct = DirectCall::of(&Single(command_of(&operation.command))).unwrap()?;
+        let Target::Slot(slot) = direct.target else {
+            return None;
+        };
+        let id = client.state.primary_of(slot)?;
+        let connections = &self.connections;
+        let is_open = |it: &usize| connections[*it].is_open();
+        client.links.get(&id)?.current(is_open)?;
+        Some((direct, id))
+    }
+
+    fn options(&self, at: usize) -> CallOptions {
+        let begun = self.instant(self.ledger.operations[at].begin);
+        let allowed = Duration::from_micros(DEADLINE);
+        CallOptions {
+            begun: Some(begun),
+            allowed: Some(allowed),
+            ..CallOptions::until(Some(begun + allowed))
+        }
+    }
+
+    fn task(&mut self, client: usize, purpose: Purpose) -> usize {
+        self.tasks.push(Task {
+            client,
+            purpose,
+            call: None,
+            direct: None,
+            phase: TaskPhase::Going,
+            turn: 0,
+            wants: None,
+            seen: None,
+            missing: 0,
+            parts: Vec::new(),
+            sends: 0,
+            redirects: 0,
+            waits: 0,
+            has_waited: true,
+        });
+        self.tasks.len() - 1
+    }
+
+    /// Lets a task wait, and names the wait.
+    fn enter(&mut self, task: usize, phase: TaskPhase) -> u32 {
+        let this = &mut self.tasks[task];
+        this.phase = phase;
+        this.turn += 1;
+        this.turn
+    }
+
+    /// Does what a call wants, until it has to wait for something.
+    fn go(&mut self, task: usize) {
+        let Some(call) = &mut self.tasks[task].call else {
+            return;
+        };
+        match call.action() {
+            Action::WaitForChange(until) => {
+                let turn = self.enter(task, TaskPhase::Planning);
+                if let Some(until) = until {
+                    self.at(self.micros(until), Event::Resume(task, turn));
+                }
+            }
+            Action::Connect(to) => self.connect(task, (to.node, to.deadline, to.follows)),
+            // Sent as soon as there is the connection.
+            Action::Send => self.break_promise("a call is sent over no connection".to_owned()),
+            Action::WaitUntil(until) => self.wait(task, until),
+            Action::Fork(parts) => {
+                let this = &mut self.tasks[task];
+                this.missing = parts.len();
+                let (client, sends, redirects) = (this.client, this.sends, this.redirects);
+                let has_waited = this.has_waited;
+                self.enter(task, TaskPhase::Going);
+                let mut children = Vec::new();
+                for part in parts {
+                    let child = self.task(client, Purpose::PartOf(task));
+                    let this = &mut self.tasks[child];
+                    (this.sends, this.redirects) = (sends, redirects);
+                    this.has_waited = has_waited;
+                    this.call = Some(part);
+                    children.push(child);
+                }
+                for child in children {
+                    self.go(child);
+                }
+            }
+            Action::Done => self.done(task),
+        }
+    }
+
+    fn wait(&mut self, task: usize, until: Instant) {
+        let mut until = self.micros(until);
+        if until > self.deadline(task) {
+            self.break_promise("a call waits longer than it may".to_owned());
+        }
+        match self.mutant {
+            Some(Mutant::WaitSkipped) => until = self.now,
+            Some(Mutant::DeadlineIgnored) => until += DEADLINE,
+            _ => {}
+        }
+        let this = &mut self.tasks[task];
+        this.has_waited = true;
+        this.waits += 1;
+        if this.waits > MOST_WAITS {
+            return self.break_promise(format!("a call has waited more than {MOST_WAITS} times"));
+        }
+        let turn = self.enter(task, TaskPhase::Waiting);
+        self.at(until, Event::Resume(task, turn));
+    }
+
+    /// When the operation of a task has to end.
+    fn deadline(&self, task: usize) -> u64 {
+        match self.tasks[task].purpose {
+            Purpose::Operation(at) => self.ledger.operations[at].begin + DEADLINE,
+            Purpose::PartOf(whole) => self.deadline(whole),
+            Purpose::Question(..) => u64::MAX,
+        }
+    }
+
+    /// Asks the link to a node for its connection.
+    fn connect(&mut self, task: usize, wants: (NodeId, Option<Instant>, bool)) {
+        let client = self.tasks[task].client;
+        self.tasks[task].wants = Some(wants);
+        self.tasks[task].seen = None;
+        let (id, deadline, _) = wants;
+        if self.clients[client].state.node(id).is_none() {
+            return self.unconnected(task, super::super::gone());
+        }
+        let turn = self.enter(task, TaskPhase::Connecting);
+        if let Some(deadline) = deadline {
+            self.at(self.micros(deadline), Event::Resume(task, turn));
+        }
+        self.ask(task);
+    }
+
+    fn ask(&mut self, task: usize) {
+        let Some((id, deadline, _)) = self.tasks[task].wants else {
+            return;
+        };
+        let client = self.tasks[task].client;
+        let now = self.instant(self.now);
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            return self.unconnected(task, no_connection());
+        }
+        let seed = self.chance.number();
+        let Self {
+            clients,
+            connections,
+            mutant,
+            ..
+        } = self;
+        let ignores = *mutant == Some(Mutant::EndIgnored);
+        let is_open = |it: &usize| connections[*it].is_open() || ignores;
+        let may_wait = clients[client].only.is_some();
+        let link = clients[client].links.entry(id).or_insert_with(|| {
+            let config = Config::default()
+                .connect_timeout(Duration::from_micros(CONNECT_TIMEOUT))
+                .response_timeout(Duration::from_micros(DEADLINE));
+            Link::new(&config, Arc::new(address()), Events::default(), seed)
+        });
+        if let Some(connection) = link.current(is_open) {
+            let renewed = link.renew(now);
+            self.dial(client, id, renewed);
+            return self.send(task, connection);
+        }
+        let failed = link.failed_attempts();
+        let seen = *self.tasks[task].seen.get_or_insert(failed);
+        match link.ask(seen, may_wait, is_open, now) {
+            SharedTurn::Ready(connection) => self.send(task, connection),
+            SharedTurn::Failed(error) => self.unconnected(task, error),
+            SharedTurn::Dial(dial) => self.dial(client, id, Some(dial)),
+            SharedTurn::Wait(until) => {
+                if let Some(until) = until {
+                    let turn = self.tasks[task].turn;
+                    self.at(self.micros(until), Event::Resume(task, turn));
+                }
+            }
+        }
+    }
+
+    /// Makes a connection, if there is leave to.
+    fn dial(&mut self, client: usize, id: NodeId, dial: Option<Dial>) {
+        let Some(dial) = dial else { return };
+        let this = &self.clients[client];
+        let node = match this.only {
+            // Its name leads to whoever is the primary.
+            Some(_) => Some(self.cluster.truth.primaries[0]),
+            None => {
+                let address = this.state.node(id).map(|node| node.address.clone());
+                let is_there = |it: &NodeAddress| it.port() == 7000;
+                let address = address.filter(is_there);
+                address.and_then(|it| Cluster::node_at(it.host()))
+            }
+        };
+        let took = match node.map(|node| self.cluster.nodes[node].state) {
+            Some(State::Silent) => CONNECT_TIMEOUT,
+            _ => self.chance.time(100, 1000),
+        };
         self.connections.push(Connection {
             client,
             id,
             node,
-            state: Link::Opening,
-            queue: Vec::new(),
+            socket: Socket::Opening,
+            dial: Some(dial),
             places: VecDeque::new(),
             arrival: 0,
             answer: 0,
             held: Vec::new(),
         });
         let connection = self.connections.len() - 1;
-        self.clients[client].connections.insert(id, connection);
-        let took = match node.map(|node| self.cluster.nodes[node].state) {
-            Some(State::Silent) => CONNECT_TIMEOUT,
-            _ => self.chance.time(100, 1000),
-        };
         self.at(self.now + took, Event::Opened(connection));
-        connection
     }
 
-    /// Sends something, or lets it wait for the connection.
-    fn put(&mut self, at: usize, cargo: Cargo) {
+    fn opened(&mut self, at: usize) {
+        let connection = &mut self.connections[at];
+        let state = connection.node.map(|node| self.cluster.nodes[node].state);
+        let (client, id) = (connection.client, connection.id);
+        let Some(dial) = connection.dial.take() else {
+            return;
+        };
+        let is_made = matches!(state, Some(State::Up | State::Loading));
+        connection.socket = match is_made {
+            true => Socket::Open,
+            false => Socket::Closed,
+        };
+        let now = self.instant(self.now);
+        let node = self.connections[at].node;
+        if let Some(link) = self.clients[client].links.get_mut(&id) {
+            if is_made {
+                let resolved = node.map(|node| {
+                    let last = u8::try_from(node).unwrap();
+                    ([10, 0, 0, last], 7000).into()
+                });
+                // What is replaced is used by those who have it, and closed behind them.
+                let _ = link.resolved(&Vec::from_iter(resolved), None, now);
+                let _ = link.connected(dial, at, now);
+            } else {
+                let error = match state {
+                    Some(State::Silent) => {
+                        Error::new(ErrorKind::Timeout(Phase::Connect), "no connection")
+                    }
+                    _ => {
+                        let refused = io::ErrorKind::ConnectionRefused.into();
+                        Error::io(ErrorKind::Connect, "no connection", refused)
+                    }
+                };
+                link.failed(dial, &error, now);
+            }
+        }
+        for task in 0..self.tasks.len() {
+            let this = &self.tasks[task];
+            let waits = this.phase == TaskPhase::Connecting && this.client == client;
+            if waits && this.wants.is_some_and(|(wanted, ..)| wanted == id) {
+                let turn = this.turn;
+                self.at(self.now, Event::Resume(task, turn));
+            }
+        }
+    }
+
+    /// Sends what a task has over a connection.
+    fn send(&mut self, task: usize, at: usize) {
+        let this = &mut self.tasks[task];
+        let purpose = this.purpose;
+        if let (Some(call), None) = (&mut this.call, &this.direct) {
+            call.connected();
+        }
+        let now = self.instant(self.now);
+        let message = match purpose {
+            Purpose::Question(_, query) => Message::Topology(query),
+            _ => Message::Commands(self.commands(task)),
+        };
+        let this = &mut self.tasks[task];
+        this.sends += 1;
+        this.redirects += u32::from(!this.has_waited);
+        this.has_waited = false;
+        if this.redirects > 5 {
+            return self.break_promise("a call was redirected six times".to_owned());
+        }
+        if this.sends > MOST_SENDS {
+            return self.break_promise(format!("a call was sent more than {MOST_SENDS} times"));
+        }
+        let limit = match (&this.call, &this.direct) {
+            (Some(call), None) => call.limit().deadline(|| now),
+            _ => this.wants.and_then(|(_, deadline, _)| deadline),
+        };
+        let turn = self.enter(task, TaskPhase::Sent);
+        if let Some(limit) = limit {
+            self.at(self.micros(limit), Event::Expire(task, turn));
+        }
         let delay = self.chance.time(50, 1500);
         let connection = &mut self.connections[at];
-        if connection.state == Link::Opening {
-            return connection.queue.push(cargo);
+        if connection.socket == Socket::Closed {
+            let lost = Error::new(ErrorKind::Connection, "it has ended");
+            return self.came(task, Err(lost));
         }
-        let message = match cargo {
-            Cargo::Topology(.., query) => Message::Topology(query),
-            Cargo::Call(flight, _) => {
-                let flight = &self.calls[flight];
-                let asking = flight.call.as_ref().is_some_and(Attempt::is_asking);
-                let asking = asking && self.mutant != Some(Mutant::AskingOmitted);
-                Message::Command(flight.request.clone(), asking)
-            }
-        };
         connection.places.push_back(Place {
-            cargo,
+            task,
+            turn,
             awaited: true,
         });
         connection.arrival = (self.now + delay).max(connection.arrival);
@@ -439,108 +680,217 @@ impl World {
         self.at(arrival, Event::Arrive(at, message));
     }
 
-    fn opened(&mut self, at: usize) {
-        let connection = &mut self.connections[at];
-        let state = connection.node.map(|node| self.cluster.nodes[node].state);
-        let queue = std::mem::take(&mut connection.queue);
-        let client = connection.client;
-        if matches!(state, Some(State::Up | State::Loading)) {
-            connection.state = Link::Open;
-            let id = connection.id;
-            self.clients[client].state.recovered(id);
-            for cargo in queue {
-                if self.is_awaited(cargo) {
-                    self.put(at, cargo);
-                }
-            }
-            return;
+    /// The commands that a task sends.
+    fn commands(&self, task: usize) -> Vec<Sent> {
+        let this = &self.tasks[task];
+        if let (Some(_), Purpose::Operation(at)) = (&this.direct, this.purpose) {
+            let command = self.ledger.operations[at].command.iter();
+            let command: Vec<_> = command.map(String::as_str).collect();
+            return vec![Sent {
+                request: Request::of(&command),
+                asking: None,
+            }];
         }
-        connection.state = Link::Closed;
-        let kind = match state {
-            Some(State::Silent) => ErrorKind::Timeout(Phase::Connect),
-            _ => ErrorKind::Connect,
+        let Some(call) = &this.call else {
+            return Vec::new();
         };
-        for cargo in queue {
-            self.fail(cargo, Error::new(kind, "no connection"));
+        let says = self.mutant != Some(Mutant::AskingOmitted);
+        let requests = call.batch().requests.iter();
+        let sent = requests.map(|request| {
+            let bytes = &request.bytes;
+            let words: Vec<_> = words(bytes)
+                .unwrap()
+                .into_iter()
+                .map(|word| std::str::from_utf8(&bytes[word]).unwrap())
+                .collect();
+            Sent {
+                request: Request::of(&words),
+                asking: request.call.is_asking().then_some(says),
+            }
+        });
+        sent.collect()
+    }
+
+    fn resume(&mut self, task: usize) {
+        match self.tasks[task].phase {
+            TaskPhase::Planning => {
+                let client = self.tasks[task].client;
+                let (now, random) = (self.instant(self.now), self.chance.number());
+                let state = &self.clients[client].state;
+                if let Some(call) = &mut self.tasks[task].call {
+                    call.changed(state, now, random);
+                }
+                self.enter(task, TaskPhase::Going);
+                self.drain(client);
+                self.go(task);
+            }
+            TaskPhase::Waiting => self.decide(task, Call::resumed),
+            TaskPhase::Connecting => self.ask(task),
+            TaskPhase::Going | TaskPhase::Sent | TaskPhase::Done => {}
+        }
+    }
+
+    /// Lets a call decide, and does what it and the state want.
+    fn decide(
+        &mut self,
+        task: usize,
+        decide: impl FnOnce(&mut Call, &mut ClusterState, Instant, u64),
+    ) {
+        self.enter(task, TaskPhase::Going);
+        let (now, random) = (self.instant(self.now), self.chance.number());
+        let this = &mut self.tasks[task];
+        let client = this.client;
+        if let Some(call) = &mut this.call {
+            if self.mutant == Some(Mutant::RedirectsUnbounded) {
+                call.forget_redirects();
+            }
+            decide(call, &mut self.clients[client].state, now, random);
         }
         self.drain(client);
+        self.go(task);
     }
 
-    fn is_awaited(&self, cargo: Cargo) -> bool {
-        match cargo {
-            Cargo::Call(flight, attempt) => {
-                let flight = &self.calls[flight];
-                flight.call.is_some() && flight.attempt == attempt
-            }
-            Cargo::Topology(..) => true,
+    /// There is no connection for a task.
+    fn unconnected(&mut self, task: usize, error: Error) {
+        match self.tasks[task].purpose {
+            Purpose::Question(ask, _) => self.unanswered(task, ask, error),
+            _ if self.tasks[task].direct.is_some() => self.came(task, Err(error)),
+            _ => self.decide(task, |call, state, now, random| {
+                call.lost(error, state, now, random);
+            }),
         }
     }
 
-    /// Tells whoever has sent something that there will be no answer.
-    fn fail(&mut self, cargo: Cargo, error: Error) {
-        if !self.is_awaited(cargo) {
+    /// This is what came of sending.
+    fn came(&mut self, task: usize, came: Result<Frames>) {
+        let came = match (came, self.mutant) {
+            (Err(error), Some(Mutant::UncertainRetried)) if !error.is_timeout() => {
+                Err(error.with_outcome(Outcome::NotSent))
+            }
+            (came, _) => came,
+        };
+        match (self.tasks[task].purpose, self.tasks[task].direct.take()) {
+            (Purpose::Question(ask, _), _) => {
+                let error = came.err();
+                let error = error.unwrap_or_else(|| Error::new(ErrorKind::Decode, "no topology"));
+                self.unanswered(task, ask, error);
+            }
+            (Purpose::Operation(at), Some((direct, id))) => {
+                let client = self.tasks[task].client;
+                let command = self.ledger.operations[at].command.clone();
+                let exchange = Single(command_of(&command));
+                if let Ok(frames) = &came
+                    && direct.is_answer(frames, &exchange)
+                {
+                    self.enter(task, TaskPhase::Done);
+                    let frame = frames.iter().next().map(reply);
+                    return self.end(at, frame.ok_or_else(no_connection));
+                }
+                let encoded = match self.clients[client].only {
+                    Some(_) => Encoded::for_only(&exchange),
+                    None => Encoded::of(&exchange),
+                };
+                let (encoded, options) = (encoded.unwrap(), self.options(at));
+                let state = &self.clients[client].state;
+                let call = Call::sent(direct, id, &encoded, &options, Patience::None, state);
+                self.tasks[task].call = Some(call);
+                self.decide(task, |call, state, now, random| {
+                    call.answered(came, state, now, random);
+                });
+            }
+            _ => self.decide(task, |call, state, now, random| {
+                call.answered(came, state, now, random);
+            }),
+        }
+    }
+
+    /// A node has not told the topology.
+    fn unanswered(&mut self, task: usize, ask: QueryId, error: Error) {
+        self.enter(task, TaskPhase::Done);
+        let client = self.tasks[task].client;
+        let now = self.instant(self.now);
+        self.clients[client].state.topology_failed(ask, error, now);
+        self.asked(client);
+    }
+
+    /// A question about the topology has come to its end: those who know no node look again.
+    fn asked(&mut self, client: usize) {
+        self.drain(client);
+        self.resume_all(client, |phase| phase == TaskPhase::Planning);
+    }
+
+    fn resume_all(&mut self, client: usize, which: impl Fn(TaskPhase) -> bool) {
+        for task in 0..self.tasks.len() {
+            let this = &self.tasks[task];
+            if this.client == client && which(this.phase) {
+                self.at(self.now, Event::Resume(task, this.turn));
+            }
+        }
+    }
+
+    /// The end of the time for a reply: the place stays, and swallows it when it comes.
+    fn expire(&mut self, task: usize, turn: u32) {
+        if self.tasks[task].turn != turn || self.tasks[task].phase != TaskPhase::Sent {
             return;
         }
-        let random = self.chance.number();
-        let now = self.instant(self.now);
-        match cargo {
-            Cargo::Topology(client, ask, _) => {
-                self.clients[client].state.topology_failed(ask, error, now);
-                self.drain(client);
-            }
-            Cargo::Call(flight, _) => {
-                let this = &mut self.calls[flight];
-                this.in_flight = false;
-                let error = match self.mutant {
-                    Some(Mutant::UncertainRetried) if !error.is_timeout() => {
-                        error.with_outcome(Outcome::NotSent)
-                    }
-                    _ => error,
-                };
-                let Some(call) = &mut this.call else { return };
-                let client = this.client;
-                let next = call.lost(&mut self.clients[client].state, error, now, random);
-                self.follow(flight, next);
+        for connection in &mut self.connections {
+            let is_this = |place: &Place| place.task == task && place.turn == turn;
+            let Some(at) = connection.places.iter().position(is_this) else {
+                continue;
+            };
+            connection.places[at].awaited = false;
+            if self.mutant == Some(Mutant::PlaceForgotten) {
+                connection.places.remove(at);
             }
         }
+        let error = match self.tasks[task].purpose {
+            Purpose::Question(..) => late(PATIENCE),
+            _ => Error::new(ErrorKind::Timeout(Phase::Reply), "no reply"),
+        };
+        self.came(task, Err(error.with_outcome(Outcome::Indeterminate)));
     }
 
     fn lost(&mut self, at: usize) {
         let connection = &mut self.connections[at];
-        if connection.state == Link::Closed {
+        if connection.socket == Socket::Closed {
             return;
         }
-        connection.state = Link::Closed;
+        connection.socket = Socket::Closed;
         let places = std::mem::take(&mut connection.places);
         for place in places {
-            if place.awaited {
+            if self.is_awaited(&place) {
                 let error = Error::new(ErrorKind::Connection, "reset by peer")
                     .with_outcome(Outcome::Indeterminate);
-                self.fail(place.cargo, error);
+                self.came(place.task, Err(error));
             }
         }
     }
 
+    fn is_awaited(&self, place: &Place) -> bool {
+        let task = &self.tasks[place.task];
+        place.awaited && task.turn == place.turn && task.phase == TaskPhase::Sent
+    }
+
     fn answered(&mut self, at: usize, answer: Answered) {
         let connection = &mut self.connections[at];
-        if connection.state == Link::Closed {
+        if connection.socket == Socket::Closed {
             return;
         }
         let client = connection.client;
         let Some(place) = connection.places.pop_front() else {
             return self.break_promise("an answer that nobody waits for".to_owned());
         };
-        if !place.awaited || !self.is_awaited(place.cargo) {
+        if !self.is_awaited(&place) {
             return;
         }
-        let random = self.chance.number();
-        let now = self.instant(self.now);
-        match (place.cargo, answer) {
-            (Cargo::Topology(_, ask, _), Answered::Topology(said)) => {
+        match (self.tasks[place.task].purpose, answer) {
+            (Purpose::Question(ask, _), Answered::Topology(said)) => {
+                self.enter(place.task, TaskPhase::Done);
                 // An answer that comes too late is none.
                 if self.clients[client].asking == Some(ask) {
                     self.clients[client].told = Some(self.now);
                 }
+                let (now, random) = (self.instant(self.now), self.chance.number());
                 let state = &mut self.clients[client].state;
                 match said.read {
                     // Now and then it is read anew.
@@ -549,148 +899,56 @@ impl World {
                     }
                     _ => state.topology(ask, said.frame.reply(), now, random),
                 }
-                self.drain(client);
+                self.asked(client);
             }
-            (Cargo::Call(flight, _), Answered::NotAsking(error)) => {
-                let call = self.calls[flight].call.take().unwrap();
-                let error = call.asking_failed(error.as_bytes());
-                self.finish(flight, Err(error));
-            }
-            (Cargo::Call(flight, _), Answered::Reply(Reply::Error(text))) => {
-                let text = match self.mutant {
-                    Some(Mutant::AskCached) => text.replace("ASK ", "MOVED "),
-                    _ => text,
-                };
-                let this = &mut self.calls[flight];
-                this.in_flight = false;
-                let Some(call) = &mut this.call else { return };
-                if self.mutant == Some(Mutant::RedirectsUnbounded) {
-                    call.forget_redirects();
-                }
-                let next = call.refused(
-                    &mut self.clients[client].state,
-                    text.as_bytes(),
-                    now,
-                    random,
-                );
-                if matches!(next, Next::Send) {
-                    this.redirects += 1;
-                    if this.redirects > 5 {
-                        return self.break_promise("a call was redirected six times".to_owned());
-                    }
-                }
-                match next {
-                    Next::Answer => self.finish(flight, Ok(Reply::Error(text))),
-                    next => self.follow(flight, next),
-                }
-            }
-            (Cargo::Call(flight, _), Answered::Reply(reply)) => self.finish(flight, Ok(reply)),
             // A reply has gone astray.
-            (cargo @ Cargo::Topology(..), _) => {
-                self.fail(cargo, Error::new(ErrorKind::Decode, "no topology"));
+            (_, Answered::Topology(said)) => self.came(place.task, Ok(said.frame.into())),
+            (_, Answered::Frames(frames)) => {
+                let cached = |frame: Frame| match frame.reply().as_error() {
+                    Some(text) if text.starts_with(b"ASK ") => {
+                        let text = String::from_utf8_lossy(text).replace("ASK ", "MOVED ");
+                        self::frame(&Reply::Error(text))
+                    }
+                    _ => frame,
+                };
+                let frames: Vec<_> = match self.mutant {
+                    Some(Mutant::AskCached) => frames.into_iter().map(cached).collect(),
+                    _ => frames,
+                };
+                self.came(place.task, Ok(frames.into_iter().collect()));
             }
-            (Cargo::Call(flight, _), Answered::Topology(_)) => self.finish(flight, Ok(Reply::Ok)),
         }
     }
 
-    /// Does with a call as the state says.
-    fn follow(&mut self, flight: usize, next: Next) {
-        let client = self.calls[flight].client;
-        match next {
-            Next::Send => self.send(flight),
-            Next::Wait(until) => {
-                let this = &mut self.calls[flight];
-                this.attempt += 1;
-                let attempt = this.attempt;
-                let deadline = this.call.as_ref().and_then(Attempt::deadline);
-                let mut until = self.micros(until);
-                match self.mutant {
-                    Some(Mutant::WaitSkipped) => until = self.now,
-                    Some(Mutant::DeadlineIgnored) => until += DEADLINE,
-                    _ => {}
+    /// Nothing is left to do for a task.
+    fn done(&mut self, task: usize) {
+        self.enter(task, TaskPhase::Done);
+        let this = &mut self.tasks[task];
+        let Some(call) = this.call.take() else { return };
+        match this.purpose {
+            Purpose::PartOf(whole) => {
+                let whole_task = &mut self.tasks[whole];
+                whole_task.parts.push(call);
+                whole_task.missing -= 1;
+                if whole_task.missing == 0 {
+                    let parts = std::mem::take(&mut whole_task.parts);
+                    if let Some(call) = &mut whole_task.call {
+                        call.joined(parts);
+                    }
+                    self.go(whole);
                 }
-                if let Some(deadline) = deadline
-                    && until > self.micros(deadline)
-                    && self.mutant != Some(Mutant::DeadlineIgnored)
-                {
-                    self.break_promise("a call waits longer than it may".to_owned());
-                }
-                self.clients[client].waiting.push(flight);
-                self.at(until, Event::Resume(flight, attempt));
             }
-            Next::Answer => self.break_promise("an answer without a reply".to_owned()),
-            Next::GiveUp(error) => {
-                self.calls[flight].call = None;
-                self.finish(flight, Err(error));
+            Purpose::Operation(at) => {
+                let random = self.chance.number();
+                let answers = call.finish(&self.clients[this.client].state, random);
+                let answer = answers.and_then(|answers| {
+                    let first = answers.into_iter().next();
+                    first.unwrap_or_else(|| Err(no_connection()))
+                });
+                self.end(at, answer.map(|frame| reply(frame.reply())));
             }
+            Purpose::Question(..) => {}
         }
-        self.drain(client);
-    }
-
-    fn resume(&mut self, flight: usize) {
-        let random = self.chance.number();
-        let now = self.instant(self.now);
-        let this = &mut self.calls[flight];
-        let client = this.client;
-        self.clients[client].waiting.retain(|it| *it != flight);
-        let Some(call) = &mut this.call else { return };
-        let next = call.resume(&mut self.clients[client].state, now, random);
-        self.follow(flight, next);
-    }
-
-    /// The end of the time for a reply: the place stays, and swallows it when it comes.
-    fn expire(&mut self, flight: usize, attempt: u32) {
-        let this = &mut self.calls[flight];
-        if this.attempt != attempt || !this.in_flight || this.call.is_none() {
-            return;
-        }
-        let is_this =
-            |cargo: &Cargo| matches!(cargo, Cargo::Call(it, of) if *it == flight && *of == attempt);
-        let mut outcome = Outcome::NotSent;
-        for connection in &mut self.connections {
-            let Some(at) = connection.places.iter().position(|it| is_this(&it.cargo)) else {
-                continue;
-            };
-            outcome = Outcome::Indeterminate;
-            connection.places[at].awaited = false;
-            if self.mutant == Some(Mutant::PlaceForgotten) {
-                connection.places.remove(at);
-            }
-        }
-        let error = Error::new(ErrorKind::Timeout(Phase::Reply), "no reply").with_outcome(outcome);
-        self.fail(Cargo::Call(flight, attempt), error);
-    }
-
-    /// Ends a call.
-    fn finish(&mut self, flight: usize, outcome: Result<Reply>) {
-        let this = &mut self.calls[flight];
-        this.call = None;
-        this.in_flight = false;
-        let (operation, branch) = (this.operation, this.branch);
-        let Some(answers) = self.ledger.operations[operation].answer(branch, outcome) else {
-            return;
-        };
-        let Some((join, items)) = self.ledger.operations[operation].join.take() else {
-            let only = answers.into_iter().next().unwrap();
-            return self.end(operation, only);
-        };
-        let misordered = self.mutant == Some(Mutant::PartsMisordered);
-        let mut next = 0..;
-        let answers: Vec<_> = answers
-            .into_iter()
-            .zip(items)
-            .map(|(reply, items)| NodeAnswer {
-                weight: None,
-                from: NodeAddress::new("node", 1),
-                items: match misordered {
-                    true => items.iter().map(|_| next.next().unwrap()).collect(),
-                    false => items,
-                },
-                reply: reply.map(|reply| frame(&reply)),
-            })
-            .collect();
-        let joined = call::join(join, &answers, 0).map(|frame| reply(&frame));
-        self.end(operation, joined);
     }
 
     fn end(&mut self, operation: usize, outcome: Result<Reply>) {
@@ -705,6 +963,17 @@ impl World {
     /// Does what the state wants beside the calls.
     fn drain(&mut self, client: usize) {
         let now = self.instant(self.now);
+        if let Some(only) = self.clients[client].only {
+            if self.clients[client].state.takes_leave()
+                && self.mutant != Some(Mutant::DemotionIgnored)
+                && let Some(link) = self.clients[client].links.get_mut(&only)
+            {
+                let _ = link.leave(LossReason::Demoted, now);
+                let renewed = link.renew(now);
+                self.dial(client, only, renewed);
+            }
+            return;
+        }
         loop {
             let random = self.chance.number();
             let Some(event) = self.clients[client].state.poll_event(now, random) else {
@@ -714,22 +983,27 @@ impl World {
                 println!("{:>9} client {client}: {event:?}", self.now);
             }
             match event {
-                ClusterEvent::Ask(ask, id, query) => self.ask(client, ask, id, query),
-                ClusterEvent::Reconnect(id) => {
-                    // What is under way ends where it is.
-                    self.clients[client].connections.remove(&id);
+                ClusterEvent::Ask(ask, id, query) => self.question(client, ask, id, query),
+                // What is under way ends where it is.
+                ClusterEvent::Reconnect(id) | ClusterEvent::Forget(id) => {
+                    self.disconnect(client, id);
                 }
                 ClusterEvent::Failed(id) => {
-                    if let Some(at) = self.clients[client].connections.remove(&id) {
+                    if let Some(at) = self.disconnect(client, id) {
                         self.at(self.now, Event::Lost(at));
                     }
                 }
-                ClusterEvent::Forget(id) => {
-                    self.clients[client].connections.remove(&id);
-                }
                 ClusterEvent::Changed => {
-                    for flight in std::mem::take(&mut self.clients[client].waiting) {
-                        self.at(self.now, Event::Resume(flight, self.calls[flight].attempt));
+                    self.resume_all(client, |phase| {
+                        matches!(phase, TaskPhase::Planning | TaskPhase::Waiting)
+                    });
+                    for task in 0..self.tasks.len() {
+                        let this = &self.tasks[task];
+                        let follows = this.wants.is_some_and(|(.., follows)| follows);
+                        let waits = this.phase == TaskPhase::Connecting && this.client == client;
+                        if waits && follows && this.call.is_some() {
+                            self.at(self.now, Event::Follow(task, this.turn));
+                        }
                     }
                 }
             }
@@ -743,7 +1017,13 @@ impl World {
         }
     }
 
-    fn ask(&mut self, client: usize, ask: QueryId, id: NodeId, query: Query) {
+    fn disconnect(&mut self, client: usize, id: NodeId) -> Option<usize> {
+        let now = self.instant(self.now);
+        let link = self.clients[client].links.get_mut(&id)?;
+        link.disconnect(LossReason::Closed, now)
+    }
+
+    fn question(&mut self, client: usize, ask: QueryId, id: NodeId, query: Query) {
         if self.mutant == Some(Mutant::TopologyIgnored) && self.clients[client].state.is_ready() {
             return;
         }
@@ -754,8 +1034,9 @@ impl World {
             self.break_promise("the topology was asked for too soon".to_owned());
         }
         self.clients[client].asking = Some(ask);
-        let connection = self.connection(client, id);
-        self.put(connection, Cargo::Topology(client, ask, query));
+        let task = self.task(client, Purpose::Question(ask, query));
+        let end = self.instant(self.now) + PATIENCE;
+        self.connect(task, (id, Some(end), false));
     }
 
     // ---- what the network and the nodes do
@@ -763,7 +1044,7 @@ impl World {
     fn arrive(&mut self, at: usize, message: Message) {
         let connection = &mut self.connections[at];
         let Some(node) = connection.node else { return };
-        if matches!(connection.state, Link::Broken | Link::Closed) {
+        if matches!(connection.socket, Socket::Broken | Socket::Closed) {
             return;
         }
         match self.cluster.nodes[node].state {
@@ -778,15 +1059,21 @@ impl World {
             Message::Topology(query) => {
                 Answered::Topology(self.cluster.announce(node, query == Query::Shards))
             }
-            Message::Command(request, asking) => {
-                let reply = self.cluster.handle(node, &request, asking);
-                if !matches!(reply, Reply::Error(_)) {
-                    self.ledger.executed(&request);
+            Message::Commands(commands) => {
+                let mut frames = Vec::new();
+                for Sent { request, asking } in commands {
+                    if asking.is_some() {
+                        let mood = self.cluster.nodes[node].mood;
+                        let refused = mood.map(|mood| Reply::Error(mood.to_owned()));
+                        frames.push(frame(&refused.unwrap_or(Reply::Ok)));
+                    }
+                    let reply = self.cluster.handle(node, &request, asking == Some(true));
+                    if !matches!(reply, Reply::Error(_)) {
+                        self.ledger.executed(&request);
+                    }
+                    frames.push(frame(&reply));
                 }
-                match self.cluster.nodes[node].mood {
-                    Some(mood) if asking => Answered::NotAsking(mood),
-                    _ => Answered::Reply(reply),
-                }
+                Answered::Frames(frames)
             }
         };
         let delay = self.chance.time(50, 1500);
@@ -839,8 +1126,8 @@ impl World {
     fn cut(&mut self, which: impl Fn(&Connection) -> bool) {
         for at in 0..self.connections.len() {
             let connection = &mut self.connections[at];
-            if which(connection) && connection.state == Link::Open {
-                connection.state = Link::Broken;
+            if which(connection) && connection.socket == Socket::Open {
+                connection.socket = Socket::Broken;
                 connection.held.clear();
                 let delay = self.chance.time(50, 1500);
                 // Not behind the answers: these are lost, too.
@@ -867,6 +1154,13 @@ impl World {
     }
 }
 
+impl Connection {
+    /// Whether it is open as far as the client knows.
+    fn is_open(&self) -> bool {
+        matches!(self.socket, Socket::Open | Socket::Broken)
+    }
+}
+
 trait IntoReadFrom {
     fn into_read_from(self) -> ReadFrom;
 }
@@ -879,6 +1173,19 @@ impl IntoReadFrom for usize {
             _ => ReadFrom::Any,
         }
     }
+}
+
+/// The address of the only server; those of a cluster are told by it.
+fn address() -> Address {
+    Address::Tcp {
+        host: "server".to_owned(),
+        port: 7000,
+    }
+}
+
+fn command_of(words: &[String]) -> Raw<'_> {
+    let (name, rest) = words.split_first().unwrap();
+    raw(name.as_str()).args(rest.iter().map(String::as_str))
 }
 
 /// Where time begins; the same for all worlds, whose times are relative to it.
@@ -907,18 +1214,27 @@ fn frame(reply: &Reply) -> Frame {
     Frame::new(Bytes::from(out), false)
 }
 
-/// A joined frame as a reply.
-fn reply(frame: &Frame) -> Reply {
-    let reply = frame.reply();
-    if let Some(error) = reply.as_error() {
-        return Reply::Error(String::from_utf8_lossy(error).into_owned());
-    }
+/// A frame as a reply.
+fn reply(reply: crate::resp::Reply<'_>) -> Reply {
     let text = |it: crate::resp::Reply<'_>| {
         it.bytes()
             .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     };
-    Reply::Texts(reply.elements().into_iter().flatten().map(text).collect())
+    if let Some(error) = reply.as_error() {
+        return Reply::Error(String::from_utf8_lossy(error).into_owned());
+    }
+    if let Some(number) = reply.integer() {
+        return Reply::Integer(number);
+    }
+    match reply.kind() {
+        Kind::SimpleString => Reply::Ok,
+        Kind::Array => Reply::Texts(reply.elements().into_iter().flatten().map(text).collect()),
+        _ => Reply::Text(text(reply)),
+    }
 }
 
 /// Far more than a call with back-off needs in its time.
 const MOST_SENDS: u32 = 60;
+
+/// The same for waits, since a call waits as well where there is no connection to send it over.
+const MOST_WAITS: u32 = 120;
