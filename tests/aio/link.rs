@@ -1,19 +1,12 @@
 //! The link to a server: when it is dialled, left and looked at, as whom, and on what runtime.
 
-use std::{
-    net::TcpListener,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{thread, time::Duration};
 
-use respec::{Client, Config, ErrorKind, cmd};
+use respec::{Client, Config, ErrorKind};
 use respec_testkit::{Server, Variant};
-use tokio::{runtime, task::JoinSet};
+use tokio::runtime;
 
-use crate::{
-    pool_support::kill_all,
-    support::{args, until, words},
-};
+use crate::{pool_support::kill_all, support::words};
 
 fn tcp(server: &Server) -> Config {
     Config::tcp("127.0.0.1", server.port())
