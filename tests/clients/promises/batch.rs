@@ -1,12 +1,12 @@
 //! Pipelines and transactions.
 
-use std::iter;
+use std::{iter, time::Duration};
 
 use respec::{Config, ErrorKind};
 use respec_testkit::{Server, Variant};
 
 use super::{Client, clients, spawn};
-use crate::words::{Words, args, hasty, words};
+use crate::words::{Words, args, hasty, stall, words};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pipeline_answers_as_its_batch_is_made() {
@@ -162,7 +162,8 @@ async fn a_pipeline_that_takes_too_long_fails_as_one() {
     for variant in Variant::ALL {
         let server = Server::start(variant).unwrap();
         let client = Client::from_config(hasty(&server).pool_max(1));
-        let slow = [words("ECHO a"), words("DEBUG SLEEP 0.5"), words("ECHO b")];
+        let stall = stall(Duration::from_millis(500));
+        let slow = [words("ECHO a"), stall, words("ECHO b")];
         let error = reply!(client.pipeline(slow).results()).unwrap_err();
         assert!(error.is_timeout() && error.may_have_executed(), "{error}");
         // It answers this once it is awake again.

@@ -1,5 +1,7 @@
 //! Connections of one caller: what may change them, what they receive, and when they are kept.
 
+use std::time::Duration;
+
 use respec::{ErrorKind, Phase};
 use respec_testkit::{Server, Variant};
 
@@ -7,7 +9,7 @@ use super::{Client, Dedicated, NAME, clients, config, next_push};
 use crate::{
     pool_support::CHANGES,
     until,
-    words::{args, hasty, info, words},
+    words::{args, hasty, info, stall, words},
 };
 
 /// The next message, as text.
@@ -148,7 +150,8 @@ async fn a_late_reply_is_swallowed() {
         let server = Server::start(variant).unwrap();
         let client = Client::from_config(hasty(&server));
         let dedicated = done!(client.dedicated()).unwrap();
-        let error = done!(dedicated.send(words("DEBUG SLEEP 0.4"))).unwrap_err();
+        let stall = stall(Duration::from_millis(400));
+        let error = done!(dedicated.send(stall)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Reply), "{error}");
         assert!(error.may_have_executed());
         // It answers this once it is awake again.
@@ -191,7 +194,7 @@ async fn a_blocking_command_that_is_given_up_ends_its_connection() {
         let hasty = Client::from_config(hasty(&server));
         let dedicated = done!(hasty.dedicated()).unwrap();
         // The patience of this one is less than the server's.
-        let pop = words("BLPOP given:up 5").with_patience(std::time::Duration::ZERO);
+        let pop = words("BLPOP given:up 5").with_patience(Duration::ZERO);
         let error = done!(dedicated.send(pop)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Reply));
         let lost = done!(dedicated.send(words("PING"))).unwrap_err();
