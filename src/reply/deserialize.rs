@@ -12,10 +12,10 @@ use serde::{
 };
 
 use super::{
-    AggregateResult, BloomInfoValue, ClusterNode, Decode, DecodeError, Expiration, GeoHit,
-    IndexAttribute, JsonNumber, JsonNumbers, JsonTypes, MonitorLine, OneOrMany, Role, ScanPage,
-    SearchParameter, SearchResult, SearchScore, ServerInfo, ServerTime, SpellCheck, SpellCheckTerm,
-    StreamEntry, Suggestions, TsLastList, TsRules, TsSeriesList, VsimHits,
+    AggregateResult, BloomInfoValue, ClusterNode, CuckooInsert, Decode, DecodeError, Expiration,
+    GeoHit, IndexAttribute, JsonNumber, JsonNumbers, JsonTypes, MonitorLine, OneOrMany, Role,
+    ScanPage, SearchParameter, SearchResult, SearchScore, ServerInfo, ServerTime, SpellCheck,
+    SpellCheckTerm, StreamEntry, Suggestions, TsLastList, TsRules, TsSeriesList, VsimHits,
 };
 use crate::resp::Frame;
 
@@ -45,7 +45,7 @@ pub(super) use deserialize;
 deserialize! { LINE: ClusterNode }
 
 deserialize! {
-    TOKEN: AggregateResult, BloomInfoValue, Expiration, GeoHit, IndexAttribute, JsonNumber,
+    TOKEN: AggregateResult, BloomInfoValue, CuckooInsert, Expiration, GeoHit, IndexAttribute, JsonNumber,
     JsonNumbers, JsonTypes, MonitorLine, Role, SearchParameter, SearchResult, SearchScore,
     ServerInfo, ServerTime, SpellCheck, SpellCheckTerm, StreamEntry, Suggestions, TsLastList,
     TsRules, TsSeriesList, VsimHits,

@@ -63,12 +63,12 @@ macro_rules! all {
 }
 
 all! {
-    AggregateResult, BloomInfoValue, ClusterNode, Expiration,
+    AggregateResult, BloomInfoValue, ClusterNode, CuckooInsert, Expiration,
     GeoHit, IndexAttribute, JsonNumber, JsonNumbers, JsonTypes, MonitorLine, OneOrMany<u64>, Role,
     ScanPage<Vec<Bytes>>, SearchParameter, SearchResult, SearchScore, ServerInfo, ServerTime,
     SpellCheck, SpellCheckTerm, StreamEntry, Suggestions, TsLastList, TsRules, TsSeriesList,
     VsimHits,
-    AclLogEntry, AclSelector, AclUser, AggregateRow, ArInfo, BackupStatus, ClientInfo, ClusterInfo, ClusterLink, CommandArgument, CommandDoc, CommandInfo, CommandStats, Confirmation, ConsumerInfo, DatabaseMemory, EngineStats, FunctionInfo, FunctionStats, GeoPos, GroupInfo, Hello, Histogram, Hotkeys, HybridResult, IndexDefinition, IndexErrors, IndexFieldStatistics, IndexInfo, KeySearch, KeySearchArguments, KeySearchStart, KeySearchStartSpec, KeySpec, Keyspace, LatencyEvent, LcsMatch, LcsMatches, Library, MemoryStats, MigrationTask, Module, PendingEntry, PendingSummary, ReplicaState, RoleReplica, RunningScript, SearchHit, Shard, ShardNode, SlotMigration, SlotNode, SlotRange, SlowlogEntry, StreamConsumer, StreamConsumerPending, StreamGroup, StreamGroupPending, StreamInfo, StreamInfoFull, Suggestion, TopkInfo, TrackingInfo, TsChunk, TsInfo, TsLast, TsRule, TsSeries, VInfo, VembRaw, VsimHit,
+    AclLogEntry, AclSelector, AclUser, AggregateRow, ArInfo, BackupStatus, ClientInfo, ClusterInfo, ClusterLink, CommandArgument, CommandDoc, CommandInfo, CommandStats, Confirmation, ConsumerInfo, DatabaseMemory, DebugObject, EngineStats, FunctionInfo, FunctionStats, GeoPos, GroupInfo, Hello, Histogram, Hotkeys, HybridResult, IndexDefinition, IndexErrors, IndexFieldStatistics, IndexInfo, KeySearch, KeySearchArguments, KeySearchStart, KeySearchStartSpec, KeySpec, Keyspace, LatencyEvent, LcsMatch, LcsMatches, Library, MemoryStats, MigrationTask, Module, PendingEntry, PendingSummary, ReplicaState, RoleReplica, RunningScript, SearchHit, SentinelInfo, SentinelPeer, SentinelPrimary, SentinelReplica, SentinelScript, SentinelVote, Shard, ShardNode, SlotMigration, SlotNode, SlotRange, SlowlogEntry, StreamConsumer, StreamConsumerPending, StreamGroup, StreamGroupPending, StreamInfo, StreamInfoFull, Suggestion, TopkInfo, TrackingInfo, TsChunk, TsInfo, TsLast, TsRule, TsSeries, VInfo, VembRaw, VsimHit,
 }
 
 #[test]

@@ -322,10 +322,12 @@ impl<'g> Run<'g> {
     }
 }
 
-/// Whether a command was refused for a word with which it cannot be cut into parts.
+/// Whether a command was refused for a word with which it cannot be cut into parts, or is about one
+/// node.
 fn is_forbidden(info: &Info, case: &Placed<'_>, error: &Error) -> bool {
-    let Routing::Parts { unless, .. } = info.routing else {
-        return false;
+    let unless = match info.routing {
+        Routing::Parts { unless, .. } => unless,
+        _ => info.one_node_with,
     };
     let forbids = |word: &Bytes| unless.iter().any(|it| it.as_bytes() == &word[..]);
     error.kind() == ErrorKind::Refused && case.words.iter().any(forbids)
