@@ -82,6 +82,17 @@ fn what_a_server_says_of_a_value_in_its_memory() {
     client.rpush("sentinel:list", ["a", "b"]).send().unwrap();
     let list = client.debug_object("sentinel:list").send().unwrap();
     assert_eq!((&*list.encoding, list.refcount), ("listpack", 1));
+    for variant in Variant::ALL {
+        let server = Server::builder(variant).config("maxmemory-policy", "allkeys-lfu");
+        let server = server.start().unwrap();
+        let client = blocking::Client::connect(&server.url()).unwrap();
+        client.set("held", "v").send().unwrap();
+        let held = client.debug_object("held").send().unwrap();
+        // Valkey tells how often it is used in place of when.
+        let told = (held.lru.is_some(), held.lfu_freq.is_some());
+        let is_valkey = variant == Variant::Valkey91;
+        assert_eq!(told, (!is_valkey, is_valkey), "{variant}: {held:?}");
+    }
     let digests = client
         .debug_digest_value(["sentinel:list", "sentinel:none"])
         .send()

@@ -59,7 +59,9 @@ impl Ground {
 
     /// A client of the cluster that speaks this version of the protocol.
     pub(crate) fn client(&self, protocol: u8) -> Client {
-        let url = format!("{}?protocol=resp{protocol}", self.cluster.url());
+        // A heartbeat is a `PING` as well, and would be counted as one.
+        let options = format!("protocol=resp{protocol}&heartbeat=0");
+        let url = format!("{}?{options}", self.cluster.url());
         self.wait(Client::connect(&url)).expect("the cluster is up")
     }
 
