@@ -137,21 +137,23 @@ fn an_old_server_is_not_asked() {
             ),
         );
         let newer = || cmd::set("version:k", "v").ifeq("x");
-        let message = format!(
-            "SET: unsupported: `IFEQ ifeq-value` needs version 8.4.0, and the server is redis {version}"
+        let lacks = format!(
+            "unsupported: `IFEQ ifeq-value` needs version 8.4.0, and the server is redis {version}"
         );
+        let message = format!("SET: {lacks}");
+        let nth = |number| format!("SET (command {number} of the batch): {lacks}");
         refused(
             client
                 .pipeline((cmd::set("version:k", "1"), newer()))
                 .send(),
-            &message,
+            &nth(2),
         );
-        refused(client.pipeline([newer()]).results().send(), &message);
+        refused(client.pipeline([newer()]).results().send(), &nth(1));
         refused(
             client
                 .transaction((cmd::set("version:k", "1"), newer()))
                 .send(),
-            &message,
+            &nth(2),
         );
         refused(client.dedicated().unwrap().send(newer()), &message);
         assert_eq!(
@@ -172,18 +174,20 @@ async fn an_old_server_is_not_asked_by_the_async_client() {
         let client = Client::from_config(config(Variant::Redis70, protocol));
         let version = shared(Variant::Redis70).version();
         let newer = || cmd::set("version:a", "v").ifeq("x");
-        let message = format!(
-            "SET: unsupported: `IFEQ ifeq-value` needs version 8.4.0, and the server is redis {version}"
+        let lacks = format!(
+            "unsupported: `IFEQ ifeq-value` needs version 8.4.0, and the server is redis {version}"
         );
+        let message = format!("SET: {lacks}");
+        let nth = |number| format!("SET (command {number} of the batch): {lacks}");
         refused(client.set("version:a", "v").ifeq("x").await, &message);
         refused(
             client.pipeline((cmd::get("version:a"), newer())).await,
-            &message,
+            &nth(2),
         );
-        refused(client.transaction([newer(), newer()]).await, &message);
+        refused(client.transaction([newer(), newer()]).await, &nth(1));
         let dedicated = client.dedicated().await.unwrap();
         refused(dedicated.send(newer()).await, &message);
-        refused(dedicated.transaction([newer()]).await, &message);
+        refused(dedicated.transaction([newer()]).await, &nth(1));
         // A blocking command has a connection of its own, which knows as well.
         refused(
             client
