@@ -38,13 +38,6 @@ pub fn args(words: &[&str]) -> Words {
     }
 }
 
-/// A command that keeps the server busy for so long, of which its facts say nothing: meanwhile it
-/// answers nobody.
-pub fn stall(time: Duration) -> Words {
-    let script = "local begun = os.clock() while os.clock() - begun < tonumber(ARGV[1]) do end";
-    args(&["EVAL", script, "0", &time.as_secs_f64().to_string()])
-}
-
 impl Words {
     /// The same command, waited for as if the server were to wait for this long.
     pub fn with_patience(mut self, patience: Duration) -> Self {

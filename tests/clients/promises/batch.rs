@@ -1,12 +1,12 @@
 //! Pipelines and transactions.
 
-use std::{iter, time::Duration};
+use std::iter;
 
 use respec::{Config, ErrorKind};
 use respec_testkit::{Server, Variant};
 
 use super::{Client, clients, spawn};
-use crate::words::{Words, args, hasty, stall, words};
+use crate::words::{Words, args, hasty, words};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pipeline_answers_as_its_batch_is_made() {
@@ -162,12 +162,12 @@ async fn a_pipeline_that_takes_too_long_fails_as_one() {
     for variant in Variant::ALL {
         let server = Server::start(variant).unwrap();
         let client = Client::from_config(hasty(&server).pool_max(1));
-        let stall = stall(Duration::from_millis(500));
-        let slow = [words("ECHO a"), stall, words("ECHO b")];
+        done!(client.send(words("PING"))).unwrap();
+        server.pause().unwrap();
+        let slow = [words("ECHO a"), words("ECHO b")];
         let error = reply!(client.pipeline(slow).results()).unwrap_err();
         assert!(error.is_timeout() && error.may_have_executed(), "{error}");
-        // It answers this once it is awake again.
-        server.command(&[b"PING"]).unwrap();
+        server.resume().unwrap();
         assert_eq!(done!(client.send(words("ECHO c"))).unwrap(), "c");
     }
 }

@@ -9,7 +9,7 @@ use super::{Client, Dedicated, NAME, clients, config, next_push};
 use crate::{
     pool_support::CHANGES,
     until,
-    words::{args, hasty, info, stall, words},
+    words::{args, hasty, info, words},
 };
 
 /// The next message, as text.
@@ -150,12 +150,12 @@ async fn a_late_reply_is_swallowed() {
         let server = Server::start(variant).unwrap();
         let client = Client::from_config(hasty(&server));
         let dedicated = done!(client.dedicated()).unwrap();
-        let stall = stall(Duration::from_millis(400));
-        let error = done!(dedicated.send(stall)).unwrap_err();
+        done!(dedicated.send(words("PING"))).unwrap();
+        server.pause().unwrap();
+        let error = done!(dedicated.send(words("ECHO late"))).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout(Phase::Reply), "{error}");
         assert!(error.may_have_executed());
-        // It answers this once it is awake again.
-        server.command(&[b"PING"]).unwrap();
+        server.resume().unwrap();
         assert_eq!(done!(dedicated.send(words("ECHO next"))).unwrap(), "next");
         assert_eq!(done!(dedicated.send(words("ECHO last"))).unwrap(), "last");
     }
