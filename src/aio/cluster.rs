@@ -27,10 +27,10 @@ use std::{
 
 use tokio::{
     sync::{Notify, watch},
-    time::{self, timeout_at},
+    time::timeout_at,
 };
 
-use super::{connection::Connection, refresher::Refresher, server::Server};
+use super::{connection::Connection, refresher::Refresher, runtime::now, server::Server};
 use crate::{
     call::{CallOptions, DirectCall},
     cluster::{
@@ -310,8 +310,4 @@ pub(super) async fn within<T>(
         Some(deadline) => timeout_at(deadline.into(), future).await.ok(),
         None => Some(future.await),
     }
-}
-
-fn now() -> Instant {
-    time::Instant::now().into_std()
 }

@@ -10,11 +10,10 @@ use std::{
     time::Instant,
 };
 
-use tokio::time;
-
 use super::{
     dial::Dialled,
     driver::Driver,
+    runtime::now,
     stream::{Sink, Written},
     sweep,
 };
@@ -467,10 +466,6 @@ impl State {
             Turn::Write | Turn::Nothing => None,
         }
     }
-}
-
-fn now() -> Instant {
-    time::Instant::now().into_std()
 }
 
 fn wake(waker: Option<Waker>) {

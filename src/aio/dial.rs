@@ -9,7 +9,7 @@ use tokio::{
     time,
 };
 
-use super::{stream::Stream, unix};
+use super::{runtime::now, stream::Stream, unix};
 use crate::{
     config::{Address, Config},
     error::Result,
@@ -138,8 +138,4 @@ async fn within<F: Future>(until: Option<Instant>, future: F) -> Option<F::Outpu
         Some(until) => time::timeout_at(until.into(), future).await.ok(),
         None => Some(future.await),
     }
-}
-
-fn now() -> Instant {
-    time::Instant::now().into_std()
 }

@@ -1,13 +1,12 @@
 //! Scans from their beginning to their end.
 
-use std::{fmt, sync::Arc, time::Instant, vec};
-
-use tokio::time;
+use std::{fmt, sync::Arc, vec};
 
 use super::{
     client::{Client, Target},
     cluster::Cluster,
     pending::{Carrier, Pending},
+    runtime::now,
 };
 use crate::{
     call::{ClusterScan, ScanStep},
@@ -149,8 +148,4 @@ impl<F, T> fmt::Debug for Iterate<'_, F, T> {
             Position::End => "a scan at its end",
         })
     }
-}
-
-fn now() -> Instant {
-    time::Instant::now().into_std()
 }

@@ -5,15 +5,13 @@
 
 use std::{future::pending, future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Instant};
 
-use tokio::{
-    sync::watch,
-    time::{self, timeout_at},
-};
+use tokio::{sync::watch, time::timeout_at};
 
 use super::{
     cluster::{BoxFuture, Cluster, all, within},
     connection::Connection,
     pool::Lent,
+    runtime::now,
     server::Server,
     transit::{Link, exchange},
 };
@@ -236,8 +234,4 @@ impl Changes {
             None => pending().await,
         }
     }
-}
-
-fn now() -> Instant {
-    time::Instant::now().into_std()
 }

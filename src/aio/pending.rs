@@ -8,13 +8,11 @@ use std::{
     time::Instant,
 };
 
-use tokio::time;
-
 use super::{
     cluster::{BoxFuture, Cluster, within},
     dedicated::Dedicated,
     nodes::Nodes,
-    runtime::runtime,
+    runtime::{now, runtime},
     server::Server,
     transit::{Link, Transit},
 };
@@ -395,8 +393,4 @@ impl<E: Exchange> fmt::Debug for Pending<'_, E> {
         };
         write!(f, "{} ({state})", self.exchange.name())
     }
-}
-
-fn now() -> Instant {
-    time::Instant::now().into_std()
 }

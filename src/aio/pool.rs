@@ -7,17 +7,12 @@ use std::{
     time::Instant,
 };
 
-use tokio::{
-    runtime::Handle,
-    sync::Notify,
-    task::yield_now,
-    time::{self, timeout_at},
-};
+use tokio::{runtime::Handle, sync::Notify, task::yield_now, time::timeout_at};
 
 use super::{
     connection::Connection,
     dial::{Dialled, dial},
-    runtime::{runtime, with_all_it_takes},
+    runtime::{now, runtime, with_all_it_takes},
 };
 use crate::{
     config::{Address, Config},
@@ -361,10 +356,6 @@ fn wake(woken: impl IntoIterator<Item = Arc<Notify>>) {
     for woken in woken {
         woken.notify_one();
     }
-}
-
-fn now() -> Instant {
-    time::Instant::now().into_std()
 }
 
 /// How often the driver of a connection gets a turn to read what was seen, before it is used.

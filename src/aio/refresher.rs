@@ -10,12 +10,12 @@ use std::{
 
 use tokio::{
     sync::Notify,
-    time::{self, timeout, timeout_at},
+    time::{timeout, timeout_at},
 };
 
 use super::{
     cluster::Cluster,
-    runtime::runtime,
+    runtime::{now, runtime},
     server::Server,
     transit::{Link, exchange},
 };
@@ -138,10 +138,6 @@ async fn send(server: &Arc<Server>, command: impl Command) -> Result<Frame> {
     timeout(PATIENCE, answered)
         .await
         .unwrap_or_else(|_| Err(late(PATIENCE)))
-}
-
-fn now() -> Instant {
-    time::Instant::now().into_std()
 }
 
 /// How long a node may take to answer; another one is asked then.

@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::pin,
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{runtime::Handle, time};
@@ -15,6 +15,11 @@ use crate::{
     error::{Error, Result},
     link::Attempt,
 };
+
+/// The time by the clock of the runtime.
+pub(super) fn now() -> Instant {
+    time::Instant::now().into_std()
+}
 
 /// The runtime that the caller runs on.
 ///

@@ -7,16 +7,13 @@ use std::{
     time::Instant,
 };
 
-use tokio::{
-    task::yield_now,
-    time::{self, timeout_at},
-};
+use tokio::{task::yield_now, time::timeout_at};
 
 use super::{
     connection::Connection,
     dial::{dial, dial_urgent},
     pool::{Lender, Lent},
-    runtime::{runtime, with_all_it_takes},
+    runtime::{now, runtime, with_all_it_takes},
 };
 use crate::{
     call::DirectCall,
@@ -292,10 +289,6 @@ impl Drop for Dialling {
             server.lender.tell_of_attempt();
         }
     }
-}
-
-fn now() -> Instant {
-    time::Instant::now().into_std()
 }
 
 /// How often the driver of a connection gets a turn to read what was seen, before it is used.

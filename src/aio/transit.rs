@@ -5,14 +5,12 @@ use std::{
     ops::RangeInclusive,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
-    time::Instant,
 };
-
-use tokio::time;
 
 use super::{
     connection::{self, Connection, Sent},
     pool::Lent,
+    runtime::now,
 };
 use crate::{
     command::Exchange,
@@ -242,8 +240,4 @@ impl Drop for Call {
             connection.forget(self.key, &self.tickets);
         }
     }
-}
-
-fn now() -> Instant {
-    time::Instant::now().into_std()
 }
