@@ -13,11 +13,10 @@ pub(crate) fn wait(tries: u32, most: Duration, random: u64) -> Duration {
     let Some(doublings) = tries.checked_sub(1) else {
         return Duration::ZERO;
     };
-    let limit = FIRST.saturating_mul(1 << doublings.min(16)).min(LONGEST);
+    let limit = FIRST.saturating_mul(1 << doublings.min(16));
+    let most = most.min(LONGEST);
     if mutant::is(Mutant::JitterBeforeClamp) {
-        return scaled(FIRST.saturating_mul(1 << doublings.min(16)), random)
-            .min(LONGEST)
-            .min(most);
+        return scaled(limit, random).min(most);
     }
     scaled(limit.min(most), random)
 }
