@@ -378,7 +378,7 @@ mod tests {
             // Behind the id they are names of fields.
             ("XADD foo * IDMP x", false),
             ("XADD foo NOMKSTREAM 1-1 IDMPAUTO x", false),
-            // Of which an unknown option takes how many words nobody knows.
+            // The spec does not know how many words belong to this option.
             ("XADD foo NEWER IDMP p i * f v", false),
         ] {
             for texts in [&[text][..], &["GET foo", text]] {

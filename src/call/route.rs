@@ -79,7 +79,7 @@ impl Route {
                 Slots::One(slot) => Ok(Self::Slot(slot)),
                 Slots::Several if options.parts => {
                     let parts = split(info, command, unless)?;
-                    // A word that somebody has added stands where only keys may stand.
+                    // A word that the caller has added stands where only keys may stand.
                     if parts.iter().map(|part| part.items.len()).sum::<usize>() != keys.len() {
                         return Err(refused(
                             "its keys lie in several slots, and with words among them it cannot be sent in parts",

@@ -593,7 +593,8 @@ pub enum Join {
     PerNode,
 }
 
-/// Options with which a second run of a command harms nobody, although it may without them.
+/// Options with which a second run of a command changes nothing on the server, although it may
+/// without them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SafeWith {
     /// The options; each of them is enough.

@@ -28,7 +28,7 @@ pub(crate) enum Mutant {
     SilenceAllowed,
     /// The time in which this process was stopped counts as silence of the peer.
     StopCounted,
-    /// The time in which nobody drove the connection counts as silence of the peer.
+    /// The time in which the driver did not run counts as silence of the peer.
     AbsenceCounted,
     /// Whoever has written does not look whether there is more by then.
     WakeLost,
@@ -50,7 +50,7 @@ pub(crate) enum Mutant {
     AllDial,
     /// Of several addresses the first one alone is tried.
     FirstAddressAlone,
-    /// A turn that was granted to somebody who does not come is not passed on.
+    /// A turn that was granted to a waiter who does not take it is not passed on.
     TurnLost,
     /// A shared connection is not looked at before it is used after a while.
     LookOmitted,

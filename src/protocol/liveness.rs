@@ -23,8 +23,8 @@ impl Nonce {
         })
     }
 
-    /// Whether somewhere among replies to commands there is the answer to this probe, which nobody else
-    /// can know.
+    /// Whether somewhere among replies to commands there is the answer to this probe. No caller knows
+    /// the nonce, and so no command can be answered with it.
     pub(super) fn is_in(self, replies: &[u8]) -> bool {
         memchr::memmem::find(replies, &self.0).is_some()
     }
@@ -81,8 +81,8 @@ const REFUSALS: [&[u8]; 6] = [
 /// Watches how long nothing was heard from the peer while something was owed.
 ///
 /// It is looked at in [`PERIOD`]s, or those of the setting, and not with every reply: in between it
-/// only remembers that something was heard. Time in which this process or the driver did not run, so
-/// that nobody could hear anything, is not counted.
+/// only remembers that something was heard. Time in which this process or the driver did not run, and
+/// so could not read, is not counted.
 #[derive(Clone, Debug)]
 pub(crate) struct Liveness {
     heartbeat: Option<Heartbeat>,

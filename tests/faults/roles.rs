@@ -64,7 +64,7 @@ fn f21_a_primary_that_has_become_a_replica_is_left() {
         replicate(&servers[1], &servers[0]);
         for side in Side::all() {
             let run = Run::new("F21", &servers[0], &side, Protocol::Resp3, LIMIT);
-            // The name of the service, which leads to whoever is the primary.
+            // The proxy stands for the name of the service, which leads to the primary.
             let proxy = Proxy::start(servers[0].addr()).unwrap();
             let caller = side.client(run.config(&proxy, Protocol::Resp3));
             // In a pipeline of which something was executed, what stands in front of that and was

@@ -139,7 +139,8 @@ impl<'g> Run<'g> {
         // A busy node cannot be told to begin.
         let is_busy = stage.iter().any(Step::is_busy);
         if !is_busy {
-            // What the nodes count is part of what some commands answer, whoever asks.
+            // Some commands answer what their node has counted. The client asks after the counts
+            // have begun anew, and so has the hand to.
             Counts::begin(&mut self.counters);
         }
         let said: Vec<_> = self

@@ -88,7 +88,7 @@ impl<'r> Run<'r> {
     fn wants(&self, info: &Info) -> bool {
         let ours = match self.ground {
             Ground::Data(_) => info.group != "sentinel",
-            // It has few of the commands of data servers, and nobody says which.
+            // A Sentinel has few of the commands of data servers; which, it alone says.
             Ground::Sentinel(_) => info.group == "sentinel" || self.facts.has(info),
         };
         ours && self.only.as_ref().is_none_or(|name| glob(name, info.name))

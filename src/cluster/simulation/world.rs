@@ -560,7 +560,7 @@ impl World {
         let Some(dial) = dial else { return };
         let this = &self.clients[client];
         let node = match this.only {
-            // Its name leads to whoever is the primary.
+            // The name that the client was given leads to the primary.
             Some(_) => Some(self.cluster.truth.primaries[0]),
             None => {
                 let address = this.state.node(id).map(|node| node.address.clone());

@@ -161,7 +161,10 @@ fn c03_a_user_without_a_password_is_not_left_out() {
     let (_, progress) = run(&Identity::of(&resp2), &[b"-WRONGPASS no\r\n"]);
     assert_eq!(progress.unwrap_err().kind(), ErrorKind::Connect);
     let nobody = first(&Config::default());
-    assert!(nobody.starts_with("*2\r\n"), "nobody is nobody: {nobody}");
+    assert!(
+        nobody.starts_with("*2\r\n"),
+        "without a name nobody is authenticated: {nobody}"
+    );
 }
 
 #[test]
