@@ -118,12 +118,16 @@ pub fn hasty(server: &Server) -> Config {
 }
 
 /// A field of `INFO`, asked over a connection of the test kit's own.
-pub fn info(server: &Server, field: &str) -> String {
-    let reply = server.command(&[b"INFO"]).unwrap();
-    let text = String::from_utf8_lossy(&reply).into_owned();
-    let prefix = format!("{field}:");
+pub fn info(server: &Server, name: &str) -> String {
+    field(&server.command(&[b"INFO"]).unwrap(), name)
+}
+
+/// A field of what `INFO` has answered.
+pub fn field(reply: &[u8], name: &str) -> String {
+    let text = String::from_utf8_lossy(reply);
+    let prefix = format!("{name}:");
     text.lines()
         .find_map(|line| line.strip_prefix(&prefix))
-        .unwrap_or_else(|| panic!("no {field} in {text}"))
+        .unwrap_or_else(|| panic!("no {name} in {text}"))
         .to_owned()
 }
