@@ -9,10 +9,11 @@ use std::{
 use respec_testkit::{Accepted, Cluster, Node, Outage, Prober, Variant};
 
 use crate::{
-    caller::Side,
+    caller::Caller,
     load::{Load, Plan, url},
     meter::Meter,
     report::{Fault, Others, Recovery, Row},
+    side::Side,
     witness::{Witnesses, Write},
 };
 
@@ -123,7 +124,7 @@ impl<'s> Stage<'s> {
         let mut trials = self.trials(&some_slots());
         let controls = self.sides.iter();
         let controls: Vec<_> = controls
-            .map(|side| side.connect(&url(&self.cluster, LIMIT)))
+            .map(|side| Caller::connect(side, &url(&self.cluster, LIMIT)))
             .collect();
         for slot in slots_of_victims().take(count) {
             let primary = self.cluster.primary_of(slot).unwrap();

@@ -18,6 +18,8 @@ mod faults;
 mod load;
 mod meter;
 mod report;
+#[path = "../support/side.rs"]
+mod side;
 mod witness;
 mod worker;
 
@@ -27,10 +29,10 @@ use std::{
     time::Duration,
 };
 
-use caller::Side;
 use faults::Counts;
 use report::{Fault, Row, Table};
 use respec_testkit::Variant;
+use side::Side;
 
 #[test]
 fn clients_on_redis70() {

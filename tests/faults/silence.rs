@@ -11,10 +11,9 @@ use respec_testkit::{Action, At, Proxy, Rule, Server, Variant, Way, proxy::Recor
 use socket2::{Domain, Socket, Type};
 
 use crate::{
-    beside,
-    caller::Side,
-    count, is_long,
+    beside, count, is_long,
     run::{Load, Numbers, PATIENCE, Run, SHAPES, Shape, busy, until},
+    side::Side,
     span,
 };
 
