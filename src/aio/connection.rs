@@ -154,6 +154,7 @@ impl Connection {
     }
 
     /// Does what the machine wants done, without the lock.
+    #[inline]
     fn follow(&self, mut state: MutexGuard<'_, State>, step: Step<Waker>) {
         let sink = match step.turn {
             Turn::Write => state.output(),
@@ -193,6 +194,7 @@ impl Connection {
     /// What has happened at a place.
     ///
     /// If it is an answer the place is free then, and nothing will come for it any more.
+    #[inline]
     pub(super) fn poll(&self, key: Key, tickets: &RangeInclusive<Ticket>, waker: &Waker) -> Polled {
         match self.poll_if(key, tickets, |known| known.will_wake(waker)) {
             Polled::Stale => {
@@ -204,6 +206,7 @@ impl Connection {
         }
     }
 
+    #[inline]
     fn poll_if(
         &self,
         key: Key,
@@ -460,6 +463,7 @@ impl State {
 
     /// The driver, if it is to be woken; that is for when the mutex is free again, since it will want
     /// it.
+    #[inline]
     fn driver(&self, turn: Turn) -> Option<Waker> {
         match turn {
             Turn::Wake => self.driver.clone(),

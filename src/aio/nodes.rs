@@ -167,7 +167,7 @@ impl<'a> Nodes<'a> {
                 None => Err(no_connection()),
             });
         }
-        if let Some(connection) = server.current() {
+        if let Some(connection) = server.current(now()) {
             return Some(Ok(Link::Shared(connection)));
         }
         let connected = {

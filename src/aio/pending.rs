@@ -99,7 +99,13 @@ impl<'a, E: Exchange> Pending<'a, E> {
                 let link = Link::Shared(Arc::clone(dedicated.connection()?));
                 let patience = self.exchange.patience();
                 let limit = Limit::Each(patience.within(dedicated.config().response_timeout));
-                self.state = State::Sent(Transit::begin(link, &self.exchange, limit, cx.waker())?);
+                self.state = State::Sent(Transit::begin(
+                    link,
+                    &self.exchange,
+                    limit,
+                    now(),
+                    cx.waker(),
+                )?);
                 Ok(())
             }
             Carrier::Server(server) => {
@@ -132,8 +138,10 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     self.state = State::Connecting(Box::pin(urgent), course);
                     return Ok(());
                 }
-                match server.current() {
-                    Some(connection) => self.send(Link::Shared(connection), course, cx),
+                match server.current(course.begun) {
+                    Some(connection) => {
+                        self.send(Link::Shared(connection), course, course.begun, cx)
+                    }
                     None => {
                         runtime()?;
                         let end = course.deadline();
@@ -154,10 +162,16 @@ impl<'a, E: Exchange> Pending<'a, E> {
         }
     }
 
-    /// Sends it over a connection to the node that it belongs to.
-    fn send(&mut self, link: Link, course: Course<'a>, cx: &Context<'_>) -> Result<()> {
+    /// Sends it now, over a connection to the node that it belongs to.
+    fn send(
+        &mut self,
+        link: Link,
+        course: Course<'a>,
+        now: Instant,
+        cx: &Context<'_>,
+    ) -> Result<()> {
         let limit = Limit::Whole(answer_by(course.deadline(), self.exchange.patience()));
-        match Transit::begin(link, &self.exchange, limit, cx.waker()) {
+        match Transit::begin(link, &self.exchange, limit, now, cx.waker()) {
             Ok(mut transit) => {
                 if transit.has_more_to_send() {
                     // The time begins anew with each chunk that is answered.
@@ -176,7 +190,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
         if !self.is_blocking()
             && !self.exchange.is_urgent()
             && let Some(direct) = DirectCall::of(&self.exchange)?
-            && let Some((node, connection)) = cluster.connection(&direct)
+            && let Some((node, connection)) = cluster.connection(&direct, begun)
         {
             let course = Course {
                 nodes,
@@ -184,7 +198,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
                 node,
                 begun,
             };
-            return self.send(Link::Shared(connection), course, cx);
+            return self.send(Link::Shared(connection), course, begun, cx);
         }
         let encoded = Encoded::of(&self.exchange)?;
         let patience = self.exchange.patience();
@@ -262,7 +276,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
         let patience = instead.patience;
         let limit = Limit::Each(patience.within(dedicated.config().response_timeout));
         let other = instead.encoded.chosen(patience);
-        let transit = Transit::begin(link, &other, limit, cx.waker())?;
+        let transit = Transit::begin(link, &other, limit, now(), cx.waker())?;
         self.state = State::Replaced(transit, instead);
         Ok(())
     }
@@ -292,7 +306,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
                 State::Connecting(connecting, course) => {
                     let course = *course;
                     match ready!(connecting.as_mut().poll(cx)) {
-                        Ok(link) => self.send(link, course, cx)?,
+                        Ok(link) => self.send(link, course, now(), cx)?,
                         Err(error) if self.once => return Poll::Ready(Err(error)),
                         Err(error) => self.go_on(course, Err(error))?,
                     }

@@ -100,9 +100,9 @@ impl Server {
         self.lender.address()
     }
 
-    /// The shared connection, if there is one that is alive as far as can be seen at once.
-    pub(super) fn current(self: &Arc<Self>) -> Option<Arc<Connection>> {
-        let now = now();
+    /// The shared connection, if there is one that is alive as far as can be seen at once, which is
+    /// `now`.
+    pub(super) fn current(self: &Arc<Self>, now: Instant) -> Option<Arc<Connection>> {
         let mut link = self.lender.link();
         let connection = link.current(|it| it.is_open())?;
         let renewed = link.renew(now);

@@ -5,6 +5,7 @@ use std::{
     ops::RangeInclusive,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
+    time::Instant,
 };
 
 use super::{
@@ -67,7 +68,7 @@ struct Call {
 }
 
 impl Transit {
-    /// Hands an exchange to a connection; `waker` is woken when it is worth polling.
+    /// Hands an exchange to a connection, now; `waker` is woken when it is worth polling.
     ///
     /// # Errors
     ///
@@ -76,9 +77,10 @@ impl Transit {
         link: Link,
         exchange: &E,
         limit: Limit,
+        now: Instant,
         waker: &Waker,
     ) -> Result<Self> {
-        let time = limit.time(now());
+        let time = limit.time(now);
         let connection = link.connection()?;
         let state = match connection.send(exchange, time, waker, false)? {
             connection::Place::Sent(key, sent) => State::Waiting(Call::new(link, key, sent)),
@@ -154,11 +156,12 @@ pub(super) async fn exchange<E: Exchange>(
     limit: Limit,
 ) -> Result<Frames> {
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-    let mut transit = Transit::begin(link, exchange, limit, &waker)?;
+    let mut transit = Transit::begin(link, exchange, limit, now(), &waker)?;
     poll_fn(|cx| transit.poll(exchange, cx)).await
 }
 
 impl Link {
+    #[inline]
     fn connection(&self) -> Result<&Connection> {
         match self {
             Self::Shared(connection) => Ok(connection),
@@ -212,6 +215,7 @@ impl Call {
         }
     }
 
+    #[inline]
     fn poll(&mut self, cx: &Context<'_>) -> Result<Polled> {
         let connection = self.link.connection()?;
         let polled = connection.poll(self.key, &self.tickets, cx.waker());

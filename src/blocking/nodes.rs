@@ -186,9 +186,7 @@ impl<'a> Nodes<'a> {
             }
             Self::One(_) => Some(server.lend_by(begun, options.deadline).and_then(|lent| {
                 // The time begins anew with each chunk that is answered.
-                let left = options
-                    .deadline
-                    .map(|end| end.saturating_duration_since(lent.since()));
+                let left = options.left(lent.since());
                 lent.call(exchange, Limit::Each(left))
             })),
             Self::Many(_) => {
