@@ -350,12 +350,15 @@ impl Server {
     ) -> T {
         let mut link = self.link();
         let pool = link.pool();
-        let foreign = pool.enter(process::id(), now);
-        let closed = pool.is_due(now).then(|| pool.sweep(now));
+        let mut closed = pool.enter(process::id(), now);
+        if pool.is_due(now) {
+            closed.append(&mut pool.sweep(now));
+        }
         let asked = ask(pool);
         let lacking = pool.fill(now);
         drop(link);
-        drop((foreign, closed));
+        // Closing is not done under the lock.
+        drop(closed);
         if let Some(lease) = lacking {
             let lent = Lent::new(self, lease, None, now);
             // Where there can be no thread, the lease goes back with the closure.

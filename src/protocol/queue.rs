@@ -34,7 +34,8 @@ use crate::{
 /// who waits, and the connection ends.
 #[derive(Clone, Debug)]
 pub(crate) struct Queue<W> {
-    output: Output,
+    /// Boxed, since it is exchanged for others.
+    output: Box<Output>,
     /// How many bytes were taken from the output so far; where it begins in the stream.
     taken: u64,
     slots: VecDeque<Slot<W>>,
@@ -85,6 +86,7 @@ enum Owner<W> {
 }
 
 impl<W: Copy> Slot<W> {
+    #[inline]
     fn waiter(&self) -> Option<W> {
         match self.owner {
             Owner::Waiter(waiter) => Some(waiter),
@@ -127,7 +129,7 @@ impl<W: Copy + PartialEq> Queue<W> {
     /// Nothing sent and nothing owed.
     pub(crate) fn new() -> Self {
         Self {
-            output: Output::new(),
+            output: Box::default(),
             taken: 0,
             slots: VecDeque::new(),
             next_ticket: 0,
@@ -144,6 +146,7 @@ impl<W: Copy + PartialEq> Queue<W> {
     /// # Errors
     ///
     /// Replies are owed and it must be alone.
+    #[inline]
     pub(crate) fn check(&self, chunk: &Chunk) -> Result<()> {
         if chunk.is_alone() && !self.slots.is_empty() {
             return Err(Error::new(
@@ -155,6 +158,7 @@ impl<W: Copy + PartialEq> Queue<W> {
     }
 
     /// Appends the bytes of a chunk and its slot in one step.
+    #[inline]
     pub(crate) fn append(
         &mut self,
         chunk: &mut Chunk,
@@ -197,6 +201,7 @@ impl<W: Copy + PartialEq> Queue<W> {
         });
     }
 
+    #[inline]
     fn push_slot(&mut self, slot: Slot<W>) -> Ticket {
         self.next_ticket += 1;
         let ticket = slot.ticket;
@@ -229,6 +234,7 @@ impl<W: Copy + PartialEq> Queue<W> {
     }
 
     /// Forgets the requests of those who have left before they were taken for writing.
+    #[inline]
     pub(crate) fn settle(&mut self) {
         if self.given_up > 0 && !mutant::is(Mutant::GivenUpWritten) {
             self.drop_given_up();
@@ -236,7 +242,8 @@ impl<W: Copy + PartialEq> Queue<W> {
     }
 
     /// Moves what is to be written into `into`, which must be empty and whose memory is used next.
-    pub(crate) fn take_output(&mut self, into: &mut Output) {
+    #[inline]
+    pub(crate) fn take_output(&mut self, into: &mut Box<Output>) {
         debug_assert!(into.is_empty(), "bytes must be written in order");
         self.settle();
         self.taken = self.accepted();
@@ -244,6 +251,7 @@ impl<W: Copy + PartialEq> Queue<W> {
     }
 
     /// When the call that comes next was made, and until when it must be answered.
+    #[inline]
     pub(crate) fn front_time(&self) -> Option<(Instant, Option<Instant>)> {
         self.slots.front().map(|slot| (slot.since, slot.deadline))
     }
@@ -254,6 +262,7 @@ impl<W: Copy + PartialEq> Queue<W> {
     }
 
     /// Whether something waits to be taken for writing.
+    #[inline]
     pub(crate) fn has_output(&self) -> bool {
         !self.output.is_empty()
     }
@@ -264,6 +273,7 @@ impl<W: Copy + PartialEq> Queue<W> {
     }
 
     /// Whether no reply is owed but that of a probe.
+    #[inline]
     pub(crate) fn is_answered(&self) -> bool {
         self.slots.len() == self.probes.len()
     }
@@ -281,6 +291,7 @@ impl<W: Copy + PartialEq> Queue<W> {
     }
 
     /// The size of all requests that were not answered yet.
+    #[inline]
     pub(crate) fn unanswered(&self) -> u64 {
         self.slots
             .front()
@@ -334,6 +345,7 @@ impl<W: Copy + PartialEq> Queue<W> {
 
     /// How many frames may be taken together for [`Queue::accept_run`], if their types tell them from
     /// pushes; 0 or 1 where there is no use in that.
+    #[inline]
     pub(crate) fn run(&self) -> usize {
         match self.slots.front() {
             Some(slot)
@@ -520,10 +532,11 @@ impl<W: Copy + PartialEq> Queue<W> {
     }
 
     fn expect_by(&mut self, deadline: Option<Instant>) {
-        self.earliest = match (self.earliest, deadline) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
+        match (self.earliest, deadline) {
+            (_, None) => {}
+            (Some(earliest), Some(deadline)) if earliest <= deadline => {}
+            (_, deadline) => self.earliest = deadline,
+        }
     }
 
     /// Removes the bytes and slots of those who left before anything was taken.
@@ -546,7 +559,7 @@ impl<W: Copy + PartialEq> Queue<W> {
                 self.slots.push_back(slot);
             }
         }
-        self.output = kept;
+        *self.output = kept;
         self.given_up = 0;
     }
 }
