@@ -265,7 +265,7 @@ impl<W: Clone> Outbound<W> {
         Ok(self.append(chunk, key, time))
     }
 
-    #[inline]
+    #[inline(always)]
     fn append(&mut self, chunk: &mut Chunk, key: Key, time: Time) -> (Ticket, Step<W>) {
         let was_idle = self.queue.is_answered();
         let ticket = self.queue.append(chunk, key, time.now, time.deadline);
@@ -527,16 +527,20 @@ impl<W: Clone> Outbound<W> {
         };
         self.liveness.heard();
         let time = self.front_time();
-        match self.accept(frame, delivery)? {
+        match self.queue.accept(&frame) {
             // Of most calls it is all that answers them, and need not be kept in between.
-            (Whose::Reply { waiter, last: true }, frame)
+            Ok(Whose::Reply { waiter, last: true })
                 if waiter == key && !self.proves && self.waiters.free_unanswered(key) =>
             {
                 Ok(Delivered::Answer(frame))
             }
-            (whose, frame) => {
+            Ok(whose) => {
                 self.hand_out(whose, frame, time, delivery)?;
                 Ok(Delivered::Something)
+            }
+            Err(error) => {
+                delivery.unwanted.push(frame);
+                Err(error)
             }
         }
     }
@@ -545,8 +549,13 @@ impl<W: Clone> Outbound<W> {
     #[inline]
     fn deliver_one(&mut self, frame: Frame, delivery: &mut Delivery<W>) -> Result<bool> {
         let time = self.front_time();
-        let (whose, frame) = self.accept(frame, delivery)?;
-        self.hand_out(whose, frame, time, delivery)
+        match self.queue.accept(&frame) {
+            Ok(whose) => self.hand_out(whose, frame, time, delivery),
+            Err(error) => {
+                delivery.unwanted.push(frame);
+                Err(error)
+            }
+        }
     }
 
     /// When the call that comes next was made and must be answered, where that is needed to hold its
@@ -559,20 +568,8 @@ impl<W: Clone> Outbound<W> {
         }
     }
 
-    /// Finds out whose a frame is.
-    #[inline]
-    fn accept(&mut self, frame: Frame, delivery: &mut Delivery<W>) -> Result<(Whose<Key>, Frame)> {
-        match self.queue.accept(&frame) {
-            Ok(whose) => Ok((whose, frame)),
-            Err(error) => {
-                delivery.unwanted.push(frame);
-                Err(error)
-            }
-        }
-    }
-
     /// Hands a frame to whose it is, and says whether it is a push that is kept.
-    #[inline]
+    #[inline(always)]
     fn hand_out(
         &mut self,
         whose: Whose<Key>,

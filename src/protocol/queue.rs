@@ -158,7 +158,8 @@ impl<W: Copy + PartialEq> Queue<W> {
     }
 
     /// Appends the bytes of a chunk and its slot in one step.
-    #[inline]
+    // The only place that appends is.
+    #[inline(always)]
     pub(crate) fn append(
         &mut self,
         chunk: &mut Chunk,
@@ -304,7 +305,7 @@ impl<W: Copy + PartialEq> Queue<W> {
     ///
     /// Nobody waits for a reply, or a probe is answered too early or with something else: the
     /// connection must be closed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn accept(&mut self, frame: &Frame) -> Result<Whose<W>> {
         let confirms = match self.slots.front().map(|slot| &slot.awaited) {
             Some(Awaited::Confirmations(_, name)) => Some(*name),
@@ -391,18 +392,13 @@ impl<W: Copy + PartialEq> Queue<W> {
     }
 
     /// Gives a frame to the slot at the front.
-    #[inline]
+    #[inline(always)]
     fn answer(&mut self, frame: &Frame) -> Result<Whose<W>> {
         let Some(slot) = self.slots.front_mut() else {
-            return Err(Error::new(
-                ErrorKind::Protocol,
-                format!("expected no reply, got {}", frame.reply().kind().noun()),
-            ));
+            return Err(unexpected_reply(frame));
         };
         if let Owner::Probe(nonce) = slot.owner {
-            self.slots.pop_front();
-            self.probes.pop_front();
-            return nonce.check(frame).map(|()| Whose::Probed);
+            return self.answer_probe(nonce, frame);
         }
         if let Some(nonce) = self.probes.front()
             && !mutant::is(Mutant::NonceOverlooked)
@@ -410,6 +406,33 @@ impl<W: Copy + PartialEq> Queue<W> {
         {
             return Err(lacking_reply());
         }
+        let Awaited::Frames(_) = slot.awaited else {
+            return Ok(self.confirm(frame));
+        };
+        slot.missing = slot.missing.saturating_sub(1);
+        let last = slot.missing == 0;
+        let waiter = slot.waiter();
+        if last {
+            self.slots.pop_front();
+        }
+        Ok(match waiter {
+            Some(waiter) => Whose::Reply { waiter, last },
+            None => Whose::Swallowed,
+        })
+    }
+
+    /// Gives a frame to a probe at the front.
+    fn answer_probe(&mut self, nonce: Nonce, frame: &Frame) -> Result<Whose<W>> {
+        self.slots.pop_front();
+        self.probes.pop_front();
+        nonce.check(frame).map(|()| Whose::Probed)
+    }
+
+    /// Gives a frame to a slot at the front that awaits something else than frames.
+    fn confirm(&mut self, frame: &Frame) -> Whose<W> {
+        let Some(slot) = self.slots.front_mut() else {
+            return Whose::Swallowed;
+        };
         let confirmations = matches!(slot.awaited, Awaited::Confirmations(..));
         slot.missing = if confirmations && !matches!(frame.reply().kind(), Kind::Push | Kind::Array)
         {
@@ -426,10 +449,10 @@ impl<W: Copy + PartialEq> Queue<W> {
             }
             self.slots.pop_front();
         }
-        Ok(match waiter {
+        match waiter {
             Some(waiter) if !held_back => Whose::Reply { waiter, last },
             _ => Whose::Swallowed,
-        })
+        }
     }
 
     fn push(&mut self, frame: &Frame) -> Whose<W> {
@@ -592,6 +615,15 @@ impl Subscriptions {
 }
 
 /// The error of a connection on which what answers a probe has come for somebody else.
+#[cold]
+fn unexpected_reply(frame: &Frame) -> Error {
+    Error::new(
+        ErrorKind::Protocol,
+        format!("expected no reply, got {}", frame.reply().kind().noun()),
+    )
+}
+
+#[cold]
 fn lacking_reply() -> Error {
     Error::new(
         ErrorKind::Protocol,

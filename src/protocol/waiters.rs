@@ -135,7 +135,7 @@ impl<W: Clone> Waiters<W> {
     ///
     /// Only the `last` frame of a chunk can be that, or make it time for the next chunk, of which the
     /// waiter is told.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn reply(
         &mut self,
         key: Key,
