@@ -313,7 +313,9 @@ impl<W: Clone> Outbound<W> {
         tickets: &RangeInclusive<Ticket>,
     ) -> (Option<Place<W>>, Step<W>) {
         self.queue.abandon(tickets.clone(), key);
-        self.held.retain(|held| held.key != key);
+        if !mutant::is(Mutant::HeldKept) {
+            self.held.retain(|held| held.key != key);
+        }
         let freed = self.waiters.free(key);
         let ends = freed.as_ref().is_some_and(Place::ends_connection);
         let turn = if ends { self.give_up() } else { Turn::Nothing };
