@@ -16,10 +16,14 @@ use respec::{
     },
 };
 
-use crate::catalogue::{Filling, Need};
+use crate::{
+    catalogue::{Filling, Need},
+    data::NO_TEXT,
+};
 
 pub(crate) const COMMANDS: &[fn(&mut Filling)] = &[
-    payloads, limits, polygons, indexes, schemas, searches, aggregates, steps, hybrids, texts,
+    payloads, limits, polygons, full, channels, indexes, schemas, searches, aggregates, steps,
+    hybrids, texts,
 ];
 
 /// What servers have dumped: that of version 7.0 is read by newer ones as well.
@@ -57,6 +61,26 @@ fn limits(to: &mut Filling) {
     let store = || cmd::zrangestore("sorted-set:to", "sorted-set:1", "-", "+").bylex();
     to.add("bylex/limits", &[], store());
     to.add("bylex/limits/limit", &[], store().limit(0, 1));
+}
+
+/// Filters that have no room, which say so in as many ways as there are commands.
+fn full(to: &mut Filling) {
+    let items = || ["item1", "item5", "item6"];
+    to.add("full", &[], cmd::bf_add("bloom:full", "item5"));
+    to.add("full", &[], cmd::bf_madd("bloom:full", items()));
+    to.add("full", &[], cmd::bf_insert("bloom:full", items()));
+    to.add("full", &[], cmd::cf_add("bloom:full", "item5"));
+    to.add("full", &[], cmd::cf_addnx("bloom:full", "item5"));
+    to.add("full", &[], cmd::cf_insert("bloom:full", items()));
+    to.add("full", &[], cmd::cf_insertnx("bloom:full", items()));
+}
+
+/// Channels that somebody listens to, among them one whose name is no text.
+fn channels(to: &mut Filling) {
+    let names = || [&b"channel"[..], NO_TEXT, b"nobody"];
+    to.add("channels", &[], cmd::pubsub_numsub().channel(names()));
+    let shards = cmd::pubsub_shardnumsub().shardchannel(names());
+    to.add("channels", &[], shards);
 }
 
 /// Areas with as many vertices as they need.
