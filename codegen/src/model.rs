@@ -87,6 +87,8 @@ pub struct CommandModel {
     pub patience: Option<PatienceModel>,
     /// Where the names of the elements of the reply are kept.
     pub names: Option<NamesModel>,
+    /// Facts about the alternative that it is, where the command is split.
+    pub note: Option<Note>,
     /// What options need of a server besides what the command needs.
     pub needs: Vec<NeedStep>,
 }

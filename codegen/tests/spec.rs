@@ -203,6 +203,11 @@ fn can_grow(argument: &Argument) -> bool {
 
 #[test]
 fn what_the_grammar_allows_the_arity_allows() {
+    // A polygon has three vertices, which no grammar says; the arity is that of the other shapes.
+    let known = [
+        "GEOSEARCH: arity -7, grammar 6",
+        "GEOSEARCHSTORE: arity -8, grammar 7",
+    ];
     let mut wrong = Vec::new();
     for (name, command) in load().commands {
         let words =
@@ -217,7 +222,7 @@ fn what_the_grammar_allows_the_arity_allows() {
             wrong.push(format!("{name}: arity {}, grammar {words}", command.arity));
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(wrong, known);
 }
 
 #[test]
@@ -258,6 +263,7 @@ fn only_counts_are_taken_for_counts() {
         "nproperties",
         "num_fields",
         "num",
+        "num-vertices",
     ];
     for (name, command) in load().commands {
         let mut found = Vec::new();

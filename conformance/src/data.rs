@@ -75,6 +75,10 @@ struct Around {
     /// `{bytes}`. Some servers refuse some of that.
     #[serde(default)]
     hostile: Vec<Line>,
+    /// What runs on another connection, which stays open meanwhile, where a sample finds what it looks
+    /// for. What has `{bytes}` runs only where there are bytes that are no text.
+    #[serde(default)]
+    beside: Vec<Line>,
     /// As `before`, but between the first of the two pings and the sample.
     #[serde(default)]
     inside: Vec<Line>,
@@ -113,6 +117,11 @@ impl Line {
             parts.join(NO_TEXT)
         };
         self.words().into_iter().map(with_bytes).collect()
+    }
+
+    /// Whether it has bytes that are no text.
+    fn is_hostile(&self) -> bool {
+        self.words().iter().any(|word| word.contains("{bytes}"))
     }
 
     /// The command that it calls.
@@ -206,13 +215,25 @@ impl Data {
             Round::Other => (!lines.is_empty()).then_some(lines),
             Round::Hostile => self
                 .around(sample)
-                .any(|rule| !rule.hostile.is_empty())
+                .any(|rule| !rule.hostile.is_empty() || rule.beside.iter().any(Line::is_hostile))
                 .then_some(lines),
             Round::Empty => self
                 .around(sample)
-                .any(|rule| !rule.before.is_empty())
+                .any(|rule| !rule.before.is_empty() || !rule.beside.is_empty())
                 .then_some(lines),
         }
+    }
+
+    /// What runs on another connection while a sample runs.
+    pub fn beside<'d>(&'d self, sample: &'d Sample, round: Round) -> Vec<&'d Line> {
+        self.around(sample)
+            .flat_map(|rule| &rule.beside)
+            .filter(|line| match round {
+                Round::Filled => !line.is_hostile(),
+                Round::Hostile => true,
+                Round::Other | Round::Empty => false,
+            })
+            .collect()
     }
 
     /// What runs right before a sample.
@@ -242,4 +263,4 @@ pub fn append(out: &mut BytesMut, lines: &[&Line]) {
 }
 
 /// Bytes that are no UTF-8, of which no server thinks that they end something.
-const NO_TEXT: &[u8] = b"\xff\xc3(\x80";
+pub(crate) const NO_TEXT: &[u8] = b"\xff\xc3(\x80";

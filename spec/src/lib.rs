@@ -10,4 +10,5 @@ pub mod pull;
 pub mod samples;
 pub mod source;
 pub mod versions;
+pub mod words;
 pub mod write;

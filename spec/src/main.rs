@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
+    fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -25,7 +26,7 @@ use respec_spec::{
     diff,
     merge::{Report, merge},
     pull::{Address, pull},
-    source, write,
+    source, words, write,
 };
 
 /// Looks after a command spec: merges other descriptions into it, compares, and shows what is generated.
@@ -68,6 +69,11 @@ enum Task {
         /// The words of its name.
         #[arg(required = true)]
         command: Vec<String>,
+    },
+    /// Takes the words of the syntax lines over from the pages of a reference.
+    Words {
+        /// A folder of pages, each with a title and a syntax line in its head.
+        folder: PathBuf,
     },
     /// Counts what is generated, written by hand and left out, and what has types.
     Coverage,
@@ -143,6 +149,7 @@ fn run(program: &Program) -> Result<String, Failure> {
             Ok(diff::commands(&first, &second).to_string())
         }
         Task::Show { command } => show(dir, &command.join(" ").to_uppercase()),
+        Task::Words { folder } => take_words(dir, folder),
         Task::Coverage => {
             let (spec, model) = build(dir)?;
             Ok(Coverage::of(&spec, &model).to_string())
@@ -165,6 +172,28 @@ fn show(dir: &Path, name: &str) -> Result<String, Failure> {
             None => Failure::Unknown(name.to_owned()),
         },
     )
+}
+
+/// Writes the words that the pages of a reference show of the commands that the spec has.
+fn take_words(dir: &Path, folder: &Path) -> Result<String, Failure> {
+    let spec = Spec::load(dir)?;
+    let mut shown = words::read_pages(folder)?;
+    let mut text = format!(
+        "{}: {} commands with a syntax line\n",
+        folder.display(),
+        shown.len()
+    );
+    shown.retain(|name, _| {
+        let known = spec.commands.contains_key(name);
+        if !known && !spec.skipped.contains_key(name) {
+            let _ = writeln!(text, "not in the spec: {name}");
+        }
+        known
+    });
+    let file = dir.join(words::FILE);
+    fs::write(&file, words::table(&shown)).map_err(|error| Error::new(&file, error.to_string()))?;
+    let _ = writeln!(text, "wrote {}", file.display());
+    Ok(text)
 }
 
 /// The spec in a folder, and what is generated from it.

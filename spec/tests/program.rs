@@ -89,6 +89,43 @@ fn import_writes_and_reports() {
 }
 
 #[test]
+fn words_are_taken_over_of_commands_that_the_spec_has() {
+    let folder = folder("words");
+    let (file, spec) = (folder.join("source.json"), folder.join("spec"));
+    fs::write(&file, COMMANDS).unwrap();
+    let (file, spec) = (file.to_str().unwrap(), spec.to_str().unwrap());
+    printed(&["import", file, "--spec", spec]);
+    let pages = folder.join("pages");
+    fs::create_dir(&pages).unwrap();
+    for (name, head) in [
+        (
+            "get.md",
+            "title: GET\nsyntax_fmt: GET key [NEW | OLD] [more ...]",
+        ),
+        ("acl-cat.md", "title: ACL CAT\nsyntax_fmt: ACL CAT"),
+        ("acl.md", "title: ACL\nsyntax_fmt: ACL"),
+        ("put.md", "title: PUT\nsyntax_fmt: PUT key"),
+        ("overview.md", "title: Overview"),
+        ("get.svg", "title: GET\nsyntax_fmt: GET A"),
+    ] {
+        fs::write(pages.join(name), format!("---\n{head}\n---\n\nText.\n")).unwrap();
+    }
+    let text = printed(&["words", pages.to_str().unwrap(), "--spec", spec]);
+    assert!(text.contains(": 4 commands with a syntax line\n"), "{text}");
+    assert!(text.contains("not in the spec: PUT\n"), "{text}");
+    assert_eq!(text.matches("not in the spec").count(), 1, "{text}");
+    let table = fs::read_to_string(Path::new(spec).join("words.tsv")).unwrap();
+    let lines: Vec<_> = table
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .collect();
+    assert_eq!(lines, ["GET\t1\tNEW OLD"]);
+
+    let message = failed(&["words", spec, "--spec", spec], 1);
+    assert!(message.contains("expected pages with a title"), "{message}");
+}
+
+#[test]
 fn diff_takes_files_and_specs() {
     let folder = folder("diff");
     let (old, spec) = (folder.join("old.json"), folder.join("spec"));
@@ -178,12 +215,13 @@ fn a_wrong_command_line_ends_with_the_usage() {
         ),
         (&["diff", "a"], "<SECOND>"),
         (&["show"], "<COMMAND>"),
+        (&["words"], "<FOLDER>"),
     ] {
         let message = failed(words, 2);
         assert!(message.contains(reason), "{words:?}: {message}");
     }
     let help = printed(&["--help"]);
-    for task in ["import", "pull", "diff", "show", "coverage"] {
+    for task in ["import", "pull", "diff", "show", "words", "coverage"] {
         assert!(help.contains(task), "{help}");
     }
 }

@@ -56,6 +56,14 @@ pub(super) fn split(name: &str, command: &Command) -> Result<Vec<Variant>, Error
         .arguments
         .iter()
         .map(|alternative| {
+            // An alternative that is called like the choice is the command as it is known.
+            if alternative.name == *choice {
+                return Variant {
+                    method: identifier(&method),
+                    type_name: type_name.clone(),
+                    alternative: Some(alternative.name.clone()),
+                };
+            }
             let word = option_name(alternative);
             Variant {
                 method: format!("{method}_{word}"),
@@ -117,6 +125,7 @@ impl<'a> Lowering<'a> {
     pub(super) fn lower(mut self, reply: &replies::Reply) -> Lowered<CommandModel> {
         let mut arguments = self.command.arguments.clone();
         let mut reply = reply.clone();
+        let mut chosen_note = None;
         if let (Some(choice), Some(chosen)) = (&self.command.split, &self.variant.alternative) {
             for argument in arguments
                 .iter_mut()
@@ -134,6 +143,7 @@ impl<'a> Lowering<'a> {
                     &guard_names(&alternative),
                     &guard_names_of(argument),
                 );
+                chosen_note = Some(note(&alternative));
                 *argument = alternative;
             }
         }
@@ -168,6 +178,7 @@ impl<'a> Lowering<'a> {
             reply,
             patience,
             names,
+            note: chosen_note,
             needs: Vec::new(),
         })
     }

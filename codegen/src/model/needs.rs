@@ -84,6 +84,12 @@ impl Need {
     }
 }
 
+/// What a method needs because of the alternative that it stands for.
+fn chosen(model: &CommandModel, command: &Command) -> Option<Need> {
+    let need = Need::noted(model.note.as_ref()?, &model.method)?;
+    (need.provider.is_some() || need.since != command.since).then_some(need)
+}
+
 /// The steps of a command.
 pub(super) fn steps(model: &CommandModel, command: &Command, types: &Types) -> Vec<NeedStep> {
     let needy = needy(types);
@@ -94,6 +100,7 @@ pub(super) fn steps(model: &CommandModel, command: &Command, types: &Types) -> V
     let mut steps: Vec<_> = required
         .filter(|argument| argument.provider.is_some() || argument.since != command.since)
         .filter_map(|argument| Need::noted(&note(argument), &argument.name))
+        .chain(chosen(model, command))
         .map(NeedStep::Always)
         .collect();
     for field in &model.fields {

@@ -2,7 +2,7 @@
 
 use crate::{
     load::Spec,
-    model::{CommandModel, routing::Routing},
+    model::{CommandModel, Note, routing::Routing},
     spec::{BeginSearch, Command, ConnectionUse, FindKeys, Join, Nodes, Provider},
 };
 
@@ -19,7 +19,7 @@ pub(super) fn command(model: &CommandModel, spec: &Spec) -> String {
     paragraphs.extend(connection(command).map(str::to_owned));
     paragraphs.extend(waiting(command).map(str::to_owned));
     paragraphs.extend(cluster(command));
-    paragraphs.push(facts(command));
+    paragraphs.push(facts(command, model.note.as_ref()));
     if let Some(since) = &command.deprecated_since {
         let instead = match command.replaced_by.as_deref() {
             Some(text) if !text.is_empty() => format!("; use {}", escaped(text)),
@@ -56,16 +56,21 @@ fn link(name: &str) -> String {
     }
 }
 
-/// Since, complexity, access, categories and keys on one line.
-fn facts(command: &Command) -> String {
+/// Since, complexity, access, categories and keys on one line. What is noted of an alternative goes
+/// before what holds for the command.
+fn facts(command: &Command, note: Option<&Note>) -> String {
     let mut facts = Vec::new();
-    let family = match (command.module.as_deref(), command.provider) {
+    let provider = note.and_then(|note| note.provider).or(command.provider);
+    let since = note
+        .and_then(|note| note.since.as_ref())
+        .or(command.since.as_ref());
+    let family = match (command.module.as_deref(), provider) {
         (Some(module), _) => format!("module {module}"),
         (None, Some(Provider::Valkey)) => "Valkey".to_owned(),
         (None, Some(Provider::Redis)) => "Redis".to_owned(),
         (None, None) => String::new(),
     };
-    match (&*family, &command.since) {
+    match (&*family, since) {
         ("", Some(since)) => facts.push(format!("Since {since}")),
         (family, Some(since)) => facts.push(format!("Since {family} {since}")),
         (family, None) if !family.is_empty() => facts.push(format!("Of {family}")),

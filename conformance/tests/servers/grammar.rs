@@ -23,6 +23,9 @@ use serde_json::Value;
 
 /// The grammars of all commands.
 pub(crate) struct Grammar {
+    /// As they are published.
+    published: BTreeMap<String, Value>,
+    /// After all corrections.
     commands: BTreeMap<String, Value>,
 }
 
@@ -30,14 +33,15 @@ impl Grammar {
     /// Reads the spec and corrects it.
     pub(crate) fn load() -> Self {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../commands-spec");
-        let mut commands = BTreeMap::new();
+        let mut published = BTreeMap::new();
         for entry in fs::read_dir(dir.join("commands")).expect("the folder of commands") {
             let file = entry.expect("a readable folder").path();
             let Value::Object(group) = json(&file) else {
                 panic!("{}: expected an object", file.display());
             };
-            commands.extend(group);
+            published.extend(group);
         }
+        let mut commands = published.clone();
         for correction in items(&json(&dir.join("corrections.json"))) {
             for name in items(&correction["commands"]) {
                 let name = name.as_str().expect("the name of a command");
@@ -45,7 +49,10 @@ impl Grammar {
                 correct(command, correction);
             }
         }
-        Self { commands }
+        Self {
+            published,
+            commands,
+        }
     }
 
     /// Why a sample is no sentence of its command, if it is none.
@@ -53,25 +60,145 @@ impl Grammar {
         let Some(command) = self.commands.get(sample.info.name) else {
             return Some("the spec has no such command".to_owned());
         };
-        let sentence = Sentence {
-            words: &sample.words,
-            keys: &sample.key_words,
-            furthest: Cell::new(0),
-        };
-        sentence.wrong(sample.info.name, command)
+        Sentence::of(sample).wrong(sample.info.name, command)
     }
+
+    /// The words that the published grammar of a command has.
+    pub(crate) fn words(&self, name: &str) -> BTreeSet<String> {
+        words(&self.published[name]["arguments"])
+    }
+
+    /// In how many places a command may repeat something.
+    pub(crate) fn repeats(&self, name: &str) -> usize {
+        let mut repeats = 0;
+        for_each(&self.commands[name]["arguments"], &mut |argument| {
+            repeats += usize::from(is(argument, "multiple"));
+        });
+        repeats
+    }
+
+    /// The statements of a command's grammar, and whether one of the samples is a sentence only
+    /// because of it: that something can be left out, is there at all, may be repeated.
+    ///
+    /// Samples are also read so that no value is spelled like a token, or like one that has letters:
+    /// otherwise a list of any values takes in the options behind it, and an identifier is one whether
+    /// or not the grammar knows `$`.
+    pub(crate) fn needed(&self, name: &str, samples: &[&Sample]) -> Vec<(String, bool)> {
+        let command = &self.commands[name];
+        let tokens = words(&command["arguments"]);
+        let spelled = tokens
+            .iter()
+            .filter(|token| token.contains(char::is_alphabetic))
+            .cloned()
+            .collect();
+        let sentences: Vec<_> = samples
+            .iter()
+            .flat_map(|sample| {
+                [None, Some(&spelled), Some(&tokens)].map(|tokens| Sentence {
+                    tokens,
+                    ..Sentence::of(sample)
+                })
+            })
+            .filter(|sentence| sentence.wrong(name, command).is_none())
+            .collect();
+        let mut without = Vec::new();
+        statements(command, &mut vec!["arguments".to_owned()], "", &mut without);
+        without
+            .into_iter()
+            .map(|(statement, without)| {
+                let needed = sentences
+                    .iter()
+                    .any(|sentence| sentence.wrong(name, &without).is_some());
+                (statement, needed)
+            })
+            .collect()
+    }
+}
+
+/// The words of the tokens of arguments.
+fn words(arguments: &Value) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    for_each(arguments, &mut |argument| {
+        let token = argument["token"].as_str().unwrap_or_default();
+        let sent = token.split(' ').filter(|word| !word.is_empty());
+        words.extend(sent.map(str::to_owned));
+    });
+    words
+}
+
+/// Looks at arguments and their parts.
+fn for_each(arguments: &Value, look: &mut impl FnMut(&Value)) {
+    for argument in items(arguments) {
+        look(argument);
+        for_each(&argument["arguments"], look);
+    }
+}
+
+/// The statements that a grammar makes about the arguments at a place, each with the grammar that does
+/// not make it.
+fn statements(command: &Value, place: &mut Vec<String>, way: &str, out: &mut Vec<(String, Value)>) {
+    let list = command.pointer(&pointer(place)).unwrap_or(&Value::Null);
+    let above = command.pointer(&pointer(&place[..place.len() - 1]));
+    let alternatives = above.is_some_and(|above| above["type"] == "oneof");
+    for (at, argument) in items(list).iter().enumerate() {
+        let name = argument["name"].as_str().unwrap_or_default();
+        let way = match way {
+            "" => name.to_owned(),
+            way => format!("{way}/{name}"),
+        };
+        let mut without = |what: &str, change: &dyn Fn(&mut Vec<Value>)| {
+            let mut command = command.clone();
+            let list = command.pointer_mut(&pointer(place));
+            change(list.and_then(Value::as_array_mut).expect("the same list"));
+            out.push((format!("{way} {what}"), command));
+        };
+        if alternatives || is(argument, "optional") {
+            without("can be given", &|list| drop(list.remove(at)));
+        }
+        // Of the alternatives of a choice there is always one.
+        if is(argument, "optional") && !alternatives {
+            without("can be left out", &|list| {
+                list[at]["optional"] = false.into()
+            });
+        }
+        if is(argument, "multiple") {
+            without("can be repeated", &|list| {
+                list[at]["multiple"] = false.into()
+            });
+        }
+        place.extend([at.to_string(), "arguments".to_owned()]);
+        statements(command, place, &way, out);
+        place.truncate(place.len() - 2);
+    }
+}
+
+fn pointer(place: &[String]) -> String {
+    place.iter().map(|part| format!("/{part}")).collect()
 }
 
 /// Words with the places of the keys among them.
 struct Sentence<'s> {
     words: &'s [Bytes],
     keys: &'s [usize],
+    /// Words that are no values, if there are such.
+    tokens: Option<&'s BTreeSet<String>>,
     /// The last word that was looked at; what is wrong is there or further on.
     furthest: Cell<usize>,
 }
 
 /// Places in the words, each of which is where the next argument may begin.
 type Places = BTreeSet<usize>;
+
+impl<'s> Sentence<'s> {
+    fn of(sample: &'s Sample) -> Self {
+        Self {
+            words: &sample.words,
+            keys: &sample.key_words,
+            tokens: None,
+            furthest: Cell::new(0),
+        }
+    }
+}
 
 impl Sentence<'_> {
     fn wrong(&self, name: &str, command: &Value) -> Option<String> {
@@ -247,7 +374,8 @@ impl Sentence<'_> {
         let form = match kind {
             "integer" | "unix-time" => text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok(),
             "double" => text.parse::<f64>().is_ok(),
-            "string" | "pattern" | "key" | "channel" => true,
+            "string" | "pattern" => self.tokens.is_none_or(|tokens| !tokens.contains(text)),
+            "key" | "channel" => true,
             other => panic!("the grammar has an unknown type {other}"),
         };
         form && self.keys.contains(&at) == matches!(kind, "key" | "channel")
@@ -404,6 +532,7 @@ mod tests {
         let sentence = Sentence {
             words: &words,
             keys: &keys,
+            tokens: None,
             furthest: Cell::new(0),
         };
         sentence.wrong(&name, &grammar.commands[&name]).is_none()

@@ -19,6 +19,12 @@
 //! - *grammar*: are the words a sentence of the grammar, as somebody else reads it?
 //! - *key specs*: are our keys those that the key specs find?
 //!
+//! And of each command, by all its samples together:
+//!
+//! - *words*: is each word that is published for it in one of them?
+//! - *needed*: is each statement of the grammar, such as that something may be repeated, needed by one?
+//! - *repeats*: may as much be repeated as the published syntax line says?
+//!
 //! See the README of this crate for what the files beside it hold.
 //!
 //! What deviates must be named with its reason in `deviations.json`; a name under which nothing
@@ -76,8 +82,9 @@ fn every_command_is_as_the_spec_says() {
             .collect()
     });
     let paper = paper::run(Catalogue::all(), &deviations);
+    let published = paper::published(Catalogue::all(), &deviations);
     let mut failures = 0;
-    for report in [&paper].into_iter().chain(&reports) {
+    for report in [&paper, &published].into_iter().chain(&reports) {
         for (protocol, finding) in &report.failures {
             failures += 1;
             println!(
@@ -100,7 +107,7 @@ fn every_command_is_as_the_spec_says() {
     }
     let length = if LONG { "long" } else { "short" };
     println!("the {length} run; what is drawn by lot follows from the seed {SEED}");
-    print!("{}{}", Report::header(), paper.table());
+    print!("{}{}{}", Report::header(), paper.table(), published.table());
     for report in &reports {
         print!("{}", report.table());
     }

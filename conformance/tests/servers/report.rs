@@ -19,6 +19,12 @@ pub(crate) enum Check {
     KeySpecs,
     /// Whether the words are a sentence of the command's grammar.
     Grammar,
+    /// Whether some sample has each word that is published for the command.
+    Words,
+    /// Whether some sample needs each statement of the grammar.
+    Needed,
+    /// Whether as much may be repeated as the published syntax line says.
+    Repeats,
     /// Whether our flags are the server's.
     Flags,
     /// Whether the reply has the declared type.
@@ -47,6 +53,9 @@ impl Check {
             Self::Keys => "keys",
             Self::KeySpecs => "key specs",
             Self::Grammar => "grammar",
+            Self::Words => "words",
+            Self::Needed => "needed",
+            Self::Repeats => "repeats",
             Self::Flags => "flags",
             Self::Replies => "replies",
             Self::Whole => "whole",

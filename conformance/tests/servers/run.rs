@@ -172,7 +172,9 @@ impl<'r> Run<'r> {
         let before = self.data.before(sample, Round::Filled).unwrap_or_default();
         let answer = self.ask(sample, protocol, &before, Round::Filled);
         let found = if sample.words.contains(text) {
-            miscounted(sample, &answer).or_else(|| self.misunderstood(sample, &answer))
+            miscounted(sample, &answer)
+                .or_else(|| self.misunderstood(sample, &answer))
+                .or_else(|| unreadable(sample, &answer))
         } else {
             Some("the text is not one of the words".to_owned())
         };
@@ -211,6 +213,20 @@ impl<'r> Run<'r> {
             Some(connection) if !fresh => connection,
             _ => Connection::open(server.addr(), protocol),
         };
+        let beside = self.data.beside(sample, round);
+        let other = (!beside.is_empty()).then(|| {
+            let mut other = Connection::open(server.addr(), protocol);
+            for line in beside {
+                let reply = other.ask(&line.bytes());
+                assert!(
+                    !reply.is_error(),
+                    "beside {}: {}",
+                    sample.name(),
+                    line.text()
+                );
+            }
+            other
+        });
         let mut out = BytesMut::new();
         encode(&mut out, &["FLUSHALL"]);
         append(&mut out, before);
@@ -266,6 +282,10 @@ impl<'r> Run<'r> {
                     break;
                 }
             }
+        }
+        // What it was for is over before another sample runs, and not when the server notices.
+        if let Some(mut other) = other {
+            other.ask(&["RESET"]);
         }
         let inside = inside.len().min(answer.frames.len());
         answer.frames.drain(..inside);
@@ -420,6 +440,15 @@ impl<'r> Run<'r> {
         self.report
             .judge_sample(self.deviations, protocol, check, sample, found);
     }
+}
+
+/// Why the answer to a sample is not of the declared type: it may echo what the sample has.
+fn unreadable(sample: &Sample, answer: &Answer) -> Option<String> {
+    let reply = answer.frames.first()?.reply();
+    if reply.as_error().is_some() {
+        return None;
+    }
+    sample.read(reply).err().map(|error| error.to_string())
 }
 
 /// What is wrong with the number of frames that answer a sample.

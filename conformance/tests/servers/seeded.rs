@@ -81,6 +81,16 @@ where
     checks(&paper::run(&catalogue, &Deviations::of_servers()))
 }
 
+/// What is found about one command of which these are all samples.
+fn found_of_builders<C>(command: C) -> Vec<Check>
+where
+    C: Command + Send + Sync + 'static,
+    C::Reply: std::fmt::Debug,
+{
+    let catalogue = Catalogue::of("seeded", command);
+    checks(&paper::published(&catalogue, &Deviations::of_servers()))
+}
+
 /// What the run finds about one command.
 fn found<C>(command: C) -> Vec<Check>
 where
@@ -246,6 +256,45 @@ fn a_missing_count_is_found_without_a_server() {
         to.word(b"CPU");
     });
     assert_eq!(found_on_paper(start), [Check::Grammar]);
+}
+
+#[test]
+fn builders_that_can_say_all_are_not_found() {
+    let keyslot = Seeded::<u64>::new(right("CLUSTER KEYSLOT"), |to| {
+        to.word(b"CLUSTER");
+        to.word(b"KEYSLOT");
+        to.word(b"string:1");
+    });
+    assert_eq!(found_of_builders(keyslot), []);
+}
+
+#[test]
+fn a_word_that_no_builder_has_is_found() {
+    // `DD` deletes the documents, too.
+    let drop = Seeded::<()>::new(right("FT.DROPINDEX"), |to| {
+        to.word(b"FT.DROPINDEX");
+        to.word(b"idx");
+    });
+    assert_eq!(found_of_builders(drop), [Check::Words, Check::Needed]);
+}
+
+#[test]
+fn an_option_that_cannot_be_left_out_is_found() {
+    let drop = Seeded::<()>::new(right("FT.DROPINDEX"), |to| {
+        to.word(b"FT.DROPINDEX");
+        to.word(b"idx");
+        to.word(b"DD");
+    });
+    assert_eq!(found_of_builders(drop), [Check::Needed]);
+}
+
+#[test]
+fn a_list_that_takes_one_element_is_found() {
+    let get = Seeded::<Vec<Option<Bytes>>>::new(right("MGET"), |to| {
+        to.word(b"MGET");
+        to.key(b"string:1");
+    });
+    assert_eq!(found_of_builders(get), [Check::Needed]);
 }
 
 #[test]

@@ -244,6 +244,9 @@ impl Calls<'_> {
         setters: &[Sample],
     ) -> Call {
         let mut needs = needs;
+        if let Some(note) = &self.command.note {
+            needs.extend(Need::of(note.since.as_ref(), note.provider));
+        }
         let mut text = format!(
             "cmd::{}({})",
             ident(&self.command.method),

@@ -3,7 +3,7 @@
 use std::{fmt, marker::PhantomData};
 
 use super::arguments::{write_limit, write_option};
-use super::{FieldAs, QueryParam, SortKey};
+use super::{FieldAs, QueryParam, SortKey, arguments::Counting};
 use crate::Result;
 use crate::command::{
     self, Arg, Asynchronous, Detached, Given, Info, Integer, IntoList, Item, List, Milliseconds,
@@ -13,9 +13,9 @@ use crate::commands::info;
 use crate::reply::{AggregateResult, Decode, DecodeError};
 use crate::resp::{Reply, Writer};
 
-/// `FT.AGGREGATE index query [VERBATIM] [SCORER scorer] [ADDSCORES] [WITHCOUNT] [LOAD count field [AS
-/// name] ...] [LOAD *] [TIMEOUT timeout] [step ...] [WITHCURSOR [COUNT read_size] [MAXIDLE idle_time]] [PARAMS nargs name value [name
-/// value ...]] [DIALECT dialect]`
+/// `FT.AGGREGATE index query [VERBATIM] [SCORER scorer] [ADDSCORES] [WITHCOUNT | WITHOUTCOUNT]
+/// [LOAD count field [AS name] ...] [TIMEOUT timeout] [LOAD *] [step ...] [WITHCURSOR [COUNT
+/// read_size] [MAXIDLE idle_time]] [PARAMS nargs name value [name value ...]] [DIALECT dialect]`
 ///
 /// where a step is one of
 ///
@@ -51,7 +51,7 @@ pub struct FtAggregate<'a, X = Detached, S = (Open,)> {
     verbatim: bool,
     scorer: Option<Arg<'a>>,
     addscores: bool,
-    withcount: bool,
+    counting: Option<Counting>,
     load: Option<List<FieldAs<'a>>>,
     loadall: bool,
     timeout: Option<Arg<'static>>,
@@ -73,7 +73,7 @@ impl<'a, X> FtAggregate<'a, X> {
             verbatim: false,
             scorer: None,
             addscores: false,
-            withcount: false,
+            counting: None,
             load: None,
             loadall: false,
             timeout: None,
@@ -96,7 +96,7 @@ impl<'a, X> FtAggregate<'a, X> {
             verbatim: self.verbatim,
             scorer: self.scorer,
             addscores: self.addscores,
-            withcount: self.withcount,
+            counting: self.counting,
             load: self.load,
             loadall: self.loadall,
             timeout: self.timeout,
@@ -144,9 +144,16 @@ impl<'a, X, S> FtAggregate<'a, X, S> {
         self
     }
 
-    /// `WITHCOUNT`: the total is exact, which takes longer, since 8.4.0
+    /// `WITHCOUNT`: the total is exact, which takes longer.
     pub fn withcount(mut self) -> Self {
-        self.withcount = true;
+        self.counting = Some(Counting::Exact);
+        self
+    }
+
+    /// `WITHOUTCOUNT`, instead of `WITHCOUNT`: nothing is read in order to be counted, so that the total
+    /// says little.
+    pub fn withoutcount(mut self) -> Self {
+        self.counting = Some(Counting::Left);
         self
     }
 
@@ -246,18 +253,18 @@ impl<'a, X, S> FtAggregate<'a, X, S> {
         if self.addscores {
             to.word(b"ADDSCORES");
         }
-        if self.withcount {
-            to.word(b"WITHCOUNT");
+        if let Some(counting) = self.counting {
+            counting.write_words(to);
         }
         if let Some(fields) = &self.load {
             to.word(b"LOAD");
             FieldAs::write_counted(fields, to);
         }
+        write_option(b"TIMEOUT", self.timeout.as_ref(), to);
         if self.loadall {
             to.word(b"LOAD");
             to.word(b"*");
         }
-        write_option(b"TIMEOUT", self.timeout.as_ref(), to);
         for step in &self.steps {
             step.write_words(to);
         }

@@ -198,6 +198,24 @@ where
     }
 }
 
+/// `WITHCOUNT | WITHOUTCOUNT`: whether more is read than what is returned, so that the total is exact.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Counting {
+    /// `WITHCOUNT`
+    Exact,
+    /// `WITHOUTCOUNT`
+    Left,
+}
+
+impl Counting {
+    pub(super) fn write_words(self, to: &mut Writer<'_>) {
+        match self {
+            Self::Exact => to.word(b"WITHCOUNT"),
+            Self::Left => to.word(b"WITHOUTCOUNT"),
+        }
+    }
+}
+
 /// `LIMIT offset num`
 pub(super) fn write_limit((offset, num): &(Arg<'static>, Arg<'static>), to: &mut Writer<'_>) {
     to.word(b"LIMIT");

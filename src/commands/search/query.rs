@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::arguments::{write_limit, write_option};
-use super::{FieldAs, QueryParam, SortKey};
+use super::{FieldAs, QueryParam, SortKey, arguments::Counting};
 use crate::Result;
 use crate::command::{
     self, Arg, Asynchronous, Detached, Double, Info, Integer, IntoList, List, Milliseconds, Via,
@@ -18,8 +18,8 @@ use crate::resp::{Reply, Writer};
 /// identifier [AS property] ...] [SUMMARIZE [FIELDS count field [field ...]] [FRAGS num] [LEN
 /// fragsize] [SEPARATOR separator]] [HIGHLIGHT [FIELDS count field [field ...]] [TAGS open close]]
 /// [SLOP slop] [TIMEOUT timeout] [INORDER] [LANGUAGE language] [EXPANDER expander] [SCORER scorer]
-/// [EXPLAINSCORE] [PAYLOAD payload] [SORTBY sortby [ASC | DESC]] [LIMIT offset num] [PARAMS nargs
-/// name value [name value ...]] [DIALECT dialect]`
+/// [EXPLAINSCORE] [PAYLOAD payload] [SORTBY sortby [ASC | DESC]] [WITHCOUNT | WITHOUTCOUNT] [LIMIT
+/// offset num] [PARAMS nargs name value [name value ...]] [DIALECT dialect]`
 ///
 /// Returns the documents of an index that match a query, with their contents or only their keys.
 ///
@@ -52,6 +52,7 @@ pub struct FtSearch<'a, X = Detached> {
     explainscore: bool,
     payload: Option<Arg<'a>>,
     sortby: Option<SortKey<'a>>,
+    counting: Option<Counting>,
     limit: Option<(Arg<'static>, Arg<'static>)>,
     params: Option<List<QueryParam<'a>>>,
     dialect: Option<Arg<'static>>,
@@ -85,6 +86,7 @@ impl<'a, X> FtSearch<'a, X> {
             explainscore: false,
             payload: None,
             sortby: None,
+            counting: None,
             limit: None,
             params: None,
             dialect: None,
@@ -248,6 +250,19 @@ impl<'a, X> FtSearch<'a, X> {
         self
     }
 
+    /// `WITHCOUNT`: the total is exact, although no more results are needed, which takes longer.
+    pub fn withcount(mut self) -> Self {
+        self.counting = Some(Counting::Exact);
+        self
+    }
+
+    /// `WITHOUTCOUNT`, instead of `WITHCOUNT`: nothing is read in order to be counted, so that the total
+    /// says no more than how many results came.
+    pub fn withoutcount(mut self) -> Self {
+        self.counting = Some(Counting::Left);
+        self
+    }
+
     /// `LIMIT offset num`
     pub fn limit(mut self, offset: impl Integer, num: impl Integer) -> Self {
         self.limit = Some((offset.into_arg(), num.into_arg()));
@@ -335,6 +350,9 @@ impl<'a, X> FtSearch<'a, X> {
         if let Some(sortby) = &self.sortby {
             to.word(b"SORTBY");
             sortby.write_words(to);
+        }
+        if let Some(counting) = self.counting {
+            counting.write_words(to);
         }
         if let Some(limit) = &self.limit {
             write_limit(limit, to);
