@@ -228,7 +228,7 @@ async fn c09_a_server_that_became_a_replica_is_left() {
         until("there is another connection", another).await;
         // One that is told so again and again dials with pauses, and is never without a connection.
         let dialled = || -> u64 { info(&server, "total_connections_received").parse().unwrap() };
-        let first = dialled();
+        let (first, begun) = (dialled(), Instant::now());
         let writers: Vec<_> = (0..4 * CROWD)
             .map(|_| {
                 let client = client.clone();
@@ -244,8 +244,10 @@ async fn c09_a_server_that_became_a_replica_is_left() {
         for writer in writers {
             writer.join().await;
         }
-        // A client that blocks has a connection for each of them.
-        assert!(dialled() - first < 100, "{}", dialled() - first);
+        // A client that blocks has a connection for each of them. They write for two seconds, or longer
+        // on a busy machine.
+        let most = 50 + 25 * begun.elapsed().as_secs().max(2);
+        assert!(dialled() - first < most, "{}", dialled() - first);
     }
 }
 
