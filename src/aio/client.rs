@@ -8,7 +8,7 @@ use super::{
     each::Each,
     iterate::Iterate,
     nodes::Nodes,
-    pending::{Carrier, Pending},
+    pending::{Pending, Via},
     server::Server,
 };
 use crate::{
@@ -308,11 +308,11 @@ impl Client {
     }
 
     fn pending<E: Exchange>(&self, exchange: E) -> Pending<'_, E> {
-        let carrier = match &self.target {
-            Target::Server(server) => Carrier::Server(server),
-            Target::Cluster(cluster) => Carrier::Cluster(cluster),
+        let via = match &self.target {
+            Target::Server(server) => Via::Server(server),
+            Target::Cluster(cluster) => Via::Cluster(cluster),
         };
-        Pending::new(carrier, exchange)
+        Pending::new(via, exchange)
     }
 }
 

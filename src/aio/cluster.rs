@@ -93,7 +93,11 @@ impl Cluster {
     }
 
     /// The node that a call goes to whose keys tell it, and its connection if there is one.
-    pub(super) fn connection(&self, direct: &DirectCall) -> Option<(NodeId, Arc<Connection>)> {
+    pub(super) fn connection(
+        &self,
+        direct: &DirectCall,
+        now: Instant,
+    ) -> Option<(NodeId, Arc<Connection>)> {
         if direct.info.replicas && !self.config.cluster.read_from.is_primary() {
             let mut directory = self.lock();
             let options = CallOptions::until(None);
@@ -101,13 +105,13 @@ impl Cluster {
             let call =
                 directory
                     .state
-                    .attempt_at(direct.info, direct.target, &options, now(), random);
+                    .attempt_at(direct.info, direct.target, &options, now, random);
             let id = call.ok()?.node();
-            return Some((id, directory.server(id)?.current()?));
+            return Some((id, directory.server(id)?.current(now)?));
         }
         let table = self.table();
         let (id, server) = table.find(direct.target, || self.chance.next())?;
-        Some((*id, server.current()?))
+        Some((*id, server.current(now)?))
     }
 
     /// Waits until the topology is known.

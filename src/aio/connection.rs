@@ -11,11 +11,11 @@ use std::{
 };
 
 use super::{
+    deadlines,
     dial::Dialled,
     driver::Driver,
     runtime::now,
     stream::{Sink, Written},
-    sweep,
 };
 use crate::{
     command::Exchange,
@@ -58,7 +58,7 @@ pub(super) struct Sent {
 }
 
 /// Where a call stands after it was sent.
-pub(super) enum Place {
+pub(super) enum SendState {
     /// It waits for its replies.
     Sent(Key, Sent),
     /// It must wait for its turn to send.
@@ -109,7 +109,7 @@ impl Connection {
         time: Time,
         waker: &Waker,
         admitted: bool,
-    ) -> Result<Place> {
+    ) -> Result<SendState> {
         let mut chunk = Chunk::encode(exchange, 0, self.0.greeting.checked.as_ref())?;
         let waker = waker.clone();
         let mut state = self.0.lock();
@@ -118,11 +118,11 @@ impl Connection {
             Ok(Admission::Send) => {
                 let (key, ticket, step) = machine.send(&mut chunk, waker, time);
                 let next = chunk.next();
-                (Place::Sent(key, Sent { ticket, next }), step)
+                (SendState::Sent(key, Sent { ticket, next }), step)
             }
             Ok(Admission::Wait) => {
                 let (key, step) = machine.wait(waker, time);
-                (Place::InFront(key), step)
+                (SendState::InFront(key), step)
             }
             Err(error) => {
                 drop(state);
@@ -154,6 +154,7 @@ impl Connection {
     }
 
     /// Does what the machine wants done, without the lock.
+    #[inline]
     fn follow(&self, mut state: MutexGuard<'_, State>, step: Step<Waker>) {
         let sink = match step.turn {
             Turn::Write => state.output(),
@@ -162,7 +163,7 @@ impl Connection {
         let mut driver = state.driver(step.turn);
         drop(state);
         if let Some(at) = step.timer {
-            sweep::at(&self.0, at);
+            deadlines::watch(&self.0, at);
         }
         if let Some(sink) = sink {
             driver = self.write(sink).or(driver);
@@ -193,6 +194,7 @@ impl Connection {
     /// What has happened at a place.
     ///
     /// If it is an answer the place is free then, and nothing will come for it any more.
+    #[inline]
     pub(super) fn poll(&self, key: Key, tickets: &RangeInclusive<Ticket>, waker: &Waker) -> Polled {
         match self.poll_if(key, tickets, |known| known.will_wake(waker)) {
             Polled::Stale => {
@@ -204,6 +206,7 @@ impl Connection {
         }
     }
 
+    #[inline]
     fn poll_if(
         &self,
         key: Key,
@@ -460,6 +463,7 @@ impl State {
 
     /// The driver, if it is to be woken; that is for when the mutex is free again, since it will want
     /// it.
+    #[inline]
     fn driver(&self, turn: Turn) -> Option<Waker> {
         match turn {
             Turn::Wake => self.driver.clone(),

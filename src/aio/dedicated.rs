@@ -11,8 +11,8 @@ use std::{
 
 use super::{
     connection::Connection,
-    pending::{Carrier, Pending},
-    pool::Lent,
+    pending::{Pending, Via},
+    pool::PooledConnection,
 };
 use crate::{
     command::{
@@ -56,13 +56,13 @@ use crate::{
 /// confirmation. Messages come from [`next_push`](Self::next_push).
 pub struct Dedicated {
     config: Arc<Config>,
-    lent: Lent,
+    lent: PooledConnection,
     /// A command was sent that may have changed the connection.
     used: AtomicBool,
 }
 
 impl Dedicated {
-    pub(super) fn new(config: Arc<Config>, lent: Lent) -> Self {
+    pub(super) fn new(config: Arc<Config>, lent: PooledConnection) -> Self {
         Self {
             config,
             lent,
@@ -126,7 +126,7 @@ impl Dedicated {
     }
 
     fn pending<E: Exchange>(&self, exchange: E) -> Pending<'_, E> {
-        Pending::new(Carrier::Dedicated(self), exchange)
+        Pending::new(Via::Dedicated(self), exchange)
     }
 }
 

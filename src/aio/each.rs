@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     client::{Client, Target},
     cluster::all,
-    pending::{Carrier, Pending},
+    pending::{Pending, Via},
 };
 use crate::{
     cluster::NodeAddress,
@@ -50,7 +50,7 @@ impl<'c> Each<'c> {
         };
         let calls = nodes
             .iter()
-            .map(|(_, server)| Pending::new(Carrier::Server(server), Single(&command)).once());
+            .map(|(_, server)| Pending::new(Via::Server(server), Single(&command)).once());
         let replies = all(calls.collect()).await;
         let addresses = nodes.into_iter().map(|(address, _)| address);
         Ok(addresses.zip(replies).collect())

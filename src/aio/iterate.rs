@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, vec};
 use super::{
     client::{Client, Target},
     cluster::Cluster,
-    pending::{Carrier, Pending},
+    pending::{Pending, Via},
     runtime::now,
 };
 use crate::{
@@ -31,14 +31,14 @@ enum Position {
     /// Wherever the command goes, from this cursor on.
     At(u64),
     /// From all nodes of a cluster.
-    Everywhere(Box<Everywhere>),
+    ClusterIteration(Box<ClusterIteration>),
     End,
 }
 
 /// A scan over all nodes of a cluster.
-struct Everywhere {
+struct ClusterIteration {
     cluster: Arc<Cluster>,
-    sweep: ClusterScan,
+    scan: ClusterScan,
 }
 
 impl<'c, F, C, T> Iterate<'c, F, T>
@@ -80,7 +80,8 @@ where
                     }
                     Err(error) => return Some(Err(error)),
                 },
-                Position::Everywhere(everywhere) => match everywhere.page(&mut self.page).await {
+                Position::ClusterIteration(iteration) => match iteration.page(&mut self.page).await
+                {
                     Ok(Some(items)) => items,
                     Ok(None) => {
                         self.position = Position::End;
@@ -96,45 +97,43 @@ where
 
     fn beginning(&mut self) -> Position {
         if let Target::Cluster(cluster) = self.client.target()
-            && let Some(sweep) = ClusterScan::of((self.page)(0).info(), cluster.config())
+            && let Some(scan) = ClusterScan::of((self.page)(0).info(), cluster.config())
         {
             let cluster = Arc::clone(cluster);
-            return Position::Everywhere(Box::new(Everywhere { cluster, sweep }));
+            return Position::ClusterIteration(Box::new(ClusterIteration { cluster, scan }));
         }
         Position::At(0)
     }
 }
 
-impl Everywhere {
+impl ClusterIteration {
     /// The next page; `None` says that every slot was seen.
     async fn page<C, T>(&mut self, page: &mut impl FnMut(u64) -> C) -> Result<Option<Vec<T>>>
     where
         C: Command<Via: IsDetached, Reply = ScanPage<Vec<T>>>,
         T: Scanned,
     {
-        let Self { cluster, sweep } = self;
+        let Self { cluster, scan } = self;
         loop {
-            cluster.ready(sweep.deadline(now())).await?;
-            let found = match sweep.next(|| cluster.owners()) {
+            cluster.ready(scan.deadline(now())).await?;
+            let found = match scan.next(|| cluster.owners()) {
                 ScanStep::End => return Ok(None),
                 ScanStep::Refresh => {
-                    cluster.refresh(sweep.deadline(now())).await?;
-                    sweep.learnt();
+                    cluster.refresh(scan.deadline(now())).await?;
+                    scan.learnt();
                     continue;
                 }
                 ScanStep::Page(node, cursor) => match cluster.server_of(node) {
-                    Some(server) => {
-                        Pending::new(Carrier::Server(&server), Single(page(cursor))).await
-                    }
+                    Some(server) => Pending::new(Via::Server(&server), Single(page(cursor))).await,
                     None => Err(gone()),
                 },
             };
             match found {
                 Ok(ScanPage { cursor, mut items }) => {
-                    sweep.page(cursor, &mut items, &cluster.owners());
+                    scan.page(cursor, &mut items, &cluster.owners());
                     return Ok(Some(items));
                 }
-                Err(error) => sweep.failed(error, now())?,
+                Err(error) => scan.failed(error, now())?,
             }
         }
     }
@@ -144,7 +143,7 @@ impl<F, T> fmt::Debug for Iterate<'_, F, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.position {
             Position::Start => "a scan that has not begun",
-            Position::At(_) | Position::Everywhere(_) => "a scan",
+            Position::At(_) | Position::ClusterIteration(_) => "a scan",
             Position::End => "a scan at its end",
         })
     }

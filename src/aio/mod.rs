@@ -25,10 +25,12 @@
 mod client;
 mod cluster;
 mod connection;
+mod deadlines;
 mod dedicated;
 mod dial;
 mod driver;
 mod each;
+mod in_flight;
 mod iterate;
 mod nodes;
 mod pending;
@@ -37,8 +39,6 @@ mod refresher;
 mod runtime;
 mod server;
 mod stream;
-mod sweep;
-mod transit;
 #[cfg(unix)]
 mod unix;
 #[cfg(not(unix))]

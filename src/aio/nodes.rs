@@ -10,10 +10,10 @@ use tokio::{sync::watch, time::timeout_at};
 use super::{
     cluster::{BoxFuture, Cluster, all, within},
     connection::Connection,
-    pool::Lent,
+    in_flight::{CallConnection, exchange},
+    pool::PooledConnection,
     runtime::now,
     server::Server,
-    transit::{Link, exchange},
 };
 use crate::{
     call::{Action, Call, CallOptions, Connect, Encoded, no_connection},
@@ -76,12 +76,12 @@ impl<'a> Nodes<'a> {
     /// # Errors
     ///
     /// There is none in time.
-    pub(super) async fn lend(self, slot: Option<u16>) -> Result<Lent> {
+    pub(super) async fn lend(self, slot: Option<u16>) -> Result<PooledConnection> {
         self.keep()?;
         let options = CallOptions::of(self.config(), now());
         let call = self.decide(|state, now, random| Call::lend(slot, options, state, now, random));
         match self.drive(call, true).await {
-            (_, Some(Link::Lent(lent))) => Ok(lent),
+            (_, Some(CallConnection::Pooled(lent))) => Ok(lent),
             (call, _) => Err(self.decide(|state, _, random| call.into_error(state, random))),
         }
     }
@@ -96,7 +96,7 @@ impl<'a> Nodes<'a> {
 
     /// Does what a call wants until nothing is left to do, or until it has the connection that it is
     /// all about.
-    fn drive(self, mut call: Call, lends: bool) -> BoxFuture<'a, (Call, Option<Link>)> {
+    fn drive(self, mut call: Call, lends: bool) -> BoxFuture<'a, (Call, Option<CallConnection>)> {
         Box::pin(async move {
             let mut changes = self.changes();
             let mut told = None;
@@ -151,24 +151,24 @@ impl<'a> Nodes<'a> {
     }
 
     /// A connection to a node; `None` says that the topology has changed before there was one.
-    async fn connect(self, to: Connect, changes: &mut Changes) -> Option<Result<Link>> {
+    async fn connect(self, to: Connect, changes: &mut Changes) -> Option<Result<CallConnection>> {
         let Some(server) = self.server(to.node) else {
             return Some(Err(gone()));
         };
         if to.urgent {
             let connected = within(to.deadline, server.urgent()).await;
             let connected = connected.unwrap_or_else(|| Err(no_connection()));
-            return Some(connected.map(Link::Shared));
+            return Some(connected.map(CallConnection::Shared));
         }
         if to.exclusive {
             let lent = within(to.deadline, server.lend()).await;
             return Some(match lent {
-                Some(lent) => lent.map(Link::Lent),
+                Some(lent) => lent.map(CallConnection::Pooled),
                 None => Err(no_connection()),
             });
         }
-        if let Some(connection) = server.current() {
-            return Some(Ok(Link::Shared(connection)));
+        if let Some(connection) = server.current(now()) {
+            return Some(Ok(CallConnection::Shared(connection)));
         }
         let connected = {
             let mut connected = pin!(server.connected());
@@ -186,7 +186,7 @@ impl<'a> Nodes<'a> {
         };
         let connected: Option<Result<Arc<Connection>>> =
             connected.unwrap_or_else(|| Some(Err(no_connection())));
-        connected.map(|connected| connected.map(Link::Shared))
+        connected.map(|connected| connected.map(CallConnection::Shared))
     }
 
     fn server(self, id: NodeId) -> Option<Arc<Server>> {

@@ -11,10 +11,10 @@ use std::{
 use super::{
     cluster::{BoxFuture, Cluster, within},
     dedicated::Dedicated,
+    in_flight::{CallConnection, InFlight},
     nodes::Nodes,
     runtime::{now, runtime},
     server::Server,
-    transit::{Link, Transit},
 };
 use crate::{
     call::{Call, CallOptions, DirectCall, Encoded, Instead, answer_by, explained, no_connection},
@@ -33,7 +33,7 @@ use crate::{
 /// give an element to somebody who is gone.
 #[must_use = "futures do nothing unless they are polled"]
 pub struct Pending<'a, E: Exchange> {
-    carrier: Carrier<'a>,
+    via: Via<'a>,
     exchange: E,
     state: State<'a>,
     /// Nothing is tried again.
@@ -42,7 +42,7 @@ pub struct Pending<'a, E: Exchange> {
 
 /// Whose connection carries the call.
 #[derive(Clone, Copy)]
-pub(super) enum Carrier<'a> {
+pub(super) enum Via<'a> {
     Server(&'a Arc<Server>),
     Dedicated(&'a Dedicated),
     Cluster(&'a Arc<Cluster>),
@@ -51,13 +51,13 @@ pub(super) enum Carrier<'a> {
 enum State<'a> {
     Start,
     /// Waits for a connection, which takes a box.
-    Connecting(BoxFuture<'a, Result<Link>>, Course<'a>),
+    Connecting(BoxFuture<'a, Result<CallConnection>>, Destination<'a>),
     /// On a connection of the caller's own, which nothing can replace.
-    Sent(Transit),
+    Sent(InFlight),
     /// What goes out in its place on that connection.
-    Replaced(Transit, Box<Instead>),
+    Replaced(InFlight, Box<Instead>),
     /// On its way to the only server, or to the node of a cluster that its keys have told.
-    Directed(Transit, Course<'a>),
+    Directed(InFlight, Destination<'a>),
     /// Everything that takes more than that, in a box as well; since when, unless something else was
     /// sent in its place already.
     Routed(BoxFuture<'a, Result<Vec<Result<Frame>>>>, Option<Instant>),
@@ -66,7 +66,7 @@ enum State<'a> {
 
 /// Where a call was sent directly.
 #[derive(Clone, Copy)]
-struct Course<'a> {
+struct Destination<'a> {
     nodes: Nodes<'a>,
     direct: DirectCall,
     node: NodeId,
@@ -74,9 +74,9 @@ struct Course<'a> {
 }
 
 impl<'a, E: Exchange> Pending<'a, E> {
-    pub(super) fn new(carrier: Carrier<'a>, exchange: E) -> Self {
+    pub(super) fn new(via: Via<'a>, exchange: E) -> Self {
         Self {
-            carrier,
+            via,
             exchange,
             state: State::Start,
             once: false,
@@ -90,22 +90,28 @@ impl<'a, E: Exchange> Pending<'a, E> {
 
     /// Finds a connection; the state is another one afterwards.
     fn start(&mut self, cx: &Context<'_>) -> Result<()> {
-        match self.carrier {
-            Carrier::Dedicated(dedicated) => {
+        match self.via {
+            Via::Dedicated(dedicated) => {
                 self.exchange.check(Place::Dedicated)?;
                 if !self.exchange.leaves_no_trace() {
                     dedicated.mark_used();
                 }
-                let link = Link::Shared(Arc::clone(dedicated.connection()?));
+                let link = CallConnection::Shared(Arc::clone(dedicated.connection()?));
                 let patience = self.exchange.patience();
                 let limit = Limit::Each(patience.within(dedicated.config().response_timeout));
-                self.state = State::Sent(Transit::begin(link, &self.exchange, limit, cx.waker())?);
+                self.state = State::Sent(InFlight::begin(
+                    link,
+                    &self.exchange,
+                    limit,
+                    now(),
+                    cx.waker(),
+                )?);
                 Ok(())
             }
-            Carrier::Server(server) => {
+            Via::Server(server) => {
                 self.exchange.check(Place::Shared)?;
                 let (direct, node) = server.direct();
-                let course = Course {
+                let destination = Destination {
                     nodes: Nodes::One(server),
                     direct,
                     node,
@@ -113,60 +119,72 @@ impl<'a, E: Exchange> Pending<'a, E> {
                 };
                 if self.is_blocking() {
                     runtime()?;
-                    let end = course.deadline();
+                    let end = destination.deadline();
                     let lent = async move {
                         let lent = within(end, server.lend()).await;
-                        lent.unwrap_or_else(|| Err(no_connection())).map(Link::Lent)
+                        lent.unwrap_or_else(|| Err(no_connection()))
+                            .map(CallConnection::Pooled)
                     };
-                    self.state = State::Connecting(Box::pin(lent), course);
+                    self.state = State::Connecting(Box::pin(lent), destination);
                     return Ok(());
                 }
                 if self.exchange.is_urgent() {
                     runtime()?;
-                    let end = course.deadline();
+                    let end = destination.deadline();
                     let urgent = async move {
                         let connected = within(end, server.urgent()).await;
                         let connected = connected.unwrap_or_else(|| Err(no_connection()));
-                        connected.map(Link::Shared)
+                        connected.map(CallConnection::Shared)
                     };
-                    self.state = State::Connecting(Box::pin(urgent), course);
+                    self.state = State::Connecting(Box::pin(urgent), destination);
                     return Ok(());
                 }
-                match server.current() {
-                    Some(connection) => self.send(Link::Shared(connection), course, cx),
+                match server.current(destination.begun) {
+                    Some(connection) => self.send(
+                        CallConnection::Shared(connection),
+                        destination,
+                        destination.begun,
+                        cx,
+                    ),
                     None => {
                         runtime()?;
-                        let end = course.deadline();
+                        let end = destination.deadline();
                         let connected = async move {
                             let connected = within(end, server.connected()).await;
                             let connected = connected.unwrap_or_else(|| Err(no_connection()));
-                            connected.map(Link::Shared)
+                            connected.map(CallConnection::Shared)
                         };
-                        self.state = State::Connecting(Box::pin(connected), course);
+                        self.state = State::Connecting(Box::pin(connected), destination);
                         Ok(())
                     }
                 }
             }
-            Carrier::Cluster(cluster) => {
+            Via::Cluster(cluster) => {
                 self.exchange.check(Place::Shared)?;
                 self.direct(cluster, cx)
             }
         }
     }
 
-    /// Sends it over a connection to the node that it belongs to.
-    fn send(&mut self, link: Link, course: Course<'a>, cx: &Context<'_>) -> Result<()> {
-        let limit = Limit::Whole(answer_by(course.deadline(), self.exchange.patience()));
-        match Transit::begin(link, &self.exchange, limit, cx.waker()) {
-            Ok(mut transit) => {
-                if transit.has_more_to_send() {
+    /// Sends it now, over a connection to the node that it belongs to.
+    fn send(
+        &mut self,
+        link: CallConnection,
+        destination: Destination<'a>,
+        now: Instant,
+        cx: &Context<'_>,
+    ) -> Result<()> {
+        let limit = Limit::Whole(answer_by(destination.deadline(), self.exchange.patience()));
+        match InFlight::begin(link, &self.exchange, limit, now, cx.waker()) {
+            Ok(mut in_flight) => {
+                if in_flight.has_more_to_send() {
                     // The time begins anew with each chunk that is answered.
-                    transit.renew(Limit::Each(course.nodes.config().response_timeout));
+                    in_flight.renew(Limit::Each(destination.nodes.config().response_timeout));
                 }
-                self.state = State::Directed(transit, course);
+                self.state = State::Directed(in_flight, destination);
                 Ok(())
             }
-            Err(error) => self.go_on(course, Err(error)),
+            Err(error) => self.go_on(destination, Err(error)),
         }
     }
 
@@ -176,15 +194,15 @@ impl<'a, E: Exchange> Pending<'a, E> {
         if !self.is_blocking()
             && !self.exchange.is_urgent()
             && let Some(direct) = DirectCall::of(&self.exchange)?
-            && let Some((node, connection)) = cluster.connection(&direct)
+            && let Some((node, connection)) = cluster.connection(&direct, begun)
         {
-            let course = Course {
+            let destination = Destination {
                 nodes,
                 direct,
                 node,
                 begun,
             };
-            return self.send(Link::Shared(connection), course, cx);
+            return self.send(CallConnection::Shared(connection), destination, begun, cx);
         }
         let encoded = Encoded::of(&self.exchange)?;
         let patience = self.exchange.patience();
@@ -195,13 +213,13 @@ impl<'a, E: Exchange> Pending<'a, E> {
     }
 
     /// Goes on with a call to which something else than its answer came.
-    fn go_on(&mut self, course: Course<'a>, came: Result<Frames>) -> Result<()> {
-        let Course {
+    fn go_on(&mut self, destination: Destination<'a>, came: Result<Frames>) -> Result<()> {
+        let Destination {
             nodes,
             direct,
             node,
             begun,
-        } = course;
+        } = destination;
         if let Ok(frames) = &came
             && let Some(instead) = direct.instead(frames, &self.exchange)?
         {
@@ -232,19 +250,19 @@ impl<'a, E: Exchange> Pending<'a, E> {
 
     /// The nodes that a client has, which a connection of the caller's own has not.
     fn nodes(&self) -> Option<Nodes<'a>> {
-        match self.carrier {
-            Carrier::Server(server) => Some(Nodes::One(server)),
-            Carrier::Cluster(cluster) => Some(Nodes::Many(cluster)),
-            Carrier::Dedicated(_) => None,
+        match self.via {
+            Via::Server(server) => Some(Nodes::One(server)),
+            Via::Cluster(cluster) => Some(Nodes::Many(cluster)),
+            Via::Dedicated(_) => None,
         }
     }
 
     /// What the server is that it goes to.
     fn scope(&self) -> Scope {
-        match self.carrier {
-            Carrier::Server(server) => server.scope(),
-            Carrier::Cluster(_) => Scope::Cluster,
-            Carrier::Dedicated(dedicated) => Scope::of(dedicated.config()),
+        match self.via {
+            Via::Server(server) => server.scope(),
+            Via::Cluster(_) => Scope::Cluster,
+            Via::Dedicated(dedicated) => Scope::of(dedicated.config()),
         }
     }
 
@@ -258,12 +276,12 @@ impl<'a, E: Exchange> Pending<'a, E> {
         if !instead.leaves_no_trace {
             dedicated.mark_used();
         }
-        let link = Link::Shared(Arc::clone(dedicated.connection()?));
+        let link = CallConnection::Shared(Arc::clone(dedicated.connection()?));
         let patience = instead.patience;
         let limit = Limit::Each(patience.within(dedicated.config().response_timeout));
         let other = instead.encoded.chosen(patience);
-        let transit = Transit::begin(link, &other, limit, cx.waker())?;
-        self.state = State::Replaced(transit, instead);
+        let in_flight = InFlight::begin(link, &other, limit, now(), cx.waker())?;
+        self.state = State::Replaced(in_flight, instead);
         Ok(())
     }
 
@@ -272,7 +290,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
     /// On a connection of the caller's own an empty transaction tells whether a watched key has
     /// changed, and ends the watch.
     fn is_nothing(&self) -> bool {
-        let may_watch = matches!(self.carrier, Carrier::Dedicated(_)) && self.exchange.is_atomic();
+        let may_watch = matches!(self.via, Via::Dedicated(_)) && self.exchange.is_atomic();
         self.exchange.is_empty() && !may_watch
     }
 
@@ -289,17 +307,17 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     }
                     self.start(cx)?;
                 }
-                State::Connecting(connecting, course) => {
-                    let course = *course;
+                State::Connecting(connecting, destination) => {
+                    let destination = *destination;
                     match ready!(connecting.as_mut().poll(cx)) {
-                        Ok(link) => self.send(link, course, cx)?,
+                        Ok(link) => self.send(link, destination, now(), cx)?,
                         Err(error) if self.once => return Poll::Ready(Err(error)),
-                        Err(error) => self.go_on(course, Err(error))?,
+                        Err(error) => self.go_on(destination, Err(error))?,
                     }
                 }
-                State::Sent(transit) => {
-                    let frames = ready!(transit.poll(&self.exchange, cx))?;
-                    if let Carrier::Dedicated(dedicated) = self.carrier
+                State::Sent(in_flight) => {
+                    let frames = ready!(in_flight.poll(&self.exchange, cx))?;
+                    if let Via::Dedicated(dedicated) = self.via
                         && let Some(instead) =
                             Instead::of(&self.exchange, &frames, Place::Dedicated)?
                     {
@@ -308,22 +326,22 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     }
                     return Poll::Ready(self.exchange.finish(&frames));
                 }
-                State::Replaced(transit, instead) => {
+                State::Replaced(in_flight, instead) => {
                     let other = instead.encoded.chosen(instead.patience);
-                    let frames = ready!(transit.poll(&other, cx))?;
+                    let frames = ready!(in_flight.poll(&other, cx))?;
                     return Poll::Ready(self.exchange.finish(&frames));
                 }
-                State::Directed(transit, course) => {
-                    let course = *course;
-                    let came = ready!(transit.poll(&self.exchange, cx));
+                State::Directed(in_flight, destination) => {
+                    let destination = *destination;
+                    let came = ready!(in_flight.poll(&self.exchange, cx));
                     let is_answer = match &came {
-                        Ok(frames) => course.direct.is_answer(frames, &self.exchange),
+                        Ok(frames) => destination.direct.is_answer(frames, &self.exchange),
                         Err(_) => false,
                     };
                     if is_answer || self.once {
                         return Poll::Ready(self.exchange.finish(&came?));
                     }
-                    self.go_on(course, came)?;
+                    self.go_on(destination, came)?;
                 }
                 State::Routed(routed, begun) => {
                     let begun = *begun;
@@ -345,8 +363,8 @@ impl<'a, E: Exchange> Pending<'a, E> {
                 }
             }
             // It was sent just now, and the connection knows whom to wake.
-            if let State::Sent(transit) | State::Directed(transit, _) = &self.state
-                && !transit.has_more_to_send()
+            if let State::Sent(in_flight) | State::Directed(in_flight, _) = &self.state
+                && !in_flight.has_more_to_send()
             {
                 return Poll::Pending;
             }
@@ -354,7 +372,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
     }
 }
 
-impl Course<'_> {
+impl Destination<'_> {
     /// When the call ends.
     fn deadline(&self) -> Option<Instant> {
         let allowed = self.nodes.config().response_timeout;
@@ -382,8 +400,10 @@ impl<E: Exchange> fmt::Debug for Pending<'_, E> {
         let state = match &self.state {
             State::Start => "not sent",
             State::Connecting(..) => "connecting",
-            State::Sent(transit) | State::Directed(transit, _) | State::Replaced(transit, _)
-                if transit.is_in_front() =>
+            State::Sent(in_flight)
+            | State::Directed(in_flight, _)
+            | State::Replaced(in_flight, _)
+                if in_flight.is_in_front() =>
             {
                 "waiting for its turn"
             }

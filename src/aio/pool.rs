@@ -23,24 +23,24 @@ use crate::{
 };
 
 /// The connections of a client that are lent to one caller at a time.
-pub(super) struct Lender {
+pub(super) struct ConnectionPool {
     config: Arc<Config>,
     address: Arc<Address>,
     events: Events,
-    link: Mutex<Books>,
+    link: Mutex<LinkState>,
     /// Those that were lent, so that they can be ended when the server has failed.
     lent: Mutex<Vec<Weak<Connection>>>,
     /// Tells those who wait for the shared connection that an attempt has ended, whose ever it was.
     changed: Notify,
 }
 
-type Books = Link<Arc<Connection>, Arc<Notify>>;
+type LinkState = Link<Arc<Connection>, Arc<Notify>>;
 
 /// A connection that is lent to one caller, and goes back when this is dropped.
 ///
 /// It goes back only if it is as it was: open, with nothing owed and nothing left over.
-pub(super) struct Lent {
-    lender: Arc<Lender>,
+pub(super) struct PooledConnection {
+    pool: Arc<ConnectionPool>,
     /// `None` only while this is dropped.
     lease: Option<Lease>,
     /// `None` while it is not made yet, and when it shall not go back.
@@ -48,12 +48,12 @@ pub(super) struct Lent {
 }
 
 /// A place among those who wait, which is left when this is dropped.
-struct Line<'a> {
-    lender: &'a Arc<Lender>,
+struct WaitingCaller<'a> {
+    pool: &'a Arc<ConnectionPool>,
     ticket: Ticket,
 }
 
-impl Lender {
+impl ConnectionPool {
     pub(super) fn new(config: Arc<Config>, address: Address, events: Events) -> Self {
         let address = Arc::new(address);
         let link = Link::new(&config, Arc::clone(&address), events.clone(), seed());
@@ -89,7 +89,7 @@ impl Lender {
     }
 
     /// All that is known of the server and of the connections to it.
-    pub(super) fn link(&self) -> MutexGuard<'_, Books> {
+    pub(super) fn link(&self) -> MutexGuard<'_, LinkState> {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -119,20 +119,20 @@ impl Lender {
     }
 
     /// A connection that is alive as far as is known, when it is the caller's turn.
-    pub(super) async fn lend(self: Arc<Self>) -> Result<Lent> {
+    pub(super) async fn lend(self: Arc<Self>) -> Result<PooledConnection> {
         let runtime = runtime()?;
         let mut dead = None;
         loop {
             match self.turn(dead, &runtime).await? {
                 Turn::Reuse(lease, connection) => {
-                    let mut lent = Lent::new(&self, lease, Some(connection));
+                    let mut lent = PooledConnection::new(&self, lease, Some(connection));
                     if lent.is_usable().await {
                         return Ok(lent);
                     }
                     dead = lent.lease.take();
                 }
                 Turn::Connect(lease) => {
-                    let lent = Lent::new(&self, lease, None);
+                    let lent = PooledConnection::new(&self, lease, None);
                     // In a task of its own, which is on the runtime's threads whoever polls the
                     // caller. If the caller leaves, what was made goes to the next.
                     let connecting = runtime.spawn(lent.connect());
@@ -147,7 +147,7 @@ impl Lender {
     pub(super) async fn fill(self: &Arc<Self>) -> Result<()> {
         let lacking = self.link().pool().fill(now());
         match lacking {
-            Some(lease) => Lent::new(self, lease, None).fill().await,
+            Some(lease) => PooledConnection::new(self, lease, None).fill().await,
             None => Ok(()),
         }
     }
@@ -176,7 +176,7 @@ impl Lender {
         };
         drop(closed);
         if let Some(lease) = lacking {
-            runtime.spawn(Lent::new(self, lease, None).fill());
+            runtime.spawn(PooledConnection::new(self, lease, None).fill());
         }
         match asked {
             Asked::Turn(turn) => Ok(turn),
@@ -190,10 +190,7 @@ impl Lender {
         woken: &Notify,
         since: Instant,
     ) -> Result<Turn<Arc<Connection>>> {
-        let line = Line {
-            lender: self,
-            ticket,
-        };
+        let line = WaitingCaller { pool: self, ticket };
         let end = since.checked_add(self.config.pool.wait);
         loop {
             let now = now();
@@ -240,10 +237,10 @@ impl Lender {
     }
 }
 
-impl Lent {
-    fn new(lender: &Arc<Lender>, lease: Lease, connection: Option<Arc<Connection>>) -> Self {
+impl PooledConnection {
+    fn new(pool: &Arc<ConnectionPool>, lease: Lease, connection: Option<Arc<Connection>>) -> Self {
         Self {
-            lender: Arc::clone(lender),
+            pool: Arc::clone(pool),
             lease: Some(lease),
             connection,
         }
@@ -253,7 +250,7 @@ impl Lent {
     ///
     /// # Errors
     ///
-    /// It was closed by [`Lent::close`].
+    /// It was closed by [`PooledConnection::close`].
     pub(super) fn connection(&self) -> Result<&Arc<Connection>> {
         self.connection.as_ref().ok_or_else(gone)
     }
@@ -284,14 +281,14 @@ impl Lent {
 
     /// Makes the connection, of which there is only leave yet.
     async fn connect(mut self) -> Result<Self> {
-        let config = Arc::clone(&self.lender.config);
-        let lender = Arc::clone(&self.lender);
-        match with_all_it_takes(dial(&config, &lender.address)).await {
+        let config = Arc::clone(&self.pool.config);
+        let pool = Arc::clone(&self.pool);
+        match with_all_it_takes(dial(&config, &pool.address)).await {
             Ok(mut dialled) => {
                 let addresses = mem::take(&mut dialled.addresses);
-                self.connection = Some(lender.adopt(dialled));
+                self.connection = Some(pool.adopt(dialled));
                 if let Some(lease) = &mut self.lease {
-                    let mut link = lender.link();
+                    let mut link = pool.link();
                     let now = now();
                     let closed = link.resolved(&addresses, Some(&*lease), now);
                     let woken = link.pool().connected(lease, now);
@@ -299,15 +296,15 @@ impl Lent {
                     // Closing is not done under the lock.
                     drop(closed);
                     wake(woken);
-                    lender.changed.notify_waiters();
+                    pool.changed.notify_waiters();
                 }
                 Ok(self)
             }
             Err(error) => {
                 if let Some(lease) = self.lease.take() {
-                    let woken = lender.link().pool().failed(lease, &error, now());
+                    let woken = pool.link().pool().failed(lease, &error, now());
                     wake(woken);
-                    lender.changed.notify_waiters();
+                    pool.changed.notify_waiters();
                 }
                 Err(error)
             }
@@ -316,32 +313,32 @@ impl Lent {
 
     /// Makes a connection and gives it back, again and again until the minimum is reached.
     async fn fill(self) -> Result<()> {
-        let lender = Arc::clone(&self.lender);
+        let pool = Arc::clone(&self.pool);
         let mut leave = Some(self);
         while let Some(lent) = leave.take() {
             drop(lent.connect().await?);
-            let lease = lender.link().pool().fill(now());
-            leave = lease.map(|lease| Self::new(&lender, lease, None));
+            let lease = pool.link().pool().fill(now());
+            leave = lease.map(|lease| Self::new(&pool, lease, None));
         }
         Ok(())
     }
 }
 
-impl Drop for Lent {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         if let Some(lease) = self.lease.take() {
-            self.lender.take_back(lease, self.connection.take());
+            self.pool.take_back(lease, self.connection.take());
         }
     }
 }
 
-impl Drop for Line<'_> {
+impl Drop for WaitingCaller<'_> {
     fn drop(&mut self) {
         // What was granted to somebody who is gone goes to the next.
-        let granted = self.lender.link().pool().leave(self.ticket, now());
+        let granted = self.pool.link().pool().leave(self.ticket, now());
         match granted {
-            Some(Turn::Reuse(lease, connection)) => self.lender.take_back(lease, Some(connection)),
-            Some(Turn::Connect(lease)) => self.lender.take_back(lease, None),
+            Some(Turn::Reuse(lease, connection)) => self.pool.take_back(lease, Some(connection)),
+            Some(Turn::Connect(lease)) => self.pool.take_back(lease, None),
             Some(Turn::Failed(_)) | None => {}
         }
     }

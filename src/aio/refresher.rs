@@ -15,9 +15,9 @@ use tokio::{
 
 use super::{
     cluster::Cluster,
+    in_flight::{CallConnection, exchange},
     runtime::{now, runtime},
     server::Server,
-    transit::{Link, exchange},
 };
 use crate::{
     cluster::{MEASURE_EVERY, NodeId, ReadFrom, TopologyQuery, late},
@@ -132,7 +132,7 @@ async fn send(server: &Arc<Server>, command: impl Command) -> Result<Frame> {
     let answered = async {
         let connection = server.connected().await?;
         let limit = Limit::Each(Some(PATIENCE));
-        let frames = exchange(Link::Shared(connection), &Single(command), limit).await?;
+        let frames = exchange(CallConnection::Shared(connection), &Single(command), limit).await?;
         frames.into_vec().pop().ok_or_else(|| late(PATIENCE))
     };
     timeout(PATIENCE, answered)

@@ -12,7 +12,7 @@ use tokio::{task::yield_now, time::timeout_at};
 use super::{
     connection::Connection,
     dial::{dial, dial_urgent},
-    pool::{Lender, Lent},
+    pool::{ConnectionPool, PooledConnection},
     runtime::{now, runtime, with_all_it_takes},
 };
 use crate::{
@@ -29,7 +29,7 @@ use crate::{
 pub(super) struct Server {
     config: Arc<Config>,
     /// The link to the server, and its connections for blocking commands and for dedicated use.
-    lender: Arc<Lender>,
+    pool: Arc<ConnectionPool>,
     last_use: LastUse,
     /// Whether callers wait until the next attempt may be made; those of a cluster go elsewhere.
     may_wait: bool,
@@ -81,7 +81,7 @@ impl Server {
             scope,
             chance,
             may_wait: matches!(scope, Scope::Server),
-            lender: Arc::new(Lender::new(Arc::clone(&config), address, events)),
+            pool: Arc::new(ConnectionPool::new(Arc::clone(&config), address, events)),
             config,
             last_use: LastUse::new(now()),
         }
@@ -97,13 +97,13 @@ impl Server {
     }
 
     pub(super) fn address(&self) -> &Address {
-        self.lender.address()
+        self.pool.address()
     }
 
-    /// The shared connection, if there is one that is alive as far as can be seen at once.
-    pub(super) fn current(self: &Arc<Self>) -> Option<Arc<Connection>> {
-        let now = now();
-        let mut link = self.lender.link();
+    /// The shared connection, if there is one that is alive as far as can be seen at once, which is
+    /// `now`.
+    pub(super) fn current(self: &Arc<Self>, now: Instant) -> Option<Arc<Connection>> {
+        let mut link = self.pool.link();
         let connection = link.current(|it| it.is_open())?;
         let renewed = link.renew(now);
         drop(link);
@@ -120,13 +120,13 @@ impl Server {
     /// The shared connection, when there is one.
     pub(super) async fn connected(self: &Arc<Self>) -> Result<Arc<Connection>> {
         runtime()?;
-        let seen = self.lender.link().failed_attempts();
+        let seen = self.pool.link().failed_attempts();
         let mut looks = 0;
         loop {
-            let mut changed = pin!(self.lender.changed().notified());
+            let mut changed = pin!(self.pool.changed().notified());
             changed.as_mut().enable();
             let is_open = |connection: &Arc<Connection>| connection.is_open();
-            let turn = self.lender.link().ask(seen, self.may_wait, is_open, now());
+            let turn = self.pool.link().ask(seen, self.may_wait, is_open, now());
             match turn {
                 SharedTurn::Ready(connection) => match connection.look() {
                     Seen::Bytes if looks < MOST_LOOKS => {
@@ -152,24 +152,24 @@ impl Server {
     /// database, since that would have to wait as well.
     pub(super) async fn urgent(self: &Arc<Self>) -> Result<Arc<Connection>> {
         runtime()?;
-        let permit = self.lender.link().begin_urgent(now())?;
+        let permit = self.pool.link().begin_urgent(now())?;
         let dialled = with_all_it_takes(dial_urgent(&self.config, self.address())).await;
         let result = dialled.as_ref().map(drop);
-        self.lender.link().end_urgent(permit, result, now());
-        self.lender.tell_of_attempt();
+        self.pool.link().end_urgent(permit, result, now());
+        self.pool.tell_of_attempt();
         let settings = self.settings();
         Ok(Arc::new(Connection::start(dialled?, settings)))
     }
 
     /// What a shared connection needs to know.
     fn settings(&self) -> ConnectionSettings {
-        ConnectionSettings::shared(&self.config, self.lender.address(), self.lender.events())
+        ConnectionSettings::shared(&self.config, self.pool.address(), self.pool.events())
     }
 
     /// Has connections made anew, since another server seems to be the one to use.
     fn leave(self: &Arc<Self>, reason: LossReason) {
         let now = now();
-        let mut link = self.lender.link();
+        let mut link = self.pool.link();
         let closed = link.leave(reason, now);
         let renewed = link.renew(now);
         drop(link);
@@ -183,13 +183,13 @@ impl Server {
     /// Lets the next one who wants a connection make another, if this is the one that there is.
     fn give_up(&self, connection: &Arc<Connection>) {
         let is_it = |it: &Arc<Connection>| Arc::ptr_eq(it, connection);
-        let taken = self.lender.link().give_up(is_it);
+        let taken = self.pool.link().give_up(is_it);
         drop(taken);
     }
 
     /// Lets the next one who wants a connection make another, and returns the one that there was.
     pub(super) fn disconnect(&self) -> Option<Arc<Connection>> {
-        self.lender.link().disconnect(LossReason::Closed, now())
+        self.pool.link().disconnect(LossReason::Closed, now())
     }
 
     /// Ends all connections, those that are used included; calls that are under way get the error.
@@ -197,7 +197,7 @@ impl Server {
         if let Some(connection) = self.disconnect() {
             connection.close(why.clone());
         }
-        self.lender.fail(why);
+        self.pool.fail(why);
     }
 
     /// The way of a call to it.
@@ -222,17 +222,17 @@ impl Server {
 
     /// Makes the connections to be lent that are kept however long they are idle.
     pub(super) async fn fill(&self) -> Result<()> {
-        self.lender.fill().await
+        self.pool.fill().await
     }
 
     /// What the pool of connections to be lent is doing.
     pub(super) fn pool_stats(&self) -> PoolStats {
-        self.lender.stats()
+        self.pool.stats()
     }
 
     /// A connection that nobody else uses, when there is one.
-    pub(super) async fn lend(&self) -> Result<Lent> {
-        Arc::clone(&self.lender).lend().await
+    pub(super) async fn lend(&self) -> Result<PooledConnection> {
+        Arc::clone(&self.pool).lend().await
     }
 
     /// Makes the shared connection in a task of its own, whatever becomes of the caller.
@@ -262,7 +262,7 @@ impl Dialling {
         let (Some(server), Some(dial)) = (self.server.upgrade(), self.dial.take()) else {
             return;
         };
-        let mut link = server.lender.link();
+        let mut link = server.pool.link();
         let now = now();
         let (closed, replaced) = match made {
             Ok((connection, addresses)) => {
@@ -277,7 +277,7 @@ impl Dialling {
         drop(link);
         // Closing is not done under the lock.
         drop((closed, replaced));
-        server.lender.tell_of_attempt();
+        server.pool.tell_of_attempt();
     }
 }
 
@@ -285,8 +285,8 @@ impl Drop for Dialling {
     fn drop(&mut self) {
         // The runtime of the task was shut down, or there was none.
         if let (Some(server), Some(dial)) = (self.server.upgrade(), self.dial.take()) {
-            server.lender.link().given_up(dial);
-            server.lender.tell_of_attempt();
+            server.pool.link().given_up(dial);
+            server.pool.tell_of_attempt();
         }
     }
 }

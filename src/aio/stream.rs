@@ -48,7 +48,7 @@ pub(super) trait Incoming: AsyncRead + Send + Unpin {
 /// It never waits, so that callers can write as well as the driver. Only one of them has it.
 pub(super) struct Sink {
     half: Half,
-    output: Output,
+    output: Box<Output>,
     /// How many bytes were written in all.
     written: u64,
 }
@@ -94,7 +94,7 @@ impl Stream {
         };
         let sink = Sink {
             half,
-            output: Output::new(),
+            output: Box::default(),
             written: 0,
         };
         (source, sink)
@@ -121,7 +121,7 @@ impl Source {
 
 impl Sink {
     /// What is being written. To be filled only when it is empty.
-    pub(super) fn output(&mut self) -> &mut Output {
+    pub(super) fn output(&mut self) -> &mut Box<Output> {
         &mut self.output
     }
 

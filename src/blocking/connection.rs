@@ -13,7 +13,8 @@ use crate::{
     link::Seen,
     mutant::{self, Mutant},
     protocol::{
-        Chunk, ConnectionSettings, Delivery, Inbound, Key, Limit, Loss, Outbound, Polled, Ticket,
+        Chunk, ConnectionSettings, Delivered, Delivery, Inbound, Key, Limit, Loss, Outbound,
+        Polled, Ticket,
     },
     resp::{Frame, Frames, Output},
 };
@@ -28,7 +29,7 @@ pub(super) struct Connection {
     machine: Outbound<()>,
     delivery: Delivery<()>,
     /// Taken from the machine and not written yet.
-    output: Output,
+    output: Box<Output>,
     /// How many bytes were written since the handshake.
     written: u64,
     /// What to check calls against, if that is wanted.
@@ -38,7 +39,7 @@ pub(super) struct Connection {
 /// The answer to an exchange, as it comes.
 pub(super) struct Answer {
     frames: Frames,
-    /// Where it is waited for, and what was sent; `None` before that and behind it.
+    /// Where it is waited for, and what was sent; `None` before that, and when all frames are there.
     call: Option<(Key, RangeInclusive<Ticket>)>,
     /// How many requests were sent, if that is not all.
     next: Option<usize>,
@@ -60,7 +61,7 @@ impl Connection {
             inbound: Inbound::new(dialled.receiver),
             machine: Outbound::new(settings),
             delivery: Delivery::new(),
-            output: Output::new(),
+            output: Box::default(),
             written: 0,
             server: dialled.server,
         }
@@ -360,8 +361,25 @@ impl Connection {
     ///
     /// What has come behind it is not looked at: it is for the next call, or shows that the connection
     /// is not clean.
-    fn drain(&mut self, answer: &Answer) -> Result<()> {
-        while !self.is_answered(answer) && self.deliver_one()? {}
+    fn drain(&mut self, answer: &mut Answer) -> Result<()> {
+        while let Some(&(key, _)) = answer.call.as_ref()
+            && !self.machine.is_answered(key)
+        {
+            let Self {
+                machine,
+                inbound,
+                delivery,
+                ..
+            } = self;
+            match machine.deliver_next(key, inbound, delivery)? {
+                Delivered::Nothing => break,
+                Delivered::Answer(frame) => {
+                    answer.frames = frame.into();
+                    answer.call = None;
+                }
+                Delivered::Something => delivery.clear(),
+            }
+        }
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::server::Lent;
+use super::server::PooledConnection;
 use crate::{
     call::{Instead, explained},
     cluster::Scope,
@@ -44,13 +44,13 @@ pub struct Dedicated {
 }
 
 struct State {
-    lent: Lent,
+    lent: PooledConnection,
     /// A command was sent that may have changed the connection.
     used: bool,
 }
 
 impl Dedicated {
-    pub(super) fn new(lent: Lent) -> Self {
+    pub(super) fn new(lent: PooledConnection) -> Self {
         Self {
             state: Mutex::new(State { lent, used: false }),
         }
@@ -88,7 +88,7 @@ impl Dedicated {
     }
 
     /// Waits for the next message that no command asked for: of a channel, about a tracked key, or
-    /// a line of `MONITOR`.
+    /// a handle of `MONITOR`.
     ///
     /// Without a time-out it waits for ever; `None` says that the time-out has come. Messages that
     /// come while a command waits for its reply are kept, up to

@@ -7,7 +7,7 @@ use super::{
     cluster::{Task, all},
     connection::Answer,
     nodes::Nodes,
-    server::{Lent, Server},
+    server::{PooledConnection, Server},
 };
 use crate::{
     call::{Encoded, PinnedRequest},
@@ -90,7 +90,7 @@ fn call_each<E: Exchange>(
         return side_by_side(servers, call);
     }
     let now = Instant::now();
-    let idle: Option<Vec<Lent>> = servers.iter().map(|it| it.lend_idle(now)).collect();
+    let idle: Option<Vec<PooledConnection>> = servers.iter().map(|it| it.lend_idle(now)).collect();
     if let Some(lent) = idle {
         return write_and_read(lent, &chosen, limit);
     }
@@ -112,18 +112,18 @@ fn side_by_side(
 
 /// Writes to all of them before any is waited for.
 fn write_and_read(
-    lent: Vec<Lent>,
+    lent: Vec<PooledConnection>,
     exchange: &PinnedRequest<'_>,
     limit: Limit,
 ) -> Vec<Result<Frames>> {
-    let begin = |mut lent: Lent| -> Result<(Lent, Answer)> {
+    let begin = |mut lent: PooledConnection| -> Result<(PooledConnection, Answer)> {
         let mut answer = Answer::new(limit);
         lent.connection()?
             .begin(exchange, Instant::now(), &mut answer)?;
         Ok((lent, answer))
     };
     let begun: Vec<_> = lent.into_iter().map(begin).collect();
-    let complete = |begun: Result<(Lent, Answer)>| {
+    let complete = |begun: Result<(PooledConnection, Answer)>| {
         let (mut lent, mut answer) = begun?;
         lent.connection()?.complete(exchange, &mut answer)?;
         Ok(answer.into_frames())

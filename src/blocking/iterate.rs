@@ -30,14 +30,14 @@ enum Position {
     /// Wherever the command goes, from this cursor on.
     At(u64),
     /// From all nodes of a cluster.
-    Everywhere(Box<Everywhere>),
+    ClusterIteration(Box<ClusterIteration>),
     End,
 }
 
 /// A scan over all nodes of a cluster.
-struct Everywhere {
+struct ClusterIteration {
     cluster: Arc<Cluster>,
-    sweep: ClusterScan,
+    scan: ClusterScan,
 }
 
 impl<'c, F, C, T> Iterate<'c, F, T>
@@ -69,7 +69,7 @@ where
                 }
                 Some(page.items)
             }
-            Position::Everywhere(everywhere) => everywhere.page(&mut self.page)?,
+            Position::ClusterIteration(iteration) => iteration.page(&mut self.page)?,
             Position::Start | Position::End => None,
         };
         if page.is_none() {
@@ -80,10 +80,10 @@ where
 
     fn beginning(&mut self) -> Position {
         if let Target::Cluster(cluster) = self.client.target()
-            && let Some(sweep) = ClusterScan::of((self.page)(0).info(), cluster.config())
+            && let Some(scan) = ClusterScan::of((self.page)(0).info(), cluster.config())
         {
             let cluster = Arc::clone(cluster);
-            return Position::Everywhere(Box::new(Everywhere { cluster, sweep }));
+            return Position::ClusterIteration(Box::new(ClusterIteration { cluster, scan }));
         }
         Position::At(0)
     }
@@ -113,21 +113,21 @@ where
     }
 }
 
-impl Everywhere {
+impl ClusterIteration {
     /// The next page; `None` says that every slot was seen.
     fn page<C, T>(&mut self, page: &mut impl FnMut(u64) -> C) -> Result<Option<Vec<T>>>
     where
         C: Command<Via: IsDetached, Reply = ScanPage<Vec<T>>>,
         T: Scanned,
     {
-        let Self { cluster, sweep } = self;
+        let Self { cluster, scan } = self;
         loop {
-            cluster.ready(sweep.deadline(Instant::now()))?;
-            let found = match sweep.next(|| cluster.owners()) {
+            cluster.ready(scan.deadline(Instant::now()))?;
+            let found = match scan.next(|| cluster.owners()) {
                 ScanStep::End => return Ok(None),
                 ScanStep::Refresh => {
-                    cluster.refresh(sweep.deadline(Instant::now()))?;
-                    sweep.learnt();
+                    cluster.refresh(scan.deadline(Instant::now()))?;
+                    scan.learnt();
                     continue;
                 }
                 ScanStep::Page(node, cursor) => match cluster.server_of(node) {
@@ -142,10 +142,10 @@ impl Everywhere {
             };
             match found {
                 Ok(ScanPage { cursor, mut items }) => {
-                    sweep.page(cursor, &mut items, &cluster.owners());
+                    scan.page(cursor, &mut items, &cluster.owners());
                     return Ok(Some(items));
                 }
-                Err(error) => sweep.failed(error, Instant::now())?,
+                Err(error) => scan.failed(error, Instant::now())?,
             }
         }
     }
@@ -155,7 +155,7 @@ impl<F, T> fmt::Debug for Iterate<'_, F, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.position {
             Position::Start => "a scan that has not begun",
-            Position::At(_) | Position::Everywhere(_) => "a scan",
+            Position::At(_) | Position::ClusterIteration(_) => "a scan",
             Position::End => "a scan at its end",
         })
     }

@@ -15,7 +15,7 @@ use std::{
 use super::{
     cluster::{Cluster, Task, all},
     connection::Answer,
-    server::{Lent, Own, Server, Wait},
+    server::{OwnConnection, PooledConnection, Server, Wait},
 };
 use crate::{
     call::{Action, Call, CallOptions, Connect, DirectCall, Encoded, Instead},
@@ -35,18 +35,18 @@ pub(super) enum Nodes<'a> {
 }
 
 /// A part on its way over a connection to its node.
-struct Under {
+struct InFlight {
     part: Call,
-    lent: Lent,
+    lent: PooledConnection,
     answer: Result<Answer>,
 }
 
 /// The connection that carries what is sent of a call.
-enum Carrier {
+enum CallConnection {
     /// One that goes back.
-    Lent(Lent),
+    Pooled(PooledConnection),
     /// One that ends with it.
-    Own(Own),
+    Own(OwnConnection),
 }
 
 impl<'a> Nodes<'a> {
@@ -132,15 +132,15 @@ impl<'a> Nodes<'a> {
     /// # Errors
     ///
     /// There is none in time.
-    pub(super) fn lend(self, slot: Option<u16>) -> Result<Lent> {
+    pub(super) fn lend(self, slot: Option<u16>) -> Result<PooledConnection> {
         self.keep()?;
         let options = CallOptions::of(self.config(), Instant::now());
         let changes = self.changes();
         let mut call =
             self.decide(|state, now, random| Call::lend(slot, options, state, now, random));
         match self.drive(&mut call, changes, true) {
-            Some(Carrier::Lent(lent)) => Ok(lent),
-            Some(Carrier::Own(_)) | None => {
+            Some(CallConnection::Pooled(lent)) => Ok(lent),
+            Some(CallConnection::Own(_)) | None => {
                 Err(self.decide(|state, _, random| call.into_error(state, random)))
             }
         }
@@ -186,9 +186,7 @@ impl<'a> Nodes<'a> {
             }
             Self::One(_) => Some(server.lend_by(begun, options.deadline).and_then(|lent| {
                 // The time begins anew with each chunk that is answered.
-                let left = options
-                    .deadline
-                    .map(|end| end.saturating_duration_since(lent.since()));
+                let left = options.left(lent.since());
                 lent.call(exchange, Limit::Each(left))
             })),
             Self::Many(_) => {
@@ -252,7 +250,7 @@ impl<'a> Nodes<'a> {
 
     /// Does what a call wants until nothing is left to do, or until it has the connection that it is
     /// all about; the topology had changed so often before the call decided what it wants.
-    fn drive(self, call: &mut Call, mut changes: u64, lends: bool) -> Option<Carrier> {
+    fn drive(self, call: &mut Call, mut changes: u64, lends: bool) -> Option<CallConnection> {
         let mut carrier = None;
         loop {
             match call.action() {
@@ -279,8 +277,10 @@ impl<'a> Nodes<'a> {
                 Action::Send if lends => return carrier,
                 Action::Send => {
                     let came = match carrier.take() {
-                        Some(Carrier::Lent(lent)) => lent.call(&call.batch(), call.limit()),
-                        Some(Carrier::Own(own)) => own.call(&call.batch(), call.limit()),
+                        Some(CallConnection::Pooled(lent)) => {
+                            lent.call(&call.batch(), call.limit())
+                        }
+                        Some(CallConnection::Own(own)) => own.call(&call.batch(), call.limit()),
                         None => Err(gone()),
                     };
                     changes = self.changes();
@@ -302,15 +302,15 @@ impl<'a> Nodes<'a> {
         let now = Instant::now();
         let mut done = Vec::with_capacity(parts.len());
         let mut tasks: Vec<Task<'_, Call>> = Vec::new();
-        let mut under = Vec::with_capacity(parts.len());
+        let mut in_flight = Vec::with_capacity(parts.len());
         for part in parts {
             match self.begin(part, now) {
-                Ok(begun) => under.push(begun),
+                Ok(begun) => in_flight.push(begun),
                 Err(part) => tasks.push(self.task(part, changes)),
             }
         }
         let end = now + GRACE;
-        for mut one in under {
+        for mut one in in_flight {
             if !one.is_over_by(end) {
                 tasks.push(Box::new(move || {
                     let (part, changes) = one.complete(self);
@@ -342,7 +342,7 @@ impl<'a> Nodes<'a> {
         clippy::result_large_err,
         reason = "the call that could not begin goes on in the caller's hands"
     )]
-    fn begin(self, mut part: Call, now: Instant) -> std::result::Result<Under, Call> {
+    fn begin(self, mut part: Call, now: Instant) -> std::result::Result<InFlight, Call> {
         let Action::Connect(to) = part.action() else {
             return Err(part);
         };
@@ -356,7 +356,7 @@ impl<'a> Nodes<'a> {
         let begun = lent
             .connection()
             .and_then(|it| it.begin(&part.batch(), now, &mut answer));
-        Ok(Under {
+        Ok(InFlight {
             part,
             lent,
             answer: begun.map(|()| answer),
@@ -364,13 +364,13 @@ impl<'a> Nodes<'a> {
     }
 
     /// A connection to a node; `None` says that the topology has changed before there was one.
-    fn connect(self, to: Connect, changes: u64) -> Option<Result<Carrier>> {
+    fn connect(self, to: Connect, changes: u64) -> Option<Result<CallConnection>> {
         let now = Instant::now();
         let Some(server) = self.server(to.node) else {
             return Some(Err(gone()));
         };
         if to.urgent {
-            return Some(server.urgent(to.deadline).map(Carrier::Own));
+            return Some(server.urgent(to.deadline).map(CallConnection::Own));
         }
         let lent = match self {
             Self::One(_) => Some(server.lend_by(now, to.deadline)),
@@ -383,7 +383,7 @@ impl<'a> Nodes<'a> {
                 server.lend_within(wait).transpose()
             }
         };
-        lent.map(|lent| lent.map(Carrier::Lent))
+        lent.map(|lent| lent.map(CallConnection::Pooled))
     }
 
     /// Waits until then, or until the topology has changed more often than that.
@@ -428,7 +428,7 @@ impl<'a> Nodes<'a> {
     }
 }
 
-impl Under {
+impl InFlight {
     /// Whether the whole answer has come by then, or something has failed.
     fn is_over_by(&mut self, end: Instant) -> bool {
         let Ok(answer) = &mut self.answer else {

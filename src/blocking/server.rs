@@ -12,7 +12,7 @@ use std::{
 use super::{
     connection::Connection,
     dial::{Dialled, dial, dial_urgent, dial_within},
-    stream::Line,
+    stream::SocketHandle,
 };
 use crate::{
     call::{DirectCall, no_connection},
@@ -31,9 +31,9 @@ pub(super) struct Server {
     config: Arc<Config>,
     /// Where it is reached, which of a node the config does not say.
     address: Arc<Address>,
-    link: Mutex<Books>,
+    link: Mutex<LinkState>,
     /// What the connections run on, and perhaps those that are closed.
-    lines: Mutex<Vec<Weak<Line>>>,
+    sockets: Mutex<Vec<Weak<SocketHandle>>>,
     /// What is known of it, a topology of one.
     state: Mutex<ClusterState>,
     /// Its name there.
@@ -44,10 +44,10 @@ pub(super) struct Server {
 }
 
 /// A connection is large, and is moved a few times for each call.
-type Books = Link<Box<Connection>, Arc<Condvar>>;
+type LinkState = Link<Box<Connection>, Arc<Condvar>>;
 
 /// A connection that is lent to one caller, and goes back when this is dropped.
-pub(super) struct Lent {
+pub(super) struct PooledConnection {
     server: Arc<Server>,
     /// `None` only while this is dropped.
     lease: Option<Lease>,
@@ -58,7 +58,7 @@ pub(super) struct Lent {
 }
 
 /// A connection that is made for one call, and ends with it.
-pub(super) struct Own(Box<Connection>);
+pub(super) struct OwnConnection(Box<Connection>);
 
 /// How long a call waits for a connection to a node of a cluster.
 #[derive(Clone, Copy)]
@@ -94,7 +94,7 @@ impl Server {
             scope,
             chance: Chance::new(seed()),
             link: Mutex::new(link),
-            lines: Mutex::default(),
+            sockets: Mutex::default(),
             config,
             address,
             events,
@@ -139,7 +139,7 @@ impl Server {
     /// Has connections made anew, since another server seems to be the one to use.
     fn leave(&self, reason: LossReason) {
         let closed = self.link().leave(reason, Instant::now());
-        // Closing is not done under the lock.
+        // Closing is not done in_flight the lock.
         drop(closed);
     }
 
@@ -147,7 +147,7 @@ impl Server {
     /// database, since that would have to wait as well.
     ///
     /// It is made within the time that connecting may take, and until then.
-    pub(super) fn urgent(&self, end: Option<Instant>) -> Result<Own> {
+    pub(super) fn urgent(&self, end: Option<Instant>) -> Result<OwnConnection> {
         let now = Instant::now();
         let permit = self.link().begin_urgent(now)?;
         let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(now));
@@ -156,7 +156,7 @@ impl Server {
         let result = dialled.as_ref().map(drop);
         self.link().end_urgent(permit, result, Instant::now());
         self.wake_all();
-        Ok(Own(Box::new(self.adopt(dialled?))))
+        Ok(OwnConnection(Box::new(self.adopt(dialled?))))
     }
 
     /// Makes the connections that are kept however long they are idle, at least one.
@@ -164,18 +164,22 @@ impl Server {
         let now = Instant::now();
         let lacking = self.link().pool().fill(now);
         match lacking {
-            Some(lease) => Lent::new(self, lease, None, now).fill(),
+            Some(lease) => PooledConnection::new(self, lease, None, now).fill(),
             None => self.lend().map(drop),
         }
     }
 
     /// A connection that is alive as far as can be seen, when it is the caller's turn.
-    pub(super) fn lend(self: &Arc<Self>) -> Result<Lent> {
+    pub(super) fn lend(self: &Arc<Self>) -> Result<PooledConnection> {
         self.lend_by(Instant::now(), None)
     }
 
     /// The same for a call that ends at that time, if it does; it begins now.
-    pub(super) fn lend_by(self: &Arc<Self>, begun: Instant, end: Option<Instant>) -> Result<Lent> {
+    pub(super) fn lend_by(
+        self: &Arc<Self>,
+        begun: Instant,
+        end: Option<Instant>,
+    ) -> Result<PooledConnection> {
         let mut dead = None;
         let mut now = begun;
         loop {
@@ -196,14 +200,16 @@ impl Server {
             now = then;
             match turn {
                 Turn::Reuse(lease, connection) => {
-                    let mut lent = Lent::new(self, lease, Some(connection), now);
+                    let mut lent = PooledConnection::new(self, lease, Some(connection), now);
                     if lent.is_usable() {
                         return Ok(lent);
                     }
                     // Others that were idle as long are likely to have died as well.
                     dead = lent.lease.take();
                 }
-                Turn::Connect(lease) => return Lent::new(self, lease, None, now).connect_by(end),
+                Turn::Connect(lease) => {
+                    return PooledConnection::new(self, lease, None, now).connect_by(end);
+                }
                 Turn::Failed(error) => return Err(error),
             }
         }
@@ -216,7 +222,10 @@ impl Server {
     /// # Errors
     ///
     /// There is none in time, or an attempt to make one has failed, be it a moment ago.
-    pub(super) fn lend_within(self: &Arc<Self>, wait: Wait<'_>) -> Result<Option<Lent>> {
+    pub(super) fn lend_within(
+        self: &Arc<Self>,
+        wait: Wait<'_>,
+    ) -> Result<Option<PooledConnection>> {
         let mut now = wait.since;
         let mut asked = self.ask_or_fail(None, now);
         let mut waited = false;
@@ -237,7 +246,7 @@ impl Server {
             };
             asked = match turn {
                 Turn::Reuse(lease, connection) => {
-                    let mut lent = Lent::new(self, lease, Some(connection), now);
+                    let mut lent = PooledConnection::new(self, lease, Some(connection), now);
                     if lent.is_usable() {
                         return Ok(Some(lent));
                     }
@@ -249,7 +258,7 @@ impl Server {
                     let (ticket, woken) =
                         link.pool().wait_for(&mut lease, waited, now, Arc::default);
                     drop(link);
-                    Lent::new(self, lease, None, now).connect_beside();
+                    PooledConnection::new(self, lease, None, now).connect_beside();
                     Asked::Wait(ticket, woken)
                 }
                 Turn::Failed(error) => return Err(error),
@@ -258,9 +267,9 @@ impl Server {
     }
 
     /// A connection that is free at once and alive as far as can be seen.
-    pub(super) fn lend_idle(self: &Arc<Self>, now: Instant) -> Option<Lent> {
+    pub(super) fn lend_idle(self: &Arc<Self>, now: Instant) -> Option<PooledConnection> {
         let (lease, connection) = self.with_pool(now, Pool::reuse)?;
-        let mut lent = Lent::new(self, lease, Some(connection), now);
+        let mut lent = PooledConnection::new(self, lease, Some(connection), now);
         if lent.is_usable() {
             return Some(lent);
         }
@@ -288,25 +297,25 @@ impl Server {
     /// Closes the connections that nobody uses, so that the next call makes another.
     pub(super) fn disconnect(&self) {
         let closed = self.link().pool().clear(Instant::now());
-        // Closing is not done under the lock.
+        // Closing is not done in_flight the lock.
         drop(closed);
     }
 
-    /// Ends all connections, those that are used included; calls that are under way get the error.
+    /// Ends all connections, those that are used included; calls that are in_flight way get the error.
     pub(super) fn fail(&self, why: &Error) {
         self.disconnect();
-        let lines = mem::take(&mut *lock(&self.lines));
-        for line in lines.iter().filter_map(Weak::upgrade) {
-            line.end(why.clone());
+        let sockets = mem::take(&mut *lock(&self.sockets));
+        for handle in sockets.iter().filter_map(Weak::upgrade) {
+            handle.end(why.clone());
         }
     }
 
     /// Takes a connection into use, and remembers how to end it.
     fn adopt(&self, dialled: Dialled) -> Connection {
-        let mut lines = lock(&self.lines);
-        lines.retain(|line| line.strong_count() > 0);
-        lines.push(dialled.stream.line());
-        drop(lines);
+        let mut sockets = lock(&self.sockets);
+        sockets.retain(|handle| handle.strong_count() > 0);
+        sockets.push(dialled.stream.handle());
+        drop(sockets);
         let settings = ConnectionSettings::pooled(&self.config, &self.address, &self.events);
         Connection::new(dialled, settings)
     }
@@ -350,14 +359,17 @@ impl Server {
     ) -> T {
         let mut link = self.link();
         let pool = link.pool();
-        let foreign = pool.enter(process::id(), now);
-        let closed = pool.is_due(now).then(|| pool.sweep(now));
+        let mut closed = pool.enter(process::id(), now);
+        if pool.is_due(now) {
+            closed.append(&mut pool.sweep(now));
+        }
         let asked = ask(pool);
         let lacking = pool.fill(now);
         drop(link);
-        drop((foreign, closed));
+        // Closing is not done in_flight the lock.
+        drop(closed);
         if let Some(lease) = lacking {
-            let lent = Lent::new(self, lease, None, now);
+            let lent = PooledConnection::new(self, lease, None, now);
             // Where there can be no thread, the lease goes back with the closure.
             let _ = thread::Builder::new()
                 .name("respec-pool".to_owned())
@@ -411,19 +423,19 @@ impl Server {
     }
 
     /// All that is known of the server and of the connections to it.
-    fn link(&self) -> MutexGuard<'_, Books> {
+    fn link(&self) -> MutexGuard<'_, LinkState> {
         lock(&self.link)
     }
 }
 
-impl Own {
+impl OwnConnection {
     /// Sends an exchange, and waits for all frames that answer it.
     pub(super) fn call<E: Exchange>(mut self, exchange: &E, limit: Limit) -> Result<Frames> {
         self.0.call(exchange, Instant::now(), limit, Place::Shared)
     }
 }
 
-impl Lent {
+impl PooledConnection {
     fn new(
         server: &Arc<Server>,
         lease: Lease,
@@ -492,7 +504,7 @@ impl Lent {
                     let closed = link.resolved(&addresses, Some(&*lease), self.since);
                     let woken = link.pool().connected(lease, self.since);
                     drop(link);
-                    // Closing is not done under the lock.
+                    // Closing is not done in_flight the lock.
                     drop(closed);
                     wake(woken);
                 }
@@ -534,7 +546,7 @@ impl Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         let Some(lease) = self.lease.take() else {
             return;
@@ -559,7 +571,7 @@ impl Drop for Lent {
                 )
             }
         };
-        // Closing is not done under the lock.
+        // Closing is not done in_flight the lock.
         drop(close);
         wake(woken);
     }

@@ -38,19 +38,19 @@ pub(super) trait Transport: Send + Sync {
 
 /// A connected socket.
 pub(super) struct Stream {
-    line: Arc<Line>,
+    handle: Arc<SocketHandle>,
     /// For which times left the read time-out of the socket is right; `None` while it has none.
     read_timeout: Option<RangeInclusive<Duration>>,
     waiting: bool,
 }
 
 /// What a [`Stream`] runs on, which others may end while it is used.
-pub(super) struct Line {
+pub(super) struct SocketHandle {
     transport: Box<dyn Transport>,
     ended: OnceLock<Error>,
 }
 
-impl Line {
+impl SocketHandle {
     /// Ends the stream, so that whoever uses it learns at once why.
     pub(super) fn end(&self, why: Error) {
         if self.ended.set(why).is_ok() {
@@ -66,7 +66,7 @@ impl Stream {
         transport.set_read_timeout(None)?;
         transport.set_write_timeout(Some(WRITE_WAIT))?;
         Ok(Self {
-            line: Arc::new(Line {
+            handle: Arc::new(SocketHandle {
                 transport: Box::new(transport),
                 ended: OnceLock::new(),
             }),
@@ -76,13 +76,13 @@ impl Stream {
     }
 
     /// For whoever may have to end it.
-    pub(super) fn line(&self) -> Weak<Line> {
-        Arc::downgrade(&self.line)
+    pub(super) fn handle(&self) -> Weak<SocketHandle> {
+        Arc::downgrade(&self.handle)
     }
 
     /// Why it was ended, if somebody else has done that.
     pub(super) fn ended(&self) -> Option<&Error> {
-        self.line.ended.get()
+        self.handle.ended.get()
     }
 
     /// Reads what has come, and waits for it until `deadline`.
@@ -104,7 +104,7 @@ impl Stream {
                 }
                 self.wait_for(rest)?;
             }
-            match self.line.transport.read(bytes) {
+            match self.handle.transport.read(bytes) {
                 Ok(length) => return Ok(Some(length)),
                 Err(error) if waits(&error) && !self.waiting => return Ok(None),
                 Err(error) if waits(&error) || error.kind() == io::ErrorKind::Interrupted => {}
@@ -119,8 +119,8 @@ impl Stream {
     pub(super) fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         loop {
             let written = match slices {
-                [bytes] => self.line.transport.write(bytes),
-                slices => self.line.transport.write_vectored(slices),
+                [bytes] => self.handle.transport.write(bytes),
+                slices => self.handle.transport.write_vectored(slices),
             };
             match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -134,14 +134,14 @@ impl Stream {
 
     /// Says whether a read waits.
     pub(super) fn set_waiting(&mut self, waiting: bool) -> io::Result<()> {
-        self.line.transport.set_nonblocking(!waiting)?;
+        self.handle.transport.set_nonblocking(!waiting)?;
         self.waiting = waiting;
         Ok(())
     }
 
     /// What there is to be read.
     pub(super) fn look(&self) -> Seen {
-        self.line.transport.look()
+        self.handle.transport.look()
     }
 
     /// Sets how long a read waits, unless that is about right already.
@@ -158,7 +158,7 @@ impl Stream {
         if !is_right {
             let right = rest.map(right_for);
             let timeout = right.as_ref().map(|right| *right.start());
-            self.line.transport.set_read_timeout(timeout)?;
+            self.handle.transport.set_read_timeout(timeout)?;
             self.read_timeout = right;
         }
         Ok(())
@@ -245,14 +245,14 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let mut stream = Stream::new(socket).unwrap();
-        let line = stream.line();
+        let handle = stream.handle();
         let reader = std::thread::spawn(move || {
             let read = stream.read(&mut [0; 8], None, None).unwrap();
             (read, stream.ended().map(Error::to_string))
         });
         let why = Error::argument("for a test");
-        line.upgrade().unwrap().end(why.clone());
+        handle.upgrade().unwrap().end(why.clone());
         assert_eq!(reader.join().unwrap(), (Some(0), Some(why.to_string())));
-        assert!(line.upgrade().is_none());
+        assert!(handle.upgrade().is_none());
     }
 }

@@ -47,5 +47,3 @@ pub(crate) use node_batch::PinnedRequest;
 pub(crate) use options::CallOptions;
 pub(crate) use outcomes::no_connection;
 pub(crate) use redirect::explained;
-#[cfg(test)]
-pub(crate) use split::words;

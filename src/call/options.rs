@@ -43,6 +43,16 @@ impl CallOptions {
         }
     }
 
+    /// How long it may still take when it has a connection, by that time.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn left(&self, now: Instant) -> Option<Duration> {
+        if self.begun == Some(now) {
+            return self.allowed;
+        }
+        self.deadline
+            .map(|deadline| deadline.saturating_duration_since(now))
+    }
+
     /// The same for a call that begins now, of which the settings of a client say how long it may
     /// take and whether it may be sent in parts.
     pub(crate) fn of(config: &Config, now: Instant) -> Self {

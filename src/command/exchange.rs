@@ -244,6 +244,7 @@ impl<C: Command> Exchange for Single<C> {
 }
 
 /// Whether one command may run there by itself.
+#[inline]
 pub(super) fn check(command: &(impl Untyped + ?Sized), place: Place) -> Result<()> {
     let info = command.info();
     if info.replies == Replies::None {

@@ -46,8 +46,8 @@ impl LastUse {
 
     /// Takes note of a use, and says whether the connection is to be looked at before.
     pub(crate) fn is_look_due(&self, now: Instant) -> bool {
-        let now = now.saturating_duration_since(self.base).as_millis();
-        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        let now = now.saturating_duration_since(self.base);
+        let now = now.as_secs() * 1000 + u64::from(now.subsec_millis());
         let last = self.at.load(Ordering::Relaxed);
         if now == last {
             return false;

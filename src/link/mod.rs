@@ -91,6 +91,7 @@ impl<C, W: Clone> Link<C, W> {
     }
 
     /// The shared connection, if there is one that is open.
+    #[inline]
     pub(crate) fn current(&self, is_open: impl Fn(&C) -> bool) -> Option<C>
     where
         C: Clone,
@@ -137,10 +138,15 @@ impl<C, W: Clone> Link<C, W> {
     }
 
     /// Leave to make another shared connection, if it is time to replace the one that there is.
+    #[inline]
     pub(crate) fn renew(&mut self, now: Instant) -> Option<Dial> {
-        if !self.shared.is_stale(now) {
-            return None;
+        match self.shared.is_stale(now) {
+            true => self.replace_shared(now),
+            false => None,
         }
+    }
+
+    fn replace_shared(&mut self, now: Instant) -> Option<Dial> {
         let failures = self.pool.pacing().failures();
         let dial = self.shared.replace(self.pool.pacing(), now)?;
         self.pool.reporter().dialling(now, failures);

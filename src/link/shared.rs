@@ -87,6 +87,7 @@ impl<C> Shared<C> {
     }
 
     /// The connection, if there is one.
+    #[inline]
     pub(super) fn kept(&self) -> Option<&C> {
         self.kept.as_ref().map(|kept| &kept.connection)
     }
@@ -105,13 +106,11 @@ impl<C> Shared<C> {
 
     /// Whether the connection is to be replaced: it has reached its lifetime, or another server seems to
     /// be the one to use.
+    #[inline]
     pub(super) fn is_stale(&self, now: Instant) -> bool {
-        if self.kept.as_ref().is_some_and(|kept| kept.stale) {
-            return true;
-        }
-        let kept = self.kept.as_ref();
-        let expires = kept.and_then(|kept| kept.expires);
-        expires.is_some_and(|expires| expires <= now)
+        self.kept
+            .as_ref()
+            .is_some_and(|kept| kept.stale || kept.expires.is_some_and(|expires| expires <= now))
     }
 
     /// The connection, or leave to make it, or what to wait for.

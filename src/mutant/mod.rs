@@ -14,6 +14,9 @@ pub(crate) enum Mutant {
     GivenUpWritten,
     /// A call whose time is over takes its place in the queue of replies with it.
     LatePlaceSkipped,
+    /// A call that leaves while its reply is held back for a nonce is completed when that comes, and with
+    /// it whoever has its place by then.
+    HeldKept,
     /// A request of which a part was written when its connection ended is said not to be sent.
     CutNotSent,
     /// With integrity of batches no nonce is written.
@@ -99,7 +102,7 @@ mod tests {
     use super::Mutant::{self, *};
 
     /// Which test notices what.
-    pub(super) const CAUGHT: [(Mutant, &str); 26] = [
+    pub(super) const CAUGHT: [(Mutant, &str); 29] = [
         (
             PlaceSkipped,
             "protocol::outbound::tests::abandoned_slots_swallow_their_replies_or_are_never_written",
@@ -111,6 +114,18 @@ mod tests {
         (
             LatePlaceSkipped,
             "protocol::outbound::tests::deadlines_expire_one_by_one_and_late_replies_are_swallowed",
+        ),
+        (
+            PlaceSkipped,
+            "cluster::simulation::all_promises_hold_in_every_weather",
+        ),
+        (
+            LatePlaceSkipped,
+            "cluster::simulation::all_promises_hold_in_every_weather",
+        ),
+        (
+            HeldKept,
+            "cluster::simulation::all_promises_hold_in_every_weather",
         ),
         (
             CutNotSent,
@@ -251,7 +266,9 @@ mod tests {
         command
             .arg("--exact")
             .args(tests)
-            .env("RUST_BACKTRACE", "0");
+            .env("RUST_BACKTRACE", "0")
+            // As many as it takes to notice all of those that the simulation has to.
+            .env("RESPEC_SEEDS", "1000");
         match mutant {
             Some(mutant) => command.env(VARIABLE, format!("{mutant:?}")),
             None => command.env_remove(VARIABLE),

@@ -1,6 +1,6 @@
 //! Requests that are encoded and not handed to a connection yet.
 
-use std::cell::Cell;
+use std::{cell::Cell, mem};
 
 use crate::{
     command::{Awaited, Exchange, Patience, ServerVersion, Written},
@@ -14,7 +14,8 @@ use crate::{
 /// written before the connection is locked, into memory of the thread that is used again and again.
 #[derive(Debug)]
 pub(crate) struct Chunk {
-    output: Output,
+    /// Boxed, since it is moved from call to call; none once it was appended to others.
+    output: Option<Box<Output>>,
     awaited: Awaited,
     next: Option<usize>,
     alone: bool,
@@ -35,22 +36,17 @@ impl Chunk {
         if let Some(server) = server {
             exchange.check_server(server)?;
         }
-        let mut chunk = Self {
-            // A thread that ends has no such memory any more.
-            output: SPARE
-                .try_with(Cell::take)
-                .ok()
-                .flatten()
-                .unwrap_or_default(),
-            awaited: Awaited::Frames(0),
-            next: None,
+        // A thread that ends has no such memory any more.
+        let spare = SPARE.try_with(Cell::take).ok().flatten();
+        let mut output = spare.unwrap_or_default();
+        let Written { awaited, next } = exchange.write(first, &mut output)?;
+        Ok(Self {
+            output: Some(output),
+            awaited,
+            next,
             alone: exchange.is_alone(),
             blocking: exchange.patience() != Patience::None,
-        };
-        let Written { awaited, next } = exchange.write(first, &mut chunk.output)?;
-        chunk.awaited = awaited;
-        chunk.next = next;
-        Ok(chunk)
+        })
     }
 
     /// Encodes the next chunk of an exchange of which something was sent.
@@ -83,20 +79,22 @@ impl Chunk {
     }
 
     /// Appends the requests to those that wait to be written, and says what will answer them.
-    pub(crate) fn append_to(&mut self, output: &mut Output) -> Awaited {
-        output.append_all(&mut self.output);
+    #[inline]
+    pub(crate) fn append_to(&mut self, output: &mut Box<Output>) -> Awaited {
+        if let Some(mut own) = self.output.take() {
+            if output.is_empty() {
+                // Whose memory is used next by the other.
+                mem::swap(output, &mut own);
+            } else {
+                output.append_all(&mut own);
+                own.clear();
+            }
+            let _ = SPARE.try_with(|spare| spare.set(Some(own)));
+        }
         self.awaited
     }
 }
 
-impl Drop for Chunk {
-    fn drop(&mut self) {
-        self.output.clear();
-        let output = std::mem::take(&mut self.output);
-        let _ = SPARE.try_with(|spare| spare.set(Some(output)));
-    }
-}
-
 thread_local! {
-    static SPARE: Cell<Option<Output>> = const { Cell::new(None) };
+    static SPARE: Cell<Option<Box<Output>>> = const { Cell::new(None) };
 }

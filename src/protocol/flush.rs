@@ -42,6 +42,7 @@ pub(crate) enum Turn {
 
 impl Flush {
     /// A caller has appended; `was_idle` says that no reply was owed before.
+    #[inline]
     pub(crate) fn appended(&mut self, was_idle: bool) -> Turn {
         let writes = if self.expected > 0 {
             self.expected -= 1;
@@ -74,6 +75,7 @@ impl Flush {
     /// Somebody has written; `is_left` says whether there is something to write, be it new.
     ///
     /// The driver itself does not need to be woken.
+    #[inline]
     pub(crate) fn written(&mut self, is_left: bool) -> Turn {
         self.busy = false;
         let is_left = is_left && !mutant::is(Mutant::WakeLost);
@@ -92,6 +94,7 @@ impl Flush {
     }
 
     /// Has the driver woken, unless it was and has not looked since.
+    #[inline]
     pub(crate) fn wake(&mut self) -> Turn {
         if std::mem::replace(&mut self.notified, true) {
             Turn::Nothing
@@ -180,7 +183,7 @@ mod tests {
 
     /// How long a request is.
     fn length() -> usize {
-        let mut output = Output::new();
+        let mut output = Box::<Output>::default();
         request().append_to(&mut output);
         output.len()
     }
@@ -248,7 +251,7 @@ mod tests {
             };
             self.writing = left;
             if left == 0 {
-                let mut output = Output::new();
+                let mut output = Box::<Output>::default();
                 self.machine.take_output(&mut output);
                 self.writing = output.len() / length();
             }

@@ -28,11 +28,13 @@ impl<W: Copy + PartialEq> Gate<W> {
     }
 
     /// Whether a caller who comes now must wait.
+    #[inline]
     pub(crate) fn is_closed(&self, unanswered: u64) -> bool {
         unanswered >= self.limit || !self.waiting.is_empty()
     }
 
     /// Whether anybody waits.
+    #[inline]
     pub(crate) fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
@@ -46,6 +48,7 @@ impl<W: Copy + PartialEq> Gate<W> {
     ///
     /// To be called whenever something was answered, when one who was let in has sent or left, and now
     /// and then, since one who was let in may do neither.
+    #[inline]
     pub(crate) fn admit(&mut self, unanswered: u64) -> Option<W> {
         if unanswered >= self.limit {
             return None;

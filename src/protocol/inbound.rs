@@ -51,6 +51,7 @@ impl Inbound {
     /// # Errors
     ///
     /// Those of `read`.
+    #[inline]
     pub(crate) fn fill(
         &mut self,
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
@@ -59,6 +60,7 @@ impl Inbound {
     }
 
     /// Whether something was read since this was asked last.
+    #[inline]
     pub(crate) fn take_heard(&mut self) -> bool {
         std::mem::take(&mut self.heard)
     }
@@ -70,6 +72,7 @@ impl Inbound {
     /// # Errors
     ///
     /// The bytes are no RESP, and all frames in front of that were handed out.
+    #[inline]
     pub(crate) fn gather(&mut self, most: usize, run: usize) -> Result<bool, Error> {
         if run > 1 {
             self.run = self.receiver.run(run);
@@ -92,12 +95,25 @@ impl Inbound {
         Ok(!self.frames.is_empty())
     }
 
+    /// The next frame, for a driver that gathers none.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are no RESP.
+    #[cfg(feature = "blocking")]
+    #[inline]
+    pub(super) fn next_frame(&mut self) -> Result<Option<Frame>, Error> {
+        Ok(self.receiver.frame()?)
+    }
+
     /// What was gathered.
+    #[inline]
     pub(super) fn parts(&mut self) -> (Option<Run>, &mut Vec<Frame>) {
         (self.run.take(), &mut self.frames)
     }
 
     /// Whether no byte waits for the rest of its frame.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.receiver.is_empty() && self.frames.is_empty()
     }

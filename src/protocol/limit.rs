@@ -16,6 +16,7 @@ pub(crate) enum Limit {
 
 impl Limit {
     /// The same, where the server may hold the answer to each chunk back.
+    #[inline]
     pub(crate) fn with(self, patience: Patience) -> Self {
         match self {
             Self::Each(allowed) => Self::Each(patience.within(allowed)),
@@ -24,6 +25,7 @@ impl Limit {
     }
 
     /// How long a chunk that is sent now may take.
+    #[inline]
     pub(crate) fn rest(self, now: Instant) -> Option<Duration> {
         match self {
             Self::Each(allowed) => allowed,
@@ -32,6 +34,7 @@ impl Limit {
     }
 
     /// When a chunk that is sent now is sent, and must be answered.
+    #[inline]
     pub(crate) fn time(self, now: Instant) -> Time {
         Time {
             now,
@@ -40,6 +43,7 @@ impl Limit {
     }
 
     /// When a chunk that is sent now must be answered.
+    #[inline]
     pub(crate) fn deadline(self, now: impl FnOnce() -> Instant) -> Option<Instant> {
         match self {
             Self::Each(allowed) => now().checked_add(allowed?),

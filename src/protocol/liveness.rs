@@ -129,6 +129,7 @@ impl Liveness {
     }
 
     /// How much later to look again.
+    #[inline]
     pub(crate) fn period(&self) -> Duration {
         self.heartbeat.map_or(PERIOD, |heartbeat| {
             let rest = heartbeat.give_up.saturating_sub(self.silence);
@@ -143,11 +144,13 @@ impl Liveness {
     }
 
     /// Whether something was heard since the last look.
+    #[inline]
     pub(crate) fn has_heard(&self) -> bool {
         self.heard
     }
 
     /// The driver has come.
+    #[inline]
     pub(crate) fn driver_came(&mut self) {
         self.absence = Duration::ZERO;
     }

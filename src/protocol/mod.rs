@@ -53,6 +53,8 @@ pub(crate) use handshake::{Greeting, Handshake, Identity, Progress, is_not_ready
 pub(crate) use inbound::Inbound;
 pub(crate) use limit::Limit;
 pub(crate) use liveness::{Beat, Heartbeat, Liveness, Nonce};
+#[cfg(feature = "blocking")]
+pub(crate) use outbound::Delivered;
 pub(crate) use outbound::{Admission, Delivery, Handed, Loss, Outbound, Step, Time, View, Work};
 pub(crate) use pushes::Pushes;
 pub(crate) use queue::{Queue, Ticket, Whose};

@@ -117,6 +117,18 @@ pub(crate) enum Handed {
     Wave,
 }
 
+/// What came next.
+#[cfg(feature = "blocking")]
+#[derive(Debug)]
+pub(crate) enum Delivered {
+    /// Nothing yet.
+    Nothing,
+    /// The whole answer to the caller, whose place is free now.
+    Answer(Frame),
+    /// Something was handed out.
+    Something,
+}
+
 /// What the driver has to do when it looks.
 #[derive(Debug)]
 pub(crate) enum Work {
@@ -184,6 +196,7 @@ impl<W: Clone> Outbound<W> {
     /// # Errors
     ///
     /// The connection has ended, or replies are owed and the chunk must be alone.
+    #[inline]
     pub(crate) fn admission(&self, chunk: &Chunk, admitted: bool) -> Result<Admission> {
         self.check()?;
         self.queue.check(chunk)?;
@@ -196,6 +209,7 @@ impl<W: Clone> Outbound<W> {
     /// Says, of a connection that one caller has at a time, whether the next call may be followed by a
     /// probe, which one that has changed the connection may not be.
     #[cfg(feature = "blocking")]
+    #[inline]
     pub(crate) fn prove(&mut self, may: bool) {
         self.proves = may && self.may_prove;
     }
@@ -220,6 +234,7 @@ impl<W: Clone> Outbound<W> {
     }
 
     /// Appends a chunk that may be sent, and takes a place for its replies.
+    #[inline]
     pub(crate) fn send(
         &mut self,
         chunk: &mut Chunk,
@@ -250,7 +265,7 @@ impl<W: Clone> Outbound<W> {
         Ok(self.append(chunk, key, time))
     }
 
-    #[inline]
+    #[inline(always)]
     fn append(&mut self, chunk: &mut Chunk, key: Key, time: Time) -> (Ticket, Step<W>) {
         let was_idle = self.queue.is_answered();
         let ticket = self.queue.append(chunk, key, time.now, time.deadline);
@@ -266,6 +281,7 @@ impl<W: Clone> Outbound<W> {
     ///
     /// If it is an answer the place is free then, and nothing will come for it any more. The driver may
     /// have to be woken behind that.
+    #[inline]
     pub(crate) fn poll(
         &mut self,
         key: Key,
@@ -297,7 +313,9 @@ impl<W: Clone> Outbound<W> {
         tickets: &RangeInclusive<Ticket>,
     ) -> (Option<Place<W>>, Step<W>) {
         self.queue.abandon(tickets.clone(), key);
-        self.held.retain(|held| held.key != key);
+        if !mutant::is(Mutant::HeldKept) {
+            self.held.retain(|held| held.key != key);
+        }
         let freed = self.waiters.free(key);
         let ends = freed.as_ref().is_some_and(Place::ends_connection);
         let turn = if ends { self.give_up() } else { Turn::Nothing };
@@ -337,7 +355,8 @@ impl<W: Clone> Outbound<W> {
     /// Moves what is to be written into `into`, which must be empty.
     ///
     /// It stays empty if everything was given up.
-    pub(crate) fn take_output(&mut self, into: &mut Output) {
+    #[inline]
+    pub(crate) fn take_output(&mut self, into: &mut Box<Output>) {
         if self.proves && !mutant::is(Mutant::NonceOmitted) {
             self.queue.settle();
             if self.queue.has_output() {
@@ -355,6 +374,7 @@ impl<W: Clone> Outbound<W> {
     /// something of what was taken is left.
     ///
     /// With TLS these are the bytes of requests, not of records, and only those of whole records.
+    #[inline]
     pub(crate) fn wrote(&mut self, written: u64, is_left: bool) -> Turn {
         self.wrote_some(written, is_left);
         let is_left = is_left || self.queue.has_output();
@@ -362,11 +382,13 @@ impl<W: Clone> Outbound<W> {
     }
 
     /// The driver has written, and looks again whatever is left.
+    #[inline]
     pub(crate) fn driver_wrote(&mut self, written: u64, is_left: bool) {
         self.wrote_some(written, is_left);
         self.flush.written(false);
     }
 
+    #[inline]
     fn wrote_some(&mut self, written: u64, is_left: bool) {
         if self.is_full && written > self.written {
             // A peer that takes little at a time is alive.
@@ -417,6 +439,7 @@ impl<W: Clone> Outbound<W> {
     ///
     /// Nobody waits for a frame, one shows that replies are out of order, or more messages are unread
     /// than may be: the connection must end. What came before was handed out.
+    #[inline]
     pub(crate) fn deliver(
         &mut self,
         inbound: &mut Inbound,
@@ -445,17 +468,18 @@ impl<W: Clone> Outbound<W> {
             return Ok(Handed::Little);
         }
         let count = frames.len();
+        let mut result = Ok(());
         let mut frames = frames.drain(..);
-        let result = loop {
-            let Some(frame) = frames.next() else {
-                break Ok(());
-            };
+        while let Some(frame) = frames.next() {
             match self.deliver_one(frame, delivery) {
                 Ok(is_push) => pushed |= is_push,
-                Err(error) => break Err(error),
+                Err(error) => {
+                    result = Err(error);
+                    delivery.unwanted.extend(frames);
+                    break;
+                }
             }
-        };
-        delivery.unwanted.extend(frames);
+        }
         self.delivered(view, delivery);
         result?;
         let several = delivery.waiters.len() > 1;
@@ -471,28 +495,91 @@ impl<W: Clone> Outbound<W> {
         })
     }
 
+    #[inline]
     fn delivered(&mut self, view: &mut View, delivery: &mut Delivery<W>) {
         self.liveness.heard();
-        delivery.waiters.extend(self.admit());
+        if let Some(admitted) = self.admit() {
+            delivery.waiters.push(admitted);
+        }
         view.run = self.queue.run();
+    }
+
+    /// Hands out what comes next, for a driver that reads only while its one caller waits there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Outbound::deliver`], or the bytes are no RESP.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn deliver_next(
+        &mut self,
+        key: Key,
+        inbound: &mut Inbound,
+        delivery: &mut Delivery<W>,
+    ) -> Result<Delivered> {
+        let mut view = self.view();
+        if view.run > 1 {
+            if !inbound.gather(1, view.run)? {
+                return Ok(Delivered::Nothing);
+            }
+            self.deliver(inbound, &mut view, delivery)?;
+            return Ok(Delivered::Something);
+        }
+        let Some(frame) = inbound.next_frame()? else {
+            return Ok(Delivered::Nothing);
+        };
+        self.liveness.heard();
+        let time = self.front_time();
+        match self.queue.accept(&frame) {
+            // Of most calls it is all that answers them, and need not be kept in between.
+            Ok(Whose::Reply { waiter, last: true })
+                if waiter == key && !self.proves && self.waiters.free_unanswered(key) =>
+            {
+                Ok(Delivered::Answer(frame))
+            }
+            Ok(whose) => {
+                self.hand_out(whose, frame, time, delivery)?;
+                Ok(Delivered::Something)
+            }
+            Err(error) => {
+                delivery.unwanted.push(frame);
+                Err(error)
+            }
+        }
     }
 
     /// Hands out one frame, and says whether it is a push that is kept.
     #[inline]
     fn deliver_one(&mut self, frame: Frame, delivery: &mut Delivery<W>) -> Result<bool> {
-        let time = if self.proves {
-            self.queue.front_time()
-        } else {
-            None
-        };
-        let accepted = match self.queue.accept(&frame) {
-            Ok(accepted) => accepted,
+        let time = self.front_time();
+        match self.queue.accept(&frame) {
+            Ok(whose) => self.hand_out(whose, frame, time, delivery),
             Err(error) => {
                 delivery.unwanted.push(frame);
-                return Err(error);
+                Err(error)
             }
-        };
-        match accepted {
+        }
+    }
+
+    /// When the call that comes next was made and must be answered, where that is needed to hold its
+    /// answer back.
+    #[inline]
+    fn front_time(&self) -> Option<(Instant, Option<Instant>)> {
+        match self.proves {
+            true => self.queue.front_time(),
+            false => None,
+        }
+    }
+
+    /// Hands a frame to whose it is, and says whether it is a push that is kept.
+    #[inline(always)]
+    fn hand_out(
+        &mut self,
+        whose: Whose<Key>,
+        frame: Frame,
+        time: Option<(Instant, Option<Instant>)>,
+        delivery: &mut Delivery<W>,
+    ) -> Result<bool> {
+        match whose {
             Whose::Reply { waiter, last } => {
                 let answered = self.waiters.reply(waiter, frame, last, delivery);
                 self.answered(answered, waiter, time, delivery);
@@ -723,6 +810,7 @@ impl<W: Clone> Outbound<W> {
     }
 
     /// What the driver has to expect.
+    #[inline]
     pub(crate) fn view(&self) -> View {
         View {
             wave: wave(self.queue.owed()),
@@ -737,6 +825,7 @@ impl<W: Clone> Outbound<W> {
     }
 
     /// Whether every reply has come, nothing waits to be written, and no message is unread.
+    #[inline]
     pub(crate) fn is_idle(&self) -> bool {
         self.queue.is_idle() && self.pushes.is_empty()
     }
@@ -808,6 +897,7 @@ impl<W: Clone> Outbound<W> {
     /// # Errors
     ///
     /// The connection has ended or will, and nothing more is sent.
+    #[inline]
     pub(crate) fn check(&self) -> Result<()> {
         match &self.stage {
             Stage::Open => Ok(()),
@@ -818,7 +908,11 @@ impl<W: Clone> Outbound<W> {
     }
 
     /// Lets the next one in who waits in front of the connection.
+    #[inline]
     fn admit(&mut self) -> Option<W> {
+        if !self.gate.has_waiting() {
+            return None;
+        }
         let key = self.gate.admit(self.queue.unanswered())?;
         self.waiters.admit(key)
     }

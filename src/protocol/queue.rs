@@ -34,7 +34,8 @@ use crate::{
 /// who waits, and the connection ends.
 #[derive(Clone, Debug)]
 pub(crate) struct Queue<W> {
-    output: Output,
+    /// Boxed, since it is exchanged for others.
+    output: Box<Output>,
     /// How many bytes were taken from the output so far; where it begins in the stream.
     taken: u64,
     slots: VecDeque<Slot<W>>,
@@ -85,6 +86,7 @@ enum Owner<W> {
 }
 
 impl<W: Copy> Slot<W> {
+    #[inline]
     fn waiter(&self) -> Option<W> {
         match self.owner {
             Owner::Waiter(waiter) => Some(waiter),
@@ -127,7 +129,7 @@ impl<W: Copy + PartialEq> Queue<W> {
     /// Nothing sent and nothing owed.
     pub(crate) fn new() -> Self {
         Self {
-            output: Output::new(),
+            output: Box::default(),
             taken: 0,
             slots: VecDeque::new(),
             next_ticket: 0,
@@ -144,6 +146,7 @@ impl<W: Copy + PartialEq> Queue<W> {
     /// # Errors
     ///
     /// Replies are owed and it must be alone.
+    #[inline]
     pub(crate) fn check(&self, chunk: &Chunk) -> Result<()> {
         if chunk.is_alone() && !self.slots.is_empty() {
             return Err(Error::new(
@@ -155,6 +158,8 @@ impl<W: Copy + PartialEq> Queue<W> {
     }
 
     /// Appends the bytes of a chunk and its slot in one step.
+    // The only place that appends is.
+    #[inline(always)]
     pub(crate) fn append(
         &mut self,
         chunk: &mut Chunk,
@@ -197,6 +202,7 @@ impl<W: Copy + PartialEq> Queue<W> {
         });
     }
 
+    #[inline]
     fn push_slot(&mut self, slot: Slot<W>) -> Ticket {
         self.next_ticket += 1;
         let ticket = slot.ticket;
@@ -229,6 +235,7 @@ impl<W: Copy + PartialEq> Queue<W> {
     }
 
     /// Forgets the requests of those who have left before they were taken for writing.
+    #[inline]
     pub(crate) fn settle(&mut self) {
         if self.given_up > 0 && !mutant::is(Mutant::GivenUpWritten) {
             self.drop_given_up();
@@ -236,7 +243,8 @@ impl<W: Copy + PartialEq> Queue<W> {
     }
 
     /// Moves what is to be written into `into`, which must be empty and whose memory is used next.
-    pub(crate) fn take_output(&mut self, into: &mut Output) {
+    #[inline]
+    pub(crate) fn take_output(&mut self, into: &mut Box<Output>) {
         debug_assert!(into.is_empty(), "bytes must be written in order");
         self.settle();
         self.taken = self.accepted();
@@ -244,6 +252,7 @@ impl<W: Copy + PartialEq> Queue<W> {
     }
 
     /// When the call that comes next was made, and until when it must be answered.
+    #[inline]
     pub(crate) fn front_time(&self) -> Option<(Instant, Option<Instant>)> {
         self.slots.front().map(|slot| (slot.since, slot.deadline))
     }
@@ -254,6 +263,7 @@ impl<W: Copy + PartialEq> Queue<W> {
     }
 
     /// Whether something waits to be taken for writing.
+    #[inline]
     pub(crate) fn has_output(&self) -> bool {
         !self.output.is_empty()
     }
@@ -264,6 +274,7 @@ impl<W: Copy + PartialEq> Queue<W> {
     }
 
     /// Whether no reply is owed but that of a probe.
+    #[inline]
     pub(crate) fn is_answered(&self) -> bool {
         self.slots.len() == self.probes.len()
     }
@@ -281,6 +292,7 @@ impl<W: Copy + PartialEq> Queue<W> {
     }
 
     /// The size of all requests that were not answered yet.
+    #[inline]
     pub(crate) fn unanswered(&self) -> u64 {
         self.slots
             .front()
@@ -293,7 +305,7 @@ impl<W: Copy + PartialEq> Queue<W> {
     ///
     /// Nobody waits for a reply, or a probe is answered too early or with something else: the
     /// connection must be closed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn accept(&mut self, frame: &Frame) -> Result<Whose<W>> {
         let confirms = match self.slots.front().map(|slot| &slot.awaited) {
             Some(Awaited::Confirmations(_, name)) => Some(*name),
@@ -334,6 +346,7 @@ impl<W: Copy + PartialEq> Queue<W> {
 
     /// How many frames may be taken together for [`Queue::accept_run`], if their types tell them from
     /// pushes; 0 or 1 where there is no use in that.
+    #[inline]
     pub(crate) fn run(&self) -> usize {
         match self.slots.front() {
             Some(slot)
@@ -379,18 +392,13 @@ impl<W: Copy + PartialEq> Queue<W> {
     }
 
     /// Gives a frame to the slot at the front.
-    #[inline]
+    #[inline(always)]
     fn answer(&mut self, frame: &Frame) -> Result<Whose<W>> {
         let Some(slot) = self.slots.front_mut() else {
-            return Err(Error::new(
-                ErrorKind::Protocol,
-                format!("expected no reply, got {}", frame.reply().kind().noun()),
-            ));
+            return Err(unexpected_reply(frame));
         };
         if let Owner::Probe(nonce) = slot.owner {
-            self.slots.pop_front();
-            self.probes.pop_front();
-            return nonce.check(frame).map(|()| Whose::Probed);
+            return self.answer_probe(nonce, frame);
         }
         if let Some(nonce) = self.probes.front()
             && !mutant::is(Mutant::NonceOverlooked)
@@ -398,6 +406,33 @@ impl<W: Copy + PartialEq> Queue<W> {
         {
             return Err(lacking_reply());
         }
+        let Awaited::Frames(_) = slot.awaited else {
+            return Ok(self.confirm(frame));
+        };
+        slot.missing = slot.missing.saturating_sub(1);
+        let last = slot.missing == 0;
+        let waiter = slot.waiter();
+        if last {
+            self.slots.pop_front();
+        }
+        Ok(match waiter {
+            Some(waiter) => Whose::Reply { waiter, last },
+            None => Whose::Swallowed,
+        })
+    }
+
+    /// Gives a frame to a probe at the front.
+    fn answer_probe(&mut self, nonce: Nonce, frame: &Frame) -> Result<Whose<W>> {
+        self.slots.pop_front();
+        self.probes.pop_front();
+        nonce.check(frame).map(|()| Whose::Probed)
+    }
+
+    /// Gives a frame to a slot at the front that awaits something else than frames.
+    fn confirm(&mut self, frame: &Frame) -> Whose<W> {
+        let Some(slot) = self.slots.front_mut() else {
+            return Whose::Swallowed;
+        };
         let confirmations = matches!(slot.awaited, Awaited::Confirmations(..));
         slot.missing = if confirmations && !matches!(frame.reply().kind(), Kind::Push | Kind::Array)
         {
@@ -414,10 +449,10 @@ impl<W: Copy + PartialEq> Queue<W> {
             }
             self.slots.pop_front();
         }
-        Ok(match waiter {
+        match waiter {
             Some(waiter) if !held_back => Whose::Reply { waiter, last },
             _ => Whose::Swallowed,
-        })
+        }
     }
 
     fn push(&mut self, frame: &Frame) -> Whose<W> {
@@ -520,10 +555,11 @@ impl<W: Copy + PartialEq> Queue<W> {
     }
 
     fn expect_by(&mut self, deadline: Option<Instant>) {
-        self.earliest = match (self.earliest, deadline) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
+        match (self.earliest, deadline) {
+            (_, None) => {}
+            (Some(earliest), Some(deadline)) if earliest <= deadline => {}
+            (_, deadline) => self.earliest = deadline,
+        }
     }
 
     /// Removes the bytes and slots of those who left before anything was taken.
@@ -546,7 +582,7 @@ impl<W: Copy + PartialEq> Queue<W> {
                 self.slots.push_back(slot);
             }
         }
-        self.output = kept;
+        *self.output = kept;
         self.given_up = 0;
     }
 }
@@ -579,6 +615,15 @@ impl Subscriptions {
 }
 
 /// The error of a connection on which what answers a probe has come for somebody else.
+#[cold]
+fn unexpected_reply(frame: &Frame) -> Error {
+    Error::new(
+        ErrorKind::Protocol,
+        format!("expected no reply, got {}", frame.reply().kind().noun()),
+    )
+}
+
+#[cold]
 fn lacking_reply() -> Error {
     Error::new(
         ErrorKind::Protocol,

@@ -68,6 +68,7 @@ impl Receiver {
     /// # Errors
     ///
     /// Those of `read`.
+    #[inline]
     pub(crate) fn fill(
         &mut self,
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
@@ -97,6 +98,7 @@ impl Receiver {
     }
 
     /// How much of the frame that has begun is known to be missing, as far as that is believed.
+    #[inline]
     fn missing(&self) -> usize {
         let arrived = self.buffer.len();
         let missing = self.scanner.at_least().saturating_sub(arrived);
@@ -212,6 +214,7 @@ impl Receiver {
     }
 
     /// Whether no byte waits for the rest of its frame.
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.buffer.is_empty() && self.found.is_empty()
     }

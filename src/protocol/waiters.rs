@@ -26,29 +26,29 @@ pub(crate) type Key = usize;
 
 /// Who waits, or what they get.
 #[derive(Clone, Debug)]
-pub(crate) enum Place<W> {
-    /// Nobody; the next free place follows.
-    Free(Option<Key>),
-    /// Somebody, and the frames that have come so far.
-    Waiting(Waiting<W>),
-    /// Everything has come, and will be fetched.
-    Answered {
-        result: Result<Frames, Error>,
-        blocking: bool,
-    },
-}
-
-/// Somebody who waits.
-#[derive(Clone, Debug)]
-pub(crate) struct Waiting<W> {
-    waiter: W,
+pub(crate) struct Place<W> {
+    state: State,
+    /// Somebody who waits.
+    waiter: Option<W>,
+    /// The frames that have come so far.
     frames: Frames,
+    /// Why there will be no answer.
+    failed: Option<Error>,
     /// The chunks of the request that were sent and not answered yet.
     chunks: usize,
     /// More chunks are to be sent.
     more: bool,
     /// The connection ends with the call, unless the call is answered.
     blocking: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nobody; the next free place follows.
+    Free(Option<Key>),
+    Waiting,
+    /// Everything has come, or the wait has ended otherwise, and that will be fetched.
+    Answered,
 }
 
 /// What a call finds at its place.
@@ -75,47 +75,67 @@ impl<W: Clone> Waiters<W> {
 
     /// Takes a place; `more` says that this was not the whole request, and `blocking` that the
     /// connection ends with the call.
+    #[inline]
     pub(crate) fn take_place(&mut self, waiter: W, more: bool, blocking: bool) -> Key {
         let key = self.free.unwrap_or(self.places.len());
-        let place = Place::Waiting(Waiting {
-            waiter,
-            frames: Frames::new(),
-            chunks: 1,
-            more,
-            blocking,
-        });
         match self.places.get_mut(key) {
-            Some(reused) => {
-                if let Place::Free(next) = reused {
-                    self.free = *next;
+            Some(place) => {
+                if let State::Free(next) = place.state {
+                    self.free = next;
                 }
-                *reused = place;
+                place.state = State::Waiting;
+                place.waiter = Some(waiter);
+                place.chunks = 1;
+                place.more = more;
+                place.blocking = blocking;
             }
-            None => self.places.push(place),
+            None => self.places.push(Place {
+                state: State::Waiting,
+                waiter: Some(waiter),
+                frames: Frames::new(),
+                failed: None,
+                chunks: 1,
+                more,
+                blocking,
+            }),
         }
         key
     }
 
     /// Takes note of another chunk; `last` says that no more follow.
     pub(crate) fn add_chunk(&mut self, key: Key, last: bool) {
-        if let Some(Place::Waiting(waiting)) = self.places.get_mut(key) {
-            waiting.chunks += 1;
-            waiting.more = !last;
+        if let Some(place) = self.waiting(key) {
+            place.chunks += 1;
+            place.more = !last;
         }
     }
 
     /// Frees a place, and returns what was in it.
     pub(crate) fn free(&mut self, key: Key) -> Option<Place<W>> {
         let place = self.places.get_mut(key)?;
-        let free = Place::Free(self.free.replace(key));
+        let free = Place::free(self.free.replace(key));
         Some(std::mem::replace(place, free))
+    }
+
+    /// Frees the place of a call that has sent one chunk, which is all, and has got nothing yet; says
+    /// whether it is one.
+    #[cfg(feature = "blocking")]
+    #[inline]
+    pub(crate) fn free_unanswered(&mut self, key: Key) -> bool {
+        let is_one = self
+            .waiting(key)
+            .is_some_and(|place| place.chunks == 1 && !place.more && place.frames.is_empty());
+        if is_one && let Some(place) = self.places.get_mut(key) {
+            place.state = State::Free(self.free.replace(key));
+        }
+        is_one
     }
 
     /// Adds a frame, and says whether everything has come.
     ///
     /// Only the `last` frame of a chunk can be that, or make it time for the next chunk, of which the
     /// waiter is told.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn reply(
         &mut self,
         key: Key,
@@ -123,12 +143,12 @@ impl<W: Clone> Waiters<W> {
         last: bool,
         delivery: &mut Delivery<W>,
     ) -> bool {
-        match self.places.get_mut(key) {
-            Some(Place::Waiting(waiting)) => {
-                waiting.frames.push(frame);
-                last && waiting.end_chunk(delivery)
+        match self.waiting(key) {
+            Some(place) => {
+                place.frames.push(frame);
+                last && place.end_chunk(delivery)
             }
-            _ => {
+            None => {
                 delivery.unwanted.push(frame);
                 false
             }
@@ -143,12 +163,12 @@ impl<W: Clone> Waiters<W> {
         last: bool,
         delivery: &mut Delivery<W>,
     ) -> bool {
-        match self.places.get_mut(key) {
-            Some(Place::Waiting(waiting)) => {
-                waiting.frames.push_run(run);
-                last && waiting.end_chunk(delivery)
+        match self.waiting(key) {
+            Some(place) => {
+                place.frames.push_run(run);
+                last && place.end_chunk(delivery)
             }
-            _ => {
+            None => {
                 delivery.unwanted.extend(run.frames());
                 false
             }
@@ -158,83 +178,62 @@ impl<W: Clone> Waiters<W> {
     /// Lets the caller have what has come, which is everything.
     #[inline]
     pub(crate) fn complete(&mut self, key: Key, delivery: &mut Delivery<W>) {
-        let Some(place) = self.places.get_mut(key) else {
-            return;
-        };
-        if let Place::Waiting(waiting) = place {
-            let result = Ok(std::mem::take(&mut waiting.frames));
-            let blocking = waiting.blocking;
-            if let Place::Waiting(waiting) =
-                std::mem::replace(place, Place::Answered { result, blocking })
-            {
-                delivery.waiters.push(waiting.waiter);
-            }
+        if let Some(place) = self.waiting(key)
+            && let Some(waiter) = place.answered()
+        {
+            delivery.waiters.push(waiter);
         }
     }
 
     /// Lets one go on who waits for no frames, and returns whom to tell.
     pub(crate) fn admit(&mut self, key: Key) -> Option<W> {
-        let place = self.places.get_mut(key)?;
-        let admitted = Place::Answered {
-            result: Ok(Frames::new()),
-            blocking: false,
-        };
-        match std::mem::replace(place, admitted) {
-            Place::Waiting(waiting) => Some(waiting.waiter),
-            Place::Answered { .. } | Place::Free(_) => None,
-        }
+        self.waiting(key)?.answered()
     }
 
     /// Ends the wait with an error.
     pub(crate) fn fail(&mut self, key: Key, error: Error, delivery: &mut Delivery<W>) {
-        let Some(place) = self.places.get_mut(key) else {
-            return;
-        };
-        let Place::Waiting(waiting) = place else {
+        let Some(place) = self.waiting(key) else {
             return;
         };
         // Some of it was executed already.
-        let error = if waiting.frames.is_empty() {
+        let error = if place.frames.is_empty() {
             error
         } else {
+            delivery.parts.push(std::mem::take(&mut place.frames));
             error.with_outcome(Outcome::Indeterminate)
         };
-        let failed = Place::Answered {
-            result: Err(error),
-            blocking: waiting.blocking,
-        };
-        if let Place::Waiting(waiting) = std::mem::replace(place, failed) {
-            delivery.waiters.push(waiting.waiter);
-            if !waiting.frames.is_empty() {
-                delivery.parts.push(waiting.frames);
-            }
-        }
+        place.failed = Some(error);
+        delivery.waiters.extend(place.answered());
     }
 
     /// Frees the place if it was answered; `is_same` says whether the waiter is the one to tell.
     ///
     /// Whether the connection ends with it stands beside.
+    #[inline]
     pub(crate) fn poll(&mut self, key: Key, is_same: impl FnOnce(&W) -> bool) -> (Polled, bool) {
         let Some(place) = self.places.get_mut(key) else {
             return (Polled::Pending, false);
         };
-        if let Place::Waiting(waiting) = place {
-            let polled = if !is_same(&waiting.waiter) {
-                Polled::Stale
-            } else if waiting.more && waiting.chunks < MOST_CHUNKS {
-                Polled::More
-            } else {
-                Polled::Pending
-            };
-            return (polled, false);
-        }
-        let free = Place::Free(self.free.replace(key));
-        match std::mem::replace(place, free) {
-            Place::Answered { result, blocking } => {
-                let ends = blocking && result.is_err();
-                (Polled::Answered(result), ends)
+        match place.state {
+            State::Waiting => {
+                let polled = if !place.waiter.as_ref().is_some_and(is_same) {
+                    Polled::Stale
+                } else if place.more && place.chunks < MOST_CHUNKS {
+                    Polled::More
+                } else {
+                    Polled::Pending
+                };
+                (polled, false)
             }
-            Place::Waiting(_) | Place::Free(_) => (Polled::Pending, false),
+            State::Answered => {
+                place.state = State::Free(self.free.replace(key));
+                let frames = std::mem::take(&mut place.frames);
+                match place.failed.take() {
+                    None => (Polled::Answered(Ok(frames)), false),
+                    Some(error) => (Polled::Answered(Err(error)), place.blocking),
+                }
+            }
+            State::Free(_) => (Polled::Pending, false),
         }
     }
 
@@ -242,40 +241,67 @@ impl<W: Clone> Waiters<W> {
     #[cfg(feature = "blocking")]
     #[inline]
     pub(crate) fn is_answered(&self, key: Key) -> bool {
-        !matches!(self.places.get(key), Some(Place::Waiting(_)))
+        let place = self.places.get(key);
+        place.is_none_or(|place| place.state != State::Waiting)
     }
 
     /// Has another waiter told, and returns the one that there was, or `waiter` if it is too late.
     pub(crate) fn renew(&mut self, key: Key, waiter: W) -> W {
-        match self.places.get_mut(key) {
-            Some(Place::Waiting(waiting)) => std::mem::replace(&mut waiting.waiter, waiter),
-            _ => waiter,
+        match self.waiting(key).and_then(|place| place.waiter.as_mut()) {
+            Some(known) => std::mem::replace(known, waiter),
+            None => waiter,
         }
     }
-}
 
-impl<W: Clone> Waiting<W> {
-    /// Takes note that a chunk was answered, and says whether everything was.
-    fn end_chunk(&mut self, delivery: &mut Delivery<W>) -> bool {
-        self.chunks = self.chunks.saturating_sub(1);
-        if self.more {
-            delivery.waiters.push(self.waiter.clone());
-        }
-        !self.more && self.chunks == 0
+    #[inline]
+    fn waiting(&mut self, key: Key) -> Option<&mut Place<W>> {
+        let place = self.places.get_mut(key)?;
+        (place.state == State::Waiting).then_some(place)
     }
 }
 
 impl<W> Place<W> {
+    fn free(next: Option<Key>) -> Self {
+        Self {
+            state: State::Free(next),
+            waiter: None,
+            frames: Frames::new(),
+            failed: None,
+            chunks: 0,
+            more: false,
+            blocking: false,
+        }
+    }
+
+    /// The wait is over; returns whom to tell.
+    #[inline]
+    fn answered(&mut self) -> Option<W> {
+        self.state = State::Answered;
+        self.waiter.take()
+    }
+
     /// Whether the connection ends with a call that leaves this behind.
     pub(crate) fn ends_connection(&self) -> bool {
         if mutant::is(Mutant::PopKept) {
             return false;
         }
-        match self {
-            Self::Free(_) => false,
-            Self::Waiting(waiting) => waiting.blocking,
-            Self::Answered { result, blocking } => *blocking && result.is_err(),
+        match self.state {
+            State::Free(_) => false,
+            State::Waiting => self.blocking,
+            State::Answered => self.blocking && self.failed.is_some(),
         }
+    }
+}
+
+impl<W: Clone> Place<W> {
+    /// Takes note that a chunk was answered, and says whether everything was.
+    #[inline]
+    fn end_chunk(&mut self, delivery: &mut Delivery<W>) -> bool {
+        self.chunks = self.chunks.saturating_sub(1);
+        if self.more {
+            delivery.waiters.extend(self.waiter.clone());
+        }
+        !self.more && self.chunks == 0
     }
 }
 

@@ -313,6 +313,17 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
+    #[cold]
+    fn take_back(&mut self) {
+        self.out.truncate(self.start);
+        if let Keys::Located(keys) = &mut self.keys {
+            keys.truncate(self.first_key);
+        }
+        if let Some(inserts) = &mut self.inserts {
+            inserts.truncate(self.first_insert);
+        }
+    }
+
     /// Whether words are written, and not only counted.
     fn writes(&self) -> bool {
         !matches!(self.keys, Keys::Shown(_) | Keys::Word(..))
@@ -396,15 +407,10 @@ impl fmt::Debug for Keys<'_> {
 
 impl Drop for Writer<'_> {
     /// Takes back what was written of a command that failed or panicked half-way.
+    #[inline]
     fn drop(&mut self) {
         if !self.complete {
-            self.out.truncate(self.start);
-            if let Keys::Located(keys) = &mut self.keys {
-                keys.truncate(self.first_key);
-            }
-            if let Some(inserts) = &mut self.inserts {
-                inserts.truncate(self.first_insert);
-            }
+            self.take_back();
         }
     }
 }

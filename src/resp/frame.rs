@@ -104,13 +104,15 @@ impl Frame {
     }
 
     /// The value of this frame.
+    #[inline]
     #[must_use]
     pub fn reply(&self) -> Reply<'_> {
         self.reply_at(0)
     }
 
     /// The value of the frame that begins there.
-    #[inline]
+    // Asked once for each reply of a pipeline, with little to do for each.
+    #[inline(always)]
     pub(super) fn reply_at(&self, start: usize) -> Reply<'_> {
         Reply::new(self, start, skip_attributes(&self.bytes, start))
     }

@@ -39,6 +39,7 @@ impl Frames {
 
     /// How many frames there are.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         match &self.0 {
             List::None => 0,
@@ -55,16 +56,32 @@ impl Frames {
 
     /// The values of the frames.
     #[must_use]
+    #[inline]
     pub fn iter(&self) -> Values<'_> {
         match &self.0 {
             List::None => Values::of(None, &[]),
-            List::One(frame) => Values::of(Some(Current::one(frame)), &[]),
+            List::One(frame) => Values::of(Some(frame), &[]),
             List::Runs(runs) => Values::of(None, runs),
+        }
+    }
+
+    /// Whether some of the frames may be errors; they begin like that.
+    #[inline]
+    pub(crate) fn may_hold_errors(&self) -> bool {
+        match &self.0 {
+            List::None => false,
+            List::One(frame) => may_be_error(frame.as_bytes(), 0),
+            List::Runs(runs) => runs.iter().any(|Run { frame, ends }| {
+                let starts = ends.split_last().map_or(&[][..], |(_, starts)| starts);
+                let bytes = frame.as_bytes();
+                may_be_error(bytes, 0) || starts.iter().any(|at| may_be_error(bytes, *at as usize))
+            }),
         }
     }
 
     /// The value of the last frame.
     #[must_use]
+    #[inline]
     pub fn last(&self) -> Option<Reply<'_>> {
         match &self.0 {
             List::None => None,
@@ -80,6 +97,7 @@ impl Frames {
     }
 
     /// Appends a frame.
+    #[inline]
     pub fn push(&mut self, frame: Frame) {
         if let List::None = self.0 {
             self.0 = List::One(frame);
@@ -170,26 +188,30 @@ impl Run {
 /// The values of [`Frames`].
 #[derive(Clone, Debug)]
 pub struct Values<'f> {
-    current: Option<Current<'f>>,
+    /// What the next value lies in, unless it is the first of the next run.
+    frame: Option<&'f Frame>,
+    /// Where it begins.
+    start: usize,
+    /// Where it and those behind it end; none if it is the only one.
+    ends: slice::Iter<'f, u32>,
     runs: slice::Iter<'f, Run>,
 }
 
-/// Where an iterator is in a run.
-#[derive(Clone, Debug)]
-struct Current<'f> {
-    frame: &'f Frame,
-    /// Where the next frame begins, unless that is over.
-    start: Option<usize>,
-    /// Where it and those behind it end.
-    ends: slice::Iter<'f, u32>,
-}
-
 impl<'f> Values<'f> {
-    fn of(current: Option<Current<'f>>, runs: &'f [Run]) -> Self {
+    fn of(frame: Option<&'f Frame>, runs: &'f [Run]) -> Self {
         Self {
-            current,
+            frame,
+            start: 0,
+            ends: [].iter(),
             runs: runs.iter(),
         }
+    }
+
+    fn next_run(&mut self) -> Option<&'f Frame> {
+        let Run { frame, ends } = self.runs.next()?;
+        self.start = 0;
+        self.ends = ends.iter();
+        Some(frame)
     }
 }
 
@@ -198,39 +220,24 @@ impl<'f> Iterator for Values<'f> {
 
     #[inline]
     fn next(&mut self) -> Option<Reply<'f>> {
-        loop {
-            if let Some(reply) = self.current.as_mut().and_then(Current::next) {
-                return Some(reply);
-            }
-            let Run { frame, ends } = self.runs.next()?;
-            self.current = Some(Current {
-                frame,
-                start: Some(0),
-                ends: ends.iter(),
-            });
-        }
+        let frame = match self.frame {
+            Some(frame) => frame,
+            None => self.next_run()?,
+        };
+        let start = self.start;
+        let end = self.ends.next();
+        // The last end has nothing behind it.
+        let has_more = !self.ends.as_slice().is_empty();
+        self.frame = has_more.then_some(frame);
+        self.start = end.map_or(0, |end| *end as usize);
+        Some(frame.reply_at(start))
     }
 }
 
-impl<'f> Current<'f> {
-    fn one(frame: &'f Frame) -> Self {
-        Self {
-            frame,
-            start: Some(0),
-            ends: [].iter(),
-        }
-    }
-
-    #[inline]
-    fn next(&mut self) -> Option<Reply<'f>> {
-        let start = self.start?;
-        let end = self.ends.next();
-        // The last end has nothing behind it.
-        self.start = end
-            .filter(|_| !self.ends.as_slice().is_empty())
-            .map(|end| *end as usize);
-        Some(self.frame.reply_at(start))
-    }
+/// Whether an error can begin there, be it behind attributes.
+#[inline]
+fn may_be_error(bytes: &[u8], at: usize) -> bool {
+    matches!(bytes.get(at), Some(b'-' | b'!' | b'|'))
 }
 
 #[cfg(test)]
@@ -291,6 +298,30 @@ mod tests {
         let mut only = Frames::new();
         only.push_run(run(&[":1\r\n", ":2\r\n"]));
         assert_eq!(texts(&only), [":1\r\n", ":2\r\n"]);
+    }
+
+    #[test]
+    fn what_may_be_an_error_is_found_wherever_it_stands() {
+        for (text, is_one) in [
+            ("+OK\r\n", false),
+            ("$1\r\n-\r\n", false),
+            ("-ERR\r\n", true),
+            ("!3\r\nERR\r\n", true),
+            ("|1\r\n+a\r\n+b\r\n-ERR\r\n", true),
+        ] {
+            assert_eq!(Frames::from(frame(text)).may_hold_errors(), is_one);
+            for texts in [["+a\r\n", text, ":1\r\n"], [text, ":1\r\n", ":2\r\n"]] {
+                let mut frames = Frames::new();
+                assert!(!frames.may_hold_errors());
+                frames.push(frame(":0\r\n"));
+                frames.push_run(run(&texts));
+                assert_eq!(frames.may_hold_errors(), is_one, "{texts:?}");
+            }
+            let last = [":1\r\n", text];
+            let mut frames = Frames::new();
+            frames.push_run(run(&last));
+            assert_eq!(frames.may_hold_errors(), is_one, "{last:?}");
+        }
     }
 
     #[test]

@@ -86,12 +86,14 @@ impl Output {
 
     /// How many bytes there are in all, those that were written included.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.buffer.len() + self.inserts.bytes
     }
 
     /// Whether there is nothing, not even something that was written.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.buffer.is_empty() && self.inserts.list.is_empty()
     }
@@ -128,6 +130,7 @@ impl Output {
     /// Takes note that `length` more bytes were written; returns whether that was all.
     ///
     /// When it was all, the output is empty again.
+    #[inline]
     pub fn advance(&mut self, length: usize) -> bool {
         self.written += length;
         let done = self.written >= self.len();
@@ -138,6 +141,7 @@ impl Output {
     }
 
     /// Forgets everything, and gives unusually much memory back.
+    #[inline]
     pub fn clear(&mut self) {
         self.buffer.clear();
         if self.buffer.capacity() > LARGEST_KEPT {
@@ -156,11 +160,9 @@ impl Output {
     }
 
     /// Moves everything behind what there is; large pieces are not copied.
+    #[inline]
     pub(crate) fn append_all(&mut self, other: &mut Self) {
-        if self.is_empty() {
-            // Whose memory is used next by the other.
-            mem::swap(self, other);
-        } else if !other.inserts.list.is_empty() {
+        if !other.inserts.list.is_empty() {
             self.append(other, 0..other.len());
         } else if other.buffer.len() >= LARGE {
             let piece = other.buffer.split().freeze();

@@ -129,10 +129,12 @@ impl Scanner {
         if buffer.len() < self.at_least {
             return Ok(None);
         }
-        // What answers most writes needs none of the following.
-        if self.position == 0 && buffer.starts_with(OK) && self.limits.frame >= OK.len() {
+        // What answers most commands needs none of the following.
+        if self.position == 0
+            && let Some(length) = self.short_frame(buffer)
+        {
             self.restart();
-            return Ok(Some(OK.len()));
+            return Ok(Some(length));
         }
         loop {
             let header = match self.short_string(buffer) {
@@ -226,6 +228,17 @@ impl Scanner {
         self.remaining = children;
         self.position = end;
         Ok(())
+    }
+
+    /// The length of the frame at the start, if it is what answers most writes, or a string whose
+    /// length has few digits, and all of it is there.
+    #[inline]
+    fn short_frame(&self, buffer: &[u8]) -> Option<usize> {
+        let length = match buffer.starts_with(OK) {
+            true => OK.len(),
+            false => self.short_string(buffer)?,
+        };
+        (length <= self.limits.frame).then_some(length)
     }
 
     /// Where the string at `position` ends, if its length has few digits and all of it is there.

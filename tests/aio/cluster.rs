@@ -6,26 +6,7 @@ use bytes::Bytes;
 use respec::{Client, Value, cmd, prelude::*};
 use respec_testkit::{Cluster, Variant};
 
-/// The servers whose clusters all tests share.
-const VARIANTS: [Variant; 3] = Variant::ALL;
-
-/// Clients of the shared clusters, in both versions of the protocol, with a prefix of their own.
-async fn clients(test: &str) -> Vec<(Client, String)> {
-    let mut clients = Vec::new();
-    for variant in VARIANTS {
-        for protocol in ["resp2", "resp3"] {
-            let url = format!("{}?protocol={protocol}", Cluster::shared(variant).url());
-            let client = Client::connect(&url).await.unwrap();
-            clients.push((client, format!("{test}:{variant:?}:{protocol}")));
-        }
-    }
-    clients
-}
-
-/// Keys that lie in many slots of all nodes.
-fn keys(prefix: &str, count: usize) -> Vec<String> {
-    (0..count).map(|at| format!("{prefix}:{at}")).collect()
-}
+use crate::clusters::{keys, urls};
 
 fn bytes(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
@@ -33,8 +14,9 @@ fn bytes(text: &str) -> Bytes {
 
 #[tokio::test]
 async fn dropped_calls_harm_nobody() {
-    for (client, prefix) in clients("dropped").await {
-        let keys = keys(&prefix, 64);
+    for (url, name) in urls() {
+        let client = Client::connect(&url).await.unwrap();
+        let keys = keys(&format!("dropped:{name}"), 64);
         client
             .mset(keys.iter().map(|key| (key, key)))
             .await

@@ -4,6 +4,8 @@
 
 mod client;
 mod cluster;
+#[path = "../support/clusters.rs"]
+mod clusters;
 mod dedicated;
 mod faults;
 mod link;
@@ -13,5 +15,7 @@ mod pool;
 mod pool_support;
 mod pressure;
 mod support;
+#[path = "../support/until.rs"]
+mod until;
 #[path = "../support/words.rs"]
 mod words;

@@ -9,21 +9,13 @@ use std::{
 use respec::{ErrorKind, Phase, blocking::Client, cmd, prelude::*};
 use respec_testkit::{Cluster, Variant, key_in_slot};
 
+use crate::clusters::{self, keys};
+
 /// A client of a cluster of the caller's own.
 fn own(variant: Variant, options: &str) -> (Arc<Cluster>, Client) {
-    let cluster = Cluster::builder(variant)
-        // One shard's trouble is not that of the others.
-        .require_full_coverage(false)
-        .start()
-        .unwrap();
-    let cluster = Arc::new(cluster);
+    let cluster = clusters::own(variant);
     let client = Client::connect(&format!("{}{options}", cluster.url())).unwrap();
     (cluster, client)
-}
-
-/// Keys that lie in many slots of all nodes.
-fn keys(prefix: &str, count: usize) -> Vec<String> {
-    (0..count).map(|at| format!("{prefix}:{at}")).collect()
 }
 
 #[test]

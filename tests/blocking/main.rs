@@ -5,6 +5,8 @@
 mod client;
 mod cluster;
 mod cluster_slot;
+#[path = "../support/clusters.rs"]
+mod clusters;
 mod cut;
 mod dedicated;
 mod faults;

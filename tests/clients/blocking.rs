@@ -17,15 +17,13 @@ macro_rules! done {
 #[path = "promises/mod.rs"]
 mod promises;
 
-use std::{
-    pin::pin,
-    task::{Context, Poll, Waker},
-    thread::{self, JoinHandle},
-};
+use std::thread::{self, JoinHandle};
 
 use respec::{Result, reply::Push};
 
 pub(crate) use respec::blocking::{Client, Dedicated};
+
+use crate::side::done;
 
 /// Tells what this client leaves on a server from what the other one does.
 pub(crate) const NAME: &str = "blocking";
@@ -46,12 +44,7 @@ impl<T> Task<T> {
 
 /// Runs a task in a thread of its own: nothing in it has to be waited for.
 pub(crate) fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> Task<T> {
-    Task(thread::spawn(move || {
-        match pin!(task).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(output) => output,
-            Poll::Pending => panic!("expected calls that are done when they return"),
-        }
-    }))
+    Task(thread::spawn(move || done(task)))
 }
 
 /// The next message, however long it takes.

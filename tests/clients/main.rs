@@ -16,22 +16,19 @@ mod added_words;
 mod aio;
 mod blocking;
 mod caller;
+#[path = "../support/clusters.rs"]
+mod clusters;
 mod errors;
 mod instead;
 mod names;
 #[path = "../support/pool.rs"]
 mod pool_support;
 mod requested;
+#[path = "../support/side.rs"]
+mod side;
+#[path = "../support/until.rs"]
+mod until;
 #[path = "../support/words.rs"]
 mod words;
 
-use std::time::{Duration, Instant};
-
-/// Waits until `condition` holds, for ten seconds at most.
-async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !condition().await {
-        assert!(Instant::now() < deadline, "still waiting until {what}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
+use until::until;

@@ -1,13 +1,4 @@
 //! The clients under test, as the load sees them.
-//!
-//! The load is written once, as tasks that wait for one call after the other. A client that blocks
-//! takes part with a thread for each task and calls that are done when they are polled first.
-
-use std::{
-    pin::pin,
-    task::{Context, Poll, Waker},
-    thread,
-};
 
 use bytes::Bytes;
 use respec::{
@@ -18,15 +9,8 @@ use respec::{
         string::{Get, Incr, Set},
     },
 };
-use tokio::runtime::{Builder, Runtime};
 
-/// A kind of client, and where its tasks run.
-pub(crate) enum Side {
-    /// The async client, with its tasks on a runtime of its own.
-    Async(Runtime),
-    /// The blocking client, with a thread for each task.
-    Blocking,
-}
+use crate::side::Side;
 
 /// A client that is shared by all tasks.
 #[derive(Clone)]
@@ -35,51 +19,15 @@ pub(crate) enum Caller {
     Blocking(blocking::Client),
 }
 
-/// A task that runs; called, it waits for the end and what comes of it.
-pub(crate) type Running<T> = Box<dyn FnOnce() -> T + Send>;
-
-impl Side {
-    /// One of each kind.
-    pub(crate) fn all() -> [Self; 2] {
-        let mut runtime = Builder::new_multi_thread();
-        let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
-        [Self::Async(runtime), Self::Blocking]
-    }
-
-    /// What the reports call it.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Async(_) => "async",
-            Self::Blocking => "blocking",
-        }
-    }
-
-    pub(crate) fn connect(&self, url: &str) -> Caller {
-        match self {
-            Self::Async(runtime) => Caller::Async(runtime.block_on(Client::connect(url)).unwrap()),
-            Self::Blocking => Caller::Blocking(blocking::Client::connect(url).unwrap()),
-        }
-    }
-
-    /// Runs a task beside all others.
-    pub(crate) fn spawn<T: Send + 'static>(
-        &self,
-        task: impl Future<Output = T> + Send + 'static,
-    ) -> Running<T> {
-        match self {
-            Self::Async(runtime) => {
-                let (task, runtime) = (runtime.spawn(task), runtime.handle().clone());
-                Box::new(move || runtime.block_on(task).unwrap())
-            }
-            Self::Blocking => {
-                let thread = thread::spawn(move || done(task));
-                Box::new(move || thread.join().unwrap())
-            }
-        }
-    }
-}
-
 impl Caller {
+    /// A client of a kind that has connected.
+    pub(crate) fn connect(side: &Side, url: &str) -> Self {
+        match side {
+            Side::Async(runtime) => Self::Async(runtime.block_on(Client::connect(url)).unwrap()),
+            Side::Blocking => Self::Blocking(blocking::Client::connect(url).unwrap()),
+        }
+    }
+
     /// One command.
     pub(crate) async fn call<C>(&self, command: C) -> Result<C::Reply>
     where
@@ -113,14 +61,6 @@ impl Caller {
             Self::Async(client) => client.transaction(both).await,
             Self::Blocking(client) => client.transaction(both).send(),
         }
-    }
-}
-
-/// What comes of a task whose calls block.
-fn done<T>(task: impl Future<Output = T>) -> T {
-    match pin!(task).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("expected calls that are done when they return"),
     }
 }
 

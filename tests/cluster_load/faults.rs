@@ -9,10 +9,11 @@ use std::{
 use respec_testkit::{Accepted, Cluster, Node, Outage, Prober, Variant};
 
 use crate::{
-    caller::Side,
+    caller::Caller,
     load::{Load, Plan, url},
     meter::Meter,
     report::{Fault, Others, Recovery, Row},
+    side::Side,
     witness::{Witnesses, Write},
 };
 
@@ -34,8 +35,9 @@ struct Stage<'s> {
     cluster: Cluster,
     runs: u32,
     takeovers: Takeovers,
-    /// How often nobody was elected in place of a primary.
+    /// How often nobody was elected in place of a primary, and how long it took to believe that.
     unelected: usize,
+    elected: Duration,
 }
 
 /// One client in a run, beside others.
@@ -59,6 +61,18 @@ pub(crate) fn run(sides: &[Side], variant: Variant, counts: &Counts) -> Vec<Row>
     rows
 }
 
+/// A primary is killed whose replica does not stand for election, and another one whose does.
+pub(crate) fn elections(sides: &[Side], variant: Variant) -> [Vec<Row>; 2] {
+    let mut stage = Stage::new(sides, variant, SHORT);
+    stage.stand_for_election(false);
+    // However long one waits for it.
+    stage.elected = 3 * SHORT;
+    let failed = stage.kills(1);
+    stage.stand_for_election(true);
+    stage.elected = ELECTED;
+    [failed, stage.kills(1)]
+}
+
 impl<'s> Stage<'s> {
     fn new(sides: &'s [Side], variant: Variant, node_timeout: Duration) -> Self {
         let cluster = Cluster::builder(variant)
@@ -73,6 +87,16 @@ impl<'s> Stage<'s> {
             cluster,
             runs: 0,
             unelected: 0,
+            elected: ELECTED,
+        }
+    }
+
+    /// Whether replicas want to be elected when their primaries are gone.
+    fn stand_for_election(&self, stand: bool) {
+        let value: &[u8] = if stand { b"no" } else { b"yes" };
+        for node in self.cluster.nodes() {
+            let set: [&[u8]; 4] = [b"CONFIG", b"SET", b"cluster-replica-no-failover", value];
+            assert_eq!(node.command(&set).unwrap(), b"+OK\r\n");
         }
     }
 
@@ -123,7 +147,7 @@ impl<'s> Stage<'s> {
         let mut trials = self.trials(&some_slots());
         let controls = self.sides.iter();
         let controls: Vec<_> = controls
-            .map(|side| side.connect(&url(&self.cluster, LIMIT)))
+            .map(|side| Caller::connect(side, &url(&self.cluster, LIMIT)))
             .collect();
         for slot in slots_of_victims().take(count) {
             let primary = self.cluster.primary_of(slot).unwrap();
@@ -225,7 +249,7 @@ impl<'s> Stage<'s> {
     ///
     /// Servers that elect nobody are helped, which counts against them and not against the clients.
     fn accepted(&mut self, prober: &Prober, outage: &Outage, replica: &Node) -> Accepted {
-        if let Ok(accepted) = prober.first_after(outage.down, ELECTED) {
+        if let Ok(accepted) = prober.first_after(outage.down, self.elected) {
             return accepted;
         }
         self.unelected += 1;

@@ -13,7 +13,8 @@ use respec_testkit::Cluster;
 
 use crate::{
     books::{Books, Verdict},
-    caller::{Caller, Running, Side},
+    caller::Caller,
+    side::{Running, Side},
     witness::Witnesses,
     worker::Worker,
 };
@@ -48,7 +49,7 @@ pub(crate) struct Plan {
 impl<'s> Load<'s> {
     /// Writes all keys once, and begins.
     pub(crate) fn start(side: &'s Side, cluster: &Cluster, plan: &Plan) -> Self {
-        let caller = side.connect(&url(cluster, plan.limit));
+        let caller = Caller::connect(side, &url(cluster, plan.limit));
         let books = Arc::new(Books::new(plan.run, &plan.slots, plan.limit));
         let stop = Arc::new(AtomicBool::new(false));
         let favourite = Arc::new(AtomicUsize::new(0));

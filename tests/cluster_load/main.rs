@@ -18,19 +18,21 @@ mod faults;
 mod load;
 mod meter;
 mod report;
+#[path = "../support/side.rs"]
+mod side;
 mod witness;
 mod worker;
 
 use std::{
     env,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use caller::Side;
 use faults::Counts;
 use report::{Fault, Row, Table};
 use respec_testkit::Variant;
+use side::Side;
 
 #[test]
 fn clients_on_redis70() {
@@ -47,9 +49,33 @@ fn clients_on_valkey91() {
     check(Variant::Valkey91);
 }
 
-fn check(variant: Variant) {
+/// An operator helps servers that elect nobody, which is told apart: clients come back as soon as
+/// they do where somebody is elected.
+#[test]
+fn k07_an_election_that_fails_is_told_apart() {
+    let _turn = turn();
+    let [failed, held] = faults::elections(&Side::all(), Variant::Valkey91);
+    println!("{}\n{}", Table(&failed), Table(&held));
+    for row in failed.iter().chain(&held) {
+        judge(row);
+        assert_eq!(row.recoveries.len(), 1, "{}", row.title());
+    }
+    for row in &failed {
+        assert_eq!(row.unelected, 1, "{}", row.title());
+    }
+    for row in &held {
+        assert_eq!(row.unelected, 0, "{}", row.title());
+    }
+}
+
+/// One test at a time has the machine.
+fn turn() -> MutexGuard<'static, ()> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn check(variant: Variant) {
+    let _turn = turn();
     let counts = if env::var_os("CLUSTER_LOAD_LONG").is_some() {
         LONG
     } else {

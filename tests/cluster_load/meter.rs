@@ -12,7 +12,10 @@ use std::{
 use respec::cmd;
 use respec_testkit::key_in_slot;
 
-use crate::caller::{Caller, Running, Side};
+use crate::{
+    caller::Caller,
+    side::{Running, Side},
+};
 
 /// Measures calls of a client in slots that nothing is wrong with.
 pub(crate) struct Meter {

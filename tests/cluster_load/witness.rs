@@ -13,7 +13,8 @@ use std::{
 
 use crate::{
     books::Books,
-    caller::{Caller, Running, Side},
+    caller::Caller,
+    side::{Running, Side},
     worker::count,
 };
 

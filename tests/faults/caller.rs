@@ -1,32 +1,17 @@
 //! The clients under test, as the rows see them.
-//!
-//! What is done is written once, as tasks that wait for one call after the other. A client that
-//! blocks takes part with a thread for each task and calls that are done when they are polled first.
 
 use std::{
     pin::pin,
     task::{Context, Poll, Waker},
-    thread,
 };
 
 use respec::{
     Client, Config, PoolStats, Result, Value, blocking,
     command::{Command, Detached, Raw},
 };
-use tokio::{
-    runtime::{Builder, Runtime},
-    task::yield_now,
-};
+use tokio::task::yield_now;
 
-use crate::run::Numbers;
-
-/// A kind of client, and where its tasks run.
-pub(crate) enum Side {
-    /// The async client, with its tasks on a runtime of two threads.
-    Async(Runtime),
-    /// The blocking client, with a thread for each task.
-    Blocking,
-}
+use crate::{run::Numbers, side::Side};
 
 /// A client that all tasks share.
 #[derive(Clone)]
@@ -41,38 +26,7 @@ pub(crate) enum Own {
     Blocking(blocking::Dedicated),
 }
 
-/// A task that runs; called, it waits for the end and what comes of it.
-pub(crate) type Running<T> = Box<dyn FnOnce() -> T + Send>;
-
 impl Side {
-    /// One of each kind whose tasks run by themselves.
-    pub(crate) fn all() -> [Self; 2] {
-        [Self::threads(), Self::Blocking]
-    }
-
-    /// The async client on a runtime that runs only while somebody waits for a task.
-    pub(crate) fn one_thread() -> Self {
-        let mut runtime = Builder::new_current_thread();
-        Self::Async(runtime.enable_all().build().unwrap())
-    }
-
-    pub(crate) fn threads() -> Self {
-        let mut runtime = Builder::new_multi_thread();
-        Self::Async(runtime.worker_threads(2).enable_all().build().unwrap())
-    }
-
-    /// What the reports call it.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Async(_) => "async",
-            Self::Blocking => "blocking",
-        }
-    }
-
-    pub(crate) fn is_blocking(&self) -> bool {
-        matches!(self, Self::Blocking)
-    }
-
     /// A client that has not connected yet.
     pub(crate) fn client(&self, config: Config) -> Caller {
         match self {
@@ -81,31 +35,6 @@ impl Side {
                 Caller::Async(Client::from_config(config))
             }
             Self::Blocking => Caller::Blocking(blocking::Client::from_config(config)),
-        }
-    }
-
-    /// Waits for what a task makes.
-    pub(crate) fn wait<T>(&self, task: impl Future<Output = T>) -> T {
-        match self {
-            Self::Async(runtime) => runtime.block_on(task),
-            Self::Blocking => done(task),
-        }
-    }
-
-    /// Runs a task beside all others.
-    pub(crate) fn spawn<T: Send + 'static>(
-        &self,
-        task: impl Future<Output = T> + Send + 'static,
-    ) -> Running<T> {
-        match self {
-            Self::Async(runtime) => {
-                let (task, runtime) = (runtime.spawn(task), runtime.handle().clone());
-                Box::new(move || runtime.block_on(task).unwrap())
-            }
-            Self::Blocking => {
-                let thread = thread::spawn(move || done(task));
-                Box::new(move || thread.join().unwrap())
-            }
         }
     }
 }
@@ -199,12 +128,4 @@ pub(crate) async fn polled<T>(task: impl Future<Output = T>, numbers: &mut Numbe
         }
     }
     None
-}
-
-/// What comes of a task whose calls block.
-fn done<T>(task: impl Future<Output = T>) -> T {
-    match pin!(task).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("expected calls that are done when they return"),
-    }
 }

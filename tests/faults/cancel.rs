@@ -12,9 +12,10 @@ use respec_testkit::{Action, At, Proxy, Rule, Server, Variant, Way, shared};
 
 use crate::{
     beside,
-    caller::{Caller, Running, Side, polled},
+    caller::{Caller, polled},
     count,
     run::{Load, Numbers, PATIENCE, Run, SHAPES, Shape, busy, until},
+    side::{Running, Side},
 };
 
 /// 102,000 cancellations over all runs, of which a fifth strikes a request in flight; the others are

@@ -10,9 +10,10 @@ use respec::{ErrorKind, Phase, Protocol, Value, cmd};
 use respec_testkit::{Action, Proxy, Variant, Way, shared};
 
 use crate::{
-    caller::{Caller, Side, polled},
+    caller::{Caller, polled},
     count,
     run::{Numbers, PATIENCE, Run, Shape},
+    side::Side,
     span,
 };
 

@@ -14,9 +14,10 @@ use respec_testkit::{Action, At, Proxy, Rule, Server, Variant, Way, proxy::Link,
 
 use crate::{
     beside,
-    caller::{Caller, Side},
+    caller::Caller,
     count,
     run::{Load, PATIENCE, Run, SHAPES, busy, until},
+    side::Side,
 };
 
 /// In which time a client is to notice that nothing comes any more.

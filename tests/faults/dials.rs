@@ -11,10 +11,9 @@ use respec::Protocol;
 use respec_testkit::{Proxy, Server, Variant};
 
 use crate::{
-    beside,
-    caller::Side,
-    count,
+    beside, count,
     run::{PATIENCE, Run, Shape, until},
+    side::Side,
 };
 
 #[test]

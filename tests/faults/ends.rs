@@ -12,9 +12,10 @@ use respec_testkit::{Action, At, Proxy, Rule, Variant, Way, proxy::Link, shared}
 
 use crate::{
     beside,
-    caller::{Caller, Side},
+    caller::Caller,
     count, is_long,
     run::{Load, Numbers, PATIENCE, Run, SHAPES, Shape, busy, until},
+    side::Side,
 };
 
 #[test]

@@ -22,6 +22,8 @@ mod report;
 mod restart;
 mod roles;
 mod run;
+#[path = "../support/side.rs"]
+mod side;
 mod silence;
 
 use std::{env, thread, time::Duration};

@@ -17,9 +17,9 @@ use respec::{Config, ErrorKind, Protocol};
 use respec_testkit::{Action, Proxy, Server, Variant, Way, shared};
 
 use crate::{
-    caller::Side,
     count,
     run::{Load, PATIENCE, Run, Shape, busy, until},
+    side::Side,
 };
 
 #[test]

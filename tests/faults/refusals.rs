@@ -7,9 +7,10 @@ use respec_testkit::{Proxy, Server, Variant, shared};
 
 use crate::{
     beside,
-    caller::{Caller, Side},
+    caller::Caller,
     count,
     run::{Load, PATIENCE, Run, SHAPES, Shape, until},
+    side::Side,
 };
 
 #[test]

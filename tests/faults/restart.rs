@@ -6,10 +6,9 @@ use respec::{Protocol, cmd};
 use respec_testkit::{Proxy, Server, Variant};
 
 use crate::{
-    beside,
-    caller::Side,
-    count,
+    beside, count,
     run::{Load, Run, Witness, busy},
+    side::Side,
 };
 
 #[test]

@@ -11,9 +11,10 @@ use respec_testkit::{Proxy, Server, Variant};
 
 use crate::{
     beside,
-    caller::{Caller, Running, Side},
+    caller::Caller,
     count,
     run::{Load, Run, SHAPES, Shape, Work, busy, until},
+    side::{Running, Side},
 };
 
 #[test]

@@ -23,8 +23,9 @@ use respec_testkit::{
 };
 
 use crate::{
-    caller::{Caller, Running, Side},
+    caller::Caller,
     report::Row,
+    side::{Running, Side},
 };
 
 /// What is done and found out in one run.

@@ -11,10 +11,9 @@ use respec_testkit::{Action, At, Proxy, Rule, Server, Variant, Way, proxy::Recor
 use socket2::{Domain, Socket, Type};
 
 use crate::{
-    beside,
-    caller::Side,
-    count, is_long,
+    beside, count, is_long,
     run::{Load, Numbers, PATIENCE, Run, SHAPES, Shape, busy, until},
+    side::Side,
     span,
 };
 
@@ -29,15 +28,20 @@ fn f05_a_server_that_does_not_take_part_in_the_greeting_costs_the_connect_time_o
         let run = Run::new("F5", server, &side, Protocol::Resp3, limit);
         let proxy = Proxy::start(server.addr()).unwrap();
         let full = FullBacklog::bind();
-        for round in 0..count(6, 100) {
-            // It does not even accept, or accepts and never says a word.
-            let config = if round % 2 == 0 {
-                run.config(&proxy, Protocol::Resp3)
-            } else {
+        for round in 0..count(9, 100) {
+            // It does not even accept, or accepts and gets no word, or gets the greeting and never says
+            // one, so that this is in flight.
+            let config = if round % 3 == 0 {
                 let config = Config::tcp("127.0.0.1", full.addr.port());
                 config.response_timeout(limit).connect_timeout(limit)
+            } else {
+                run.config(&proxy, Protocol::Resp3)
             };
-            proxy.script([Rule::new(At::now(Way::Requests), Action::BlackHole)]);
+            let at = match round % 3 {
+                2 => At::after_request(0),
+                _ => At::now(Way::Requests),
+            };
+            proxy.script([Rule::new(at, Action::BlackHole)]);
             let caller = side.client(config);
             let call = || side.wait(run.call(&caller, Shape::Append, 0));
             let error = run.struck(&proxy, call).unwrap_err();

@@ -1,12 +1,16 @@
 //! What was asked, what was answered, and what must be true of both.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    fmt::{Display, Formatter},
+    ops::AddAssign,
+};
 
 use super::{
     model::{Cluster, KEYS, Reply, Request, Verb},
     world::DEADLINE,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// All operations of all clients.
 #[derive(Debug, Default)]
@@ -18,6 +22,21 @@ pub(super) struct Ledger {
     counted: BTreeMap<(String, i64), usize>,
     /// The values that were read, by who read them.
     read: Vec<(usize, String)>,
+}
+
+/// How operations ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    issued: u64,
+    ok: u64,
+    /// Refused by a server.
+    server: u64,
+    not_sent: u64,
+    indeterminate: u64,
+    cancelled: u64,
+    /// Connections that were dialled, and of these the ones that have ended.
+    pub(super) dialled: u64,
+    pub(super) ended: u64,
 }
 
 /// One command of a client.
@@ -34,6 +53,8 @@ pub(super) struct Operation {
 pub(super) enum End {
     Done,
     Failed(Error),
+    /// Whoever wanted it has left.
+    Cancelled,
 }
 
 impl Operation {
@@ -60,10 +81,11 @@ impl Operation {
 
     /// How often it may have been executed.
     fn executions(&self) -> std::ops::RangeInclusive<usize> {
-        match self.error() {
-            None => 1..=1,
-            Some(error) if error.may_have_executed() => 0..=1,
-            Some(_) => 0..=0,
+        match &self.end {
+            Some((_, End::Cancelled)) => 0..=1,
+            Some((_, End::Failed(error))) if error.may_have_executed() => 0..=1,
+            Some((_, End::Failed(_))) => 0..=0,
+            Some((_, End::Done)) | None => 1..=1,
         }
     }
 }
@@ -79,6 +101,14 @@ impl Ledger {
         if matches!(request.verb, Verb::Set | Verb::RPush) {
             *self.writes.entry(request.value.clone()).or_default() += 1;
         }
+    }
+
+    /// Notes that nobody wants an operation any longer; says whether it has not ended before.
+    pub(super) fn cancel(&mut self, at: usize, now: u64) -> bool {
+        let operation = &mut self.operations[at];
+        let is_open = operation.end.is_none();
+        operation.end.get_or_insert((now, End::Cancelled));
+        is_open
     }
 
     /// Notes how an operation ended, and says what is wrong with that.
@@ -142,6 +172,27 @@ impl Ledger {
         Ok(())
     }
 
+    /// How operations ended so far.
+    pub(super) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for operation in &self.operations {
+            counts.issued += 1;
+            *match &operation.end {
+                Some((_, End::Done)) => &mut counts.ok,
+                Some((_, End::Cancelled)) => &mut counts.cancelled,
+                Some((_, End::Failed(error))) if error.kind() == ErrorKind::Server => {
+                    &mut counts.server
+                }
+                Some((_, End::Failed(error))) if error.may_have_executed() => {
+                    &mut counts.indeterminate
+                }
+                Some((_, End::Failed(_))) => &mut counts.not_sent,
+                None => continue,
+            } += 1;
+        }
+        counts
+    }
+
     /// What is wrong in the end, when nothing happens any more.
     pub(super) fn check(&self, cluster: &Cluster) -> std::result::Result<(), String> {
         let mut by_value = BTreeMap::new();
@@ -200,6 +251,36 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.issued += other.issued;
+        self.ok += other.ok;
+        self.server += other.server;
+        self.not_sent += other.not_sent;
+        self.indeterminate += other.indeterminate;
+        self.cancelled += other.cancelled;
+        self.dialled += other.dialled;
+        self.ended += other.ended;
+    }
+}
+
+impl Display for Counts {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} operations = {} ok + {} refused + {} not sent + {} indeterminate + {} cancelled; {} of {} connections ended",
+            self.issued,
+            self.ok,
+            self.server,
+            self.not_sent,
+            self.indeterminate,
+            self.cancelled,
+            self.ended,
+            self.dialled
+        )
     }
 }
 

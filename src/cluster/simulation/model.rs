@@ -85,24 +85,24 @@ pub(super) enum Verb {
 }
 
 impl Request {
-    /// Reads the words of a command.
-    pub(super) fn of(words: &[&str]) -> Self {
-        let number = |word: &&str| KEYS.iter().position(|key| key == word).unwrap();
-        let (verb, keys) = match words[0] {
-            "GET" => (Verb::Get, &words[1..]),
-            "MGET" => (Verb::MGet, &words[1..]),
-            "SET" => (Verb::Set, &words[1..2]),
-            "INCR" => (Verb::Incr, &words[1..]),
-            "RPUSH" => (Verb::RPush, &words[1..2]),
-            other => panic!("{other}"),
+    /// Reads the words of a command, if it is one that clients send.
+    pub(super) fn of(words: &[&[u8]]) -> Option<Self> {
+        let number = |word: &&[u8]| KEYS.iter().position(|key| key.as_bytes() == *word);
+        let (verb, rest) = words.split_first()?;
+        let (verb, keys) = match *verb {
+            b"GET" => (Verb::Get, rest),
+            b"MGET" => (Verb::MGet, rest),
+            b"SET" => (Verb::Set, rest.get(..1)?),
+            b"INCR" => (Verb::Incr, rest),
+            b"RPUSH" => (Verb::RPush, rest.get(..1)?),
+            _ => return None,
         };
-        Self {
+        let value = rest.get(1).copied().unwrap_or_default();
+        Some(Self {
             verb,
-            keys: keys.iter().map(number).collect(),
-            value: words
-                .get(2)
-                .map_or(String::new(), |word| (*word).to_owned()),
-        }
+            keys: keys.iter().map(number).collect::<Option<_>>()?,
+            value: String::from_utf8_lossy(value).into_owned(),
+        })
     }
 
     fn reads(&self) -> bool {

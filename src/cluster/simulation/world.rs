@@ -2,12 +2,12 @@
 //!
 //! Everything happens in the order of time and, at the same time, of its making, so that a seed
 //! always leads to the same end. A client here is what a driver is: it does what the machine of a call
-//! wants, asks the links for connections and dials where they give leave, pairs replies with requests
-//! by their order on a connection, and says what came of it. Some worlds are a cluster, the others one
-//! server behind a name, with a replica that may take over.
+//! wants, asks the links for connections and dials where they give leave, and moves bytes between the
+//! machines of connections and the network, which delivers them late and in pieces. Some worlds are a
+//! cluster, the others one server behind a name, with a replica that may take over.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     io,
     sync::Arc,
     time::{Duration, Instant},
@@ -17,23 +17,25 @@ use bytes::Bytes;
 
 use super::{
     super::{
-        ClusterState, PATIENCE, ReadFrom, Scope, Target, late,
+        ClusterState, PATIENCE, ReadFrom, Scope, Target,
         node::{NodeAddress, NodeId},
         query::Query,
         refresh::QueryId,
         state::{Event as ClusterEvent, Options},
     },
     chance::Chance,
-    ledger::{Ledger, Operation},
+    ledger::{Counts, Ledger, Operation},
     model::{Announcement, Cluster, Reply, Request, State},
+    wire::{ClientEnd, Found, NodeEnd, Place, Waiter},
 };
 use crate::{
-    call::{Action, Call, CallOptions, DirectCall, Encoded, no_connection, words},
+    call::{Action, Call, CallOptions, DirectCall, Encoded, no_connection},
     command::{Patience, Raw, Single, raw},
-    config::{Address, Config},
+    config::{Address, Config, Integrity},
     error::{Error, ErrorKind, Outcome, Phase, Result},
     events::{Events, LossReason},
     link::{Dial, Link, SharedTurn},
+    protocol::{ConnectionSettings, Limit, Time},
     resp::{Frame, Frames, Kind},
 };
 
@@ -54,8 +56,6 @@ pub(super) enum Mutant {
     UncertainRetried,
     /// Redirects are not counted.
     RedirectsUnbounded,
-    /// A reply that nobody waits for any more goes to the next one who waits.
-    PlaceForgotten,
     /// The values of parts stand in the order of the parts.
     PartsMisordered,
     /// Nobody asks for the topology.
@@ -68,6 +68,8 @@ pub(super) enum Mutant {
     DemotionIgnored,
     /// A connection that has ended is used on.
     EndIgnored,
+    /// A driver does not tell the machine of a connection how much it has written when that ends.
+    WrittenForgotten,
 }
 
 /// All there is.
@@ -82,30 +84,50 @@ pub(super) struct World {
     connections: Vec<Connection>,
     tasks: Vec<Task>,
     pub(super) ledger: Ledger,
+    network: Network,
     mutant: Option<Mutant>,
     verbose: bool,
     /// The first promise that was broken.
     pub(super) broken: Option<String>,
 }
 
+/// What sockets and configs are like.
+#[derive(Clone, Copy, Debug)]
+struct Network {
+    /// How many of a hundred writes a socket takes in part, and how many answers arrive in two pieces.
+    short: u64,
+    pieces: u64,
+    /// The bytes of unanswered requests beyond which calls wait.
+    max_unanswered: usize,
+    integrity: Integrity,
+}
+
 #[derive(Debug)]
 enum Event {
     /// An operation begins.
     Begin(usize),
+    /// Whoever wanted an operation wants it no longer.
+    Cancel(usize),
     /// A connection is there, or is not.
     Opened(usize),
-    /// A message reaches its node.
-    Arrive(usize, Message),
-    /// An answer reaches its client.
-    Return(usize, Answered),
+    /// Bytes reach a node.
+    Arrive(usize, Bytes),
+    /// Bytes reach a client.
+    Return(usize, Bytes),
+    /// The socket of a connection takes more.
+    Room(usize),
+    /// The driver of a connection runs.
+    Drive(usize),
+    /// The machine of a connection wants to know the time.
+    Time(usize),
+    /// A task looks at what has come for it.
+    Told(usize, Waiter),
     /// A connection is gone, and the client notices.
     Lost(usize),
     /// A task has waited.
     Resume(usize, u32),
     /// The topology has changed while a task waits for a connection.
     Follow(usize, u32),
-    /// The time for a reply is over.
-    Expire(usize, u32),
     /// A state wants to be asked.
     Poll(usize),
     /// Something happens to the cluster.
@@ -149,13 +171,17 @@ struct Connection {
     socket: Socket,
     /// The leave to make it, until it is made.
     dial: Option<Dial>,
-    /// What waits for answers, in order.
-    places: VecDeque<Place>,
-    /// When the last message arrives, and the last answer.
+    client_end: ClientEnd,
+    node_end: NodeEnd,
+    /// When the machine is told the time next.
+    timer: Option<u64>,
+    /// When the last bytes arrive at either end.
     arrival: u64,
     answer: u64,
     /// What a silent node has taken.
-    held: Vec<Message>,
+    held: Vec<Bytes>,
+    /// What the node has told about the topology.
+    announced: Vec<Announcement>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,34 +193,6 @@ enum Socket {
     Closed,
 }
 
-#[derive(Debug)]
-struct Place {
-    task: usize,
-    turn: u32,
-    /// Whether somebody waits.
-    awaited: bool,
-}
-
-#[derive(Debug)]
-enum Message {
-    Commands(Vec<Sent>),
-    Topology(Query),
-}
-
-/// One command of a message.
-#[derive(Clone, Debug)]
-struct Sent {
-    request: Request,
-    /// Whether `ASKING` stands in front of it, and whether it says so.
-    asking: Option<bool>,
-}
-
-#[derive(Debug)]
-enum Answered {
-    Frames(Vec<Frame>),
-    Topology(Announcement),
-}
-
 /// What a driver does for one call, a part of one, or a question about the topology.
 struct Task {
     client: usize,
@@ -203,6 +201,9 @@ struct Task {
     /// Where it is sent before it is a call.
     direct: Option<(DirectCall, NodeId)>,
     phase: TaskPhase,
+    /// Where it waits for an answer, and which time it has.
+    place: Option<(usize, Place)>,
+    time: Option<Time>,
     /// Counts what it has waited for, so that what belongs to an earlier wait is known.
     turn: u32,
     /// The node that it wants a connection to, until when, and whether it looks elsewhere when the
@@ -272,6 +273,12 @@ impl World {
                 }
             })
             .collect();
+        let network = Network {
+            short: chance.one_of(&[0, 0, 5, 80]),
+            pieces: chance.one_of(&[0, 30]),
+            max_unanswered: chance.one_of(&[usize::MAX, usize::MAX, 200]),
+            integrity: chance.one_of(&[Integrity::Heartbeat, Integrity::Batch]),
+        };
         Self {
             now: 0,
             start,
@@ -283,6 +290,7 @@ impl World {
             connections: Vec::new(),
             tasks: Vec::new(),
             ledger: Ledger::default(),
+            network,
             mutant,
             verbose,
             broken: None,
@@ -293,6 +301,12 @@ impl World {
     pub(super) fn begin_at(&mut self, time: u64, client: usize, command: Vec<String>) {
         let operation = self.ledger.add(Operation::new(client, time, command));
         self.at(time, Event::Begin(operation));
+    }
+
+    /// Lets whoever wants the last operation leave at a time.
+    pub(super) fn cancel_at(&mut self, time: u64) {
+        let operation = self.ledger.operations.len() - 1;
+        self.at(time, Event::Cancel(operation));
     }
 
     /// Lets something happen at a time.
@@ -314,27 +328,52 @@ impl World {
         }
     }
 
+    /// What has come of everything.
+    pub(super) fn counts(&self) -> Counts {
+        let mut counts = self.ledger.counts();
+        counts.dialled = self.connections.len() as u64;
+        let ended = self.connections.iter();
+        counts.ended = ended.filter(|it| it.socket == Socket::Closed).count() as u64;
+        counts
+    }
+
     fn at(&mut self, time: u64, event: Event) {
         self.made += 1;
         self.events.insert((time.max(self.now), self.made), event);
     }
 
     fn handle(&mut self, event: Event) {
-        if self.verbose && !matches!(event, Event::Poll(_) | Event::Expire(..)) {
+        if self.verbose && !matches!(event, Event::Poll(_) | Event::Time(_) | Event::Drive(_)) {
             println!("{:>9} {event:?}", self.now);
         }
         match event {
             Event::Begin(operation) => self.begin(operation),
             Event::Opened(connection) => self.opened(connection),
-            Event::Arrive(connection, message) => self.arrive(connection, message),
-            Event::Return(connection, answer) => self.answered(connection, answer),
+            Event::Cancel(operation) => self.cancel(operation),
+            Event::Arrive(connection, bytes) => self.arrive(connection, bytes),
+            Event::Return(connection, bytes) => {
+                self.with_end(connection, |end, chance, _| end.receive(&bytes, chance));
+            }
+            Event::Room(connection) => {
+                self.with_end(connection, |end, chance, _| end.make_room(chance));
+            }
+            Event::Drive(connection) => {
+                self.with_end(connection, |end, chance, _| end.drive(chance));
+            }
+            Event::Time(connection) => {
+                let known = &mut self.connections[connection].timer;
+                if known.is_some_and(|at| at <= self.now) {
+                    *known = None;
+                    self.with_end(connection, |end, chance, now| end.time(now, chance));
+                }
+            }
+            Event::Told(connection, waiter) => self.told(connection, waiter),
             Event::Lost(connection) => self.lost(connection),
             Event::Resume(task, turn) if self.tasks[task].turn == turn => self.resume(task),
             Event::Follow(task, turn) if self.tasks[task].turn == turn => {
                 self.decide(task, Call::resumed);
             }
             Event::Resume(..) | Event::Follow(..) => {}
-            Event::Expire(task, turn) => self.expire(task, turn),
             Event::Poll(client) => {
                 if self.clients[client].poll.is_some_and(|at| at <= self.now) {
                     self.clients[client].poll = None;
@@ -405,6 +444,8 @@ impl World {
             call: None,
             direct: None,
             phase: TaskPhase::Going,
+            place: None,
+            time: None,
             turn: 0,
             wants: None,
             seen: None,
@@ -529,12 +570,10 @@ impl World {
         let ignores = *mutant == Some(Mutant::EndIgnored);
         let is_open = |it: &usize| connections[*it].is_open() || ignores;
         let may_wait = clients[client].only.is_some();
-        let link = clients[client].links.entry(id).or_insert_with(|| {
-            let config = Config::default()
-                .connect_timeout(Duration::from_micros(CONNECT_TIMEOUT))
-                .response_timeout(Duration::from_micros(DEADLINE));
-            Link::new(&config, Arc::new(address()), Events::default(), seed)
-        });
+        let link = clients[client]
+            .links
+            .entry(id)
+            .or_insert_with(|| Link::new(&config(), Arc::new(address()), Events::default(), seed));
         if let Some(connection) = link.current(is_open) {
             let renewed = link.renew(now);
             self.dial(client, id, renewed);
@@ -573,16 +612,28 @@ impl World {
             Some(State::Silent) => CONNECT_TIMEOUT,
             _ => self.chance.time(100, 1000),
         };
+        let settings = ConnectionSettings {
+            max_unanswered: self.network.max_unanswered,
+            seed: self.chance.number(),
+            ..ConnectionSettings::shared(
+                &config().integrity(self.network.integrity),
+                &Arc::new(address()),
+                &Events::default(),
+            )
+        };
         self.connections.push(Connection {
             client,
             id,
             node,
             socket: Socket::Opening,
             dial: Some(dial),
-            places: VecDeque::new(),
+            client_end: ClientEnd::new(settings, self.network.short, self.mutant),
+            node_end: NodeEnd::new(),
+            timer: None,
             arrival: 0,
             answer: 0,
             held: Vec::new(),
+            announced: Vec::new(),
         });
         let connection = self.connections.len() - 1;
         self.at(self.now + took, Event::Opened(connection));
@@ -637,15 +688,10 @@ impl World {
     /// Sends what a task has over a connection.
     fn send(&mut self, task: usize, at: usize) {
         let this = &mut self.tasks[task];
-        let purpose = this.purpose;
         if let (Some(call), None) = (&mut this.call, &this.direct) {
             call.connected();
         }
         let now = self.instant(self.now);
-        let message = match purpose {
-            Purpose::Question(_, query) => Message::Topology(query),
-            _ => Message::Commands(self.commands(task)),
-        };
         let this = &mut self.tasks[task];
         this.sends += 1;
         this.redirects += u32::from(!this.has_waited);
@@ -657,58 +703,144 @@ impl World {
             return self.break_promise(format!("a call was sent more than {MOST_SENDS} times"));
         }
         let limit = match (&this.call, &this.direct) {
-            (Some(call), None) => call.limit().deadline(|| now),
-            _ => this.wants.and_then(|(_, deadline, _)| deadline),
+            (Some(call), None) => call.limit(),
+            _ => Limit::Whole(this.wants.and_then(|(_, deadline, _)| deadline)),
         };
-        let turn = self.enter(task, TaskPhase::Sent);
-        if let Some(limit) = limit {
-            self.at(self.micros(limit), Event::Expire(task, turn));
-        }
-        let delay = self.chance.time(50, 1500);
-        let connection = &mut self.connections[at];
-        if connection.socket == Socket::Closed {
-            let lost = Error::new(ErrorKind::Connection, "it has ended");
-            return self.came(task, Err(lost));
-        }
-        connection.places.push_back(Place {
-            task,
-            turn,
-            awaited: true,
-        });
-        connection.arrival = (self.now + delay).max(connection.arrival);
-        let arrival = connection.arrival;
-        self.at(arrival, Event::Arrive(at, message));
+        this.time = Some(limit.time(now));
+        self.enter(task, TaskPhase::Sent);
+        self.hand_over(task, at, false);
     }
 
-    /// The commands that a task sends.
-    fn commands(&self, task: usize) -> Vec<Sent> {
-        let this = &self.tasks[task];
-        if let (Some(_), Purpose::Operation(at)) = (&this.direct, this.purpose) {
-            let command = self.ledger.operations[at].command.iter();
-            let command: Vec<_> = command.map(String::as_str).collect();
-            return vec![Sent {
-                request: Request::of(&command),
-                asking: None,
-            }];
-        }
-        let Some(call) = &this.call else {
-            return Vec::new();
-        };
-        let says = self.mutant != Some(Mutant::AskingOmitted);
-        let requests = call.batch().requests.iter();
-        let sent = requests.map(|request| {
-            let bytes = &request.bytes;
-            let words: Vec<_> = words(bytes)
-                .unwrap()
-                .into_iter()
-                .map(|word| std::str::from_utf8(&bytes[word]).unwrap())
-                .collect();
-            Sent {
-                request: Request::of(&words),
-                asking: request.call.is_asking().then_some(says),
+    /// Hands what a task has to the machine of a connection, which may have let it in.
+    fn hand_over(&mut self, task: usize, at: usize, admitted: bool) {
+        let Self {
+            connections,
+            tasks,
+            ledger,
+            chance,
+            ..
+        } = self;
+        let this = &tasks[task];
+        let Some(time) = this.time else { return };
+        let waiter = (task, this.turn);
+        let end = &mut connections[at].client_end;
+        let placed = match (this.purpose, &this.direct, &this.call) {
+            (Purpose::Question(_, query), ..) => {
+                end.send(&Single(query.command()), waiter, time, admitted, chance)
             }
-        });
-        sent.collect()
+            (Purpose::Operation(at), Some(_), _) => {
+                let command = command_of(&ledger.operations[at].command);
+                end.send(&Single(command), waiter, time, admitted, chance)
+            }
+            (.., Some(call)) => end.send(&call.batch(), waiter, time, admitted, chance),
+            _ => return,
+        };
+        match placed {
+            Ok(place) => {
+                self.tasks[task].place = Some((at, place));
+                self.follow(at);
+            }
+            Err(error) => self.came(task, Err(error)),
+        }
+    }
+
+    /// Has the client's end of a connection do something, and does what it wants done.
+    fn with_end(&mut self, at: usize, act: impl FnOnce(&mut ClientEnd, &mut Chance, Instant)) {
+        let now = self.instant(self.now);
+        let connection = &mut self.connections[at];
+        if connection.is_open() {
+            act(&mut connection.client_end, &mut self.chance, now);
+            self.follow(at);
+        }
+    }
+
+    fn follow(&mut self, at: usize) {
+        let todo = self.connections[at].client_end.take_todo();
+        for bytes in todo.sent {
+            let delay = self.chance.time(50, 1500);
+            let connection = &mut self.connections[at];
+            connection.arrival = (self.now + delay).max(connection.arrival);
+            let arrival = connection.arrival;
+            self.at(arrival, Event::Arrive(at, bytes));
+        }
+        for waiter in todo.told {
+            self.at(self.now, Event::Told(at, waiter));
+        }
+        if todo.drive {
+            self.at(self.now, Event::Drive(at));
+        }
+        if todo.is_full {
+            let room = self.chance.time(50, 6000);
+            self.at(self.now + room, Event::Room(at));
+        }
+        if let Some(timer) = todo.timer {
+            let timer = self.micros(timer).max(self.now);
+            let known = &mut self.connections[at].timer;
+            if known.is_none_or(|known| timer < known) {
+                *known = Some(timer);
+                self.at(timer, Event::Time(at));
+            }
+        }
+        if let Some(error) = todo.broken {
+            self.break_promise(error.to_string());
+        }
+        if let Some(error) = todo.end {
+            self.ended(at, Some(error));
+        }
+    }
+
+    /// A task looks at what has come for it.
+    fn told(&mut self, at: usize, (task, turn): Waiter) {
+        let this = &self.tasks[task];
+        let Some((over, place)) = this.place else {
+            return;
+        };
+        if this.turn != turn || over != at {
+            return;
+        }
+        let end = &mut self.connections[at].client_end;
+        let found = end.poll(place, &mut self.chance);
+        self.follow(at);
+        match found {
+            Found::Nothing => {}
+            Found::Admitted => {
+                self.tasks[task].place = None;
+                self.hand_over(task, at, true);
+            }
+            Found::Answer(result) => {
+                self.tasks[task].place = None;
+                self.answered(task, at, result);
+            }
+        }
+    }
+
+    /// Whoever has wanted an operation has left.
+    fn cancel(&mut self, operation: usize) {
+        if !self.ledger.cancel(operation, self.now) {
+            return;
+        }
+        for task in 0..self.tasks.len() {
+            if self.operation(task) != Some(operation) {
+                continue;
+            }
+            self.enter(task, TaskPhase::Done);
+            let this = &mut self.tasks[task];
+            (this.call, this.direct) = (None, None);
+            if let Some((at, place)) = this.place.take() {
+                let end = &mut self.connections[at].client_end;
+                end.forget(place, &mut self.chance);
+                self.follow(at);
+            }
+        }
+    }
+
+    /// Which operation a task is for.
+    fn operation(&self, task: usize) -> Option<usize> {
+        match self.tasks[task].purpose {
+            Purpose::Operation(at) => Some(at),
+            Purpose::PartOf(whole) => self.operation(whole),
+            Purpose::Question(..) => None,
+        }
     }
 
     fn resume(&mut self, task: usize) {
@@ -763,9 +895,19 @@ impl World {
 
     /// This is what came of sending.
     fn came(&mut self, task: usize, came: Result<Frames>) {
+        let cached = |frame: Frame| match frame.reply().as_error() {
+            Some(text) if text.starts_with(b"ASK ") => {
+                let text = String::from_utf8_lossy(text).replace("ASK ", "MOVED ");
+                self::frame(&Reply::Error(text))
+            }
+            _ => frame,
+        };
         let came = match (came, self.mutant) {
             (Err(error), Some(Mutant::UncertainRetried)) if !error.is_timeout() => {
                 Err(error.with_outcome(Outcome::NotSent))
+            }
+            (Ok(frames), Some(Mutant::AskCached)) => {
+                Ok(frames.into_vec().into_iter().map(cached).collect())
             }
             (came, _) => came,
         };
@@ -828,96 +970,51 @@ impl World {
         }
     }
 
-    /// The end of the time for a reply: the place stays, and swallows it when it comes.
-    fn expire(&mut self, task: usize, turn: u32) {
-        if self.tasks[task].turn != turn || self.tasks[task].phase != TaskPhase::Sent {
-            return;
-        }
-        for connection in &mut self.connections {
-            let is_this = |place: &Place| place.task == task && place.turn == turn;
-            let Some(at) = connection.places.iter().position(is_this) else {
-                continue;
-            };
-            connection.places[at].awaited = false;
-            if self.mutant == Some(Mutant::PlaceForgotten) {
-                connection.places.remove(at);
-            }
-        }
-        let error = match self.tasks[task].purpose {
-            Purpose::Question(..) => late(PATIENCE),
-            _ => Error::new(ErrorKind::Timeout(Phase::Reply), "no reply"),
-        };
-        self.came(task, Err(error.with_outcome(Outcome::Indeterminate)));
-    }
-
     fn lost(&mut self, at: usize) {
+        self.ended(at, None);
+    }
+
+    /// A connection has ended, for this reason or because its node has closed it.
+    fn ended(&mut self, at: usize, why: Option<Error>) {
+        let now = self.instant(self.now);
         let connection = &mut self.connections[at];
-        if connection.socket == Socket::Closed {
-            return;
-        }
-        connection.socket = Socket::Closed;
-        let places = std::mem::take(&mut connection.places);
-        for place in places {
-            if self.is_awaited(&place) {
-                let error = Error::new(ErrorKind::Connection, "reset by peer")
-                    .with_outcome(Outcome::Indeterminate);
-                self.came(place.task, Err(error));
-            }
+        if connection.is_open() {
+            connection.socket = Socket::Closed;
+            connection.client_end.end(why, now);
+            self.follow(at);
         }
     }
 
-    fn is_awaited(&self, place: &Place) -> bool {
-        let task = &self.tasks[place.task];
-        place.awaited && task.turn == place.turn && task.phase == TaskPhase::Sent
-    }
-
-    fn answered(&mut self, at: usize, answer: Answered) {
-        let connection = &mut self.connections[at];
-        if connection.socket == Socket::Closed {
-            return;
-        }
-        let client = connection.client;
-        let Some(place) = connection.places.pop_front() else {
-            return self.break_promise("an answer that nobody waits for".to_owned());
+    /// This has come for a task.
+    fn answered(&mut self, task: usize, at: usize, answer: Result<Frames>) {
+        let Purpose::Question(ask, _) = self.tasks[task].purpose else {
+            return self.came(task, answer);
         };
-        if !self.is_awaited(&place) {
-            return;
+        let frame = match answer.map(|frames| frames.into_vec().pop()) {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return self.came(task, Ok(Frames::new())),
+            Err(error) => return self.came(task, Err(error)),
+        };
+        let client = self.tasks[task].client;
+        self.enter(task, TaskPhase::Done);
+        // An answer that comes too late is none.
+        if self.clients[client].asking == Some(ask) {
+            self.clients[client].told = Some(self.now);
         }
-        match (self.tasks[place.task].purpose, answer) {
-            (Purpose::Question(ask, _), Answered::Topology(said)) => {
-                self.enter(place.task, TaskPhase::Done);
-                // An answer that comes too late is none.
-                if self.clients[client].asking == Some(ask) {
-                    self.clients[client].told = Some(self.now);
-                }
-                let (now, random) = (self.instant(self.now), self.chance.number());
-                let state = &mut self.clients[client].state;
-                match said.read {
-                    // Now and then it is read anew.
-                    Some(answer) if !random.is_multiple_of(16) => {
-                        state.topology_as_read(ask, answer, now, random);
-                    }
-                    _ => state.topology(ask, said.frame.reply(), now, random),
-                }
-                self.asked(client);
+        let announced = &mut self.connections[at].announced;
+        let is_this = |it: &Announcement| it.frame.as_bytes() == frame.as_bytes();
+        let known = announced.iter().position(is_this);
+        let read = known.and_then(|at| announced.swap_remove(at).read);
+        let (now, random) = (self.instant(self.now), self.chance.number());
+        let state = &mut self.clients[client].state;
+        match read {
+            // Now and then it is read anew.
+            Some(answer) if !random.is_multiple_of(16) => {
+                state.topology_as_read(ask, answer, now, random);
             }
-            // A reply has gone astray.
-            (_, Answered::Topology(said)) => self.came(place.task, Ok(said.frame.into())),
-            (_, Answered::Frames(frames)) => {
-                let cached = |frame: Frame| match frame.reply().as_error() {
-                    Some(text) if text.starts_with(b"ASK ") => {
-                        let text = String::from_utf8_lossy(text).replace("ASK ", "MOVED ");
-                        self::frame(&Reply::Error(text))
-                    }
-                    _ => frame,
-                };
-                let frames: Vec<_> = match self.mutant {
-                    Some(Mutant::AskCached) => frames.into_iter().map(cached).collect(),
-                    _ => frames,
-                };
-                self.came(place.task, Ok(frames.into_iter().collect()));
-            }
+            _ => state.topology(ask, frame.reply(), now, random),
         }
+        self.asked(client);
     }
 
     /// Nothing is left to do for a task.
@@ -1041,7 +1138,7 @@ impl World {
 
     // ---- what the network and the nodes do
 
-    fn arrive(&mut self, at: usize, message: Message) {
+    fn arrive(&mut self, at: usize, bytes: Bytes) {
         let connection = &mut self.connections[at];
         let Some(node) = connection.node else { return };
         if matches!(connection.socket, Socket::Broken | Socket::Closed) {
@@ -1049,38 +1146,91 @@ impl World {
         }
         match self.cluster.nodes[node].state {
             State::Dead => {}
-            State::Silent => connection.held.push(message),
-            State::Up | State::Loading => self.process(at, node, message),
+            State::Silent => connection.held.push(bytes),
+            State::Up | State::Loading => self.process(at, node, &bytes),
         }
     }
 
-    fn process(&mut self, at: usize, node: usize, message: Message) {
-        let answer = match message {
-            Message::Topology(query) => {
-                Answered::Topology(self.cluster.announce(node, query == Query::Shards))
+    fn process(&mut self, at: usize, node: usize, bytes: &[u8]) {
+        self.connections[at].node_end.receive(bytes);
+        let mut answer = Vec::new();
+        loop {
+            match self.connections[at].node_end.command() {
+                Ok(Some(command)) => self.execute(at, node, &command, &mut answer),
+                Ok(None) => break,
+                Err(broken) => return self.break_promise(format!("sent to a node: {broken}")),
             }
-            Message::Commands(commands) => {
-                let mut frames = Vec::new();
-                for Sent { request, asking } in commands {
-                    if asking.is_some() {
-                        let mood = self.cluster.nodes[node].mood;
-                        let refused = mood.map(|mood| Reply::Error(mood.to_owned()));
-                        frames.push(frame(&refused.unwrap_or(Reply::Ok)));
-                    }
-                    let reply = self.cluster.handle(node, &request, asking == Some(true));
-                    if !matches!(reply, Reply::Error(_)) {
-                        self.ledger.executed(&request);
-                    }
-                    frames.push(frame(&reply));
-                }
-                Answered::Frames(frames)
+        }
+        // A node may have something to tell that nobody has asked for.
+        if !answer.is_empty() && self.chance.happens(5) {
+            answer.splice(0..0, PUSH.iter().copied());
+        }
+        let mut pieces = vec![Bytes::from(answer)];
+        if self.chance.happens(self.network.pieces) {
+            let first = self.chance.below(pieces[0].len() + 1);
+            let rest = pieces[0].split_off(first);
+            pieces.push(rest);
+        }
+        for piece in pieces {
+            if piece.is_empty() {
+                continue;
             }
-        };
-        let delay = self.chance.time(50, 1500);
+            let delay = self.chance.time(50, 1500);
+            let connection = &mut self.connections[at];
+            connection.answer = (self.now + delay).max(connection.answer);
+            let time = connection.answer;
+            self.at(time, Event::Return(at, piece));
+        }
+    }
+
+    /// What a node does with one command.
+    fn execute(&mut self, at: usize, node: usize, command: &Frame, answer: &mut Vec<u8>) {
+        let words: Option<Vec<&[u8]>> = command
+            .reply()
+            .elements()
+            .and_then(|words| words.map(|word| word.bytes()).collect());
+        let mood = self.cluster.nodes[node].mood;
+        let is_loading = self.cluster.nodes[node].state == State::Loading;
         let connection = &mut self.connections[at];
-        connection.answer = (self.now + delay).max(connection.answer);
-        let time = connection.answer;
-        self.at(time, Event::Return(at, answer));
+        match words.as_deref() {
+            Some([b"ASKING"]) => {
+                connection.node_end.is_asking = self.mutant != Some(Mutant::AskingOmitted);
+                let refused = mood.map(|mood| Reply::Error(mood.to_owned()));
+                answer.extend(frame(&refused.unwrap_or(Reply::Ok)).as_bytes());
+            }
+            Some([b"PING", nonce]) => {
+                let refused = match mood {
+                    _ if is_loading => Some("LOADING reading my data"),
+                    // The others do not matter to it.
+                    Some(mood) => Some(mood).filter(|mood| !mood.starts_with("NOREPLICAS")),
+                    None => None,
+                };
+                match refused {
+                    Some(text) => answer.extend(frame(&Reply::Error(text.to_owned())).as_bytes()),
+                    None => {
+                        answer.extend(format!("${}\r\n", nonce.len()).as_bytes());
+                        answer.extend(*nonce);
+                        answer.extend(b"\r\n");
+                    }
+                }
+            }
+            Some([b"CLUSTER", what]) => {
+                let said = self.cluster.announce(node, *what == b"SHARDS");
+                answer.extend(said.frame.as_bytes());
+                connection.announced.push(said);
+            }
+            words => {
+                let is_asking = std::mem::take(&mut connection.node_end.is_asking);
+                let Some(request) = words.and_then(Request::of) else {
+                    return self.break_promise(format!("sent to a node: {:?}", command.as_bytes()));
+                };
+                let reply = self.cluster.handle(node, &request, is_asking);
+                if !matches!(reply, Reply::Error(_)) {
+                    self.ledger.executed(&request);
+                }
+                answer.extend(frame(&reply).as_bytes());
+            }
+        }
     }
 
     fn happen(&mut self, what: Happening) {
@@ -1115,8 +1265,8 @@ impl World {
         }
         for at in 0..self.connections.len() {
             if self.connections[at].node == Some(node) {
-                for message in std::mem::take(&mut self.connections[at].held) {
-                    self.process(at, node, message);
+                for bytes in std::mem::take(&mut self.connections[at].held) {
+                    self.process(at, node, &bytes);
                 }
             }
         }
@@ -1183,6 +1333,13 @@ fn address() -> Address {
     }
 }
 
+/// What clients are configured with.
+fn config() -> Config {
+    Config::default()
+        .connect_timeout(Duration::from_micros(CONNECT_TIMEOUT))
+        .response_timeout(Duration::from_micros(DEADLINE))
+}
+
 fn command_of(words: &[String]) -> Raw<'_> {
     let (name, rest) = words.split_first().unwrap();
     raw(name.as_str()).args(rest.iter().map(String::as_str))
@@ -1232,6 +1389,9 @@ fn reply(reply: crate::resp::Reply<'_>) -> Reply {
         _ => Reply::Text(text(reply)),
     }
 }
+
+/// What nobody has asked for.
+const PUSH: &[u8] = b">2\r\n$10\r\ninvalidate\r\n_\r\n";
 
 /// Far more than a call with back-off needs in its time.
 const MOST_SENDS: u32 = 60;

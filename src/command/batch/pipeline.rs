@@ -191,6 +191,7 @@ impl<S: Sequence, F: Form> Exchange for Pipelined<S, F> {
 }
 
 /// Whether a command may be part of a pipeline there.
+#[inline]
 fn check_one(command: &dyn Untyped, place: Place) -> Result<()> {
     let info = command.info();
     let fault = if info.replies != Replies::One {

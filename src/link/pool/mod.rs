@@ -185,14 +185,15 @@ impl<C, W: Clone> Pool<C, W> {
 
     /// Says which process this is, and returns the connections of another one if it was forked from
     /// that; they are to be dropped, and nothing is to be written to them.
+    #[inline]
     pub(crate) fn enter(&mut self, process: u32, now: Instant) -> Vec<C> {
-        if self
-            .process
-            .replace(process)
-            .is_none_or(|before| before == process)
-        {
-            return Vec::new();
+        match self.process.replace(process) {
+            Some(before) if before != process => self.leave_parent(now),
+            _ => Vec::new(),
         }
+    }
+
+    fn leave_parent(&mut self, now: Instant) -> Vec<C> {
         let mut closed = self.idle.clear();
         // Those who waited are threads of the parent.
         for turn in self.line.clear() {

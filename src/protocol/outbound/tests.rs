@@ -164,7 +164,7 @@ impl Connection {
 }
 
 fn raw_output(connection: &mut Connection) -> Vec<u8> {
-    let mut output = Output::new();
+    let mut output = Box::<Output>::default();
     connection.outbound.take_output(&mut output);
     output.to_bytes().to_vec()
 }
@@ -1086,4 +1086,81 @@ fn lines_of_a_monitor_are_pushes_and_replies_are_not() {
             "4=+1 is a value"
         ]
     );
+}
+
+/// What comes next for a driver that reads for the waiter alone.
+#[cfg(feature = "blocking")]
+fn next(connection: &mut Connection, waiter: u32) -> Result<String> {
+    let mut places = connection.places.iter();
+    let (_, key, _) = *places.find(|(known, ..)| *known == waiter).unwrap();
+    let mut delivery = Delivery::new();
+    let Connection {
+        inbound, outbound, ..
+    } = connection;
+    Ok(match outbound.deliver_next(key, inbound, &mut delivery)? {
+        Delivered::Nothing => "nothing".to_owned(),
+        Delivered::Answer(frame) => {
+            assert!(outbound.is_answered(key));
+            format!("answer {}", text(frame.as_bytes()))
+        }
+        Delivered::Something => format!("something for {:?}", delivery.waiters),
+    })
+}
+
+#[test]
+#[cfg(feature = "blocking")]
+fn the_one_frame_that_answers_a_caller_is_handed_to_it_and_nothing_else_is() {
+    // The place is free behind it, and the next call is answered like the first.
+    let mut connection = connection();
+    for waiter in 1..=2 {
+        send(&mut connection, &one("a"), waiter, None).unwrap();
+        output(&mut connection);
+        assert_eq!(next(&mut connection, waiter).unwrap(), "nothing");
+        connection.inbound.extend(b">2\r\n+a\r\n+b\r\n+OK\r\n");
+        assert_eq!(next(&mut connection, waiter).unwrap(), "something for []");
+        assert_eq!(next(&mut connection, waiter).unwrap(), "answer +OK");
+        connection.places.clear();
+        assert!(matches!(connection.outbound.next_push(), Some(Ok(_))));
+        assert!(connection.is_idle());
+    }
+
+    // A frame of another call, one of several, and one behind a request that goes on.
+    send(&mut connection, &one("late"), 1, None).unwrap();
+    send(
+        &mut connection,
+        &Sent("several", Awaited::Frames(2)),
+        2,
+        None,
+    )
+    .unwrap();
+    output(&mut connection);
+    connection.inbound.extend(b":1\r\n*1\r\n:2\r\n:3\r\n");
+    assert_eq!(next(&mut connection, 2).unwrap(), "something for [1]");
+    assert_eq!(next(&mut connection, 2).unwrap(), "something for []");
+    assert_eq!(next(&mut connection, 2).unwrap(), "something for [2]");
+    assert_eq!(connection.answer(2).unwrap().unwrap().len(), 2);
+
+    // What nobody has asked for ends the connection.
+    send(&mut connection, &one("x"), 3, None).unwrap();
+    connection.inbound.extend(b"+x\r\n+nobody's\r\n");
+    output(&mut connection);
+    assert_eq!(next(&mut connection, 3).unwrap(), "answer +x");
+    let error = next(&mut connection, 3).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+}
+
+#[test]
+#[cfg(feature = "blocking")]
+fn c02_with_integrity_the_frame_that_answers_waits_for_the_nonce() {
+    let mut connection = connection_with(proving());
+    send(&mut connection, &one("a"), 1, None).unwrap();
+    let nonce = connection.nonce();
+    connection.inbound.extend(b"+OK\r\n");
+    assert_eq!(next(&mut connection, 1).unwrap(), "something for []");
+    assert!(connection.answer(1).is_none());
+    connection.inbound.extend(b"$8\r\n");
+    connection.inbound.extend(&nonce);
+    connection.inbound.extend(b"\r\n");
+    assert_eq!(next(&mut connection, 1).unwrap(), "something for [1]");
+    assert!(connection.answer(1).unwrap().is_ok());
 }

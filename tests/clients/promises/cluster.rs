@@ -20,37 +20,23 @@ use respec_testkit::{Cluster, Variant, key_in_slot};
 use serde::Deserialize;
 
 use super::{Client, NAME, next_push, spawn};
-
-const VARIANTS: [Variant; 3] = Variant::ALL;
+use crate::clusters::{self, VARIANTS, keys, urls};
 
 /// Clients of the shared clusters, in both versions of the protocol, with a prefix of their own.
 async fn clients(test: &str) -> Vec<(Client, String)> {
     let mut clients = Vec::new();
-    for variant in VARIANTS {
-        for protocol in ["resp2", "resp3"] {
-            let url = format!("{}?protocol={protocol}", Cluster::shared(variant).url());
-            let client = done!(Client::connect(&url)).unwrap();
-            clients.push((client, format!("{NAME}:{test}:{variant:?}:{protocol}")));
-        }
+    for (url, name) in urls() {
+        let client = done!(Client::connect(&url)).unwrap();
+        clients.push((client, format!("{NAME}:{test}:{name}")));
     }
     clients
 }
 
 /// A client of a cluster of the caller's own.
 async fn own(variant: Variant, options: &str) -> (Arc<Cluster>, Client) {
-    let cluster = Cluster::builder(variant)
-        // One shard's trouble is not that of the others.
-        .require_full_coverage(false)
-        .start()
-        .unwrap();
-    let cluster = Arc::new(cluster);
+    let cluster = clusters::own(variant);
     let client = done!(Client::connect(&format!("{}{options}", cluster.url()))).unwrap();
     (cluster, client)
-}
-
-/// Keys that lie in many slots of all nodes.
-fn keys(prefix: &str, count: usize) -> Vec<String> {
-    (0..count).map(|at| format!("{prefix}:{at}")).collect()
 }
 
 fn bytes(text: &str) -> Bytes {

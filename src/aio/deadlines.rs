@@ -19,7 +19,7 @@ use super::connection::Core;
 use crate::protocol::Delivery;
 
 /// Has a connection swept then.
-pub(super) fn at(core: &Arc<Core>, at: Instant) {
+pub(super) fn watch(core: &Arc<Core>, at: Instant) {
     let mut schedule = lock();
     let core_of = Arc::downgrade(core);
     let is_first = schedule

@@ -5,11 +5,12 @@ use std::{
     ops::RangeInclusive,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
+    time::Instant,
 };
 
 use super::{
     connection::{self, Connection, Sent},
-    pool::Lent,
+    pool::PooledConnection,
     runtime::now,
 };
 use crate::{
@@ -24,31 +25,31 @@ use crate::{
 ///
 /// It can be dropped at any time: what was not written by then is not sent, and what comes later
 /// is swallowed.
-pub(super) struct Transit {
+pub(super) struct InFlight {
     state: State,
     limit: Limit,
 }
 
 /// The connection that carries an exchange.
-pub(super) enum Link {
+pub(super) enum CallConnection {
     /// One that outlives it.
     Shared(Arc<Connection>),
     /// One that goes back with the end of it.
-    Lent(Lent),
+    Pooled(PooledConnection),
 }
 
 enum State {
     /// Waits until less is unanswered.
-    InFront(Turn),
-    Waiting(Call),
+    InFront(AdmissionWait),
+    Waiting(Reservation),
     /// Was answered, or could not be sent.
     Done,
 }
 
 /// A place in front of a connection, which is left when this is dropped.
-struct Turn {
+struct AdmissionWait {
     /// `None` once the call was sent.
-    link: Option<Link>,
+    carrier: Option<CallConnection>,
     /// `None` once the call was let in.
     key: Option<Key>,
     /// Since and until when it may wait, in front of the connection and for the reply.
@@ -56,8 +57,8 @@ struct Turn {
 }
 
 /// A place in the queue of a connection, which is left when this is dropped.
-struct Call {
-    link: Link,
+struct Reservation {
+    carrier: CallConnection,
     key: Key,
     /// Those of its chunks are among these.
     tickets: RangeInclusive<Ticket>,
@@ -66,24 +67,27 @@ struct Call {
     answered: bool,
 }
 
-impl Transit {
-    /// Hands an exchange to a connection; `waker` is woken when it is worth polling.
+impl InFlight {
+    /// Hands an exchange to a connection, now; `waker` is woken when it is worth polling.
     ///
     /// # Errors
     ///
     /// The connection has ended, or an argument cannot be sent; nothing was sent then.
     pub(super) fn begin<E: Exchange>(
-        link: Link,
+        carrier: CallConnection,
         exchange: &E,
         limit: Limit,
+        now: Instant,
         waker: &Waker,
     ) -> Result<Self> {
-        let time = limit.time(now());
-        let connection = link.connection()?;
+        let time = limit.time(now);
+        let connection = carrier.connection()?;
         let state = match connection.send(exchange, time, waker, false)? {
-            connection::Place::Sent(key, sent) => State::Waiting(Call::new(link, key, sent)),
-            connection::Place::InFront(key) => State::InFront(Turn {
-                link: Some(link),
+            connection::SendState::Sent(key, sent) => {
+                State::Waiting(Reservation::new(carrier, key, sent))
+            }
+            connection::SendState::InFront(key) => State::InFront(AdmissionWait {
+                carrier: Some(carrier),
                 key: Some(key),
                 time,
             }),
@@ -147,64 +151,67 @@ impl Transit {
 ///
 /// # Errors
 ///
-/// As [`Transit::begin`], and whatever the wait ends with.
+/// As [`InFlight::begin`], and whatever the wait ends with.
 pub(super) async fn exchange<E: Exchange>(
-    link: Link,
+    carrier: CallConnection,
     exchange: &E,
     limit: Limit,
 ) -> Result<Frames> {
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-    let mut transit = Transit::begin(link, exchange, limit, &waker)?;
-    poll_fn(|cx| transit.poll(exchange, cx)).await
+    let mut in_flight = InFlight::begin(carrier, exchange, limit, now(), &waker)?;
+    poll_fn(|cx| in_flight.poll(exchange, cx)).await
 }
 
-impl Link {
+impl CallConnection {
+    #[inline]
     fn connection(&self) -> Result<&Connection> {
         match self {
             Self::Shared(connection) => Ok(connection),
-            Self::Lent(lent) => Ok(lent.connection()?),
+            Self::Pooled(lent) => Ok(lent.connection()?),
         }
     }
 }
 
-impl Turn {
+impl AdmissionWait {
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Frames>> {
-        let (Some(link), Some(key)) = (&self.link, self.key) else {
+        let (Some(carrier), Some(key)) = (&self.carrier, self.key) else {
             return Poll::Pending;
         };
-        let result = ready!(link.connection()?.poll_turn(key, cx.waker()));
+        let result = ready!(carrier.connection()?.poll_turn(key, cx.waker()));
         self.key = None;
         Poll::Ready(result)
     }
 
     /// Sends a call that was let in.
-    fn send<E: Exchange>(&mut self, exchange: &E, waker: &Waker) -> Result<Option<Call>> {
-        let Some(link) = &self.link else {
+    fn send<E: Exchange>(&mut self, exchange: &E, waker: &Waker) -> Result<Option<Reservation>> {
+        let Some(carrier) = &self.carrier else {
             return Ok(None);
         };
-        let connection = link.connection()?;
+        let connection = carrier.connection()?;
         let place = connection.send(exchange, self.time, waker, true)?;
-        Ok(match (place, self.link.take()) {
-            (connection::Place::Sent(key, sent), Some(link)) => Some(Call::new(link, key, sent)),
+        Ok(match (place, self.carrier.take()) {
+            (connection::SendState::Sent(key, sent), Some(carrier)) => {
+                Some(Reservation::new(carrier, key, sent))
+            }
             _ => None,
         })
     }
 }
 
-impl Drop for Turn {
+impl Drop for AdmissionWait {
     fn drop(&mut self) {
-        if let Some(link) = &self.link
-            && let Ok(connection) = link.connection()
+        if let Some(carrier) = &self.carrier
+            && let Ok(connection) = carrier.connection()
         {
             connection.forget_turn(self.key);
         }
     }
 }
 
-impl Call {
-    fn new(link: Link, key: Key, sent: Sent) -> Self {
+impl Reservation {
+    fn new(carrier: CallConnection, key: Key, sent: Sent) -> Self {
         Self {
-            link,
+            carrier,
             key,
             tickets: sent.ticket..=sent.ticket,
             next: sent.next,
@@ -212,8 +219,9 @@ impl Call {
         }
     }
 
+    #[inline]
     fn poll(&mut self, cx: &Context<'_>) -> Result<Polled> {
-        let connection = self.link.connection()?;
+        let connection = self.carrier.connection()?;
         let polled = connection.poll(self.key, &self.tickets, cx.waker());
         self.answered |= matches!(polled, Polled::Answered(_));
         Ok(polled)
@@ -222,7 +230,7 @@ impl Call {
     /// Sends the next chunk.
     fn send_more<E: Exchange>(&mut self, exchange: &E, time: Time) -> Result<()> {
         if let Some(first) = self.next {
-            let connection = self.link.connection()?;
+            let connection = self.carrier.connection()?;
             let sent = connection.send_more(exchange, first, self.key, time)?;
             self.tickets = *self.tickets.start()..=sent.ticket;
             self.next = sent.next;
@@ -231,12 +239,12 @@ impl Call {
     }
 }
 
-impl Drop for Call {
+impl Drop for Reservation {
     fn drop(&mut self) {
         if self.answered || mutant::is(Mutant::DropUnnoticed) {
             return;
         }
-        if let Ok(connection) = self.link.connection() {
+        if let Ok(connection) = self.carrier.connection() {
             connection.forget(self.key, &self.tickets);
         }
     }
