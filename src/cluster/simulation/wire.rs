@@ -29,7 +29,7 @@ pub(super) struct ClientEnd {
     delivery: Delivery<Waiter>,
     view: View,
     /// Taken from the machine, and not taken by the socket.
-    output: Output,
+    output: Box<Output>,
     /// How many bytes the socket has taken.
     written: u64,
     /// The socket takes no more for now.
@@ -83,7 +83,7 @@ impl ClientEnd {
             machine: Outbound::new(settings),
             delivery: Delivery::new(),
             view: View::default(),
-            output: Output::new(),
+            output: Box::default(),
             written: 0,
             is_full: false,
             short,
