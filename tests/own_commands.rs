@@ -156,6 +156,48 @@ fn a_reply_of_no_command_is_refused() {
     }
 }
 
+/// What the compiler says of a group or a client that is switched off, or of a command of such a group.
+#[test]
+fn a_feature_that_is_off_is_named() {
+    let project = project("feature-off", Path::new(env!("CARGO_MANIFEST_DIR")));
+    for (line, parts) in [
+        (
+            "use respec::prelude::JsonCommands;",
+            &[
+                "no `JsonCommands` in `prelude`",
+                "is gated behind the `json` feature",
+            ][..],
+        ),
+        (
+            "use respec::{Client, prelude::*};",
+            &[
+                "no `Client` in the root",
+                "is gated behind the `r#async` feature",
+            ],
+        ),
+        (
+            "fn call(_: respec::commands::json::JsonGet) {}",
+            &["is gated behind the `json` feature"],
+        ),
+        // Of a method nobody can say more.
+        (
+            "fn call(client: respec::blocking::Client) { client.json_get(\"k\"); }",
+            &["no method named `json_get` found for struct `Client`"],
+        ),
+    ] {
+        write(
+            &project.join("src/main.rs"),
+            &format!("{line}\nfn main() {{}}\n"),
+        );
+        let output = cargo(&project);
+        assert!(!output.status.success(), "{line}");
+        let errors = String::from_utf8(output.stderr).unwrap();
+        for part in parts {
+            assert!(errors.contains(part), "{part} is not in {errors}");
+        }
+    }
+}
+
 /// A program that depends on the client in a folder, with nothing but the blocking client.
 fn project(name: &str, respec: &Path) -> PathBuf {
     let project = scratch(name).join("program");

@@ -18,7 +18,7 @@ use crate::{
     config::{Address, Config},
     error::{Error, Result},
     events::Events,
-    link::{Asked, Attempt, Defect, Lease, Link, PoolStats, Seen, Ticket, Turn, gone},
+    link::{Acquire, Acquired, Attempt, Defect, Link, PoolPermit, PoolStats, Seen, WaitId, gone},
     protocol::ConnectionSettings,
 };
 
@@ -42,7 +42,7 @@ type LinkState = Link<Arc<Connection>, Arc<Notify>>;
 pub(super) struct PooledConnection {
     pool: Arc<ConnectionPool>,
     /// `None` only while this is dropped.
-    lease: Option<Lease>,
+    permit: Option<PoolPermit>,
     /// `None` while it is not made yet, and when it shall not go back.
     connection: Option<Arc<Connection>>,
 }
@@ -50,7 +50,7 @@ pub(super) struct PooledConnection {
 /// A place among those who wait, which is left when this is dropped.
 struct WaitingCaller<'a> {
     pool: &'a Arc<ConnectionPool>,
-    ticket: Ticket,
+    wait_id: WaitId,
 }
 
 impl ConnectionPool {
@@ -124,21 +124,21 @@ impl ConnectionPool {
         let mut dead = None;
         loop {
             match self.turn(dead, &runtime).await? {
-                Turn::Reuse(lease, connection) => {
-                    let mut lent = PooledConnection::new(&self, lease, Some(connection));
+                Acquired::Reuse(permit, connection) => {
+                    let mut lent = PooledConnection::new(&self, permit, Some(connection));
                     if lent.is_usable().await {
                         return Ok(lent);
                     }
-                    dead = lent.lease.take();
+                    dead = lent.permit.take();
                 }
-                Turn::Connect(lease) => {
-                    let lent = PooledConnection::new(&self, lease, None);
+                Acquired::Connect(permit) => {
+                    let lent = PooledConnection::new(&self, permit, None);
                     // In a task of its own, which is on the runtime's threads whoever polls the
                     // caller. If the caller leaves, what was made goes to the next.
                     let connecting = runtime.spawn(lent.connect());
                     return connecting.await.unwrap_or_else(|_| Err(Attempt::stopped()));
                 }
-                Turn::Failed(error) => return Err(error),
+                Acquired::Failed(error) => return Err(error),
             }
         }
     }
@@ -147,7 +147,7 @@ impl ConnectionPool {
     pub(super) async fn fill(self: &Arc<Self>) -> Result<()> {
         let lacking = self.link().pool().fill(now());
         match lacking {
-            Some(lease) => PooledConnection::new(self, lease, None).fill().await,
+            Some(permit) => PooledConnection::new(self, permit, None).fill().await,
             None => Ok(()),
         }
     }
@@ -160,9 +160,9 @@ impl ConnectionPool {
     /// Waits until the pool has something for the caller, perhaps instead of a dead connection.
     async fn turn(
         self: &Arc<Self>,
-        dead: Option<Lease>,
+        dead: Option<PoolPermit>,
         runtime: &Handle,
-    ) -> Result<Turn<Arc<Connection>>> {
+    ) -> Result<Acquired<Arc<Connection>>> {
         let now = now();
         let (closed, asked, lacking) = {
             let mut link = self.link();
@@ -170,31 +170,34 @@ impl ConnectionPool {
             let closed = pool.sweep(now);
             let asked = match dead {
                 None => pool.ask(now, Arc::default),
-                Some(lease) => pool.ask_again(lease, now, Arc::default),
+                Some(permit) => pool.ask_again(permit, now, Arc::default),
             };
             (closed, asked, pool.fill(now))
         };
         drop(closed);
-        if let Some(lease) = lacking {
-            runtime.spawn(PooledConnection::new(self, lease, None).fill());
+        if let Some(permit) = lacking {
+            runtime.spawn(PooledConnection::new(self, permit, None).fill());
         }
         match asked {
-            Asked::Turn(turn) => Ok(turn),
-            Asked::Wait(ticket, woken) => self.wait(ticket, &woken, now).await,
+            Acquire::Now(turn) => Ok(turn),
+            Acquire::Wait(wait_id, woken) => self.wait(wait_id, &woken, now).await,
         }
     }
 
     async fn wait(
         self: &Arc<Self>,
-        ticket: Ticket,
+        wait_id: WaitId,
         woken: &Notify,
         since: Instant,
-    ) -> Result<Turn<Arc<Connection>>> {
-        let line = WaitingCaller { pool: self, ticket };
+    ) -> Result<Acquired<Arc<Connection>>> {
+        let waiting = WaitingCaller {
+            pool: self,
+            wait_id,
+        };
         let end = since.checked_add(self.config.pool.wait);
         loop {
             let now = now();
-            let look = self.link().pool().look(line.ticket, now);
+            let look = self.link().pool().poll_wait(waiting.wait_id, now);
             wake(look.woken);
             if let Some(turn) = look.turn {
                 return Ok(turn);
@@ -203,7 +206,7 @@ impl ConnectionPool {
                 return self
                     .link()
                     .pool()
-                    .time_out(line.ticket, self.config.pool.wait, now);
+                    .time_out(waiting.wait_id, self.config.pool.wait, now);
             }
             match [end, look.again].into_iter().flatten().min() {
                 None => woken.notified().await,
@@ -213,11 +216,11 @@ impl ConnectionPool {
         }
     }
 
-    /// Takes back a lease, with its connection if there is one.
-    fn take_back(&self, lease: Lease, connection: Option<Arc<Connection>>) {
+    /// Takes back a permit, with its connection if there is one.
+    fn take_back(&self, permit: PoolPermit, connection: Option<Arc<Connection>>) {
         let (woken, close) = match connection {
             Some(connection) if connection.is_clean() => {
-                let released = self.link().pool().give_back(lease, connection, now());
+                let released = self.link().pool().give_back(permit, connection, now());
                 (released.woken, released.close)
             }
             connection => {
@@ -225,7 +228,7 @@ impl ConnectionPool {
                 let defect = if lost { Defect::Broken } else { Defect::Dirty };
                 // Before another one is made in its place.
                 drop(connection);
-                let woken = self.link().pool().discard(lease, defect, now());
+                let woken = self.link().pool().discard(permit, defect, now());
                 // It may have been leave to make one.
                 self.changed.notify_waiters();
                 (woken, None)
@@ -238,10 +241,14 @@ impl ConnectionPool {
 }
 
 impl PooledConnection {
-    fn new(pool: &Arc<ConnectionPool>, lease: Lease, connection: Option<Arc<Connection>>) -> Self {
+    fn new(
+        pool: &Arc<ConnectionPool>,
+        permit: PoolPermit,
+        connection: Option<Arc<Connection>>,
+    ) -> Self {
         Self {
             pool: Arc::clone(pool),
-            lease: Some(lease),
+            permit: Some(permit),
             connection,
         }
     }
@@ -287,11 +294,11 @@ impl PooledConnection {
             Ok(mut dialled) => {
                 let addresses = mem::take(&mut dialled.addresses);
                 self.connection = Some(pool.adopt(dialled));
-                if let Some(lease) = &mut self.lease {
+                if let Some(permit) = &mut self.permit {
                     let mut link = pool.link();
                     let now = now();
-                    let closed = link.resolved(&addresses, Some(&*lease), now);
-                    let woken = link.pool().connected(lease, now);
+                    let closed = link.resolved(&addresses, Some(&*permit), now);
+                    let woken = link.pool().connected(permit, now);
                     drop(link);
                     // Closing is not done under the lock.
                     drop(closed);
@@ -301,8 +308,8 @@ impl PooledConnection {
                 Ok(self)
             }
             Err(error) => {
-                if let Some(lease) = self.lease.take() {
-                    let woken = pool.link().pool().failed(lease, &error, now());
+                if let Some(permit) = self.permit.take() {
+                    let woken = pool.link().pool().failed(permit, &error, now());
                     wake(woken);
                     pool.changed.notify_waiters();
                 }
@@ -317,8 +324,8 @@ impl PooledConnection {
         let mut leave = Some(self);
         while let Some(lent) = leave.take() {
             drop(lent.connect().await?);
-            let lease = pool.link().pool().fill(now());
-            leave = lease.map(|lease| Self::new(&pool, lease, None));
+            let permit = pool.link().pool().fill(now());
+            leave = permit.map(|permit| Self::new(&pool, permit, None));
         }
         Ok(())
     }
@@ -326,8 +333,8 @@ impl PooledConnection {
 
 impl Drop for PooledConnection {
     fn drop(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            self.pool.take_back(lease, self.connection.take());
+        if let Some(permit) = self.permit.take() {
+            self.pool.take_back(permit, self.connection.take());
         }
     }
 }
@@ -335,11 +342,13 @@ impl Drop for PooledConnection {
 impl Drop for WaitingCaller<'_> {
     fn drop(&mut self) {
         // What was granted to somebody who is gone goes to the next.
-        let granted = self.pool.link().pool().leave(self.ticket, now());
+        let granted = self.pool.link().pool().leave(self.wait_id, now());
         match granted {
-            Some(Turn::Reuse(lease, connection)) => self.pool.take_back(lease, Some(connection)),
-            Some(Turn::Connect(lease)) => self.pool.take_back(lease, None),
-            Some(Turn::Failed(_)) | None => {}
+            Some(Acquired::Reuse(permit, connection)) => {
+                self.pool.take_back(permit, Some(connection))
+            }
+            Some(Acquired::Connect(permit)) => self.pool.take_back(permit, None),
+            Some(Acquired::Failed(_)) | None => {}
         }
     }
 }

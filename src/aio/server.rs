@@ -21,7 +21,7 @@ use crate::{
     config::{Address, Config},
     error::{Error, Result},
     events::{Events, LossReason},
-    link::{Dial, LastUse, PoolStats, Seen, SharedTurn},
+    link::{Dial, LastUse, PoolStats, Seen, SharedStep},
     protocol::ConnectionSettings,
 };
 
@@ -128,7 +128,7 @@ impl Server {
             let is_open = |connection: &Arc<Connection>| connection.is_open();
             let turn = self.pool.link().ask(seen, self.may_wait, is_open, now());
             match turn {
-                SharedTurn::Ready(connection) => match connection.look() {
+                SharedStep::Ready(connection) => match connection.look() {
                     Seen::Bytes if looks < MOST_LOOKS => {
                         // The driver reads them when it has its turn.
                         looks += 1;
@@ -137,13 +137,13 @@ impl Server {
                     Seen::Nothing | Seen::Bytes => return Ok(connection),
                     Seen::End => self.give_up(&connection),
                 },
-                SharedTurn::Failed(error) => return Err(error),
-                SharedTurn::Dial(dial) => {
+                SharedStep::Failed(error) => return Err(error),
+                SharedStep::Dial(dial) => {
                     self.begin(dial)?;
                     changed.await;
                 }
-                SharedTurn::Wait(None) => changed.await,
-                SharedTurn::Wait(Some(until)) => drop(timeout_at(until.into(), changed).await),
+                SharedStep::Wait(None) => changed.await,
+                SharedStep::Wait(Some(until)) => drop(timeout_at(until.into(), changed).await),
             }
         }
     }
@@ -152,10 +152,10 @@ impl Server {
     /// database, since that would have to wait as well.
     pub(super) async fn urgent(self: &Arc<Self>) -> Result<Arc<Connection>> {
         runtime()?;
-        let permit = self.pool.link().begin_urgent(now())?;
+        let dial_permit = self.pool.link().begin_urgent(now())?;
         let dialled = with_all_it_takes(dial_urgent(&self.config, self.address())).await;
         let result = dialled.as_ref().map(drop);
-        self.pool.link().end_urgent(permit, result, now());
+        self.pool.link().end_urgent(dial_permit, result, now());
         self.pool.tell_of_attempt();
         let settings = self.settings();
         Ok(Arc::new(Connection::start(dialled?, settings)))

@@ -21,7 +21,7 @@ use crate::{
     config::{Address, Config},
     error::{Error, Result},
     events::{Events, LossReason},
-    link::{Asked, Defect, Lease, Link, Pool, PoolStats, Ticket, Turn, gone},
+    link::{Acquire, Acquired, Defect, Link, Pool, PoolPermit, PoolStats, WaitId, gone},
     protocol::{ConnectionSettings, Limit},
     resp::Frames,
 };
@@ -50,7 +50,7 @@ type LinkState = Link<Box<Connection>, Arc<Condvar>>;
 pub(super) struct PooledConnection {
     server: Arc<Server>,
     /// `None` only while this is dropped.
-    lease: Option<Lease>,
+    permit: Option<PoolPermit>,
     /// `None` while it is not made yet.
     connection: Option<Box<Connection>>,
     /// When it was lent.
@@ -149,12 +149,12 @@ impl Server {
     /// It is made within the time that connecting may take, and until then.
     pub(super) fn urgent(&self, end: Option<Instant>) -> Result<OwnConnection> {
         let now = Instant::now();
-        let permit = self.link().begin_urgent(now)?;
+        let dial_permit = self.link().begin_urgent(now)?;
         let left = end.map_or(Duration::MAX, |end| end.saturating_duration_since(now));
         let allowed = left.min(self.config.connect_timeout);
         let dialled = dial_urgent(&self.config, &self.address, allowed);
         let result = dialled.as_ref().map(drop);
-        self.link().end_urgent(permit, result, Instant::now());
+        self.link().end_urgent(dial_permit, result, Instant::now());
         self.wake_all();
         Ok(OwnConnection(Box::new(self.adopt(dialled?))))
     }
@@ -164,7 +164,7 @@ impl Server {
         let now = Instant::now();
         let lacking = self.link().pool().fill(now);
         match lacking {
-            Some(lease) => PooledConnection::new(self, lease, None, now).fill(),
+            Some(permit) => PooledConnection::new(self, permit, None, now).fill(),
             None => self.lend().map(drop),
         }
     }
@@ -184,14 +184,14 @@ impl Server {
         let mut now = begun;
         loop {
             let (turn, then) = match self.ask(dead.take(), now) {
-                Asked::Turn(turn) => (turn, now),
-                Asked::Wait(ticket, woken) => {
+                Acquire::Now(turn) => (turn, now),
+                Acquire::Wait(wait_id, woken) => {
                     let wait = Wait {
                         since: now,
                         deadline: end,
                         is_over: &|| false,
                     };
-                    match self.wait(ticket, &woken, wait)? {
+                    match self.wait(wait_id, &woken, wait)? {
                         Some(turn) => turn,
                         None => continue,
                     }
@@ -199,18 +199,18 @@ impl Server {
             };
             now = then;
             match turn {
-                Turn::Reuse(lease, connection) => {
-                    let mut lent = PooledConnection::new(self, lease, Some(connection), now);
+                Acquired::Reuse(permit, connection) => {
+                    let mut lent = PooledConnection::new(self, permit, Some(connection), now);
                     if lent.is_usable() {
                         return Ok(lent);
                     }
                     // Others that were idle as long are likely to have died as well.
-                    dead = lent.lease.take();
+                    dead = lent.permit.take();
                 }
-                Turn::Connect(lease) => {
-                    return PooledConnection::new(self, lease, None, now).connect_by(end);
+                Acquired::Connect(permit) => {
+                    return PooledConnection::new(self, permit, None, now).connect_by(end);
                 }
-                Turn::Failed(error) => return Err(error),
+                Acquired::Failed(error) => return Err(error),
             }
         }
     }
@@ -231,10 +231,10 @@ impl Server {
         let mut waited = false;
         loop {
             let turn = match asked {
-                Asked::Turn(turn) => turn,
-                Asked::Wait(ticket, woken) => {
+                Acquire::Now(turn) => turn,
+                Acquire::Wait(wait_id, woken) => {
                     waited = true;
-                    let turn = self.wait(ticket, &woken, wait);
+                    let turn = self.wait(wait_id, &woken, wait);
                     match turn.map_err(|error| self.blamed(error))? {
                         Some((turn, then)) => {
                             now = then;
@@ -245,35 +245,35 @@ impl Server {
                 }
             };
             asked = match turn {
-                Turn::Reuse(lease, connection) => {
-                    let mut lent = PooledConnection::new(self, lease, Some(connection), now);
+                Acquired::Reuse(permit, connection) => {
+                    let mut lent = PooledConnection::new(self, permit, Some(connection), now);
                     if lent.is_usable() {
                         return Ok(Some(lent));
                     }
                     waited = true;
-                    self.ask_or_fail(lent.lease.take(), now)
+                    self.ask_or_fail(lent.permit.take(), now)
                 }
-                Turn::Connect(mut lease) => {
+                Acquired::Connect(mut permit) => {
                     let mut link = self.link();
-                    let (ticket, woken) =
-                        link.pool().wait_for(&mut lease, waited, now, Arc::default);
+                    let (wait_id, woken) =
+                        link.pool().wait_for(&mut permit, waited, now, Arc::default);
                     drop(link);
-                    PooledConnection::new(self, lease, None, now).connect_beside();
-                    Asked::Wait(ticket, woken)
+                    PooledConnection::new(self, permit, None, now).connect_beside();
+                    Acquire::Wait(wait_id, woken)
                 }
-                Turn::Failed(error) => return Err(error),
+                Acquired::Failed(error) => return Err(error),
             };
         }
     }
 
     /// A connection that is free at once and alive as far as can be seen.
     pub(super) fn lend_idle(self: &Arc<Self>, now: Instant) -> Option<PooledConnection> {
-        let (lease, connection) = self.with_pool(now, Pool::reuse)?;
-        let mut lent = PooledConnection::new(self, lease, Some(connection), now);
+        let (permit, connection) = self.with_pool(now, Pool::reuse)?;
+        let mut lent = PooledConnection::new(self, permit, Some(connection), now);
         if lent.is_usable() {
             return Some(lent);
         }
-        if let Some(dead) = lent.lease.take() {
+        if let Some(dead) = lent.permit.take() {
             wake(self.link().pool().discard(dead, Defect::Broken, now));
         }
         None
@@ -323,12 +323,12 @@ impl Server {
     /// Asks the pool for a connection, perhaps instead of a dead one.
     fn ask(
         self: &Arc<Self>,
-        dead: Option<Lease>,
+        dead: Option<PoolPermit>,
         now: Instant,
-    ) -> Asked<Box<Connection>, Arc<Condvar>> {
+    ) -> Acquire<Box<Connection>, Arc<Condvar>> {
         self.with_pool(now, |pool| match dead {
             None => pool.ask(now, Arc::default),
-            Some(lease) => pool.ask_again(lease, now, Arc::default),
+            Some(permit) => pool.ask_again(permit, now, Arc::default),
         })
     }
 
@@ -336,16 +336,16 @@ impl Server {
     /// ways, and whoever decides about them has to know.
     fn ask_or_fail(
         self: &Arc<Self>,
-        dead: Option<Lease>,
+        dead: Option<PoolPermit>,
         now: Instant,
-    ) -> Asked<Box<Connection>, Arc<Condvar>> {
+    ) -> Acquire<Box<Connection>, Arc<Condvar>> {
         let asked = self.ask(dead, now);
-        if let Asked::Wait(ticket, _) = &asked {
+        if let Acquire::Wait(wait_id, _) = &asked {
             let mut link = self.link();
             let pool = link.pool();
             if let Some(failure) = pool.failure(now).cloned() {
-                let turn = pool.leave(*ticket, now);
-                return Asked::Turn(turn.unwrap_or(Turn::Failed(failure)));
+                let turn = pool.leave(*wait_id, now);
+                return Acquire::Now(turn.unwrap_or(Acquired::Failed(failure)));
             }
         }
         asked
@@ -368,9 +368,9 @@ impl Server {
         drop(link);
         // Closing is not done in_flight the lock.
         drop(closed);
-        if let Some(lease) = lacking {
-            let lent = PooledConnection::new(self, lease, None, now);
-            // Where there can be no thread, the lease goes back with the closure.
+        if let Some(permit) = lacking {
+            let lent = PooledConnection::new(self, permit, None, now);
+            // Where there can be no thread, the permit goes back with the closure.
             let _ = thread::Builder::new()
                 .name("respec-pool".to_owned())
                 .spawn(move || lent.fill());
@@ -381,27 +381,27 @@ impl Server {
     /// Waits for the caller's turn, and says when it was; `None` says that the wait was over before.
     fn wait(
         &self,
-        ticket: Ticket,
+        wait_id: WaitId,
         woken: &Condvar,
         wait: Wait<'_>,
-    ) -> Result<Option<(Turn<Box<Connection>>, Instant)>> {
+    ) -> Result<Option<(Acquired<Box<Connection>>, Instant)>> {
         let allowed = wait.since.checked_add(self.config.pool.wait);
         let end = allowed.into_iter().chain(wait.deadline).min();
         let mut link = self.link();
         loop {
             let pool = link.pool();
             let now = Instant::now();
-            let look = pool.look(ticket, now);
+            let look = pool.poll_wait(wait_id, now);
             wake(look.woken);
             if let Some(turn) = look.turn {
                 return Ok(Some((turn, now)));
             }
             if (wait.is_over)() {
-                return Ok(pool.leave(ticket, now).map(|turn| (turn, now)));
+                return Ok(pool.leave(wait_id, now).map(|turn| (turn, now)));
             }
             if let Some(end) = end.filter(|end| *end <= now) {
                 let allowed = end.saturating_duration_since(wait.since);
-                let turn = pool.time_out(ticket, allowed, now)?;
+                let turn = pool.time_out(wait_id, allowed, now)?;
                 return Ok(Some((turn, now)));
             }
             link = match [end, look.again].into_iter().flatten().min() {
@@ -438,13 +438,13 @@ impl OwnConnection {
 impl PooledConnection {
     fn new(
         server: &Arc<Server>,
-        lease: Lease,
+        permit: PoolPermit,
         connection: Option<Box<Connection>>,
         since: Instant,
     ) -> Self {
         Self {
             server: Arc::clone(server),
-            lease: Some(lease),
+            permit: Some(permit),
             connection,
             since,
         }
@@ -499,10 +499,10 @@ impl PooledConnection {
             Ok(mut dialled) => {
                 let addresses = mem::take(&mut dialled.addresses);
                 self.connection = Some(Box::new(server.adopt(dialled)));
-                if let Some(lease) = &mut self.lease {
+                if let Some(permit) = &mut self.permit {
                     let mut link = server.link();
-                    let closed = link.resolved(&addresses, Some(&*lease), self.since);
-                    let woken = link.pool().connected(lease, self.since);
+                    let closed = link.resolved(&addresses, Some(&*permit), self.since);
+                    let woken = link.pool().connected(permit, self.since);
                     drop(link);
                     // Closing is not done in_flight the lock.
                     drop(closed);
@@ -511,8 +511,8 @@ impl PooledConnection {
                 Ok(self)
             }
             Err(error) => {
-                if let Some(lease) = self.lease.take() {
-                    wake(server.link().pool().failed(lease, &error, self.since));
+                if let Some(permit) = self.permit.take() {
+                    wake(server.link().pool().failed(permit, &error, self.since));
                 }
                 Err(error)
             }
@@ -539,8 +539,8 @@ impl PooledConnection {
         while let Some(lent) = leave.take() {
             drop(lent.connect()?);
             let now = Instant::now();
-            let lease = server.link().pool().fill(now);
-            leave = lease.map(|lease| Self::new(&server, lease, None, now));
+            let permit = server.link().pool().fill(now);
+            leave = permit.map(|permit| Self::new(&server, permit, None, now));
         }
         Ok(())
     }
@@ -548,13 +548,13 @@ impl PooledConnection {
 
 impl Drop for PooledConnection {
     fn drop(&mut self) {
-        let Some(lease) = self.lease.take() else {
+        let Some(permit) = self.permit.take() else {
             return;
         };
         let (woken, close) = match self.connection.take() {
             Some(connection) if connection.is_clean() => {
                 let now = Instant::now();
-                let released = self.server.link().pool().give_back(lease, connection, now);
+                let released = self.server.link().pool().give_back(permit, connection, now);
                 (released.woken, released.close)
             }
             connection => {
@@ -566,7 +566,7 @@ impl Drop for PooledConnection {
                     self.server
                         .link()
                         .pool()
-                        .discard(lease, defect, Instant::now()),
+                        .discard(permit, defect, Instant::now()),
                     None,
                 )
             }

@@ -41,14 +41,14 @@ pub(crate) use addresses::Addresses;
 pub(crate) use dial::{Attempt, Step};
 pub(crate) use look::{LastUse, Seen};
 pub use pool::PoolStats;
-pub(crate) use pool::{Asked, Defect, Lease, Pool, Ticket, Turn};
-pub(crate) use shared::{Dial, SharedTurn};
+pub(crate) use pool::{Acquire, Acquired, Defect, Pool, PoolPermit, WaitId};
+pub(crate) use shared::{Dial, SharedStep};
 
 use self::{
-    pacing::{Pacing, Permit},
+    pacing::{DialPermit, Pacing},
     replacing::Replacing,
     reporter::Reporter,
-    shared::Shared,
+    shared::SharedConnection,
 };
 use crate::{
     address::Address,
@@ -61,7 +61,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Link<C, W> {
     pool: Pool<C, W>,
-    shared: Shared<C>,
+    shared: SharedConnection<C>,
     replacing: Replacing,
     /// The addresses that the name of the server stood for when it was last resolved.
     addresses: Vec<SocketAddr>,
@@ -79,7 +79,7 @@ impl<C, W: Clone> Link<C, W> {
         let reporter = Reporter::new(server, events);
         Self {
             pool: Pool::new(config.pool, pacing, reporter, seed),
-            shared: Shared::new(config.pool.lifetime, longest),
+            shared: SharedConnection::new(config.pool.lifetime, longest),
             replacing: Replacing::default(),
             addresses: Vec::new(),
         }
@@ -115,7 +115,7 @@ impl<C, W: Clone> Link<C, W> {
         may_wait: bool,
         is_open: impl Fn(&C) -> bool,
         now: Instant,
-    ) -> SharedTurn<C>
+    ) -> SharedStep<C>
     where
         C: Clone,
     {
@@ -126,10 +126,10 @@ impl<C, W: Clone> Link<C, W> {
         let failures = self.pool.pacing().failures();
         let turn = self.shared.ask(seen, self.pool.pacing(), now);
         match &turn {
-            SharedTurn::Dial(_) => self.pool.reporter().dialling(now, failures),
-            SharedTurn::Wait(_) if !may_wait => {
+            SharedStep::Dial(_) => self.pool.reporter().dialling(now, failures),
+            SharedStep::Wait(_) if !may_wait => {
                 if let Some(error) = self.pool.pacing().pause(now) {
-                    return SharedTurn::Failed(error.clone());
+                    return SharedStep::Failed(error.clone());
                 }
             }
             _ => {}
@@ -215,7 +215,7 @@ impl<C, W: Clone> Link<C, W> {
     pub(crate) fn resolved(
         &mut self,
         addresses: &[SocketAddr],
-        lease: Option<&Lease>,
+        permit: Option<&PoolPermit>,
         now: Instant,
     ) -> Vec<C> {
         let known = std::mem::replace(&mut self.addresses, addresses.to_vec());
@@ -224,7 +224,7 @@ impl<C, W: Clone> Link<C, W> {
             return Vec::new();
         }
         self.shared.make_stale();
-        self.pool.leave_server(lease, LossReason::Moved, now)
+        self.pool.leave_server(permit, LossReason::Moved, now)
     }
 
     /// Leave to make a connection for a call that cannot wait, beside all others.
@@ -232,28 +232,33 @@ impl<C, W: Clone> Link<C, W> {
     /// # Errors
     ///
     /// That of the last attempt, if it is too early for another.
-    pub(crate) fn begin_urgent(&mut self, now: Instant) -> Result<Permit, Error> {
+    pub(crate) fn begin_urgent(&mut self, now: Instant) -> Result<DialPermit, Error> {
         let failures = self.pool.pacing().failures();
         let pacing = self.pool.pacing();
         match pacing.begin(now) {
-            Some(permit) => {
+            Some(dial_permit) => {
                 self.pool.reporter().dialling(now, failures);
-                Ok(permit)
+                Ok(dial_permit)
             }
             None => Err(pacing.error().cloned().unwrap_or_else(Attempt::under_way)),
         }
     }
 
     /// Takes note of how such an attempt has ended.
-    pub(crate) fn end_urgent(&mut self, permit: Permit, result: Result<(), &Error>, now: Instant) {
+    pub(crate) fn end_urgent(
+        &mut self,
+        dial_permit: DialPermit,
+        result: Result<(), &Error>,
+        now: Instant,
+    ) {
         let random = self.pool.random();
         match result {
             Ok(()) => {
-                self.pool.reporter().ready(now, permit.since());
-                self.pool.pacing().succeeded(permit);
+                self.pool.reporter().ready(now, dial_permit.since());
+                self.pool.pacing().succeeded(dial_permit);
             }
             Err(error) => {
-                let pause = self.pool.pacing().failed(permit, error, now, random);
+                let pause = self.pool.pacing().failed(dial_permit, error, now, random);
                 self.pool.reporter().not_ready(now, error, pause);
             }
         }
@@ -262,7 +267,7 @@ impl<C, W: Clone> Link<C, W> {
 
 impl Dial {
     fn since(&self) -> Instant {
-        self.permit().since()
+        self.dial_permit().since()
     }
 }
 
@@ -287,7 +292,7 @@ mod tests {
     }
 
     /// What one gets who asks for the first time.
-    fn ask(link: &mut Link<u32, char>, now: Instant) -> SharedTurn<u32> {
+    fn ask(link: &mut Link<u32, char>, now: Instant) -> SharedStep<u32> {
         let seen = link.failed_attempts();
         link.ask(seen, true, |_| true, now)
     }
@@ -295,26 +300,26 @@ mod tests {
     /// Makes the shared connection.
     fn connect(link: &mut Link<u32, char>, connection: u32, now: Instant) {
         match ask(link, now) {
-            SharedTurn::Dial(dial) => assert_eq!(link.connected(dial, connection, now), None),
+            SharedStep::Dial(dial) => assert_eq!(link.connected(dial, connection, now), None),
             other => panic!("got {other:?}"),
         }
     }
 
-    fn lend(link: &mut Link<u32, char>, connection: u32, now: Instant) -> Lease {
-        let Asked::Turn(Turn::Connect(mut lease)) = link.pool().ask(now, || '!') else {
+    fn lend(link: &mut Link<u32, char>, connection: u32, now: Instant) -> PoolPermit {
+        let Acquire::Now(Acquired::Connect(mut permit)) = link.pool().ask(now, || '!') else {
             panic!("nothing is there yet")
         };
-        let _ = link.pool().connected(&mut lease, now);
+        let _ = link.pool().connected(&mut permit, now);
         let _ = connection;
-        lease
+        permit
     }
 
     #[test]
     fn c09_a_demoted_server_is_left_and_used_until_another_connection_is_made() {
         let (mut link, now) = link();
         connect(&mut link, 1, now);
-        let lease = lend(&mut link, 2, now);
-        let _ = link.pool().give_back(lease, 2, now);
+        let permit = lend(&mut link, 2, now);
+        let _ = link.pool().give_back(permit, 2, now);
         assert!(link.renew(now).is_none(), "nothing is wrong with it");
 
         assert_eq!(link.leave(LossReason::Demoted, now), [2]);
@@ -361,14 +366,14 @@ mod tests {
         );
     }
 
-    /// A lease for another connection, although one is idle.
-    fn lend_another(link: &mut Link<u32, char>, now: Instant) -> Lease {
-        let Asked::Turn(Turn::Reuse(idle, connection)) = link.pool().ask(now, || '!') else {
+    /// A permit for another connection, although one is idle.
+    fn lend_another(link: &mut Link<u32, char>, now: Instant) -> PoolPermit {
+        let Acquire::Now(Acquired::Reuse(idle, connection)) = link.pool().ask(now, || '!') else {
             panic!("one is idle")
         };
-        let lease = lend(link, 3, now);
+        let permit = lend(link, 3, now);
         let _ = link.pool().give_back(idle, connection, now);
-        lease
+        permit
     }
 
     #[test]
@@ -401,14 +406,14 @@ mod tests {
         connect(&mut link, 2, now);
         // An attempt on a runtime that does not run is no longer waited for after its time.
         assert_eq!(link.disconnect(LossReason::Closed, now), Some(2));
-        let SharedTurn::Dial(lost) = ask(&mut link, now) else {
+        let SharedStep::Dial(lost) = ask(&mut link, now) else {
             panic!("there is none")
         };
-        let SharedTurn::Wait(Some(end)) = ask(&mut link, now) else {
+        let SharedStep::Wait(Some(end)) = ask(&mut link, now) else {
             panic!("one attempt at a time")
         };
         assert_eq!(end, now + Duration::from_secs(6));
-        let SharedTurn::Dial(dial) = ask(&mut link, end) else {
+        let SharedStep::Dial(dial) = ask(&mut link, end) else {
             panic!("it takes too long")
         };
         assert_eq!(link.connected(dial, 3, end), None);
@@ -424,23 +429,23 @@ mod tests {
     fn who_waits_for_an_attempt_gets_its_error_and_who_comes_later_waits_for_the_next() {
         let (mut link, now) = link();
         let seen = link.failed_attempts();
-        let SharedTurn::Dial(dial) = link.ask(seen, true, |_| true, now) else {
+        let SharedStep::Dial(dial) = link.ask(seen, true, |_| true, now) else {
             panic!("there is none")
         };
         link.failed(dial, &Error::new(ErrorKind::Connect, "full"), now);
         assert!(matches!(
             link.ask(seen, true, |_| true, now),
-            SharedTurn::Failed(_)
+            SharedStep::Failed(_)
         ));
         let seen = link.failed_attempts();
         assert!(matches!(
             link.ask(seen, true, |_| true, now),
-            SharedTurn::Wait(Some(_))
+            SharedStep::Wait(Some(_))
         ));
         // Where there is another way nobody waits.
         assert!(matches!(
             link.ask(seen, false, |_| true, now),
-            SharedTurn::Failed(_)
+            SharedStep::Failed(_)
         ));
         assert!(link.begin_urgent(now).is_err(), "all are paced together");
     }

@@ -44,7 +44,7 @@ struct Failing {
 /// Leave to make one attempt to connect.
 #[derive(Debug)]
 #[must_use = "an attempt whose end is not told keeps others from being made"]
-pub(crate) struct Permit {
+pub(crate) struct DialPermit {
     /// It is the one attempt that is made while others fail.
     probes: bool,
     since: Instant,
@@ -66,7 +66,7 @@ impl Pacing {
     }
 
     /// Leave to make an attempt, if one may be made now.
-    pub(crate) fn begin(&mut self, now: Instant) -> Option<Permit> {
+    pub(crate) fn begin(&mut self, now: Instant) -> Option<DialPermit> {
         if let Some(failing) = &mut self.failing {
             let probing = failing.probing.is_some_and(|since| {
                 now.saturating_duration_since(since) < self.longest.saturating_add(SLACK)
@@ -76,15 +76,15 @@ impl Pacing {
             }
             failing.probing = Some(now);
         }
-        Some(Permit {
+        Some(DialPermit {
             probes: self.failing.is_some(),
             since: now,
         })
     }
 
     /// Takes note of an attempt that has succeeded.
-    pub(crate) fn succeeded(&mut self, permit: Permit) {
-        let Permit { .. } = permit;
+    pub(crate) fn succeeded(&mut self, dial_permit: DialPermit) {
+        let DialPermit { .. } = dial_permit;
         self.failing = None;
     }
 
@@ -93,7 +93,7 @@ impl Pacing {
     /// An error that no dialling can lead to says nothing about the server.
     pub(crate) fn failed(
         &mut self,
-        permit: Permit,
+        dial_permit: DialPermit,
         error: &Error,
         now: Instant,
         random: u64,
@@ -103,9 +103,9 @@ impl Pacing {
         let is_news = self
             .failing
             .as_ref()
-            .is_none_or(|failing| failing.is_probed_by(&permit));
+            .is_none_or(|failing| failing.is_probed_by(&dial_permit));
         if !is_of_dialling(error) || !is_news {
-            self.given_up(permit);
+            self.given_up(dial_permit);
             return Duration::ZERO;
         }
         let failures = self.failures();
@@ -124,9 +124,9 @@ impl Pacing {
     }
 
     /// Takes note of an attempt of which nothing came.
-    pub(crate) fn given_up(&mut self, permit: Permit) {
+    pub(crate) fn given_up(&mut self, dial_permit: DialPermit) {
         if let Some(failing) = &mut self.failing
-            && failing.is_probed_by(&permit)
+            && failing.is_probed_by(&dial_permit)
         {
             failing.probing = None;
         }
@@ -171,12 +171,12 @@ impl Pacing {
 
 impl Failing {
     /// Whether an attempt is the one that is made meanwhile, and not one of an earlier time.
-    fn is_probed_by(&self, permit: &Permit) -> bool {
-        permit.probes && self.probing == Some(permit.since)
+    fn is_probed_by(&self, dial_permit: &DialPermit) -> bool {
+        dial_permit.probes && self.probing == Some(dial_permit.since)
     }
 }
 
-impl Permit {
+impl DialPermit {
     /// When the attempt began.
     pub(crate) fn since(&self) -> Instant {
         self.since

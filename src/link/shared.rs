@@ -13,14 +13,14 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    pacing::{Pacing, Permit},
+    pacing::{DialPermit, Pacing},
     pool::expiry,
 };
 use crate::error::Error;
 
 /// The shared connection of a link.
 #[derive(Debug)]
-pub(crate) struct Shared<C> {
+pub(crate) struct SharedConnection<C> {
     lifetime: Option<Duration>,
     /// How long an attempt is waited for.
     longest: Duration,
@@ -52,12 +52,12 @@ struct Dialling {
 #[must_use = "an attempt whose end is not told keeps others from being made"]
 pub(crate) struct Dial {
     number: u64,
-    permit: Permit,
+    dial_permit: DialPermit,
 }
 
 /// What one who wants the shared connection gets.
 #[derive(Debug)]
-pub(crate) enum SharedTurn<C> {
+pub(crate) enum SharedStep<C> {
     /// The connection.
     Ready(C),
     /// Leave to make it.
@@ -69,12 +69,12 @@ pub(crate) enum SharedTurn<C> {
 }
 
 impl Dial {
-    pub(super) fn permit(&self) -> &Permit {
-        &self.permit
+    pub(super) fn dial_permit(&self) -> &DialPermit {
+        &self.dial_permit
     }
 }
 
-impl<C> Shared<C> {
+impl<C> SharedConnection<C> {
     pub(super) fn new(lifetime: Option<Duration>, longest: Duration) -> Self {
         Self {
             lifetime,
@@ -117,25 +117,25 @@ impl<C> Shared<C> {
     ///
     /// `seen` is how many attempts had failed when the caller came: the failure of another one is its
     /// failure, too, whoever has made that.
-    pub(super) fn ask(&mut self, seen: u64, pacing: &mut Pacing, now: Instant) -> SharedTurn<C>
+    pub(super) fn ask(&mut self, seen: u64, pacing: &mut Pacing, now: Instant) -> SharedStep<C>
     where
         C: Clone,
     {
         if let Some(kept) = &self.kept {
-            return SharedTurn::Ready(kept.connection.clone());
+            return SharedStep::Ready(kept.connection.clone());
         }
         if let Some(end) = self.dialling_until(now) {
-            return SharedTurn::Wait(end);
+            return SharedStep::Wait(end);
         }
         if pacing.failed_attempts() > seen {
             let own = self.failed.as_ref().filter(|(number, _)| *number > seen);
             if let Some(error) = own.map(|(_, error)| error).or(pacing.error()) {
-                return SharedTurn::Failed(error.clone());
+                return SharedStep::Failed(error.clone());
             }
         }
         match self.begin(pacing, now) {
-            Some(dial) => SharedTurn::Dial(dial),
-            None => SharedTurn::Wait(pacing.retry_at(now)),
+            Some(dial) => SharedStep::Dial(dial),
+            None => SharedStep::Wait(pacing.retry_at(now)),
         }
     }
 
@@ -155,7 +155,7 @@ impl<C> Shared<C> {
         pacing: &mut Pacing,
         now: Instant,
     ) -> Option<C> {
-        pacing.succeeded(dial.permit);
+        pacing.succeeded(dial.dial_permit);
         let is_awaited = self.settle(dial.number);
         if !is_awaited && self.kept.is_some() {
             // Nobody has waited for it for so long that there is another one.
@@ -180,7 +180,7 @@ impl<C> Shared<C> {
         random: u64,
     ) -> Duration {
         self.settle(dial.number);
-        let pause = pacing.failed(dial.permit, error, now, random);
+        let pause = pacing.failed(dial.dial_permit, error, now, random);
         self.failed = Some((pacing.failed_attempts(), error.clone()));
         pause
     }
@@ -188,11 +188,11 @@ impl<C> Shared<C> {
     /// Takes note of an attempt of which nothing came.
     pub(super) fn given_up(&mut self, dial: Dial, pacing: &mut Pacing) {
         self.settle(dial.number);
-        pacing.given_up(dial.permit);
+        pacing.given_up(dial.dial_permit);
     }
 
     fn begin(&mut self, pacing: &mut Pacing, now: Instant) -> Option<Dial> {
-        let permit = pacing.begin(now)?;
+        let dial_permit = pacing.begin(now)?;
         self.begun += 1;
         self.dialling = Some(Dialling {
             number: self.begun,
@@ -200,7 +200,7 @@ impl<C> Shared<C> {
         });
         Some(Dial {
             number: self.begun,
-            permit,
+            dial_permit,
         })
     }
 

@@ -50,7 +50,7 @@ enum Step {
 }
 
 enum Dialled {
-    Pool(usize, Lease),
+    Pool(usize, PoolPermit),
     Shared(Dial),
 }
 
@@ -60,9 +60,9 @@ struct Caller {
     /// It does not poll any more after it has begun to wait.
     sleeps: bool,
     seen: Option<u64>,
-    ticket: Option<Ticket>,
+    wait_id: Option<WaitId>,
     since: Option<Instant>,
-    holds: Option<(Lease, u64)>,
+    holds: Option<(PoolPermit, u64)>,
     /// It makes a connection.
     dials: bool,
     done: bool,
@@ -128,7 +128,7 @@ impl World {
 
     fn wake(&mut self, woken: impl IntoIterator<Item = usize>) {
         for caller in woken {
-            if !(self.callers[caller].sleeps && self.callers[caller].ticket.is_some()) {
+            if !(self.callers[caller].sleeps && self.callers[caller].wait_id.is_some()) {
                 self.poll_after(Duration::from_millis(1), caller);
             }
         }
@@ -151,10 +151,10 @@ impl World {
 
     fn begin(&mut self, dialled: Dialled) {
         let probes = match &dialled {
-            Dialled::Pool(_, lease) => lease.probes(),
+            Dialled::Pool(_, permit) => permit.probes(),
             Dialled::Shared(dial) => {
-                let permit = dial.permit();
-                permit.probes().then(|| permit.since())
+                let dial_permit = dial.dial_permit();
+                dial_permit.probes().then(|| dial_permit.since())
             }
         };
         // One that takes too long, as where a caller does not come for it, is not waited for.
@@ -203,7 +203,7 @@ impl World {
             self.poll_shared(id);
             return;
         }
-        let asked = match self.callers[id].ticket {
+        let asked = match self.callers[id].wait_id {
             None => {
                 let closed = self.link.pool().sweep(now);
                 self.dead.extend(closed);
@@ -211,14 +211,14 @@ impl World {
                 self.callers[id].since = Some(now);
                 asked
             }
-            Some(ticket) => {
-                let look = self.link.pool().look(ticket, now);
+            Some(wait_id) => {
+                let look = self.link.pool().poll_wait(wait_id, now);
                 self.wake(look.woken);
                 match look.turn {
-                    Some(turn) => Asked::Turn(turn),
+                    Some(turn) => Acquire::Now(turn),
                     None if now - self.callers[id].since.unwrap() >= WAIT => {
-                        match self.link.pool().time_out(ticket, WAIT, now) {
-                            Ok(turn) => Asked::Turn(turn),
+                        match self.link.pool().time_out(wait_id, WAIT, now) {
+                            Ok(turn) => Acquire::Now(turn),
                             Err(error) => {
                                 assert_eq!(error.phase(), Some(Phase::Queue));
                                 self.callers[id].done = true;
@@ -236,43 +236,43 @@ impl World {
             }
         };
         match asked {
-            Asked::Wait(ticket, _) => {
-                self.callers[id].ticket = Some(ticket);
+            Acquire::Wait(wait_id, _) => {
+                self.callers[id].wait_id = Some(wait_id);
                 if !self.callers[id].sleeps {
                     self.poll_after(Duration::ZERO, id);
                 }
             }
-            Asked::Turn(turn) => self.take(id, turn),
+            Acquire::Now(turn) => self.take(id, turn),
         }
     }
 
-    fn take(&mut self, id: usize, turn: Turn<u64>) {
-        self.callers[id].ticket = None;
+    fn take(&mut self, id: usize, turn: Acquired<u64>) {
+        self.callers[id].wait_id = None;
         match turn {
-            Turn::Failed(_) => self.callers[id].done = true,
-            Turn::Connect(lease) => {
+            Acquired::Failed(_) => self.callers[id].done = true,
+            Acquired::Connect(permit) => {
                 self.callers[id].dials = true;
-                self.begin(Dialled::Pool(id, lease));
+                self.begin(Dialled::Pool(id, permit));
             }
-            Turn::Reuse(lease, connection) => {
+            Acquired::Reuse(permit, connection) => {
                 if self.dead.contains(&connection) {
-                    let asked = self.link.pool().ask_again(lease, self.now, || id);
+                    let asked = self.link.pool().ask_again(permit, self.now, || id);
                     match asked {
-                        Asked::Turn(turn) => self.take(id, turn),
-                        Asked::Wait(ticket, _) => {
-                            self.callers[id].ticket = Some(ticket);
+                        Acquire::Now(turn) => self.take(id, turn),
+                        Acquire::Wait(wait_id, _) => {
+                            self.callers[id].wait_id = Some(wait_id);
                             self.poll_after(Duration::ZERO, id);
                         }
                     }
                     return;
                 }
-                self.hold(id, lease, connection);
+                self.hold(id, permit, connection);
             }
         }
     }
 
-    fn hold(&mut self, id: usize, lease: Lease, connection: u64) {
-        self.callers[id].holds = Some((lease, connection));
+    fn hold(&mut self, id: usize, permit: PoolPermit, connection: u64) {
+        self.callers[id].holds = Some((permit, connection));
         let long = Duration::from_millis(self.chance(1500));
         self.at(long, Step::GiveBack(id));
     }
@@ -283,19 +283,19 @@ impl World {
         let since = *self.callers[id].since.get_or_insert(self.now);
         let dead = &self.dead;
         match self.link.ask(seen, true, |it| !dead.contains(it), self.now) {
-            SharedTurn::Ready(connection) => {
+            SharedStep::Ready(connection) => {
                 assert!(!self.dead.contains(&connection));
                 self.callers[id].done = true;
                 if let Some(dial) = self.link.renew(self.now) {
                     self.begin(Dialled::Shared(dial));
                 }
             }
-            SharedTurn::Failed(_) => self.callers[id].done = true,
-            SharedTurn::Dial(dial) => {
+            SharedStep::Failed(_) => self.callers[id].done = true,
+            SharedStep::Dial(dial) => {
                 self.begin(Dialled::Shared(dial));
                 self.waits_shared.push(id);
             }
-            SharedTurn::Wait(until) => {
+            SharedStep::Wait(until) => {
                 assert!(self.now - since < WAIT, "a caller waits too long");
                 self.waits_shared.push(id);
                 if let Some(until) = until {
@@ -334,15 +334,15 @@ impl World {
             Some(_) => {}
         }
         match (dialled, error) {
-            (Dialled::Pool(id, mut lease), None) => {
-                let woken = self.link.pool().connected(&mut lease, now);
+            (Dialled::Pool(id, mut permit), None) => {
+                let woken = self.link.pool().connected(&mut permit, now);
                 self.wake(woken);
                 let connection = self.next_connection;
                 self.next_connection += 1;
-                self.hold(id, lease, connection);
+                self.hold(id, permit, connection);
             }
-            (Dialled::Pool(id, lease), Some(error)) => {
-                let woken = self.link.pool().failed(lease, &error, now);
+            (Dialled::Pool(id, permit), Some(error)) => {
+                let woken = self.link.pool().failed(permit, &error, now);
                 self.wake(woken);
                 self.callers[id].done = true;
             }
@@ -391,14 +391,14 @@ impl World {
             }
             Step::DialEnds(number) => self.dial_ends(number),
             Step::GiveBack(id) => {
-                let Some((lease, connection)) = self.callers[id].holds.take() else {
+                let Some((permit, connection)) = self.callers[id].holds.take() else {
                     return;
                 };
                 self.callers[id].done = true;
                 let woken = if self.dead.contains(&connection) {
-                    self.link.pool().discard(lease, Defect::Broken, self.now)
+                    self.link.pool().discard(permit, Defect::Broken, self.now)
                 } else {
-                    let released = self.link.pool().give_back(lease, connection, self.now);
+                    let released = self.link.pool().give_back(permit, connection, self.now);
                     self.dead.extend(released.close);
                     released.woken
                 };
@@ -439,18 +439,18 @@ impl World {
         }
         // Whoever has stopped polling leaves, and what was put aside for it goes back.
         for id in 0..self.callers.len() {
-            if let Some(ticket) = self.callers[id].ticket.take() {
+            if let Some(wait_id) = self.callers[id].wait_id.take() {
                 self.callers[id].done = true;
-                match self.link.pool().leave(ticket, self.now) {
-                    Some(Turn::Reuse(lease, connection)) => {
-                        let released = self.link.pool().give_back(lease, connection, self.now);
+                match self.link.pool().leave(wait_id, self.now) {
+                    Some(Acquired::Reuse(permit, connection)) => {
+                        let released = self.link.pool().give_back(permit, connection, self.now);
                         self.wake(released.woken);
                     }
-                    Some(Turn::Connect(lease)) => {
-                        let woken = self.link.pool().discard(lease, Defect::Dirty, self.now);
+                    Some(Acquired::Connect(permit)) => {
+                        let woken = self.link.pool().discard(permit, Defect::Dirty, self.now);
                         self.wake(woken);
                     }
-                    Some(Turn::Failed(_)) | None => {}
+                    Some(Acquired::Failed(_)) | None => {}
                 }
             }
         }

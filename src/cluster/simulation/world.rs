@@ -34,7 +34,7 @@ use crate::{
     config::{Address, Config, Integrity},
     error::{Error, ErrorKind, Outcome, Phase, Result},
     events::{Events, LossReason},
-    link::{Dial, Link, SharedTurn},
+    link::{Dial, Link, SharedStep},
     protocol::{ConnectionSettings, Limit, Time},
     resp::{Frame, Frames, Kind},
 };
@@ -582,10 +582,10 @@ impl World {
         let failed = link.failed_attempts();
         let seen = *self.tasks[task].seen.get_or_insert(failed);
         match link.ask(seen, may_wait, is_open, now) {
-            SharedTurn::Ready(connection) => self.send(task, connection),
-            SharedTurn::Failed(error) => self.unconnected(task, error),
-            SharedTurn::Dial(dial) => self.dial(client, id, Some(dial)),
-            SharedTurn::Wait(until) => {
+            SharedStep::Ready(connection) => self.send(task, connection),
+            SharedStep::Failed(error) => self.unconnected(task, error),
+            SharedStep::Dial(dial) => self.dial(client, id, Some(dial)),
+            SharedStep::Wait(until) => {
                 if let Some(until) = until {
                     let turn = self.tasks[task].turn;
                     self.at(self.micros(until), Event::Resume(task, turn));

@@ -1,9 +1,9 @@
 //! Full-text and vector search over hashes and JSON.
 //!
-//! The commands that define and query indexes are written by hand, because the published grammar
-//! leaves out most of what they take: [`FtCreate`] and [`FtAlter`] with their [`Schema`],
-//! [`FtSearch`], [`FtAggregate`], [`FtHybrid`] and [`FtProfile`]. They have the same form as the
-//! generated ones.
+//! The commands that define and query indexes are written by hand, because they have options that
+//! depend on the type of a field, steps in any order, and replies that only who knows the request can
+//! read: [`FtCreate`] and [`FtAlter`] with their [`Schema`], [`FtSearch`], [`FtAggregate`],
+//! [`FtHybrid`] and [`FtProfile`]. They have the same form as the generated ones.
 
 mod aggregate;
 mod arguments;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Lease;
+use super::PoolPermit;
 
 /// Idle connections, the one that was used last at the end.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(super) struct IdleSet<C> {
 
 #[derive(Debug)]
 struct Idle<C> {
-    lease: Lease,
+    permit: PoolPermit,
     since: Instant,
     connection: C,
 }
@@ -43,13 +43,13 @@ impl<C> IdleSet<C> {
     }
 
     /// The connection that was used last.
-    pub(super) fn pop(&mut self) -> Option<(Lease, C)> {
-        self.idle.pop().map(|idle| (idle.lease, idle.connection))
+    pub(super) fn pop(&mut self) -> Option<(PoolPermit, C)> {
+        self.idle.pop().map(|idle| (idle.permit, idle.connection))
     }
 
-    pub(super) fn push(&mut self, lease: Lease, connection: C, now: Instant) {
+    pub(super) fn push(&mut self, permit: PoolPermit, connection: C, now: Instant) {
         let idle = Idle {
-            lease,
+            permit,
             since: now,
             connection,
         };
@@ -81,7 +81,7 @@ impl<C> IdleSet<C> {
         self.next_expiry = None;
         // The one that has been idle for longest comes first.
         for idle in self.idle.drain(..) {
-            let too_old = idle.lease.expires.is_some_and(|expires| expires <= now);
+            let too_old = idle.permit.expires.is_some_and(|expires| expires <= now);
             let too_long = idle
                 .expiry(self.timeout)
                 .is_some_and(|expiry| expiry <= now);
@@ -97,7 +97,7 @@ impl<C> IdleSet<C> {
             }
             // One that is kept as one of the least has only its age left to end it.
             let expiry = if too_long {
-                idle.lease.expires
+                idle.permit.expires
             } else {
                 idle.expiry(self.timeout)
             };
@@ -117,7 +117,7 @@ impl<C> IdleSet<C> {
 impl<C> Idle<C> {
     fn expiry(&self, timeout: Option<Duration>) -> Option<Instant> {
         let idle_until = timeout.and_then(|timeout| self.since.checked_add(timeout));
-        earlier(idle_until, self.lease.expires)
+        earlier(idle_until, self.permit.expires)
     }
 }
 

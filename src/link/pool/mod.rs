@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!            ask ──▶ Reuse ─┐                      ┌─▶ idle ──sweep──▶ closed
-//!   caller ──┤              ├─▶ lease ──give_back──┤
+//!   caller ──┤              ├─▶ permit ──give_back──┤
 //!            ├─▶ Connect ───┘        │             └─▶ straight to the first who waits
 //!            │                       └──discard──────▶ leave to connect for the first who waits
 //!            └─▶ Wait ──look──▶ Reuse or Connect, when somebody has released one
@@ -33,16 +33,16 @@
 //! wake somebody.
 
 mod idle;
-mod line;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod wait_queue;
 
 use std::time::{Duration, Instant};
 
-use self::{idle::IdleSet, line::Line};
+use self::{idle::IdleSet, wait_queue::WaitQueue};
 use super::{
-    pacing::{Pacing, Permit},
+    pacing::{DialPermit, Pacing},
     reporter::Reporter,
 };
 use crate::{
@@ -52,8 +52,8 @@ use crate::{
     events::LossReason,
 };
 
-pub(crate) use line::Ticket;
 pub use stats::PoolStats;
+pub(crate) use wait_queue::WaitId;
 
 /// The books of a pool.
 #[derive(Debug)]
@@ -63,16 +63,16 @@ pub(crate) struct Pool<C, W> {
     /// When attempts to connect may be made.
     pacing: Pacing,
     idle: IdleSet<C>,
-    line: Line<C, W>,
+    wait_queue: WaitQueue<C, W>,
     /// Connections that are idle or lent, and leaves to connect.
     open: usize,
     /// Leaves to connect.
     connecting: usize,
     /// Of these, the ones whose connection is for whoever waits longest.
-    for_line: usize,
+    for_waiter: usize,
     /// A filler is at work.
     filling: bool,
-    last_lease: u64,
+    last_permit: u64,
     /// Connections up to this one lead to a server that was left.
     left: u64,
     /// Those up to this one belong to another process.
@@ -87,29 +87,29 @@ pub(crate) struct Pool<C, W> {
 
 /// What a caller gets.
 #[derive(Debug)]
-pub(crate) enum Turn<C> {
+pub(crate) enum Acquired<C> {
     /// A connection that was used before and may have died since.
-    Reuse(Lease, C),
+    Reuse(PoolPermit, C),
     /// Leave to make a connection.
-    Connect(Lease),
+    Connect(PoolPermit),
     /// The error of somebody else's attempt.
     Failed(Error),
 }
 
 /// What asking leads to.
 #[derive(Debug)]
-pub(crate) enum Asked<C, W> {
+pub(crate) enum Acquire<C, W> {
     /// It is the caller's turn.
-    Turn(Turn<C>),
+    Now(Acquired<C>),
     /// The caller will be woken, and must then look whether it is its turn, or leave.
-    Wait(Ticket, W),
+    Wait(WaitId, W),
 }
 
 /// What one who waits sees.
 #[derive(Debug)]
-pub(crate) struct Look<C, W> {
+pub(crate) struct WaitStatus<C, W> {
     /// It is the caller's turn.
-    pub(crate) turn: Option<Turn<C>>,
+    pub(crate) turn: Option<Acquired<C>>,
     /// It is the turn of this one.
     pub(crate) woken: Option<W>,
     /// When to look again, if nobody wakes the caller before.
@@ -118,15 +118,15 @@ pub(crate) struct Look<C, W> {
 
 /// One of the connections that may be open; has to be given back or discarded.
 #[derive(Debug)]
-#[must_use = "a lease that is forgotten is one connection less for ever"]
-pub(crate) struct Lease {
+#[must_use = "a permit that is forgotten is one connection less for ever"]
+pub(crate) struct PoolPermit {
     number: u64,
     /// Leave to make a connection, as long as there is none.
-    permit: Option<Permit>,
+    dial_permit: Option<DialPermit>,
     /// It is the filler's.
     fills: bool,
     /// The connection is for whoever waits longest.
-    for_line: bool,
+    for_waiter: bool,
     expires: Option<Instant>,
 }
 
@@ -149,11 +149,11 @@ pub(crate) enum Defect {
 }
 
 #[cfg(test)]
-impl Lease {
+impl PoolPermit {
     /// When the attempt began that is made alone while others fail, if it is that.
     pub(super) fn probes(&self) -> Option<Instant> {
-        let permit = self.permit.as_ref()?;
-        permit.probes().then(|| permit.since())
+        let dial_permit = self.dial_permit.as_ref()?;
+        dial_permit.probes().then(|| dial_permit.since())
     }
 }
 
@@ -169,12 +169,12 @@ impl<C, W: Clone> Pool<C, W> {
             reporter,
             pacing,
             idle: IdleSet::new(options.idle_timeout),
-            line: Line::new(),
+            wait_queue: WaitQueue::new(),
             open: 0,
             connecting: 0,
-            for_line: 0,
+            for_waiter: 0,
             filling: false,
-            last_lease: 0,
+            last_permit: 0,
             left: 0,
             foreign: 0,
             process: None,
@@ -196,30 +196,30 @@ impl<C, W: Clone> Pool<C, W> {
     fn leave_parent(&mut self, now: Instant) -> Vec<C> {
         let mut closed = self.idle.clear();
         // Those who waited are threads of the parent.
-        for turn in self.line.clear() {
-            if let Turn::Reuse(_, connection) = turn {
+        for turn in self.wait_queue.clear() {
+            if let Acquired::Reuse(_, connection) = turn {
                 closed.push(connection);
             }
         }
         for _ in &closed {
             self.reporter.lost(now, LossReason::Forked, None);
         }
-        (self.open, self.connecting, self.for_line) = (0, 0, 0);
+        (self.open, self.connecting, self.for_waiter) = (0, 0, 0);
         self.filling = false;
-        self.foreign = self.last_lease;
+        self.foreign = self.last_permit;
         self.pacing = self.pacing.anew();
         closed
     }
 
     /// Asks for a connection: the one that was used last, or leave to make one, or to wait.
-    pub(crate) fn ask(&mut self, now: Instant, waiter: impl FnOnce() -> W) -> Asked<C, W> {
+    pub(crate) fn ask(&mut self, now: Instant, waiter: impl FnOnce() -> W) -> Acquire<C, W> {
         if !self.lacks()
             && let Some(turn) = self.turn(now)
         {
-            return Asked::Turn(turn);
+            return Acquire::Now(turn);
         }
-        let (ticket, wake) = self.join(waiter(), false, now);
-        Asked::Wait(ticket, wake)
+        let (wait_id, wake) = self.join(waiter(), false, now);
+        Acquire::Wait(wait_id, wake)
     }
 
     /// Asks for another connection instead of one that has turned out to be dead.
@@ -227,17 +227,17 @@ impl<C, W: Clone> Pool<C, W> {
     /// The caller has had its turn, and so waits in front of all others if it must.
     pub(crate) fn ask_again(
         &mut self,
-        dead: Lease,
+        dead: PoolPermit,
         now: Instant,
         waiter: impl FnOnce() -> W,
-    ) -> Asked<C, W> {
+    ) -> Acquire<C, W> {
         self.counts.lent -= 1;
         self.forget(dead, Defect::Broken, now);
         if let Some(turn) = self.turn(now) {
-            return Asked::Turn(turn);
+            return Acquire::Now(turn);
         }
-        let (ticket, wake) = self.join(waiter(), true, now);
-        Asked::Wait(ticket, wake)
+        let (wait_id, wake) = self.join(waiter(), true, now);
+        Acquire::Wait(wait_id, wake)
     }
 
     /// Makes the caller wait for the connection that somebody else makes with its leave, or for any
@@ -246,24 +246,24 @@ impl<C, W: Clone> Pool<C, W> {
     /// The connection has to be given back as soon as it is made.
     pub(crate) fn wait_for(
         &mut self,
-        lease: &mut Lease,
+        permit: &mut PoolPermit,
         waited: bool,
         now: Instant,
         waiter: impl FnOnce() -> W,
-    ) -> (Ticket, W) {
-        lease.for_line = true;
-        self.for_line += 1;
+    ) -> (WaitId, W) {
+        permit.for_waiter = true;
+        self.for_waiter += 1;
         self.join(waiter(), waited, now)
     }
 
     /// All who wait, to be told to look at something else.
     pub(crate) fn waiters(&self) -> Vec<W> {
-        self.line.wakes()
+        self.wait_queue.wakes()
     }
 
     /// Whether those who wait do so for a connection to be made.
     pub(crate) fn is_connecting(&self) -> bool {
-        self.pacing.is_failing() || self.for_line > 0
+        self.pacing.is_failing() || self.for_waiter > 0
     }
 
     /// Why there is no connection, while no attempt to make one is allowed.
@@ -283,7 +283,7 @@ impl<C, W: Clone> Pool<C, W> {
 
     /// A random number.
     pub(crate) fn random(&self) -> u64 {
-        let number = (self.last_lease << 8) ^ u64::from(self.pacing.failures());
+        let number = (self.last_permit << 8) ^ u64::from(self.pacing.failures());
         mixed(self.seed ^ number)
     }
 
@@ -293,7 +293,7 @@ impl<C, W: Clone> Pool<C, W> {
     }
 
     /// A connection that is free, and otherwise nothing.
-    pub(crate) fn reuse(&mut self) -> Option<(Lease, C)> {
+    pub(crate) fn reuse(&mut self) -> Option<(PoolPermit, C)> {
         let reused = self.idle.pop()?;
         self.counts.lent += 1;
         Some(reused)
@@ -310,14 +310,14 @@ impl<C, W: Clone> Pool<C, W> {
     /// Leaves the server that all connections lead to so far: takes out the idle ones, to be closed,
     /// and has the others closed when they come back.
     ///
-    /// One that is being made for `lease`, and those that were begun behind it, stay.
+    /// One that is being made for `permit`, and those that were begun behind it, stay.
     pub(crate) fn leave_server(
         &mut self,
-        lease: Option<&Lease>,
+        permit: Option<&PoolPermit>,
         reason: LossReason,
         now: Instant,
     ) -> Vec<C> {
-        self.left = lease.map_or(self.last_lease, |lease| lease.number.saturating_sub(1));
+        self.left = permit.map_or(self.last_permit, |permit| permit.number.saturating_sub(1));
         let closed = self.idle.clear();
         self.counts.closed_left += closed.len() as u64;
         self.closed(&closed, reason, now);
@@ -325,25 +325,28 @@ impl<C, W: Clone> Pool<C, W> {
     }
 
     /// Takes what was granted to one who waits, if it is its turn.
-    pub(crate) fn look(&mut self, ticket: Ticket, now: Instant) -> Look<C, W> {
+    pub(crate) fn poll_wait(&mut self, wait_id: WaitId, now: Instant) -> WaitStatus<C, W> {
         let woken = match self.pass_on(now) {
             None => self.admit(now),
             passed => passed,
         };
-        let turn = self.line.collect(ticket);
-        let again = [self.pacing.retry_at(now), self.line.look_at(ticket, now)];
+        let turn = self.wait_queue.collect(wait_id);
+        let again = [
+            self.pacing.retry_at(now),
+            self.wait_queue.look_at(wait_id, now),
+        ];
         let again = again.into_iter().flatten().min();
-        Look { turn, woken, again }
+        WaitStatus { turn, woken, again }
     }
 
     /// Stops waiting, unless it is the caller's turn by now.
-    pub(crate) fn leave(&mut self, ticket: Ticket, now: Instant) -> Option<Turn<C>> {
-        match self.line.leave(ticket) {
+    pub(crate) fn leave(&mut self, wait_id: WaitId, now: Instant) -> Option<Acquired<C>> {
+        match self.wait_queue.leave(wait_id) {
             Some(waiter) => {
                 self.waited(waiter.since, false, now);
                 None
             }
-            None => self.line.collect(ticket),
+            None => self.wait_queue.collect(wait_id),
         }
     }
 
@@ -354,11 +357,11 @@ impl<C, W: Clone> Pool<C, W> {
     /// It is not.
     pub(crate) fn time_out(
         &mut self,
-        ticket: Ticket,
+        wait_id: WaitId,
         allowed: Duration,
         now: Instant,
-    ) -> Result<Turn<C>> {
-        if let Some(turn) = self.leave(ticket, now) {
+    ) -> Result<Acquired<C>> {
+        if let Some(turn) = self.leave(wait_id, now) {
             return Ok(turn);
         }
         self.counts.timed_out += 1;
@@ -381,61 +384,61 @@ impl<C, W: Clone> Pool<C, W> {
     }
 
     /// Starts the life of a connection that was just made, and returns who may connect as well.
-    pub(crate) fn connected(&mut self, lease: &mut Lease, now: Instant) -> Vec<W> {
-        lease.expires = expiry(self.options.lifetime, lease.number, now);
-        let Some(permit) = lease.permit.take() else {
+    pub(crate) fn connected(&mut self, permit: &mut PoolPermit, now: Instant) -> Vec<W> {
+        permit.expires = expiry(self.options.lifetime, permit.number, now);
+        let Some(dial_permit) = permit.dial_permit.take() else {
             return Vec::new();
         };
-        if lease.number <= self.foreign {
+        if permit.number <= self.foreign {
             return Vec::new();
         }
-        self.reporter.ready(now, permit.since());
-        self.pacing.succeeded(permit);
+        self.reporter.ready(now, dial_permit.since());
+        self.pacing.succeeded(dial_permit);
         self.connecting -= 1;
         self.counts.made += 1;
-        self.counts.lent += u64::from(!lease.fills && !lease.for_line);
-        self.filling &= !std::mem::take(&mut lease.fills);
+        self.counts.lent += u64::from(!permit.fills && !permit.for_waiter);
+        self.filling &= !std::mem::take(&mut permit.fills);
         std::iter::from_fn(|| self.admit(now)).collect()
     }
 
     /// Takes note that a connection could not be made, and returns who must look or be told.
-    pub(crate) fn failed(&mut self, lease: Lease, error: &Error, now: Instant) -> Vec<W> {
-        if lease.number <= self.foreign {
+    pub(crate) fn failed(&mut self, permit: PoolPermit, error: &Error, now: Instant) -> Vec<W> {
+        if permit.number <= self.foreign {
             return Vec::new();
         }
         let random = self.random();
-        let mut lease = lease;
-        if let Some(permit) = lease.permit.take() {
-            let pause = self.pacing.failed(permit, error, now, random);
+        let mut permit = permit;
+        if let Some(dial_permit) = permit.dial_permit.take() {
+            let pause = self.pacing.failed(dial_permit, error, now, random);
             self.reporter.not_ready(now, error, pause);
         }
         self.counts.failed += u64::from(error.is_connection() || error.is_timeout());
-        self.unmade(&lease);
+        self.unmade(&permit);
         if !self.pacing.is_failing() {
             // It was not even tried.
             return self.admit(now).into_iter().collect();
         }
         if self.open > 0 {
             // One of those that are open may come back. Whoever waits for it learns of the pause.
-            return self.line.wakes();
+            return self.wait_queue.wakes();
         }
-        let told = |pool: &mut Self| pool.grant(Turn::Failed(error.clone()), now);
+        let told = |pool: &mut Self| pool.grant(Acquired::Failed(error.clone()), now);
         std::iter::from_fn(|| told(self)).collect()
     }
 
     /// Takes back a connection that is as it was when it was made.
     pub(crate) fn give_back(
         &mut self,
-        mut lease: Lease,
+        mut permit: PoolPermit,
         connection: C,
         now: Instant,
     ) -> Released<C, W> {
-        if std::mem::take(&mut lease.for_line) {
-            self.for_line -= 1;
+        if std::mem::take(&mut permit.for_waiter) {
+            self.for_waiter -= 1;
         }
-        let old = lease.expires.is_some_and(|expires| expires <= now);
-        let left = lease.number <= self.left;
-        if lease.number <= self.foreign {
+        let old = permit.expires.is_some_and(|expires| expires <= now);
+        let left = permit.number <= self.left;
+        if permit.number <= self.foreign {
             return Released {
                 woken: None,
                 close: Some(connection),
@@ -456,13 +459,13 @@ impl<C, W: Clone> Pool<C, W> {
                 close: Some(connection),
             };
         }
-        if !self.line.is_empty() {
+        if !self.wait_queue.is_empty() {
             return Released {
-                woken: self.grant(Turn::Reuse(lease, connection), now),
+                woken: self.grant(Acquired::Reuse(permit, connection), now),
                 close: None,
             };
         }
-        self.idle.push(lease, connection, now);
+        self.idle.push(permit, connection, now);
         Released {
             woken: None,
             close: None,
@@ -472,21 +475,26 @@ impl<C, W: Clone> Pool<C, W> {
     /// Takes note that a connection was closed, or that none will be made.
     ///
     /// Returns who may connect now.
-    pub(crate) fn discard(&mut self, lease: Lease, defect: Defect, now: Instant) -> Option<W> {
-        self.forget(lease, defect, now);
+    pub(crate) fn discard(
+        &mut self,
+        permit: PoolPermit,
+        defect: Defect,
+        now: Instant,
+    ) -> Option<W> {
+        self.forget(permit, defect, now);
         self.admit(now)
     }
 
     /// Gives leave to make a connection that the minimum lacks, to be given back as soon as it is
     /// made.
-    pub(crate) fn fill(&mut self, now: Instant) -> Option<Lease> {
+    pub(crate) fn fill(&mut self, now: Instant) -> Option<PoolPermit> {
         if self.open >= self.options.min || self.filling {
             return None;
         }
-        let mut lease = self.leave_to_connect(now)?;
-        lease.fills = true;
+        let mut permit = self.leave_to_connect(now)?;
+        permit.fills = true;
         self.filling = true;
-        Some(lease)
+        Some(permit)
     }
 
     /// Whether there may be idle connections that are to be closed.
@@ -512,41 +520,41 @@ impl<C, W: Clone> Pool<C, W> {
             idle: self.idle.len(),
             in_use: self.open - self.connecting - self.idle.len(),
             connecting: self.connecting,
-            waiting: self.line.len(),
+            waiting: self.wait_queue.len(),
             ..self.counts
         }
     }
 
     /// A connection that is free, or leave to make one.
-    fn turn(&mut self, now: Instant) -> Option<Turn<C>> {
+    fn turn(&mut self, now: Instant) -> Option<Acquired<C>> {
         match self.reuse() {
-            Some((lease, connection)) => Some(Turn::Reuse(lease, connection)),
-            None => self.leave_to_connect(now).map(Turn::Connect),
+            Some((permit, connection)) => Some(Acquired::Reuse(permit, connection)),
+            None => self.leave_to_connect(now).map(Acquired::Connect),
         }
     }
 
-    fn leave_to_connect(&mut self, now: Instant) -> Option<Lease> {
+    fn leave_to_connect(&mut self, now: Instant) -> Option<PoolPermit> {
         if self.open >= self.options.max {
             return None;
         }
         let failures = self.pacing.failures();
-        let permit = self.pacing.begin(now)?;
+        let dial_permit = self.pacing.begin(now)?;
         self.reporter.dialling(now, failures);
         self.open += 1;
         self.connecting += 1;
-        self.last_lease += 1;
-        Some(Lease {
-            number: self.last_lease,
-            permit: Some(permit),
+        self.last_permit += 1;
+        Some(PoolPermit {
+            number: self.last_permit,
+            dial_permit: Some(dial_permit),
             fills: false,
-            for_line: false,
+            for_waiter: false,
             expires: None,
         })
     }
 
     /// Whether more wait than connections are being made for.
     fn lacks(&self) -> bool {
-        self.line.len() > self.for_line
+        self.wait_queue.len() > self.for_waiter
     }
 
     /// Lets the one connect who waits longest, if that may be.
@@ -554,15 +562,15 @@ impl<C, W: Clone> Pool<C, W> {
         if !self.lacks() {
             return None;
         }
-        let lease = self.leave_to_connect(now)?;
-        self.grant(Turn::Connect(lease), now)
+        let permit = self.leave_to_connect(now)?;
+        self.grant(Acquired::Connect(permit), now)
     }
 
     /// Puts a turn aside for the one who waits longest.
-    fn grant(&mut self, turn: Turn<C>, now: Instant) -> Option<W> {
-        let reused = matches!(turn, Turn::Reuse(..));
-        let served = !matches!(turn, Turn::Failed(_));
-        match self.line.grant(turn, now) {
+    fn grant(&mut self, turn: Acquired<C>, now: Instant) -> Option<W> {
+        let reused = matches!(turn, Acquired::Reuse(..));
+        let served = !matches!(turn, Acquired::Failed(_));
+        match self.wait_queue.grant(turn, now) {
             Ok((wake, since)) => {
                 self.waited(since, served, now);
                 self.counts.lent += u64::from(reused);
@@ -575,28 +583,28 @@ impl<C, W: Clone> Pool<C, W> {
 
     /// Passes a turn on that nobody has come for.
     fn pass_on(&mut self, now: Instant) -> Option<W> {
-        let (wake, since) = self.line.pass_on(now)?;
+        let (wake, since) = self.wait_queue.pass_on(now)?;
         self.waited(since, true, now);
         Some(wake)
     }
 
-    fn join(&mut self, wake: W, in_front: bool, now: Instant) -> (Ticket, W) {
+    fn join(&mut self, wake: W, in_front: bool, now: Instant) -> (WaitId, W) {
         self.counts.waited += 1;
-        self.line.join(wake, in_front, now)
+        self.wait_queue.join(wake, in_front, now)
     }
 
-    /// Takes a lease out of the books.
-    fn forget(&mut self, mut lease: Lease, defect: Defect, now: Instant) {
-        if lease.number <= self.foreign {
+    /// Takes a permit out of the books.
+    fn forget(&mut self, mut permit: PoolPermit, defect: Defect, now: Instant) {
+        if permit.number <= self.foreign {
             return;
         }
-        if let Some(permit) = lease.permit.take() {
-            self.pacing.given_up(permit);
-            self.unmade(&lease);
+        if let Some(dial_permit) = permit.dial_permit.take() {
+            self.pacing.given_up(dial_permit);
+            self.unmade(&permit);
             return;
         }
         self.open -= 1;
-        self.for_line -= usize::from(lease.for_line);
+        self.for_waiter -= usize::from(permit.for_waiter);
         match defect {
             Defect::Dirty => {
                 self.counts.closed_dirty += 1;
@@ -608,11 +616,11 @@ impl<C, W: Clone> Pool<C, W> {
     }
 
     /// Takes leave to make a connection out of the books.
-    fn unmade(&mut self, lease: &Lease) {
+    fn unmade(&mut self, permit: &PoolPermit) {
         self.open -= 1;
-        self.for_line -= usize::from(lease.for_line);
+        self.for_waiter -= usize::from(permit.for_waiter);
         self.connecting -= 1;
-        self.filling &= !lease.fills;
+        self.filling &= !permit.fills;
     }
 
     /// Takes connections out of the books that were idle.

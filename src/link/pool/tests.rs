@@ -42,41 +42,41 @@ impl Script {
     }
 
     /// Gets a connection that is free or may be made.
-    fn get(&mut self, now: u64) -> (Lease, u32) {
+    fn get(&mut self, now: u64) -> (PoolPermit, u32) {
         let at = self.at(now);
         match self.pool.ask(at, || '!') {
-            Asked::Turn(turn) => self.take(turn, now),
-            Asked::Wait(..) => panic!("nothing is free"),
+            Acquire::Now(turn) => self.take(turn, now),
+            Acquire::Wait(..) => panic!("nothing is free"),
         }
     }
 
-    fn take(&mut self, turn: Turn<u32>, now: u64) -> (Lease, u32) {
+    fn take(&mut self, turn: Acquired<u32>, now: u64) -> (PoolPermit, u32) {
         match turn {
-            Turn::Reuse(lease, connection) => (lease, connection),
-            Turn::Connect(mut lease) => {
-                let woken = self.pool.connected(&mut lease, self.at(now));
+            Acquired::Reuse(permit, connection) => (permit, connection),
+            Acquired::Connect(mut permit) => {
+                let woken = self.pool.connected(&mut permit, self.at(now));
                 assert_eq!(woken, []);
                 self.made += 1;
-                (lease, self.made)
+                (permit, self.made)
             }
-            Turn::Failed(error) => panic!("{error}"),
+            Acquired::Failed(error) => panic!("{error}"),
         }
     }
 
-    fn wait(&mut self, name: char) -> Ticket {
+    fn wait(&mut self, name: char) -> WaitId {
         match self.pool.ask(self.start, || name) {
-            Asked::Wait(ticket, _) => ticket,
-            Asked::Turn(turn) => panic!("got {turn:?}"),
+            Acquire::Wait(wait_id, _) => wait_id,
+            Acquire::Now(turn) => panic!("got {turn:?}"),
         }
     }
 
     fn give_back(
         &mut self,
-        (lease, connection): (Lease, u32),
+        (permit, connection): (PoolPermit, u32),
         now: u64,
     ) -> (Option<char>, Option<u32>) {
         let now = self.at(now);
-        let Released { woken, close } = self.pool.give_back(lease, connection, now);
+        let Released { woken, close } = self.pool.give_back(permit, connection, now);
         (woken, close)
     }
 
@@ -85,37 +85,37 @@ impl Script {
         self.pool.sweep(now)
     }
 
-    fn look(&mut self, ticket: Ticket, now: u64) -> Option<Turn<u32>> {
+    fn look(&mut self, wait_id: WaitId, now: u64) -> Option<Acquired<u32>> {
         let now = self.at(now);
-        self.pool.look(ticket, now).turn
+        self.pool.poll_wait(wait_id, now).turn
     }
 
-    fn leave(&mut self, ticket: Ticket, now: u64) -> Option<Turn<u32>> {
+    fn leave(&mut self, wait_id: WaitId, now: u64) -> Option<Acquired<u32>> {
         let now = self.at(now);
-        self.pool.leave(ticket, now)
+        self.pool.leave(wait_id, now)
     }
 
-    fn leave_to_connect(&mut self, now: u64) -> Lease {
+    fn leave_to_connect(&mut self, now: u64) -> PoolPermit {
         let now = self.at(now);
         match self.pool.ask(now, || '!') {
-            Asked::Turn(Turn::Connect(lease)) => lease,
+            Acquire::Now(Acquired::Connect(permit)) => permit,
             other => panic!("got {other:?}"),
         }
     }
 
-    fn ask_again(&mut self, dead: Lease, now: u64) -> Asked<u32, char> {
+    fn ask_again(&mut self, dead: PoolPermit, now: u64) -> Acquire<u32, char> {
         let now = self.at(now);
         self.pool.ask_again(dead, now, || '!')
     }
 
-    fn discard(&mut self, lease: Lease, defect: Defect, now: u64) -> Option<char> {
+    fn discard(&mut self, permit: PoolPermit, defect: Defect, now: u64) -> Option<char> {
         let now = self.at(now);
-        self.pool.discard(lease, defect, now)
+        self.pool.discard(permit, defect, now)
     }
 
-    fn fail(&mut self, lease: Lease, error: Error, now: u64) -> Vec<char> {
+    fn fail(&mut self, permit: PoolPermit, error: Error, now: u64) -> Vec<char> {
         let now = self.at(now);
-        self.pool.failed(lease, &error, now)
+        self.pool.failed(permit, &error, now)
     }
 }
 
@@ -150,10 +150,10 @@ fn a_connection_that_is_made_for_the_line_goes_to_who_waits_longest() {
     assert_eq!(script.pool.waiters(), ['a', 'b']);
     // Whatever comes first will do.
     assert_eq!(script.give_back(used, 0), (Some('a'), None));
-    assert!(matches!(script.look(a, 0), Some(Turn::Reuse(_, 1))));
+    assert!(matches!(script.look(a, 0), Some(Acquired::Reuse(_, 1))));
     assert_eq!(script.pool.connected(&mut second, start), []);
     assert_eq!(script.give_back((second, 2), 0), (Some('b'), None));
-    assert!(matches!(script.look(b, 0), Some(Turn::Reuse(_, 2))));
+    assert!(matches!(script.look(b, 0), Some(Acquired::Reuse(_, 2))));
     assert_eq!(script.pool.connected(&mut first, start), []);
     assert_eq!(script.give_back((first, 3), 0), (None, None));
     assert!(!script.pool.is_connecting() && !script.pool.is_used_up());
@@ -174,15 +174,15 @@ fn who_waits_for_an_attempt_that_fails_is_told_or_tries_again() {
     let (b, _) = script.pool.wait_for(&mut second, false, start, || 'b');
     assert_eq!(script.fail(second, unreachable(), 0), ['a', 'b']);
     // The first of them gets leave for another attempt, and stays the first.
-    let Some(Turn::Connect(mut third)) = script.look(a, 2) else {
+    let Some(Acquired::Connect(mut third)) = script.look(a, 2) else {
         panic!("expected leave to connect");
     };
     let (a, _) = script.pool.wait_for(&mut third, true, start, || 'a');
     assert_eq!(script.pool.waiters(), ['a', 'b']);
     assert_eq!(script.discard(first, Defect::Broken, 2), None);
     assert_eq!(script.fail(third, unreachable(), 2), ['a', 'b']);
-    assert!(matches!(script.look(a, 2), Some(Turn::Failed(_))));
-    assert!(matches!(script.look(b, 2), Some(Turn::Failed(_))));
+    assert!(matches!(script.look(a, 2), Some(Acquired::Failed(_))));
+    assert!(matches!(script.look(b, 2), Some(Acquired::Failed(_))));
     assert_eq!(script.pool.stats().open(), 0);
 }
 
@@ -203,15 +203,15 @@ fn what_is_released_goes_to_who_waits_longest() {
     let e = script.wait('e');
     assert_eq!(script.discard(two.0, Defect::Dirty, 0), Some('c'));
     let a = script.look(a, 0).unwrap();
-    assert!(matches!(a, Turn::Reuse(_, 1)), "{a:?}");
+    assert!(matches!(a, Acquired::Reuse(_, 1)), "{a:?}");
     let c = script.look(c, 0).unwrap();
-    assert!(matches!(c, Turn::Connect(_)), "{c:?}");
+    assert!(matches!(c, Acquired::Connect(_)), "{c:?}");
     assert!(script.look(d, 0).is_none());
 
     // One whose turn it became while it left gets it nevertheless.
     let a = script.take(a, 0);
     assert_eq!(script.give_back(a, 0), (Some('d'), None));
-    assert!(matches!(script.leave(d, 0), Some(Turn::Reuse(_, 1))));
+    assert!(matches!(script.leave(d, 0), Some(Acquired::Reuse(_, 1))));
     assert!(script.leave(d, 0).is_none());
     let c = script.take(c, 0);
     assert_eq!(script.give_back(c, 0), (Some('e'), None));
@@ -222,13 +222,13 @@ fn what_is_released_goes_to_who_waits_longest() {
 fn failed_connections_do_not_use_up_the_pool() {
     let mut script = Script::new(0, 1, 0, 0);
     for second in 0..10 {
-        let lease = script.leave_to_connect(2 * second);
-        assert_eq!(script.fail(lease, unreachable(), 2 * second), []);
+        let permit = script.leave_to_connect(2 * second);
+        assert_eq!(script.fail(permit, unreachable(), 2 * second), []);
     }
     assert_eq!(script.pool.stats().failed, 10);
     for second in 20..30 {
-        let lease = script.leave_to_connect(second);
-        assert_eq!(script.discard(lease, Defect::Broken, second), None);
+        let permit = script.leave_to_connect(second);
+        assert_eq!(script.discard(permit, Defect::Broken, second), None);
     }
     assert_eq!(script.get(30).1, 1);
 }
@@ -241,11 +241,11 @@ fn who_finds_a_dead_connection_gets_another_and_waits_for_it_in_front() {
     script.give_back(two, 0);
     let (dead, _) = script.get(0);
     let (dead, connection) = match script.ask_again(dead, 0) {
-        Asked::Turn(turn) => script.take(turn, 0),
-        Asked::Wait(..) => panic!("one is idle"),
+        Acquire::Now(turn) => script.take(turn, 0),
+        Acquire::Wait(..) => panic!("one is idle"),
     };
     assert_eq!(connection, 1);
-    let Asked::Turn(Turn::Connect(third)) = script.ask_again(dead, 0) else {
+    let Acquire::Now(Acquired::Connect(third)) = script.ask_again(dead, 0) else {
         panic!("nothing is open")
     };
     let stats = script.pool.stats();
@@ -254,39 +254,42 @@ fn who_finds_a_dead_connection_gets_another_and_waits_for_it_in_front() {
     let fourth = script.get(0);
     let behind = script.wait('b');
     assert_eq!(script.fail(third, unreachable(), 0), ['b']);
-    assert!(matches!(script.look(behind, 0), Some(Turn::Connect(_))));
+    assert!(matches!(script.look(behind, 0), Some(Acquired::Connect(_))));
     let behind = script.wait('c');
-    let Asked::Wait(front, _) = script.ask_again(fourth.0, 0) else {
+    let Acquire::Wait(front, _) = script.ask_again(fourth.0, 0) else {
         panic!("somebody else tries to connect")
     };
-    assert!(script.pool.line.has_no_grants(), "it was collected");
+    assert!(script.pool.wait_queue.has_no_grants(), "it was collected");
     assert!(script.look(behind, 5).is_none());
     assert!(script.look(front, 5).is_none());
-    assert_eq!(script.pool.line.first(), Some(front));
+    assert_eq!(script.pool.wait_queue.first(), Some(front));
 }
 
 #[test]
 fn while_connecting_fails_one_tries_at_a_time_and_ever_later() {
     let mut script = Script::new(0, 4, 0, 0);
-    let leases: Vec<_> = (0..4).map(|_| script.leave_to_connect(0)).collect();
+    let permits: Vec<_> = (0..4).map(|_| script.leave_to_connect(0)).collect();
     let a = script.wait('a');
-    let mut leases = leases.into_iter();
+    let mut permits = permits.into_iter();
     // Those that were begun together count as one failure.
-    assert_eq!(script.fail(leases.next().unwrap(), unreachable(), 0), ['a']);
-    let Some(Turn::Connect(probe)) = script.look(a, 0) else {
+    assert_eq!(
+        script.fail(permits.next().unwrap(), unreachable(), 0),
+        ['a']
+    );
+    let Some(Acquired::Connect(probe)) = script.look(a, 0) else {
         panic!("the first time it is tried again at once")
     };
     let (b, c) = (script.wait('b'), script.wait('c'));
     assert!(script.look(b, 100).is_none(), "one is trying");
-    for lease in leases {
-        assert_eq!(script.fail(lease, unreachable(), 0), ['b', 'c']);
+    for permit in permits {
+        assert_eq!(script.fail(permit, unreachable(), 0), ['b', 'c']);
     }
     assert_eq!(script.pool.pacing.failures(), 1);
     // Nobody else can come back: both get the error.
     assert_eq!(script.fail(probe, unreachable(), 0), ['b', 'c']);
     for waiting in [b, c] {
         let failed = script.look(waiting, 0);
-        assert!(matches!(failed, Some(Turn::Failed(_))), "{failed:?}");
+        assert!(matches!(failed, Some(Acquired::Failed(_))), "{failed:?}");
     }
     let retry_at = script
         .pool
@@ -299,25 +302,25 @@ fn while_connecting_fails_one_tries_at_a_time_and_ever_later() {
     assert!(script.pool.failure(retry_at).is_none(), "somebody may try");
 
     let (d, e) = (script.wait('d'), script.wait('e'));
-    let Some(Turn::Connect(mut probe)) = script.look(d, 1) else {
+    let Some(Acquired::Connect(mut probe)) = script.look(d, 1) else {
         panic!("the pause is over")
     };
     assert!(script.look(e, 1).is_none());
     // A success lets everybody try.
     assert_eq!(script.pool.connected(&mut probe, script.at(1)), ['e']);
-    assert!(matches!(script.look(e, 1), Some(Turn::Connect(_))));
+    assert!(matches!(script.look(e, 1), Some(Acquired::Connect(_))));
     assert_eq!(script.get(1).1, 1);
 }
 
 #[test]
 fn an_attempt_that_is_given_up_goes_to_the_next_who_waits() {
     let mut script = Script::new(0, 1, 0, 0);
-    let lease = script.leave_to_connect(0);
-    assert_eq!(script.fail(lease, unreachable(), 0), []);
+    let permit = script.leave_to_connect(0);
+    assert_eq!(script.fail(permit, unreachable(), 0), []);
     let probe = script.leave_to_connect(0);
     let a = script.wait('a');
     assert_eq!(script.discard(probe, Defect::Dirty, 0), Some('a'));
-    assert!(matches!(script.look(a, 0), Some(Turn::Connect(_))));
+    assert!(matches!(script.look(a, 0), Some(Acquired::Connect(_))));
 }
 
 #[test]
@@ -325,8 +328,8 @@ fn a_server_that_refuses_is_left_alone_for_a_second() {
     let refused = || Error::new(ErrorKind::Connect, "the server is full");
     let mut script = Script::new(0, 2, 0, 0);
     let kept = script.get(0);
-    let lease = script.leave_to_connect(0);
-    assert_eq!(script.fail(lease, refused(), 0), []);
+    let permit = script.leave_to_connect(0);
+    assert_eq!(script.fail(permit, refused(), 0), []);
     let a = script.wait('a');
     let b = script.wait('b');
     assert!(script.look(a, 0).is_none());
@@ -344,11 +347,11 @@ fn a_server_that_refuses_is_left_alone_for_a_second() {
                 error.source().is_some() && error.phase() == Some(Phase::Queue)
             })
     );
-    let (lease, _) = script.take(a, 0);
-    assert_eq!(script.discard(lease, Defect::Broken, 0), None);
+    let (permit, _) = script.take(a, 0);
+    assert_eq!(script.discard(permit, Defect::Broken, 0), None);
     assert!(matches!(
         script.pool.ask(script.at(2), || '!'),
-        Asked::Turn(Turn::Connect(_))
+        Acquire::Now(Acquired::Connect(_))
     ));
 }
 
@@ -357,21 +360,21 @@ fn the_minimum_is_made_anew_one_by_one() {
     let mut script = Script::new(3, 4, 0, 10);
     let one = script.get(0);
     for number in 2..=3 {
-        let lease = script.pool.fill(script.start).unwrap();
+        let permit = script.pool.fill(script.start).unwrap();
         assert!(script.pool.fill(script.start).is_none(), "one at a time");
-        let filled = script.take(Turn::Connect(lease), 0);
+        let filled = script.take(Acquired::Connect(permit), 0);
         assert_eq!(filled.1, number);
         script.give_back(filled, 0);
     }
     assert!(script.pool.fill(script.start).is_none());
     assert_eq!(script.pool.stats().lent, 1);
     assert_eq!(script.sweep(10).len(), 2);
-    let lease = script.pool.fill(script.at(10)).unwrap();
-    assert_eq!(script.fail(lease, unreachable(), 10), []);
-    let lease = script.pool.fill(script.at(10)).unwrap();
-    assert_eq!(script.fail(lease, unreachable(), 10), []);
-    let lease = script.pool.fill(script.at(11)).unwrap();
-    assert_eq!(script.discard(lease, Defect::Dirty, 11), None);
+    let permit = script.pool.fill(script.at(10)).unwrap();
+    assert_eq!(script.fail(permit, unreachable(), 10), []);
+    let permit = script.pool.fill(script.at(10)).unwrap();
+    assert_eq!(script.fail(permit, unreachable(), 10), []);
+    let permit = script.pool.fill(script.at(11)).unwrap();
+    assert_eq!(script.discard(permit, Defect::Dirty, 11), None);
     assert!(script.pool.fill(script.at(11)).is_some());
     script.give_back(one, 5);
 }
@@ -403,13 +406,13 @@ fn everything_is_counted_once() {
     let (three, four) = (script.get(20), script.get(20));
     let _ = script.discard(three.0, Defect::Broken, 20);
     script.give_back(four, 200);
-    let lease = script.leave_to_connect(200);
+    let permit = script.leave_to_connect(200);
     let stats = script.pool.stats();
     assert_eq!((stats.connecting, stats.open(), stats.made), (1, 0, 4));
     assert_eq!(stats.closed(), 4);
     assert_eq!((stats.closed_old, stats.closed_idle), (1, 1));
     assert_eq!((stats.closed_dirty, stats.closed_broken), (1, 1));
-    let _ = script.fail(lease, unreachable(), 200);
+    let _ = script.fail(permit, unreachable(), 200);
     let stats = script.pool.stats();
     assert_eq!((stats.connecting, stats.failed, stats.made), (0, 1, 4));
 }
@@ -443,10 +446,10 @@ fn idle_connections_are_closed_but_for_the_least_number() {
 #[test]
 fn old_connections_are_closed_idle_or_not_and_not_all_at_once() {
     let mut script = Script::new(8, 8, 0, 1000);
-    let leases: Vec<_> = (0..8).map(|_| script.get(0)).collect();
-    let mut ends: Vec<_> = leases
+    let permits: Vec<_> = (0..8).map(|_| script.get(0)).collect();
+    let mut ends: Vec<_> = permits
         .iter()
-        .map(|(lease, _)| lease.expires.unwrap())
+        .map(|(permit, _)| permit.expires.unwrap())
         .collect();
     ends.sort();
     ends.dedup();
@@ -456,9 +459,9 @@ fn old_connections_are_closed_idle_or_not_and_not_all_at_once() {
             .all(|end| (script.at(900)..=script.at(1000)).contains(end))
     );
 
-    let mut leases = leases.into_iter();
-    let busy = leases.next().unwrap();
-    for idle in leases {
+    let mut permits = permits.into_iter();
+    let busy = permits.next().unwrap();
+    for idle in permits {
         script.give_back(idle, 1);
     }
     assert!(script.sweep(899).is_empty());
@@ -471,9 +474,12 @@ fn old_connections_are_closed_idle_or_not_and_not_all_at_once() {
 fn an_old_connection_makes_room_for_who_waits() {
     let mut script = Script::new(0, 1, 0, 10);
     let one = script.get(0);
-    let ticket = script.wait('a');
+    let wait_id = script.wait('a');
     assert_eq!(script.give_back(one, 10), (Some('a'), Some(1)));
-    assert!(matches!(script.look(ticket, 10), Some(Turn::Connect(_))));
+    assert!(matches!(
+        script.look(wait_id, 10),
+        Some(Acquired::Connect(_))
+    ));
 }
 
 #[test]
@@ -560,23 +566,29 @@ fn c22_a_turn_that_nobody_comes_for_passes_on() {
     let (gone, next) = (script.wait('a'), script.wait('b'));
     assert_eq!(script.give_back(one, 0), (Some('a'), None));
     // `b` knows when to look, since nobody may wake it.
-    let look = script.pool.look(next, script.start);
+    let look = script.pool.poll_wait(next, script.start);
     let again = look.again.unwrap() - script.start;
     assert!(look.turn.is_none() && again <= ms(100), "{again:?}");
-    assert!(script.pool.look(next, script.start + ms(99)).turn.is_none());
+    assert!(
+        script
+            .pool
+            .poll_wait(next, script.start + ms(99))
+            .turn
+            .is_none()
+    );
     let then = script.start + ms(100);
-    let look = script.pool.look(next, then);
-    let Some(Turn::Reuse(lease, 1)) = look.turn else {
+    let look = script.pool.poll_wait(next, then);
+    let Some(Acquired::Reuse(permit, 1)) = look.turn else {
         panic!("got {look:?}")
     };
     // The one that did not come is the first again.
     let last = script.wait('c');
-    assert!(script.pool.look(gone, then).turn.is_none());
-    assert_eq!(script.pool.give_back(lease, 1, then).woken, Some('a'));
-    assert!(script.pool.look(last, then).turn.is_none());
+    assert!(script.pool.poll_wait(gone, then).turn.is_none());
+    assert_eq!(script.pool.give_back(permit, 1, then).woken, Some('a'));
+    assert!(script.pool.poll_wait(last, then).turn.is_none());
     assert!(matches!(
-        script.pool.look(gone, then).turn,
-        Some(Turn::Reuse(_, 1))
+        script.pool.poll_wait(gone, then).turn,
+        Some(Acquired::Reuse(_, 1))
     ));
 }
 
@@ -586,16 +598,16 @@ fn c22_leave_to_connect_passes_on_as_well_and_an_error_waits() {
     let one = script.get(0);
     let (gone, next) = (script.wait('a'), script.wait('b'));
     assert_eq!(script.discard(one.0, Defect::Broken, 0), Some('a'));
-    let Some(Turn::Connect(lease)) = script.look(next, 1) else {
+    let Some(Acquired::Connect(permit)) = script.look(next, 1) else {
         panic!("it was left")
     };
-    assert_eq!(script.fail(lease, unreachable(), 1), ['a']);
+    assert_eq!(script.fail(permit, unreachable(), 1), ['a']);
     let other = script.wait('d');
     assert!(
-        !matches!(script.look(other, 60), Some(Turn::Failed(_))),
+        !matches!(script.look(other, 60), Some(Acquired::Failed(_))),
         "that is for `a`"
     );
-    assert!(matches!(script.look(gone, 60), Some(Turn::Failed(_))));
+    assert!(matches!(script.look(gone, 60), Some(Acquired::Failed(_))));
 }
 
 #[test]

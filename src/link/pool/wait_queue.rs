@@ -5,25 +5,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::Turn;
+use super::Acquired;
 use crate::mutant::{self, Mutant};
 
 /// Those who wait, and those whose turn it is and who have not come for it yet.
 #[derive(Debug)]
-pub(super) struct Line<C, W> {
+pub(super) struct WaitQueue<C, W> {
     waiting: VecDeque<Waiter<W>>,
     granted: Vec<Grant<C, W>>,
-    next_ticket: u64,
+    next_wait_id: u64,
 }
 
 /// A place among those who wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ticket(u64);
+pub(crate) struct WaitId(u64);
 
 /// One who waits.
 #[derive(Debug)]
 pub(super) struct Waiter<W> {
-    ticket: Ticket,
+    wait_id: WaitId,
     /// Since when.
     pub(super) since: Instant,
     wake: W,
@@ -33,16 +33,16 @@ pub(super) struct Waiter<W> {
 #[derive(Debug)]
 struct Grant<C, W> {
     waiter: Waiter<W>,
-    turn: Turn<C>,
+    turn: Acquired<C>,
     since: Instant,
 }
 
-impl<C, W: Clone> Line<C, W> {
+impl<C, W: Clone> WaitQueue<C, W> {
     pub(super) fn new() -> Self {
         Self {
             waiting: VecDeque::new(),
             granted: Vec::new(),
-            next_ticket: 0,
+            next_wait_id: 0,
         }
     }
 
@@ -55,11 +55,11 @@ impl<C, W: Clone> Line<C, W> {
     }
 
     /// Adds one who waits, in front of all others or behind them.
-    pub(super) fn join(&mut self, wake: W, in_front: bool, now: Instant) -> (Ticket, W) {
-        let ticket = Ticket(self.next_ticket);
-        self.next_ticket += 1;
+    pub(super) fn join(&mut self, wake: W, in_front: bool, now: Instant) -> (WaitId, W) {
+        let wait_id = WaitId(self.next_wait_id);
+        self.next_wait_id += 1;
         let waiter = Waiter {
-            ticket,
+            wait_id,
             since: now,
             wake: wake.clone(),
         };
@@ -68,12 +68,12 @@ impl<C, W: Clone> Line<C, W> {
         } else {
             self.waiting.push_back(waiter);
         }
-        (ticket, wake)
+        (wait_id, wake)
     }
 
     /// Takes one out who waits; `None` if it does not, or no longer.
-    pub(super) fn leave(&mut self, ticket: Ticket) -> Option<Waiter<W>> {
-        let waits = |waiter: &Waiter<W>| waiter.ticket == ticket;
+    pub(super) fn leave(&mut self, wait_id: WaitId) -> Option<Waiter<W>> {
+        let waits = |waiter: &Waiter<W>| waiter.wait_id == wait_id;
         let at = self.waiting.iter().position(waits)?;
         self.waiting.remove(at)
     }
@@ -84,7 +84,11 @@ impl<C, W: Clone> Line<C, W> {
     /// # Errors
     ///
     /// Nobody waits.
-    pub(super) fn grant(&mut self, turn: Turn<C>, now: Instant) -> Result<(W, Instant), Turn<C>> {
+    pub(super) fn grant(
+        &mut self,
+        turn: Acquired<C>,
+        now: Instant,
+    ) -> Result<(W, Instant), Acquired<C>> {
         let Some(waiter) = self.waiting.pop_front() else {
             return Err(turn);
         };
@@ -98,9 +102,9 @@ impl<C, W: Clone> Line<C, W> {
     }
 
     /// Takes what was put aside for one who has waited.
-    pub(super) fn collect(&mut self, ticket: Ticket) -> Option<Turn<C>> {
+    pub(super) fn collect(&mut self, wait_id: WaitId) -> Option<Acquired<C>> {
         let mut granted = self.granted.iter();
-        let at = granted.position(|grant| grant.waiter.ticket == ticket)?;
+        let at = granted.position(|grant| grant.waiter.wait_id == wait_id)?;
         Some(self.granted.swap_remove(at).turn)
     }
 
@@ -112,7 +116,7 @@ impl<C, W: Clone> Line<C, W> {
             return None;
         }
         let is_left = |grant: &Grant<C, W>| {
-            !matches!(grant.turn, Turn::Failed(_))
+            !matches!(grant.turn, Acquired::Failed(_))
                 && now.saturating_duration_since(grant.since) >= KEPT_FOR
         };
         let at = self.granted.iter().position(is_left)?;
@@ -125,9 +129,9 @@ impl<C, W: Clone> Line<C, W> {
     /// When one who waits is to look whether a turn that nobody comes for can be passed on.
     ///
     /// Those behind look later, so that many who wait do not look all the time.
-    pub(super) fn look_at(&self, ticket: Ticket, now: Instant) -> Option<Instant> {
+    pub(super) fn look_at(&self, wait_id: WaitId, now: Instant) -> Option<Instant> {
         let mut waiting = self.waiting.iter();
-        let at = waiting.position(|waiter| waiter.ticket == ticket)?;
+        let at = waiting.position(|waiter| waiter.wait_id == wait_id)?;
         let share = u32::try_from(at).ok()?.saturating_add(1);
         now.checked_add(KEPT_FOR.saturating_mul(share))
     }
@@ -139,8 +143,8 @@ impl<C, W: Clone> Line<C, W> {
     }
 
     #[cfg(test)]
-    pub(super) fn first(&self) -> Option<Ticket> {
-        self.waiting.front().map(|waiter| waiter.ticket)
+    pub(super) fn first(&self) -> Option<WaitId> {
+        self.waiting.front().map(|waiter| waiter.wait_id)
     }
 
     #[cfg(test)]
@@ -149,7 +153,7 @@ impl<C, W: Clone> Line<C, W> {
     }
 
     /// Forgets everybody, and returns the turns that were put aside.
-    pub(super) fn clear(&mut self) -> Vec<Turn<C>> {
+    pub(super) fn clear(&mut self) -> Vec<Acquired<C>> {
         self.waiting.clear();
         self.granted.drain(..).map(|grant| grant.turn).collect()
     }
