@@ -22,7 +22,7 @@ use crate::{
     error::{Error, Result},
     events::{Events, LossReason},
     link::{Acquire, Acquired, Defect, Link, Pool, PoolPermit, PoolStats, WaitId, gone},
-    protocol::{ConnectionSettings, Limit},
+    protocol::{ConnectionSettings, TimeLimit},
     resp::Frames,
 };
 
@@ -430,7 +430,7 @@ impl Server {
 
 impl OwnConnection {
     /// Sends an exchange, and waits for all frames that answer it.
-    pub(super) fn call<E: Exchange>(mut self, exchange: &E, limit: Limit) -> Result<Frames> {
+    pub(super) fn call<E: Exchange>(mut self, exchange: &E, limit: TimeLimit) -> Result<Frames> {
         self.0.call(exchange, Instant::now(), limit, Place::Shared)
     }
 }
@@ -465,7 +465,7 @@ impl PooledConnection {
 
     /// Sends an exchange that asks for no pushes as soon as the connection is lent, and waits for all
     /// frames that answer it.
-    pub(super) fn call<E: Exchange>(mut self, exchange: &E, limit: Limit) -> Result<Frames> {
+    pub(super) fn call<E: Exchange>(mut self, exchange: &E, limit: TimeLimit) -> Result<Frames> {
         let since = self.since;
         self.connection()?
             .call(exchange, since, limit, Place::Shared)

@@ -37,7 +37,7 @@ use crate::{
     cluster::{Chance, ClusterState, NodeId},
     command::Patience,
     error::{Error, ErrorKind, Result},
-    protocol::Limit,
+    protocol::TimeLimit,
     resp::{Frame, Frames},
 };
 
@@ -243,9 +243,9 @@ impl Call {
     }
 
     /// How long the answer to it may take.
-    pub(crate) fn limit(&self) -> Limit {
+    pub(crate) fn limit(&self) -> TimeLimit {
         let deadline = deadline(self.batch().requests);
-        Limit::Whole(answer_by(deadline, self.patience))
+        TimeLimit::Whole(answer_by(deadline, self.patience))
     }
 
     /// Whether nothing is left to do.
