@@ -34,7 +34,7 @@ use super::{
     request::{Done, Request},
 };
 use crate::{
-    cluster::{Chance, ClusterState, NodeId},
+    cluster::{ClusterState, NodeId},
     command::Patience,
     error::{Error, ErrorKind, Result},
     protocol::TimeLimit,
@@ -182,12 +182,12 @@ impl Call {
             }
             return;
         }
-        let chance = Chance::new(random);
+        let mut random = fastrand::Rng::with_seed(random);
         let options = CallOptions {
             node: state.only().or(options.node),
             ..options.clone()
         };
-        self.step = match encoded.plan(state, &options, now, || chance.next()) {
+        self.step = match encoded.plan(state, &options, now, || random.u64(..)) {
             Ok((requests, answers)) => {
                 self.answers = answers;
                 Step::Moved(requests)
