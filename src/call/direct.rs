@@ -38,10 +38,7 @@ impl DirectCall {
                 return Ok(());
             }
             single = Some(info);
-            let placed = |error: Error| match exchange.is_batch() {
-                true => error.with_place(commands - 1),
-                false => error,
-            };
+            let placed = |error: Error| error.with_place_in(exchange.is_batch(), commands - 1);
             let named = |error: Error| placed(error.with_command(info.name));
             match info.routing {
                 Routing::AnyNode => {}
