@@ -150,6 +150,14 @@ impl Error {
         self
     }
 
+    /// The same, unless it is about the one command that there is.
+    pub(crate) fn with_place_in(self, is_batch: bool, at: usize) -> Self {
+        match is_batch {
+            true => self.with_place(at),
+            false => self,
+        }
+    }
+
     pub(crate) fn with_source(
         mut self,
         source: impl Into<Box<dyn error::Error + Send + Sync>>,

@@ -17,7 +17,6 @@
 use std::{
     collections::VecDeque,
     future::poll_fn,
-    hash::{BuildHasher, RandomState},
     mem,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak},
@@ -33,9 +32,7 @@ use tokio::{
 use super::{connection::Connection, refresher::Refresher, runtime::now, server::Server};
 use crate::{
     call::{CallOptions, DirectCall},
-    cluster::{
-        Chance, ClusterState, NodeAddress, NodeId, ServerMap, SlotTable, TopologyQuery, replaced,
-    },
+    cluster::{ClusterState, NodeAddress, NodeId, ServerMap, SlotTable, TopologyQuery, replaced},
     config::{Address, Config},
     error::Result,
     events::Events,
@@ -49,7 +46,6 @@ pub(super) struct Cluster {
     config: Arc<Config>,
     directory: Mutex<ServerMap<Arc<Server>>>,
     table: RwLock<SlotTable<Arc<Server>>>,
-    chance: Arc<Chance>,
     /// Shows that calls which wait should look again.
     changed: watch::Sender<()>,
     /// Shows that a node has answered about the topology, or has not.
@@ -63,24 +59,20 @@ pub(super) type BoxFuture<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
 
 impl Cluster {
     pub(super) fn new(config: Arc<Config>) -> Arc<Self> {
-        let chance = Arc::new(Chance::new(RandomState::new().hash_one(())));
         let events = Events::default();
         let make = {
-            let (config, chance) = (Arc::clone(&config), Arc::clone(&chance));
-            let events = events.clone();
+            let (config, events) = (Arc::clone(&config), events.clone());
             move |address: &NodeAddress| {
-                let (config, chance) = (Arc::clone(&config), Arc::clone(&chance));
                 let address = Address::from(address);
-                Arc::new(Server::node(config, address, chance, events.clone()))
+                Arc::new(Server::node(Arc::clone(&config), address, events.clone()))
             }
         };
-        let directory = ServerMap::new(&config, events, now(), make).at_home(chance.next());
+        let directory = ServerMap::new(&config, events, now(), make).at_home(fastrand::u64(..));
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
             directory: Mutex::new(directory),
             config,
             table: RwLock::new(SlotTable::empty()),
-            chance,
             changed: watch::Sender::new(()),
             asked: watch::Sender::new(()),
             woken: Arc::new(Notify::new()),
@@ -101,7 +93,7 @@ impl Cluster {
         if direct.info.replicas && !self.config.cluster.read_from.is_primary() {
             let mut directory = self.lock();
             let options = CallOptions::until(None);
-            let random = self.chance.next();
+            let random = fastrand::u64(..);
             let call =
                 directory
                     .state
@@ -110,7 +102,7 @@ impl Cluster {
             return Some((id, directory.server(id)?.current(now)?));
         }
         let table = self.table();
-        let (id, server) = table.find(direct.target, || self.chance.next())?;
+        let (id, server) = table.find(direct.target, || fastrand::u64(..))?;
         Some((*id, server.current(now)?))
     }
 
@@ -205,7 +197,7 @@ impl Cluster {
     pub(super) fn decide<T>(&self, ask: impl FnOnce(&mut ClusterState, Instant, u64) -> T) -> T {
         let mut directory = self.lock();
         let now = now();
-        let answer = ask(&mut directory.state, now, self.chance.next());
+        let answer = ask(&mut directory.state, now, fastrand::u64(..));
         if self.settle(directory, now) {
             self.woken.notify_one();
         }
@@ -227,7 +219,7 @@ impl Cluster {
     /// Does what the state wants done, but for its questions; says whether the refresher should look
     /// at these.
     fn settle(&self, mut directory: MutexGuard<'_, ServerMap<Arc<Server>>>, now: Instant) -> bool {
-        let drained = directory.drain(now, &self.chance);
+        let effects = directory.drain(now, || fastrand::u64(..));
         let known = self.table().version();
         let old = directory.table(known).map(|table| {
             let mut known = self.table.write().unwrap_or_else(PoisonError::into_inner);
@@ -236,16 +228,16 @@ impl Cluster {
         // Closing is not done under the lock.
         drop(directory);
         drop(old);
-        for server in &drained.reconnect {
+        for server in &effects.reconnect {
             drop(server.disconnect());
         }
-        for server in &drained.failed {
+        for server in &effects.failed {
             server.fail(&replaced());
         }
-        if drained.changed {
+        if effects.changed {
             self.changed.send_replace(());
         }
-        drained.asks
+        effects.asks
     }
 
     /// Shows that calls which wait should look again.

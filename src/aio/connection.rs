@@ -22,8 +22,8 @@ use crate::{
     error::{Error, Result},
     link::Seen,
     protocol::{
-        Admission, Chunk, ConnectionSettings, Delivery, Greeting, Handed, Inbound, Key, Loss,
-        Outbound, Polled, Step, Ticket, Time, Turn, View, Work,
+        Admission, Chunk, ConnectionSettings, Delivered, Dispatch, DriverView, DriverWork,
+        Greeting, Inbound, Key, Loss, Outbound, Polled, Step, Ticket, Time, WriteStep,
     },
     resp::{Frame, Frames},
 };
@@ -157,8 +157,8 @@ impl Connection {
     #[inline]
     fn follow(&self, mut state: MutexGuard<'_, State>, step: Step<Waker>) {
         let sink = match step.turn {
-            Turn::Write => state.output(),
-            Turn::Wake | Turn::Nothing => None,
+            WriteStep::Write => state.output(),
+            WriteStep::Wake | WriteStep::Nothing => None,
         };
         let mut driver = state.driver(step.turn);
         drop(state);
@@ -347,7 +347,7 @@ impl Core {
         cx: &Context<'_>,
         sink: Option<Sink>,
         heard: bool,
-        view: &mut View,
+        view: &mut DriverView,
     ) -> Task {
         let mut state = self.lock();
         if let Some(sink) = sink {
@@ -369,9 +369,9 @@ impl Core {
             self.open.store(true, Ordering::Release);
         }
         match work {
-            Work::Write => state.output().map_or(Task::Nothing, Task::Write),
-            Work::Nothing => Task::Nothing,
-            Work::Close(error) => Task::Close(error),
+            DriverWork::Write => state.output().map_or(Task::Nothing, Task::Write),
+            DriverWork::Nothing => Task::Nothing,
+            DriverWork::Close(error) => Task::Close(error),
         }
     }
 
@@ -390,22 +390,22 @@ impl Core {
     pub(super) fn deliver(
         &self,
         inbound: &mut Inbound,
-        view: &mut View,
-        delivery: &mut Delivery<Waker>,
-    ) -> Result<Handed> {
-        self.lock().machine.deliver(inbound, view, delivery)
+        view: &mut DriverView,
+        dispatch: &mut Dispatch<Waker>,
+    ) -> Result<Delivered> {
+        self.lock().machine.deliver(inbound, view, dispatch)
     }
 
     /// Answers those whose time has run out, has the driver look when that is due, and returns when to
     /// do so again.
-    pub(super) fn sweep(&self, now: Instant, delivery: &mut Delivery<Waker>) -> Option<Instant> {
+    pub(super) fn sweep(&self, now: Instant, dispatch: &mut Dispatch<Waker>) -> Option<Instant> {
         let mut state = self.lock();
         if state.machine.poll_timeout().is_none_or(|timer| timer > now) {
             // It was set for an earlier time meanwhile, or there is nothing to wait for.
             return None;
         }
-        let turn = state.machine.handle_timeout(now, delivery);
-        delivery.waiters.extend(state.driver(turn));
+        let turn = state.machine.handle_timeout(now, dispatch);
+        dispatch.waiters.extend(state.driver(turn));
         if state.machine.is_stalled() {
             self.open.store(false, Ordering::Release);
         }
@@ -423,13 +423,13 @@ impl Core {
     }
 
     /// Answers all who wait with `error`, for good.
-    pub(super) fn end(&self, error: &Error, delivery: &mut Delivery<Waker>) {
+    pub(super) fn end(&self, error: &Error, dispatch: &mut Dispatch<Waker>) {
         self.open.store(false, Ordering::Release);
         let mut state = self.lock();
         let sink = state.sink.take();
         // A caller who is writing may have written everything by now.
         let written = sink.as_ref().map(Sink::written);
-        state.machine.end(error, written, now(), delivery);
+        state.machine.end(error, written, now(), dispatch);
         let driver = state.driver.take();
         drop(state);
         drop(sink);
@@ -464,10 +464,10 @@ impl State {
     /// The driver, if it is to be woken; that is for when the mutex is free again, since it will want
     /// it.
     #[inline]
-    fn driver(&self, turn: Turn) -> Option<Waker> {
+    fn driver(&self, turn: WriteStep) -> Option<Waker> {
         match turn {
-            Turn::Wake => self.driver.clone(),
-            Turn::Write | Turn::Nothing => None,
+            WriteStep::Wake => self.driver.clone(),
+            WriteStep::Write | WriteStep::Nothing => None,
         }
     }
 }

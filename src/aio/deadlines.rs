@@ -16,7 +16,7 @@ use std::{
 };
 
 use super::connection::Core;
-use crate::protocol::Delivery;
+use crate::protocol::Dispatch;
 
 /// Has a connection swept then.
 pub(super) fn watch(core: &Arc<Core>, at: Instant) {
@@ -73,7 +73,7 @@ fn lock() -> MutexGuard<'static, Schedule> {
 }
 
 fn run() {
-    let mut delivery = Delivery::new();
+    let mut dispatch = Dispatch::new();
     let mut schedule = lock();
     loop {
         let now = Instant::now();
@@ -96,7 +96,7 @@ fn run() {
             continue;
         };
         drop(schedule);
-        let again = sweep(&due.core, now, &mut delivery);
+        let again = sweep(&due.core, now, &mut dispatch);
         schedule = lock();
         if let Some(at) = again {
             schedule.entries.push(Reverse(Entry { at, ..due }));
@@ -105,13 +105,13 @@ fn run() {
 }
 
 /// Looks at a connection, and wakes those who are to be told.
-fn sweep(core: &Weak<Core>, now: Instant, delivery: &mut Delivery<Waker>) -> Option<Instant> {
-    let again = core.upgrade()?.sweep(now, delivery);
-    for waker in delivery.waiters.drain(..) {
+fn sweep(core: &Weak<Core>, now: Instant, dispatch: &mut Dispatch<Waker>) -> Option<Instant> {
+    let again = core.upgrade()?.sweep(now, dispatch);
+    for waker in dispatch.waiters.drain(..) {
         // One that panics must not end the time of all others.
         let _ = panic::catch_unwind(AssertUnwindSafe(|| waker.wake()));
     }
-    delivery.clear();
+    dispatch.clear();
     again
 }
 

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    protocol::{Delivery, Handed, Inbound, Loss, View},
+    protocol::{Delivered, Dispatch, DriverView, Inbound, Loss},
 };
 
 /// Moves bytes between a socket and the [`Core`] of its connection until one of them ends.
@@ -23,17 +23,17 @@ use crate::{
 /// It never waits for the socket to become writable without reading as well: a server that is not
 /// read from may stop reading itself.
 ///
-/// Replies are handed out in *waves*. After each, the driver steps back behind the tasks that it has
+/// Replies are handed out in *wake batches*. After each, the driver steps back behind the tasks that it has
 /// woken, and what they send next is written together. So a loaded connection takes few calls to the
 /// system for many commands, and the server has the next commands while replies are still handed
-/// out. A single reply makes no wave: its caller finds the connection idle and writes by itself.
+/// out. A single reply makes no wake batch: its caller finds the connection idle and writes by itself.
 pub(super) struct Driver {
     core: Arc<Core>,
     source: Source,
     inbound: Inbound,
     /// Frames and wakers on their way, kept for their memory.
-    delivery: Delivery<Waker>,
-    view: View,
+    dispatch: Dispatch<Waker>,
+    view: DriverView,
     /// The connection has ended and all who waited know.
     ended: bool,
 }
@@ -44,8 +44,8 @@ impl Driver {
             core,
             source,
             inbound,
-            delivery: Delivery::new(),
-            view: View::default(),
+            dispatch: Dispatch::new(),
+            view: DriverView::default(),
             ended: false,
         }
     }
@@ -55,8 +55,8 @@ impl Driver {
         loop {
             let flushed = self.flush(cx);
             // The handshake may have read more than its own replies.
-            while self.inbound.gather(self.view.wave, self.view.run)? {
-                if self.hand_out()? == Handed::Wave {
+            while self.inbound.gather(self.view.wake_batch, self.view.run)? {
+                if self.hand_out()? == Delivered::Batch {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
@@ -122,24 +122,24 @@ impl Driver {
     }
 
     /// Hands out what was gathered, and wakes those who are told.
-    fn hand_out(&mut self) -> Result<Handed> {
+    fn hand_out(&mut self) -> Result<Delivered> {
         let handed = self
             .core
-            .deliver(&mut self.inbound, &mut self.view, &mut self.delivery);
+            .deliver(&mut self.inbound, &mut self.view, &mut self.dispatch);
         self.wake();
         handed
     }
 
     fn wake(&mut self) {
-        for waker in self.delivery.waiters.drain(..) {
+        for waker in self.dispatch.waiters.drain(..) {
             waker.wake();
         }
-        self.delivery.clear();
+        self.dispatch.clear();
     }
 
     fn end(&mut self, error: &Error) {
         self.ended = true;
-        self.core.end(error, &mut self.delivery);
+        self.core.end(error, &mut self.dispatch);
         self.wake();
     }
 }

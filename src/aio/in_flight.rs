@@ -17,7 +17,7 @@ use crate::{
     command::Exchange,
     error::{Error, ErrorKind, Result},
     mutant::{self, Mutant},
-    protocol::{Key, Limit, Polled, Ticket, Time},
+    protocol::{Key, Polled, Ticket, Time, TimeLimit},
     resp::Frames,
 };
 
@@ -27,7 +27,7 @@ use crate::{
 /// is swallowed.
 pub(super) struct InFlight {
     state: State,
-    limit: Limit,
+    limit: TimeLimit,
 }
 
 /// The connection that carries an exchange.
@@ -76,7 +76,7 @@ impl InFlight {
     pub(super) fn begin<E: Exchange>(
         carrier: CallConnection,
         exchange: &E,
-        limit: Limit,
+        limit: TimeLimit,
         now: Instant,
         waker: &Waker,
     ) -> Result<Self> {
@@ -96,7 +96,7 @@ impl InFlight {
     }
 
     /// Sets how long the chunks that follow may take.
-    pub(super) fn renew(&mut self, limit: Limit) {
+    pub(super) fn renew(&mut self, limit: TimeLimit) {
         self.limit = limit;
     }
 
@@ -155,7 +155,7 @@ impl InFlight {
 pub(super) async fn exchange<E: Exchange>(
     carrier: CallConnection,
     exchange: &E,
-    limit: Limit,
+    limit: TimeLimit,
 ) -> Result<Frames> {
     let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
     let mut in_flight = InFlight::begin(carrier, exchange, limit, now(), &waker)?;

@@ -120,7 +120,7 @@ impl ClusterIteration {
                 ScanStep::End => return Ok(None),
                 ScanStep::Refresh => {
                     cluster.refresh(scan.deadline(now())).await?;
-                    scan.learnt();
+                    scan.refreshed();
                     continue;
                 }
                 ScanStep::Page(node, cursor) => match cluster.server_of(node) {

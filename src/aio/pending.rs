@@ -21,7 +21,7 @@ use crate::{
     cluster::{NodeId, Scope},
     command::{Exchange, Patience, Place},
     error::{Error, ErrorKind, Result},
-    protocol::Limit,
+    protocol::TimeLimit,
     resp::{Frame, Frames},
 };
 
@@ -98,7 +98,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
                 }
                 let link = CallConnection::Shared(Arc::clone(dedicated.connection()?));
                 let patience = self.exchange.patience();
-                let limit = Limit::Each(patience.within(dedicated.config().response_timeout));
+                let limit = TimeLimit::Each(patience.within(dedicated.config().response_timeout));
                 self.state = State::Sent(InFlight::begin(
                     link,
                     &self.exchange,
@@ -174,12 +174,12 @@ impl<'a, E: Exchange> Pending<'a, E> {
         now: Instant,
         cx: &Context<'_>,
     ) -> Result<()> {
-        let limit = Limit::Whole(answer_by(destination.deadline(), self.exchange.patience()));
+        let limit = TimeLimit::Whole(answer_by(destination.deadline(), self.exchange.patience()));
         match InFlight::begin(link, &self.exchange, limit, now, cx.waker()) {
             Ok(mut in_flight) => {
                 if in_flight.has_more_to_send() {
                     // The time begins anew with each chunk that is answered.
-                    in_flight.renew(Limit::Each(destination.nodes.config().response_timeout));
+                    in_flight.renew(TimeLimit::Each(destination.nodes.config().response_timeout));
                 }
                 self.state = State::Directed(in_flight, destination);
                 Ok(())
@@ -278,7 +278,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
         }
         let link = CallConnection::Shared(Arc::clone(dedicated.connection()?));
         let patience = instead.patience;
-        let limit = Limit::Each(patience.within(dedicated.config().response_timeout));
+        let limit = TimeLimit::Each(patience.within(dedicated.config().response_timeout));
         let other = instead.encoded.chosen(patience);
         let in_flight = InFlight::begin(link, &other, limit, now(), cx.waker())?;
         self.state = State::Replaced(in_flight, instead);

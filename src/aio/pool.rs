@@ -1,7 +1,6 @@
 //! Connections for blocking commands and for dedicated use.
 
 use std::{
-    hash::{BuildHasher, RandomState},
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Instant,
@@ -56,7 +55,12 @@ struct WaitingCaller<'a> {
 impl ConnectionPool {
     pub(super) fn new(config: Arc<Config>, address: Address, events: Events) -> Self {
         let address = Arc::new(address);
-        let link = Link::new(&config, Arc::clone(&address), events.clone(), seed());
+        let link = Link::new(
+            &config,
+            Arc::clone(&address),
+            events.clone(),
+            fastrand::u64(..),
+        );
         Self {
             events,
             link: Mutex::new(link),
@@ -351,11 +355,6 @@ impl Drop for WaitingCaller<'_> {
             Some(Acquired::Failed(_)) | None => {}
         }
     }
-}
-
-/// A number that differs from process to process, and from link to link.
-fn seed() -> u64 {
-    RandomState::new().hash_one(())
 }
 
 fn wake(woken: impl IntoIterator<Item = Arc<Notify>>) {

@@ -24,7 +24,7 @@ use crate::{
     command::{Bare, Command, Single},
     commands::info,
     error::Result,
-    protocol::Limit,
+    protocol::TimeLimit,
     resp::Frame,
 };
 
@@ -131,7 +131,7 @@ async fn measure(cluster: Weak<Cluster>, id: NodeId, server: Arc<Server>) {
 async fn send(server: &Arc<Server>, command: impl Command) -> Result<Frame> {
     let answered = async {
         let connection = server.connected().await?;
-        let limit = Limit::Each(Some(PATIENCE));
+        let limit = TimeLimit::Each(Some(PATIENCE));
         let frames = exchange(CallConnection::Shared(connection), &Single(command), limit).await?;
         frames.into_vec().pop().ok_or_else(|| late(PATIENCE))
     };

@@ -1,7 +1,6 @@
 //! One server as all clones of a client see it.
 
 use std::{
-    hash::{BuildHasher, RandomState},
     pin::pin,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Instant,
@@ -17,7 +16,7 @@ use super::{
 };
 use crate::{
     call::DirectCall,
-    cluster::{Chance, ClusterState, NodeId, Scope},
+    cluster::{ClusterState, NodeId, Scope},
     config::{Address, Config},
     error::{Error, Result},
     events::{Events, LossReason},
@@ -33,8 +32,6 @@ pub(super) struct Server {
     last_use: LastUse,
     /// Whether callers wait until the next attempt may be made; those of a cluster go elsewhere.
     may_wait: bool,
-    /// What is left to chance.
-    chance: Arc<Chance>,
     /// What is known of it, a topology of one.
     state: Mutex<ClusterState>,
     /// Its name there.
@@ -53,33 +50,20 @@ impl Server {
     /// The one server of a client.
     pub(super) fn new(config: Arc<Config>) -> Self {
         let address = config.address.clone();
-        let chance = Arc::new(Chance::new(RandomState::new().hash_one(())));
-        Self::at(config, address, chance, Scope::Server, Events::default())
+        Self::at(config, address, Scope::Server, Events::default())
     }
 
     /// A node of a cluster.
-    pub(super) fn node(
-        config: Arc<Config>,
-        address: Address,
-        chance: Arc<Chance>,
-        events: Events,
-    ) -> Self {
-        Self::at(config, address, chance, Scope::Node, events)
+    pub(super) fn node(config: Arc<Config>, address: Address, events: Events) -> Self {
+        Self::at(config, address, Scope::Node, events)
     }
 
-    fn at(
-        config: Arc<Config>,
-        address: Address,
-        chance: Arc<Chance>,
-        scope: Scope,
-        events: Events,
-    ) -> Self {
+    fn at(config: Arc<Config>, address: Address, scope: Scope, events: Events) -> Self {
         let (state, id) = ClusterState::one(&address, scope, now());
         Self {
             state: Mutex::new(state.telling(events.clone())),
             id,
             scope,
-            chance,
             may_wait: matches!(scope, Scope::Server),
             pool: Arc::new(ConnectionPool::new(Arc::clone(&config), address, events)),
             config,
@@ -211,7 +195,7 @@ impl Server {
         ask: impl FnOnce(&mut ClusterState, Instant, u64) -> T,
     ) -> T {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = ask(&mut state, now(), self.chance.next());
+        let answer = ask(&mut state, now(), fastrand::u64(..));
         let leaves = state.takes_leave();
         drop(state);
         if leaves {

@@ -19,7 +19,6 @@
 
 use std::{
     collections::VecDeque,
-    hash::{BuildHasher, RandomState},
     mem,
     panic::resume_unwind,
     sync::{
@@ -33,9 +32,7 @@ use std::{
 use super::{refresher::Refresher, server::Server};
 use crate::{
     call::{CallOptions, DirectCall},
-    cluster::{
-        Chance, ClusterState, NodeAddress, NodeId, ServerMap, SlotTable, TopologyQuery, replaced,
-    },
+    cluster::{ClusterState, NodeAddress, NodeId, ServerMap, SlotTable, TopologyQuery, replaced},
     config::{Address, Config},
     error::Result,
     events::Events,
@@ -49,7 +46,6 @@ pub(super) struct Cluster {
     config: Arc<Config>,
     directory: Mutex<ServerMap<Arc<Server>>>,
     table: RwLock<SlotTable<Arc<Server>>>,
-    chance: Chance,
     /// How often calls that wait had to look again.
     changes: AtomicU64,
     /// Shows, to those who have the directory, that it has changed or a question was answered.
@@ -70,14 +66,13 @@ impl Cluster {
                 Arc::new(Server::node(Arc::clone(&config), address, events.clone()))
             }
         };
-        let chance = Chance::new(RandomState::new().hash_one(()));
-        let servers = ServerMap::new(&config, events, Instant::now(), make).at_home(chance.next());
+        let servers =
+            ServerMap::new(&config, events, Instant::now(), make).at_home(fastrand::u64(..));
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
             directory: Mutex::new(servers),
             config,
             table: RwLock::new(SlotTable::empty()),
-            chance,
             changes: AtomicU64::new(0),
             news: Condvar::new(),
             refresher: Refresher::default(),
@@ -93,14 +88,14 @@ impl Cluster {
         if direct.info.replicas && !self.config.cluster.read_from.is_primary() {
             let mut directory = self.lock();
             let (options, now, random) =
-                (CallOptions::until(None), Instant::now(), self.chance.next());
+                (CallOptions::until(None), Instant::now(), fastrand::u64(..));
             let state = &directory.state;
             let call = state.attempt_at(direct.info, direct.target, &options, now, random);
             let id = call.ok()?.node();
             return Some((id, directory.server(id)?));
         }
         let table = self.table();
-        table.find(direct.target, || self.chance.next()).cloned()
+        table.find(direct.target, || fastrand::u64(..)).cloned()
     }
 
     /// Waits until the topology is known.
@@ -208,7 +203,7 @@ impl Cluster {
     pub(super) fn decide<T>(&self, ask: impl FnOnce(&mut ClusterState, Instant, u64) -> T) -> T {
         let mut directory = self.lock();
         let now = Instant::now();
-        let answer = ask(&mut directory.state, now, self.chance.next());
+        let answer = ask(&mut directory.state, now, fastrand::u64(..));
         if self.settle(directory, now) {
             self.refresher.wake();
         }
@@ -230,14 +225,14 @@ impl Cluster {
     /// Does what the state wants done, but for its questions; says whether the refresher should look
     /// at these.
     fn settle(&self, mut directory: MutexGuard<'_, ServerMap<Arc<Server>>>, now: Instant) -> bool {
-        let drained = directory.drain(now, &self.chance);
+        let effects = directory.drain(now, || fastrand::u64(..));
         let known = self.table().version();
         let old = directory.table(known).map(|table| {
             let mut known = self.table.write().unwrap_or_else(PoisonError::into_inner);
             mem::replace(&mut *known, table)
         });
         let mut servers = Vec::new();
-        if drained.changed {
+        if effects.changed {
             // Behind the table, so that whoever sees the change finds the new one.
             self.changes.fetch_add(1, Ordering::Release);
             servers.extend(directory.servers().cloned());
@@ -245,19 +240,19 @@ impl Cluster {
         // Closing is not done in_flight the lock, and neither is waking.
         drop(directory);
         drop(old);
-        for server in &drained.reconnect {
+        for server in &effects.reconnect {
             server.disconnect();
         }
-        for server in &drained.failed {
+        for server in &effects.failed {
             server.fail(&replaced());
         }
-        for server in servers.iter().chain(&drained.forgotten) {
+        for server in servers.iter().chain(&effects.forgotten) {
             server.wake_all();
         }
-        if drained.changed {
+        if effects.changed {
             self.news.notify_all();
         }
-        drained.asks
+        effects.asks
     }
 
     /// Waits until then, or until the topology has changed more often than that.

@@ -13,8 +13,8 @@ use crate::{
     link::Seen,
     mutant::{self, Mutant},
     protocol::{
-        Chunk, ConnectionSettings, Delivered, Delivery, Inbound, Key, Limit, Loss, Outbound,
-        Polled, Ticket,
+        Chunk, ConnectionSettings, Dispatch, Inbound, Key, Loss, NextFrame, Outbound, Polled,
+        Ticket, TimeLimit,
     },
     resp::{Frame, Frames, Output},
 };
@@ -27,7 +27,7 @@ pub(super) struct Connection {
     stream: Stream,
     inbound: Inbound,
     machine: Outbound<()>,
-    delivery: Delivery<()>,
+    dispatch: Dispatch<()>,
     /// Taken from the machine and not written yet.
     output: Box<Output>,
     /// How many bytes were written since the handshake.
@@ -43,7 +43,7 @@ pub(super) struct Answer {
     call: Option<(Key, RangeInclusive<Ticket>)>,
     /// How many requests were sent, if that is not all.
     next: Option<usize>,
-    limit: Limit,
+    limit: TimeLimit,
     place: Place,
     /// How long it is until the deadline, as long as nothing was waited for since that was known.
     rest: Option<Duration>,
@@ -60,7 +60,7 @@ impl Connection {
             stream: dialled.stream,
             inbound: Inbound::new(dialled.receiver),
             machine: Outbound::new(settings),
-            delivery: Delivery::new(),
+            dispatch: Dispatch::new(),
             output: Box::default(),
             written: 0,
             server: dialled.server,
@@ -75,7 +75,7 @@ impl Connection {
         &mut self,
         exchange: &E,
         now: Instant,
-        limit: Limit,
+        limit: TimeLimit,
         place: Place,
     ) -> Result<Frames> {
         let mut answer = Answer::new(limit);
@@ -147,8 +147,8 @@ impl Connection {
             return Ok(());
         }
         // The reply will be swallowed when it comes.
-        self.machine.expire(Instant::now(), &mut self.delivery);
-        self.delivery.clear();
+        self.machine.expire(Instant::now(), &mut self.dispatch);
+        self.dispatch.clear();
         if self.is_answered(answer) {
             return Ok(());
         }
@@ -368,16 +368,16 @@ impl Connection {
             let Self {
                 machine,
                 inbound,
-                delivery,
+                dispatch,
                 ..
             } = self;
-            match machine.deliver_next(key, inbound, delivery)? {
-                Delivered::Nothing => break,
-                Delivered::Answer(frame) => {
+            match machine.deliver_next(key, inbound, dispatch)? {
+                NextFrame::Nothing => break,
+                NextFrame::Answer(frame) => {
                     answer.frames = frame.into();
                     answer.call = None;
                 }
-                Delivered::Something => delivery.clear(),
+                NextFrame::Other => dispatch.clear(),
             }
         }
         Ok(())
@@ -391,8 +391,8 @@ impl Connection {
         }
         let delivered = self
             .machine
-            .deliver(&mut self.inbound, &mut view, &mut self.delivery);
-        self.delivery.clear();
+            .deliver(&mut self.inbound, &mut view, &mut self.dispatch);
+        self.dispatch.clear();
         delivered.map(|_| true)
     }
 
@@ -432,15 +432,15 @@ impl Connection {
     fn end(&mut self, error: &Error) {
         let written = Some(self.written);
         self.machine
-            .end(error, written, Instant::now(), &mut self.delivery);
-        self.delivery.clear();
+            .end(error, written, Instant::now(), &mut self.dispatch);
+        self.dispatch.clear();
         self.output.clear();
     }
 }
 
 impl Answer {
     /// The answer to an exchange that was not sent yet.
-    pub(super) fn new(limit: Limit) -> Self {
+    pub(super) fn new(limit: TimeLimit) -> Self {
         Self {
             frames: Frames::new(),
             call: None,

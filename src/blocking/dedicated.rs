@@ -16,7 +16,7 @@ use crate::{
     },
     error::{Error, ErrorKind, Result},
     mutant::{self, Mutant},
-    protocol::Limit,
+    protocol::TimeLimit,
     reply::Push,
     resp::Frames,
 };
@@ -150,7 +150,7 @@ impl State {
     fn call<E: Exchange>(&mut self, exchange: &E, leaves_trace: bool) -> Result<Frames> {
         let Self { lent, used } = self;
         *used |= leaves_trace;
-        let limit = Limit::Each(lent.server().config().response_timeout);
+        let limit = TimeLimit::Each(lent.server().config().response_timeout);
         let connection = lent.connection()?;
         connection.call(exchange, Instant::now(), limit, Place::Dedicated)
     }

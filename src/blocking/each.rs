@@ -14,7 +14,7 @@ use crate::{
     cluster::NodeAddress,
     command::{Command, Exchange, IsDetached, Place, Single},
     error::{Error, Result},
-    protocol::Limit,
+    protocol::TimeLimit,
     resp::Frames,
 };
 
@@ -58,7 +58,7 @@ impl<'c> Each<'c> {
             .into_iter()
             .map(|(_, address, server)| (address, server))
             .unzip();
-        let limit = Limit::Each(cluster.config().response_timeout);
+        let limit = TimeLimit::Each(cluster.config().response_timeout);
         let replies = call_each(&servers, &exchange, limit)
             .into_iter()
             .map(|frames| exchange.finish(&frames?))
@@ -71,7 +71,7 @@ impl<'c> Each<'c> {
 fn call_each<E: Exchange>(
     servers: &[Arc<Server>],
     exchange: &E,
-    limit: Limit,
+    limit: TimeLimit,
 ) -> Vec<Result<Frames>> {
     let encoded = exchange
         .check(Place::Shared)
@@ -114,7 +114,7 @@ fn side_by_side(
 fn write_and_read(
     lent: Vec<PooledConnection>,
     exchange: &PinnedRequest<'_>,
-    limit: Limit,
+    limit: TimeLimit,
 ) -> Vec<Result<Frames>> {
     let begin = |mut lent: PooledConnection| -> Result<(PooledConnection, Answer)> {
         let mut answer = Answer::new(limit);

@@ -127,7 +127,7 @@ impl ClusterIteration {
                 ScanStep::End => return Ok(None),
                 ScanStep::Refresh => {
                     cluster.refresh(scan.deadline(Instant::now()))?;
-                    scan.learnt();
+                    scan.refreshed();
                     continue;
                 }
                 ScanStep::Page(node, cursor) => match cluster.server_of(node) {

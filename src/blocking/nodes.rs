@@ -23,7 +23,7 @@ use crate::{
     command::{Exchange, Patience, Place},
     config::Config,
     error::Result,
-    protocol::Limit,
+    protocol::TimeLimit,
     resp::{Frame, Frames},
 };
 
@@ -182,12 +182,12 @@ impl<'a> Nodes<'a> {
         match self {
             Self::One(_) if exchange.is_urgent() => {
                 let own = server.urgent(options.deadline);
-                Some(own.and_then(|own| own.call(exchange, Limit::Whole(options.deadline))))
+                Some(own.and_then(|own| own.call(exchange, TimeLimit::Whole(options.deadline))))
             }
             Self::One(_) => Some(server.lend_by(begun, options.deadline).and_then(|lent| {
                 // The time begins anew with each chunk that is answered.
                 let left = options.left(lent.since());
-                lent.call(exchange, Limit::Each(left))
+                lent.call(exchange, TimeLimit::Each(left))
             })),
             Self::Many(_) => {
                 let wait = Wait {
@@ -196,7 +196,7 @@ impl<'a> Nodes<'a> {
                     is_over: &|| self.changes() != changes,
                 };
                 let lent = server.lend_within(wait).transpose()?;
-                Some(lent.and_then(|lent| lent.call(exchange, Limit::Whole(options.deadline))))
+                Some(lent.and_then(|lent| lent.call(exchange, TimeLimit::Whole(options.deadline))))
             }
         }
     }

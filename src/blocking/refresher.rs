@@ -15,7 +15,7 @@ use crate::{
     command::{Bare, Command, Place, Single},
     commands::info,
     error::{Error, ErrorKind, Result},
-    protocol::Limit,
+    protocol::TimeLimit,
     resp::Frame,
 };
 
@@ -149,7 +149,7 @@ impl Measure {
 fn send(server: &Arc<Server>, command: impl Command) -> Result<Frame> {
     let now = Instant::now();
     let deadline = now.checked_add(PATIENCE);
-    let (exchange, limit) = (Single(command), Limit::Whole(deadline));
+    let (exchange, limit) = (Single(command), TimeLimit::Whole(deadline));
     let frames = match server.spare(PATIENCE) {
         Some(spare) => spare?.call(&exchange, Instant::now(), limit, Place::Shared)?,
         None => {

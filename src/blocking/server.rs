@@ -2,7 +2,6 @@
 //! a time.
 
 use std::{
-    hash::{BuildHasher, RandomState},
     mem, process,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak, mpsc},
     thread,
@@ -16,13 +15,13 @@ use super::{
 };
 use crate::{
     call::{DirectCall, no_connection},
-    cluster::{Chance, ClusterState, NodeId, Scope},
+    cluster::{ClusterState, NodeId, Scope},
     command::{Exchange, Place},
     config::{Address, Config},
     error::{Error, Result},
     events::{Events, LossReason},
     link::{Acquire, Acquired, Defect, Link, Pool, PoolPermit, PoolStats, WaitId, gone},
-    protocol::{ConnectionSettings, Limit},
+    protocol::{ConnectionSettings, TimeLimit},
     resp::Frames,
 };
 
@@ -39,7 +38,6 @@ pub(super) struct Server {
     /// Its name there.
     id: NodeId,
     scope: Scope,
-    chance: Chance,
     events: Events,
 }
 
@@ -87,12 +85,16 @@ impl Server {
     fn at(config: Arc<Config>, address: Address, scope: Scope, events: Events) -> Self {
         let (state, id) = ClusterState::one(&address, scope, Instant::now());
         let address = Arc::new(address);
-        let link = Link::new(&config, Arc::clone(&address), events.clone(), seed());
+        let link = Link::new(
+            &config,
+            Arc::clone(&address),
+            events.clone(),
+            fastrand::u64(..),
+        );
         Self {
             state: Mutex::new(state.telling(events.clone())),
             id,
             scope,
-            chance: Chance::new(seed()),
             link: Mutex::new(link),
             sockets: Mutex::default(),
             config,
@@ -127,7 +129,7 @@ impl Server {
     /// Lets what is known of it decide, and does at once what that wants done.
     pub(super) fn decide<T>(&self, ask: impl FnOnce(&mut ClusterState, Instant, u64) -> T) -> T {
         let mut state = lock(&self.state);
-        let answer = ask(&mut state, Instant::now(), self.chance.next());
+        let answer = ask(&mut state, Instant::now(), fastrand::u64(..));
         let leaves = state.takes_leave();
         drop(state);
         if leaves {
@@ -430,7 +432,7 @@ impl Server {
 
 impl OwnConnection {
     /// Sends an exchange, and waits for all frames that answer it.
-    pub(super) fn call<E: Exchange>(mut self, exchange: &E, limit: Limit) -> Result<Frames> {
+    pub(super) fn call<E: Exchange>(mut self, exchange: &E, limit: TimeLimit) -> Result<Frames> {
         self.0.call(exchange, Instant::now(), limit, Place::Shared)
     }
 }
@@ -465,7 +467,7 @@ impl PooledConnection {
 
     /// Sends an exchange that asks for no pushes as soon as the connection is lent, and waits for all
     /// frames that answer it.
-    pub(super) fn call<E: Exchange>(mut self, exchange: &E, limit: Limit) -> Result<Frames> {
+    pub(super) fn call<E: Exchange>(mut self, exchange: &E, limit: TimeLimit) -> Result<Frames> {
         let since = self.since;
         self.connection()?
             .call(exchange, since, limit, Place::Shared)
@@ -579,11 +581,6 @@ impl Drop for PooledConnection {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A number that differs from process to process, and from link to link.
-fn seed() -> u64 {
-    RandomState::new().hash_one(())
 }
 
 fn wake(woken: impl IntoIterator<Item = Arc<Condvar>>) {

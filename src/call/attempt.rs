@@ -21,7 +21,7 @@ use std::{
 
 use super::{
     options::CallOptions,
-    redirect::{Meaning, Trouble},
+    redirect::{Meaning, Refusal},
 };
 use crate::{
     address::Address,
@@ -207,17 +207,17 @@ impl Attempt {
             Meaning::NotExecuted(reason) => {
                 let trouble = not_executed();
                 if reason.is_about_topology() {
-                    let teller = Some(self.node).filter(|_| reason != Trouble::ReadOnly);
+                    let teller = Some(self.node).filter(|_| reason != Refusal::ReadOnly);
                     state.want_topology_of(teller);
                 }
                 if scope == Scope::Server {
                     return self.wait_for_server(state, reason, trouble, now, random);
                 }
                 match reason {
-                    Trouble::ReadOnly => state.mark_stale(self.node, now),
+                    Refusal::ReadOnly => state.mark_stale(self.node, now),
                     // The keys are on their way from the one node to the other, which both say so.
-                    Trouble::TryAgain => self.stays = true,
-                    Trouble::Loading | Trouble::MasterDown => {
+                    Refusal::TryAgain => self.stays = true,
+                    Refusal::Loading | Refusal::MasterDown => {
                         state.mark_suspect(self.node, now);
                         self.avoid = Some(self.node);
                     }
@@ -278,14 +278,14 @@ impl Attempt {
     fn wait_for_server(
         &mut self,
         state: &mut ClusterState,
-        reason: Trouble,
+        reason: Refusal,
         trouble: Error,
         now: Instant,
         random: u64,
     ) -> Next {
         let is_first = self.tries == 0;
         let mut pause = SERVER_PAUSE;
-        if matches!(reason, Trouble::ReadOnly | Trouble::MasterDown) {
+        if matches!(reason, Refusal::ReadOnly | Refusal::MasterDown) {
             // Its name may lead to the new primary already.
             state.leave(self.node, now);
             if is_first {

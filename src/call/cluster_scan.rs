@@ -6,7 +6,7 @@
 //!   next ──▶ Page ──▶ the node answers ──┬─ a page ────┤
 //!     ▲                                  └─ trouble    │ the last one
 //!     │                                       │        │
-//!     └── learnt ◀── Refresh ◀────────────────┴────────┘──▶ End, when all slots were seen
+//!     └── refreshed ◀── Refresh ◀────────────────┴────────┘──▶ End, when all slots were seen
 //! ```
 
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ pub(crate) struct ClusterScan {
 pub(crate) enum ScanStep {
     /// Ask this node for the page behind a cursor.
     Page(NodeId, u64),
-    /// Ask for the topology, and call [`ClusterScan::learnt`].
+    /// Ask for the topology, and call [`ClusterScan::refreshed`].
     Refresh,
     /// Nothing: every slot was seen where it is now.
     End,
@@ -82,7 +82,7 @@ impl ClusterScan {
     }
 
     /// The topology was asked for.
-    pub(crate) fn learnt(&mut self) {
+    pub(crate) fn refreshed(&mut self) {
         self.fresh = true;
     }
 
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(script.next(), ScanStep::Page(other, 0));
         assert_eq!(script.page(0, &["foo"]), ["foo"]);
         assert_eq!(script.next(), ScanStep::Refresh);
-        script.sweep.learnt();
+        script.sweep.refreshed();
         assert_eq!(script.next(), ScanStep::End);
     }
 
@@ -215,7 +215,7 @@ mod tests {
             "bar was seen there"
         );
         assert_eq!(script.next(), ScanStep::Refresh);
-        script.sweep.learnt();
+        script.sweep.refreshed();
         script.owners.fill(Some(other));
         assert_eq!(script.next(), ScanStep::Page(other, 0));
     }
@@ -228,11 +228,11 @@ mod tests {
         script.page(9, &[]);
         script.fail(ErrorKind::Connection, 0).unwrap();
         assert_eq!(script.next(), ScanStep::Refresh);
-        script.sweep.learnt();
+        script.sweep.refreshed();
         assert_eq!(script.next(), ScanStep::Page(one, 0));
         script.fail(ErrorKind::Connect, 999).unwrap();
         assert_eq!(script.next(), ScanStep::Refresh);
-        script.sweep.learnt();
+        script.sweep.refreshed();
         assert_eq!(script.next(), ScanStep::Page(one, 0));
         assert!(script.fail(ErrorKind::Connect, 1000).is_err());
         // Asked again, it has as much patience as at first.

@@ -27,7 +27,7 @@ impl DirectCall {
     /// An argument cannot be sent, or a transaction cannot run in a cluster as it is.
     pub(crate) fn of<E: Exchange>(exchange: &E) -> Result<Option<Self>> {
         let atomic = exchange.is_atomic();
-        let mut slot = Common::None;
+        let mut slot = CommonSlot::None;
         // Where it goes if it has no key.
         let mut keyless = Target::AnyNode;
         let mut single = None;
@@ -38,10 +38,7 @@ impl DirectCall {
                 return Ok(());
             }
             single = Some(info);
-            let placed = |error: Error| match exchange.is_batch() {
-                true => error.with_place(commands - 1),
-                false => error,
-            };
+            let placed = |error: Error| error.with_place_in(exchange.is_batch(), commands - 1);
             let named = |error: Error| placed(error.with_command(info.name));
             match info.routing {
                 Routing::AnyNode => {}
@@ -56,13 +53,13 @@ impl DirectCall {
                 }
                 _ if atomic => return Err(placed(not_atomic(info))),
                 _ => {
-                    slot = Common::Several;
+                    slot = CommonSlot::Several;
                     return Ok(());
                 }
             }
             Writer::view_keys(&mut |key| slot.add(key_slot(key)), write).map_err(named)?;
             match slot {
-                Common::Several if atomic => Err(placed(apart(info))),
+                CommonSlot::Several if atomic => Err(placed(apart(info))),
                 _ => Ok(()),
             }
         })?;
@@ -72,9 +69,9 @@ impl DirectCall {
             _ => return Ok(None),
         };
         let target = match slot {
-            Common::None => keyless,
-            Common::One(slot) => Target::Slot(slot),
-            Common::Several => return Ok(None),
+            CommonSlot::None => keyless,
+            CommonSlot::One(slot) => Target::Slot(slot),
+            CommonSlot::Several => return Ok(None),
         };
         Ok(Some(Self::to(info, target)))
     }
@@ -124,13 +121,13 @@ impl DirectCall {
 
 /// The slot that keys have in common.
 #[derive(Clone, Copy, Debug)]
-enum Common {
+enum CommonSlot {
     None,
     One(u16),
     Several,
 }
 
-impl Common {
+impl CommonSlot {
     fn add(&mut self, slot: u16) {
         *self = match *self {
             Self::None => Self::One(slot),

@@ -83,12 +83,11 @@ impl Encoded {
         let mut commands = Vec::new();
         exchange.each_command(&mut |info, write| {
             let (start, first, at) = (bytes.len(), keys.len(), commands.len());
-            let placed = |error: Error| match exchange.is_batch() {
-                true => error.with_place(at),
-                false => error,
-            };
-            Writer::command_with_keys(&mut bytes, &mut keys, write)
-                .map_err(|error| placed(error.with_command(info.name)))?;
+            Writer::command_with_keys(&mut bytes, &mut keys, write).map_err(|error| {
+                error
+                    .with_command(info.name)
+                    .with_place_in(exchange.is_batch(), at)
+            })?;
             for key in keys.iter_mut().skip(first) {
                 *key = key.start - start..key.end - start;
             }
@@ -165,10 +164,6 @@ impl Encoded {
         let mut requests = Vec::with_capacity(self.commands.len());
         let mut answers = Answers::default();
         for (at, piece) in self.commands.iter().enumerate() {
-            let placed = |error: Error| match self.is_batch {
-                true => error.with_place(at),
-                false => error,
-            };
             let bytes = self.bytes.slice(piece.range.clone());
             if let Some(DirectCall { info, target, .. }) = piece.direct {
                 let call = state.attempt_at(info, target, options, now, random())?;
@@ -179,7 +174,7 @@ impl Encoded {
             let keys = self.keys.get(piece.keys.clone()).unwrap_or_default();
             let options = &*piece.options(&bytes, options);
             let plan = state.plan(piece.info, &bytes, keys, options, now, random());
-            match plan.map_err(placed)? {
+            match plan.map_err(|error| error.with_place_in(self.is_batch, at))? {
                 Plan::One(call) => {
                     requests.push(answers.request(piece, bytes, Vec::new(), call));
                     answers.end(piece, None);

@@ -65,7 +65,7 @@ pub(crate) fn join(how: Join, answers: &[NodeAnswer], random: u64) -> Result<Fra
         };
     }
     let replies: Vec<Reply<'_>> = frames.iter().map(|frame| frame.reply()).collect();
-    let mut out = Out::default();
+    let mut out = FrameWriter::default();
     match how {
         Join::First | Join::OneSucceeded => return Ok(first.clone()),
         Join::Any(_) => {
@@ -132,9 +132,9 @@ fn touched(error: Error, answers: &[NodeAnswer]) -> Error {
 
 /// A frame that is being written.
 #[derive(Default)]
-struct Out(BytesMut);
+struct FrameWriter(BytesMut);
 
-impl Out {
+impl FrameWriter {
     fn header(&mut self, mark: u8, number: usize) {
         self.line(mark, itoa::Buffer::new().format(number).as_bytes());
     }

@@ -34,10 +34,10 @@ use super::{
     request::{Done, Request},
 };
 use crate::{
-    cluster::{Chance, ClusterState, NodeId},
+    cluster::{ClusterState, NodeId},
     command::Patience,
     error::{Error, ErrorKind, Result},
-    protocol::Limit,
+    protocol::TimeLimit,
     resp::{Frame, Frames},
 };
 
@@ -182,12 +182,12 @@ impl Call {
             }
             return;
         }
-        let chance = Chance::new(random);
+        let mut random = fastrand::Rng::with_seed(random);
         let options = CallOptions {
             node: state.only().or(options.node),
             ..options.clone()
         };
-        self.step = match encoded.plan(state, &options, now, || chance.next()) {
+        self.step = match encoded.plan(state, &options, now, || random.u64(..)) {
             Ok((requests, answers)) => {
                 self.answers = answers;
                 Step::Moved(requests)
@@ -243,9 +243,9 @@ impl Call {
     }
 
     /// How long the answer to it may take.
-    pub(crate) fn limit(&self) -> Limit {
+    pub(crate) fn limit(&self) -> TimeLimit {
         let deadline = deadline(self.batch().requests);
-        Limit::Whole(answer_by(deadline, self.patience))
+        TimeLimit::Whole(answer_by(deadline, self.patience))
     }
 
     /// Whether nothing is left to do.

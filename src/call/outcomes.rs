@@ -7,7 +7,7 @@ use super::{
     request::{Done, Request},
 };
 use crate::{
-    cluster::{Chance, ClusterState},
+    cluster::ClusterState,
     command::Info,
     error::{Error, ErrorKind, Phase, Result},
     resp::Frame,
@@ -54,37 +54,37 @@ impl Outcomes {
         now: Instant,
         random: u64,
     ) -> Self {
-        let random = Chance::new(random);
+        let mut random = fastrand::Rng::with_seed(random);
         let mut came = Received::new(came);
-        let mut sorted = Self::default();
+        let mut outcomes = Self::default();
         for mut request in requests {
             if let Some(deadline) = extended {
                 request.call.extend(deadline);
             }
             let mut frames = came.next(request.awaited());
             let next = match &mut frames {
-                Ok(frames) => request.received(state, frames, now, random.next()),
-                Err(error) => request.call.lost(state, error.clone(), now, random.next()),
+                Ok(frames) => request.received(state, frames, now, random.u64(..)),
+                Err(error) => request.call.lost(state, error.clone(), now, random.u64(..)),
             };
             match next {
                 Next::Answer => {
                     if frames.is_ok() {
-                        sorted.fail_overtaken(&request);
+                        outcomes.fail_overtaken(&request);
                     }
-                    sorted.done.push((request, frames));
+                    outcomes.done.push((request, frames));
                 }
-                Next::GiveUp(error) => sorted.done.push((request, Err(error))),
-                Next::Send => sorted.moved.push(request),
+                Next::GiveUp(error) => outcomes.done.push((request, Err(error))),
+                Next::Send => outcomes.moved.push(request),
                 Next::Wait(at) => {
-                    sorted.until = sorted.until.max(Some(at));
-                    sorted.waiting.push(request);
+                    outcomes.until = outcomes.until.max(Some(at));
+                    outcomes.waiting.push(request);
                 }
             }
         }
-        if sorted.waiting.is_empty() {
-            sorted.until = None;
+        if outcomes.waiting.is_empty() {
+            outcomes.until = None;
         }
-        sorted
+        outcomes
     }
 
     /// Ends writes that were not executed once a later command to the same place was: to send them
@@ -106,15 +106,15 @@ impl Outcomes {
         now: Instant,
         random: u64,
     ) -> Self {
-        let random = Chance::new(random);
-        let mut sorted = Self::default();
+        let mut random = fastrand::Rng::with_seed(random);
+        let mut outcomes = Self::default();
         for mut request in requests {
-            match request.call.resume(state, now, random.next()) {
-                Next::GiveUp(error) => sorted.done.push((request, Err(error))),
-                Next::Send | Next::Wait(_) | Next::Answer => sorted.moved.push(request),
+            match request.call.resume(state, now, random.u64(..)) {
+                Next::GiveUp(error) => outcomes.done.push((request, Err(error))),
+                Next::Send | Next::Wait(_) | Next::Answer => outcomes.moved.push(request),
             }
         }
-        sorted
+        outcomes
     }
 }
 

@@ -17,12 +17,12 @@ pub(crate) enum Plan {
     /// One node runs it.
     One(Attempt),
     /// Several nodes run it; [`join`](super::fan_out::join) makes one answer of theirs.
-    Several(Vec<Branch>, Join),
+    Several(Vec<NodePart>, Join),
 }
 
 /// What one of several nodes runs.
 #[derive(Debug)]
-pub(crate) struct Branch {
+pub(crate) struct NodePart {
     pub(crate) call: Attempt,
     /// The part of the command that it runs, where it is not all of it.
     pub(crate) command: Option<Bytes>,
@@ -62,8 +62,8 @@ impl ClusterState {
         random: u64,
     ) -> Result<Plan> {
         let one = |target| self.call(info, target, options, now, random);
-        let whole = |target| -> Result<Branch> {
-            Ok(Branch {
+        let whole = |target| -> Result<NodePart> {
+            Ok(NodePart {
                 call: one(target)?,
                 command: None,
                 items: Vec::new(),
@@ -76,7 +76,7 @@ impl ClusterState {
             Route::Node(node) => Plan::One(one(Target::Node(node))?),
             Route::Parts(parts, join) => {
                 let branches = parts.into_iter().map(|part| {
-                    Ok(Branch {
+                    Ok(NodePart {
                         call: one(Target::Slot(part.slot))?,
                         command: Some(part.command),
                         items: part.items,
@@ -122,7 +122,7 @@ impl ClusterState {
         }
     }
 
-    fn several(&self, branches: Vec<Branch>, join: Join, info: &Info) -> Result<Plan> {
+    fn several(&self, branches: Vec<NodePart>, join: Join, info: &Info) -> Result<Plan> {
         if branches.is_empty() {
             return Err(self.nobody(info.name));
         }

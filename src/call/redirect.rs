@@ -20,7 +20,7 @@ pub(crate) enum Meaning {
     /// A redirect that leads nowhere.
     Astray,
     /// The command was not executed, and will be once the cluster is in order.
-    NotExecuted(Trouble),
+    NotExecuted(Refusal),
     /// The error is about the command; it is the answer.
     Answer,
 }
@@ -34,7 +34,7 @@ pub(crate) struct Redirect {
 
 /// Why a node did not execute a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum Refusal {
     /// `TRYAGAIN`: the keys of a slot that moves are on two nodes.
     TryAgain,
     /// `CLUSTERDOWN`: nobody serves the slot, or too few nodes are up.
@@ -78,12 +78,12 @@ impl Meaning {
         match code::of(error) {
             Some(code::MOVED) => redirect().map_or(Self::Astray, Self::Moved),
             Some(code::ASK) => redirect().map_or(Self::Astray, Self::Ask),
-            Some(code::TRYAGAIN) => Self::NotExecuted(Trouble::TryAgain),
-            Some(code::CLUSTERDOWN) => Self::NotExecuted(Trouble::ClusterDown),
-            Some(code::LOADING) => Self::NotExecuted(Trouble::Loading),
-            Some(code::READONLY) => Self::NotExecuted(Trouble::ReadOnly),
-            Some(code::MASTERDOWN) => Self::NotExecuted(Trouble::MasterDown),
-            Some(code::NOREPLICAS) => Self::NotExecuted(Trouble::NoReplicas),
+            Some(code::TRYAGAIN) => Self::NotExecuted(Refusal::TryAgain),
+            Some(code::CLUSTERDOWN) => Self::NotExecuted(Refusal::ClusterDown),
+            Some(code::LOADING) => Self::NotExecuted(Refusal::Loading),
+            Some(code::READONLY) => Self::NotExecuted(Refusal::ReadOnly),
+            Some(code::MASTERDOWN) => Self::NotExecuted(Refusal::MasterDown),
+            Some(code::NOREPLICAS) => Self::NotExecuted(Refusal::NoReplicas),
             _ => Self::Answer,
         }
     }
@@ -103,7 +103,7 @@ impl Meaning {
     pub(crate) fn is_passing(&self) -> bool {
         matches!(
             self,
-            Self::NotExecuted(Trouble::Loading | Trouble::NoReplicas | Trouble::TryAgain)
+            Self::NotExecuted(Refusal::Loading | Refusal::NoReplicas | Refusal::TryAgain)
         )
     }
 }
@@ -132,7 +132,7 @@ impl Redirect {
     }
 }
 
-impl Trouble {
+impl Refusal {
     /// Whether the topology has changed, or is about to.
     pub(crate) fn is_about_topology(self) -> bool {
         matches!(self, Self::ClusterDown | Self::ReadOnly | Self::MasterDown)
@@ -237,12 +237,12 @@ mod tests {
     #[test]
     fn the_first_word_decides_whatever_follows() {
         for (word, trouble) in [
-            ("TRYAGAIN", Trouble::TryAgain),
-            ("CLUSTERDOWN", Trouble::ClusterDown),
-            ("LOADING", Trouble::Loading),
-            ("READONLY", Trouble::ReadOnly),
-            ("MASTERDOWN", Trouble::MasterDown),
-            ("NOREPLICAS", Trouble::NoReplicas),
+            ("TRYAGAIN", Refusal::TryAgain),
+            ("CLUSTERDOWN", Refusal::ClusterDown),
+            ("LOADING", Refusal::Loading),
+            ("READONLY", Refusal::ReadOnly),
+            ("MASTERDOWN", Refusal::MasterDown),
+            ("NOREPLICAS", Refusal::NoReplicas),
         ] {
             assert_eq!(meaning(word), Meaning::NotExecuted(trouble));
             assert_eq!(

@@ -9,7 +9,6 @@
 #[cfg(test)]
 pub(crate) mod announced;
 mod announcement;
-mod chance;
 mod node;
 mod query;
 mod read_from;
@@ -23,7 +22,6 @@ mod slot_table;
 mod state;
 mod topology;
 
-pub(crate) use chance::Chance;
 pub(crate) use node::NodeId;
 #[cfg(test)]
 pub(crate) use node::Nodes;

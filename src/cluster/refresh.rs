@@ -32,7 +32,7 @@ pub(super) struct Refresh {
     awaited: Option<Instant>,
     /// A node is silent, and until then may be replaced, of which nobody would tell.
     watched: Option<Instant>,
-    asking: Option<Asking>,
+    asking: Option<OpenQuery>,
     /// Who was asked since the last answer that was of use.
     tried: Vec<NodeId>,
     /// Rounds in which nobody answered.
@@ -60,7 +60,7 @@ pub(super) enum Poll {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Asking {
+struct OpenQuery {
     ask: QueryId,
     node: NodeId,
     since: Instant,
@@ -126,7 +126,7 @@ impl Refresh {
         self.tried.push(node);
         let ask = QueryId(self.next_ask);
         self.next_ask += 1;
-        self.asking = Some(Asking {
+        self.asking = Some(OpenQuery {
             ask,
             node,
             since: now,
@@ -143,7 +143,7 @@ impl Refresh {
 
     /// Whom the question is put to that should have been answered by now.
     pub(super) fn overdue(&mut self, now: Instant) -> Option<NodeId> {
-        let late = |it: &mut Asking| now.saturating_duration_since(it.since) >= PATIENCE;
+        let late = |it: &mut OpenQuery| now.saturating_duration_since(it.since) >= PATIENCE;
         self.asking.take_if(late).map(|asking| asking.node)
     }
 

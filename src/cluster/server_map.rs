@@ -7,7 +7,6 @@ use std::{
 };
 
 use super::{
-    chance::Chance,
     node::{NodeAddress, NodeId},
     query::Query,
     refresh::QueryId,
@@ -47,7 +46,7 @@ pub(crate) struct TopologyQuery<S> {
 /// What a driver has to do after the state has decided something; none of it under a lock.
 #[derive(Debug)]
 #[must_use = "connections are to be closed, and callers to be woken"]
-pub(crate) struct Drained<S> {
+pub(crate) struct Effects<S> {
     /// Nobody will use them any more; calls that are under way there come to their end.
     pub(crate) forgotten: Vec<S>,
     /// To be connected to anew.
@@ -144,15 +143,15 @@ impl<S: Clone> ServerMap<S> {
     }
 
     /// What the state wants done.
-    pub(crate) fn drain(&mut self, now: Instant, chance: &Chance) -> Drained<S> {
-        let mut drained = Drained {
+    pub(crate) fn drain(&mut self, now: Instant, random: impl Fn() -> u64) -> Effects<S> {
+        let mut effects = Effects {
             forgotten: Vec::new(),
             reconnect: Vec::new(),
             failed: Vec::new(),
             changed: false,
             asks: false,
         };
-        while let Some(event) = self.state.poll_event(now, chance.next()) {
+        while let Some(event) = self.state.poll_event(now, random()) {
             match event {
                 Event::Ask(ask, id, query) => match self.server(id) {
                     Some(server) => self
@@ -160,16 +159,16 @@ impl<S: Clone> ServerMap<S> {
                         .push_back(TopologyQuery { ask, query, server }),
                     None => self.state.topology_failed(ask, gone(), now),
                 },
-                Event::Reconnect(id) => drained.reconnect.extend(self.servers.get(&id).cloned()),
-                Event::Failed(id) => drained.failed.extend(self.servers.get(&id).cloned()),
-                Event::Forget(id) => drained.forgotten.extend(self.servers.remove(&id)),
-                Event::Changed => drained.changed = true,
+                Event::Reconnect(id) => effects.reconnect.extend(self.servers.get(&id).cloned()),
+                Event::Failed(id) => effects.failed.extend(self.servers.get(&id).cloned()),
+                Event::Forget(id) => effects.forgotten.extend(self.servers.remove(&id)),
+                Event::Changed => effects.changed = true,
             }
         }
         let again = self.state.poll_timeout(now);
         let sooner = again.is_some_and(|again| self.looks.is_none_or(|looks| again < looks));
-        drained.asks = sooner || !self.questions.is_empty();
-        drained
+        effects.asks = sooner || !self.questions.is_empty();
+        effects
     }
 
     /// The questions that are to be asked, each of them once, and when to look again if nothing
@@ -221,23 +220,23 @@ mod tests {
 
     #[test]
     fn whoever_asks_is_told_to_look_only_when_that_is_of_use() {
-        let (start, chance) = (Instant::now(), Chance::new(1));
+        let (start, random) = (Instant::now(), || 1);
         let config = Config::cluster([NodeAddress::new("a", 1)]);
         let mut directory = ServerMap::new(&config, Events::default(), start, NodeAddress::port);
-        assert!(directory.drain(start, &chance).asks, "a question");
+        assert!(directory.drain(start, random).asks, "a question");
         let (mut questions, again) = directory.questions(start);
         let question = questions.pop_front().unwrap();
         assert_eq!((question.server, questions.len()), (1, 0));
         assert_eq!(again, Some(start + PATIENCE));
-        assert!(!directory.drain(start, &chance).asks);
+        assert!(!directory.drain(start, random).asks);
 
         let error = Error::new(ErrorKind::Connect, "refused");
         let now = start + Duration::from_millis(1);
         directory.state.topology_failed(question.ask, error, now);
-        assert!(directory.drain(now, &chance).asks, "the next round is near");
+        assert!(directory.drain(now, random).asks, "the next round is near");
         let (questions, again) = directory.questions(now);
         assert!(questions.is_empty() && again.is_some_and(|again| again < start + PATIENCE));
-        assert!(!directory.drain(now, &chance).asks);
+        assert!(!directory.drain(now, random).asks);
         assert_eq!(directory.servers().collect::<Vec<_>>(), [&1]);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A cursor belongs to one node, and a slot may move from a node that is still to be scanned to one
 //! that was scanned already. So it is remembered for each slot at which node it was seen from the
-//! beginning of that node's pass to its end. A slot that is elsewhere by then is scanned there, and
+//! beginning of that node's scan to its end. A slot that is elsewhere by then is scanned there, and
 //! the scan is complete when every slot was seen at the node that has it in the end.
 
 use super::{
@@ -10,17 +10,17 @@ use super::{
     slot::{SLOTS, key_slot},
 };
 
-/// The slots that were seen, and the pass that is under way.
+/// The slots that were seen, and the scan that is under way.
 #[derive(Debug)]
 pub(crate) struct SlotCoverage {
     /// The node that a slot was seen at last.
     seen: Vec<Option<NodeId>>,
-    pass: Option<Pass>,
+    scan: Option<NodeScan>,
 }
 
 /// The scan of one node.
 #[derive(Debug)]
-struct Pass {
+struct NodeScan {
     node: NodeId,
     /// Whether it has had a slot all the time.
     holds: Vec<bool>,
@@ -31,16 +31,16 @@ impl SlotCoverage {
     pub(crate) fn new() -> Self {
         Self {
             seen: vec![None; usize::from(SLOTS)],
-            pass: None,
+            scan: None,
         }
     }
 
-    /// Begins the pass of a node that has slots which were not seen there; `None` says that there is
+    /// Begins the scan of a node that has slots which were not seen there; `None` says that there is
     /// none. `owners` are the nodes of all slots.
     pub(crate) fn begin(&mut self, owners: &[Option<NodeId>]) -> Option<NodeId> {
         let mut unseen = owners.iter().zip(&self.seen);
         let node = unseen.find_map(|(owner, seen)| owner.filter(|owner| Some(*owner) != *seen))?;
-        self.pass = Some(Pass {
+        self.scan = Some(NodeScan {
             node,
             holds: owners.iter().map(|owner| *owner == Some(node)).collect(),
         });
@@ -49,31 +49,31 @@ impl SlotCoverage {
 
     /// Notes who has which slot by now.
     pub(crate) fn check(&mut self, owners: &[Option<NodeId>]) {
-        if let Some(Pass { node, holds }) = &mut self.pass {
+        if let Some(NodeScan { node, holds }) = &mut self.scan {
             for (holds, owner) in holds.iter_mut().zip(owners) {
                 *holds &= *owner == Some(*node);
             }
         }
     }
 
-    /// Ends the pass of a node that has returned its last page.
+    /// Ends the scan of a node that has returned its last page.
     pub(crate) fn end(&mut self, owners: &[Option<NodeId>]) {
         self.check(owners);
-        if let Some(Pass { node, holds }) = self.pass.take() {
+        if let Some(NodeScan { node, holds }) = self.scan.take() {
             for (seen, _) in self.seen.iter_mut().zip(holds).filter(|(_, holds)| *holds) {
                 *seen = Some(node);
             }
         }
     }
 
-    /// Forgets a pass that did not come to its end.
+    /// Forgets a scan that did not come to its end.
     pub(crate) fn abandon(&mut self) {
-        self.pass = None;
+        self.scan = None;
     }
 
-    /// Whether a key was not returned by an earlier pass of this node.
+    /// Whether a key was not returned by an earlier scan of this node.
     pub(crate) fn is_new(&self, key: &[u8]) -> bool {
-        let node = self.pass.as_ref().map(|pass| pass.node);
+        let node = self.scan.as_ref().map(|scan| scan.node);
         let seen = self.seen.get(usize::from(key_slot(key)));
         node.is_none() || seen.is_none_or(|seen| *seen != node)
     }
@@ -161,7 +161,7 @@ mod tests {
         script.check();
         script.give("foo", 0);
         script.end();
-        // The earlier pass has seen it there.
+        // The earlier scan has seen it there.
         assert_eq!(script.begin(), None);
 
         let mut script = Script::new();

@@ -161,7 +161,7 @@ mod tests {
         ),
         (
             WakeLost,
-            "protocol::flush::tests::nothing_is_ever_left_unwritten_whatever_the_order_of_steps",
+            "protocol::write_scheduler::tests::nothing_is_ever_left_unwritten_whatever_the_order_of_steps",
         ),
         (
             PopKept,

@@ -83,7 +83,7 @@ impl Chunk {
     pub(crate) fn append_to(&mut self, output: &mut Box<Output>) -> Awaited {
         if let Some(mut own) = self.output.take() {
             if output.is_empty() {
-                // Whose memory is used next by the other.
+                // FrameOwner memory is used next by the other.
                 mem::swap(output, &mut own);
             } else {
                 output.append_all(&mut own);

@@ -7,16 +7,16 @@
 //!             ┌───────────┐ Done(Greeting)
 //!  dialled ──▶│ Handshake │───┐
 //!             └───────────┘   ▼
-//!            ┌──────────────────────────────────────────────────────────────────────────────┐
-//!  callers ─▶│ Outbound<W>, under the lock of the callers                                   │
-//!            │   Chunk ─▶ Gate ─▶ Queue: output, slots ─▶ take_output                       │──▶ socket
-//!            │   Flush: who writes, and when         Liveness: heartbeat, silence           │
-//!  told   ◀──│   Waiters: places, frames ◀─ deliver      Pushes: unread, bounded            │
-//!            └─────────────────────────────────▲────────────────────────────────────────────┘
-//!                               frames, a wave │
-//!            ┌─────────────────────────────────┴────────────────────────────────────────────┐
+//!            ┌───────────────────────────────────────────────────────────────────────────────┐
+//!  callers ─▶│ Outbound<W>, under the lock of the callers                                    │
+//!            │   Chunk ─▶ BackPressure ─▶ Queue: output, slots ─▶ take_output                │──▶ socket
+//!            │   WriteScheduler: who writes, and when      Liveness: heartbeat, silence      │
+//!  told   ◀──│   Waiters: places, frames ◀─ deliver        Pushes: unread, bounded           │
+//!            └─────────────────────────────────▲─────────────────────────────────────────────┘
+//!                         frames, a wake batch │
+//!            ┌─────────────────────────────────┴─────────────────────────────────────────────┐
 //!            │ Inbound, of whoever reads, under no lock: Receiver, frames that were gathered │◀── socket
-//!            └──────────────────────────────────────────────────────────────────────────────┘
+//!            └───────────────────────────────────────────────────────────────────────────────┘
 //!
 //!  a slot of the queue:
 //!
@@ -32,32 +32,34 @@
 //! frame that is broken or that nobody asked for, is fatal: there is no telling whose the next one
 //! would be.
 
+mod back_pressure;
 mod chunk;
-mod flush;
-mod gate;
 mod handshake;
 mod inbound;
-mod limit;
 mod liveness;
 mod outbound;
 mod pushes;
 mod queue;
 mod receiver;
 mod settings;
+mod time_limit;
 mod waiters;
+mod write_scheduler;
 
+pub(crate) use back_pressure::BackPressure;
 pub(crate) use chunk::Chunk;
-pub(crate) use flush::{Flush, Turn};
-pub(crate) use gate::Gate;
 pub(crate) use handshake::{Greeting, Handshake, Identity, Progress, is_not_ready};
 pub(crate) use inbound::Inbound;
-pub(crate) use limit::Limit;
 pub(crate) use liveness::{Beat, Heartbeat, Liveness, Nonce};
 #[cfg(feature = "blocking")]
-pub(crate) use outbound::Delivered;
-pub(crate) use outbound::{Admission, Delivery, Handed, Loss, Outbound, Step, Time, View, Work};
+pub(crate) use outbound::NextFrame;
+pub(crate) use outbound::{
+    Admission, Delivered, Dispatch, DriverView, DriverWork, Loss, Outbound, Step, Time,
+};
 pub(crate) use pushes::Pushes;
-pub(crate) use queue::{Queue, Ticket, Whose};
+pub(crate) use queue::{FrameOwner, Queue, Ticket};
 pub(crate) use receiver::Receiver;
 pub(crate) use settings::ConnectionSettings;
-pub(crate) use waiters::{Key, Place, Polled, Waiters};
+pub(crate) use time_limit::TimeLimit;
+pub(crate) use waiters::{Key, Polled, WaiterSlot, Waiters};
+pub(crate) use write_scheduler::{WriteScheduler, WriteStep};

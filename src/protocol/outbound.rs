@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    Beat, Chunk, ConnectionSettings, Flush, Gate, Inbound, Key, Liveness, Place, Polled, Pushes,
-    Queue, Ticket, Turn, Waiters, Whose, queue::Expired,
+    BackPressure, Beat, Chunk, ConnectionSettings, FrameOwner, Inbound, Key, Liveness, Polled,
+    Pushes, Queue, Ticket, WaiterSlot, Waiters, WriteScheduler, WriteStep, queue::Expired,
 };
 use crate::{
     address::Address,
@@ -29,8 +29,8 @@ use crate::{
 pub(crate) struct Outbound<W> {
     queue: Queue<Key>,
     waiters: Waiters<W>,
-    gate: Gate<Key>,
-    flush: Flush,
+    back_pressure: BackPressure<Key>,
+    scheduler: WriteScheduler,
     pushes: Pushes<W>,
     liveness: Liveness,
     stage: Stage,
@@ -91,16 +91,16 @@ pub(crate) enum Admission {
 #[derive(Debug)]
 pub(crate) struct Step<W> {
     /// Whether to write, or to wake the driver.
-    pub(crate) turn: Turn,
+    pub(crate) turn: WriteStep,
     /// Somebody whose turn it is to send.
     pub(crate) admitted: Option<W>,
     /// [`Outbound::handle_timeout`] must be called by then.
     pub(crate) timer: Option<Instant>,
 }
 
-/// What has come of one wave: whom to tell, and what nobody wants, to be dropped behind that.
+/// What has come of one wake batch: whom to tell, and what nobody wants, to be dropped behind that.
 #[derive(Debug)]
-pub(crate) struct Delivery<W> {
+pub(crate) struct Dispatch<W> {
     pub(crate) waiters: Vec<W>,
     /// Replies to callers who have left.
     pub(crate) unwanted: Vec<Frame>,
@@ -110,28 +110,28 @@ pub(crate) struct Delivery<W> {
 
 /// How much was handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Handed {
+pub(crate) enum Delivered {
     /// The driver can go on.
-    Little,
+    Few,
     /// Several callers were told: the driver steps back behind them.
-    Wave,
+    Batch,
 }
 
 /// What came next.
 #[cfg(feature = "blocking")]
 #[derive(Debug)]
-pub(crate) enum Delivered {
+pub(crate) enum NextFrame {
     /// Nothing yet.
     Nothing,
     /// The whole answer to the caller, whose place is free now.
     Answer(Frame),
     /// Something was handed out.
-    Something,
+    Other,
 }
 
 /// What the driver has to do when it looks.
 #[derive(Debug)]
-pub(crate) enum Work {
+pub(crate) enum DriverWork {
     /// Take the output and write.
     Write,
     /// There is nothing to write, or somebody else writes.
@@ -142,9 +142,9 @@ pub(crate) enum Work {
 
 /// What the driver has to expect.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct View {
+pub(crate) struct DriverView {
     /// How many frames to gather at most before they are handed out.
-    pub(crate) wave: usize,
+    pub(crate) wake_batch: usize,
     /// How many of the next frames are for one waiter, if they are no pushes.
     pub(crate) run: usize,
 }
@@ -172,8 +172,8 @@ impl<W: Clone> Outbound<W> {
         Self {
             queue: Queue::new(),
             waiters: Waiters::new(),
-            gate: Gate::new(settings.max_unanswered),
-            flush: Flush::default(),
+            back_pressure: BackPressure::new(settings.max_unanswered),
+            scheduler: WriteScheduler::default(),
             pushes: Pushes::new(settings.max_unread),
             liveness: Liveness::new(settings.heartbeat, settings.seed),
             stage: Stage::Open,
@@ -200,7 +200,7 @@ impl<W: Clone> Outbound<W> {
     pub(crate) fn admission(&self, chunk: &Chunk, admitted: bool) -> Result<Admission> {
         self.check()?;
         self.queue.check(chunk)?;
-        if !admitted && self.gate.is_closed(self.queue.unanswered()) {
+        if !admitted && self.back_pressure.is_closed(self.queue.unanswered()) {
             return Ok(Admission::Wait);
         }
         Ok(Admission::Send)
@@ -224,9 +224,9 @@ impl<W: Clone> Outbound<W> {
     /// Lets a caller wait for its turn.
     pub(crate) fn wait(&mut self, waiter: W, time: Time) -> (Key, Step<W>) {
         let key = self.waiters.take_place(waiter, false, false);
-        self.gate.wait(key, time);
+        self.back_pressure.wait(key, time);
         let step = Step {
-            turn: Turn::Nothing,
+            turn: WriteStep::Nothing,
             admitted: None,
             timer: self.set_timer(time),
         };
@@ -270,7 +270,7 @@ impl<W: Clone> Outbound<W> {
         let was_idle = self.queue.is_answered();
         let ticket = self.queue.append(chunk, key, time.now, time.deadline);
         let step = Step {
-            turn: self.flush.appended(was_idle),
+            turn: self.scheduler.appended(was_idle),
             admitted: self.admit(),
             timer: self.set_timer(time),
         };
@@ -287,12 +287,16 @@ impl<W: Clone> Outbound<W> {
         key: Key,
         tickets: &RangeInclusive<Ticket>,
         is_same: impl FnOnce(&W) -> bool,
-    ) -> (Polled, Turn) {
+    ) -> (Polled, WriteStep) {
         let (polled, ends) = self.waiters.poll(key, is_same);
         if let Polled::Answered(Err(_)) = polled {
             self.queue.abandon(tickets.clone(), key);
         }
-        let turn = if ends { self.give_up() } else { Turn::Nothing };
+        let turn = if ends {
+            self.give_up()
+        } else {
+            WriteStep::Nothing
+        };
         (polled, turn)
     }
 
@@ -311,34 +315,38 @@ impl<W: Clone> Outbound<W> {
         &mut self,
         key: Key,
         tickets: &RangeInclusive<Ticket>,
-    ) -> (Option<Place<W>>, Step<W>) {
+    ) -> (Option<WaiterSlot<W>>, Step<W>) {
         self.queue.abandon(tickets.clone(), key);
         if !mutant::is(Mutant::HeldKept) {
             self.held.retain(|held| held.key != key);
         }
         let freed = self.waiters.free(key);
-        let ends = freed.as_ref().is_some_and(Place::ends_connection);
-        let turn = if ends { self.give_up() } else { Turn::Nothing };
+        let ends = freed.as_ref().is_some_and(WaiterSlot::ends_connection);
+        let turn = if ends {
+            self.give_up()
+        } else {
+            WriteStep::Nothing
+        };
         (freed, self.made_room(turn))
     }
 
     /// Forgets a call in front of the connection, or one that was let in and has not sent.
-    pub(crate) fn forget_turn(&mut self, key: Option<Key>) -> (Option<Place<W>>, Step<W>) {
+    pub(crate) fn forget_turn(&mut self, key: Option<Key>) -> (Option<WaiterSlot<W>>, Step<W>) {
         let freed = key.and_then(|key| {
-            self.gate.leave(key);
+            self.back_pressure.leave(key);
             self.waiters.free(key)
         });
-        (freed, self.made_room(Turn::Nothing))
+        (freed, self.made_room(WriteStep::Nothing))
     }
 
     /// Ends the connection of a blocking command that was given up.
-    fn give_up(&mut self) -> Turn {
+    fn give_up(&mut self) -> WriteStep {
         let error = given_up();
         self.ends(LossReason::Dirty, &error);
         self.close(error)
     }
 
-    fn made_room(&mut self, turn: Turn) -> Step<W> {
+    fn made_room(&mut self, turn: WriteStep) -> Step<W> {
         Step {
             turn,
             admitted: self.admit(),
@@ -375,17 +383,17 @@ impl<W: Clone> Outbound<W> {
     ///
     /// With TLS these are the bytes of requests, not of records, and only those of whole records.
     #[inline]
-    pub(crate) fn wrote(&mut self, written: u64, is_left: bool) -> Turn {
+    pub(crate) fn wrote(&mut self, written: u64, is_left: bool) -> WriteStep {
         self.wrote_some(written, is_left);
         let is_left = is_left || self.queue.has_output();
-        self.flush.written(is_left)
+        self.scheduler.written(is_left)
     }
 
     /// The driver has written, and looks again whatever is left.
     #[inline]
     pub(crate) fn driver_wrote(&mut self, written: u64, is_left: bool) {
         self.wrote_some(written, is_left);
-        self.flush.written(false);
+        self.scheduler.written(false);
     }
 
     #[inline]
@@ -399,17 +407,22 @@ impl<W: Clone> Outbound<W> {
     }
 
     /// A caller could not write: the driver has to end the connection, when it has read what came.
-    pub(crate) fn write_failed(&mut self, error: io::Error) -> Turn {
+    pub(crate) fn write_failed(&mut self, error: io::Error) -> WriteStep {
         let error = self.lost(Loss::Write(error));
         if let Stage::Open = self.stage {
             self.stage = Stage::Closing(error);
         }
-        self.flush.written(true)
+        self.scheduler.written(true)
     }
 
     /// The driver looks; `heard` says whether it has read anything since it looked last, and
     /// `has_more` whether something that was taken is not written yet.
-    pub(crate) fn look(&mut self, heard: bool, has_more: bool, view: &mut View) -> Work {
+    pub(crate) fn look(
+        &mut self,
+        heard: bool,
+        has_more: bool,
+        view: &mut DriverView,
+    ) -> DriverWork {
         if heard {
             self.liveness.heard();
         }
@@ -418,18 +431,20 @@ impl<W: Clone> Outbound<W> {
         *view = self.view();
         match &self.stage {
             Stage::Open => {}
-            Stage::Closing(error) | Stage::Closed(error) => return Work::Close(error.clone()),
+            Stage::Closing(error) | Stage::Closed(error) => {
+                return DriverWork::Close(error.clone());
+            }
         }
         if self.liveness.has_heard() {
             self.mute = None;
         }
         if let Some(mute) = &self.mute {
-            return Work::Close(mute.clone());
+            return DriverWork::Close(mute.clone());
         }
         let has_output = has_more || self.queue.has_output();
-        match self.flush.look(has_output) {
-            Turn::Write => Work::Write,
-            Turn::Wake | Turn::Nothing => Work::Nothing,
+        match self.scheduler.look(has_output) {
+            WriteStep::Write => DriverWork::Write,
+            WriteStep::Wake | WriteStep::Nothing => DriverWork::Nothing,
         }
     }
 
@@ -443,63 +458,63 @@ impl<W: Clone> Outbound<W> {
     pub(crate) fn deliver(
         &mut self,
         inbound: &mut Inbound,
-        view: &mut View,
-        delivery: &mut Delivery<W>,
-    ) -> Result<Handed> {
-        let full = view.wave;
+        view: &mut DriverView,
+        dispatch: &mut Dispatch<W>,
+    ) -> Result<Delivered> {
+        let full = view.wake_batch;
         let (run, frames) = inbound.parts();
         let mut pushed = false;
         if let Some(run) = run {
             if run.len() <= self.queue.run() {
                 let since = self.queue.front_time();
-                if let Whose::Reply { waiter, last } = self.queue.accept_run(&run)? {
-                    let answered = self.waiters.replies(waiter, run, last, delivery);
-                    self.answered(answered, waiter, since, delivery);
+                if let FrameOwner::Reply { waiter, last } = self.queue.accept_run(&run)? {
+                    let answered = self.waiters.replies(waiter, run, last, dispatch);
+                    self.answered(answered, waiter, since, dispatch);
                 } else {
-                    delivery.unwanted.extend(run.frames());
+                    dispatch.unwanted.extend(run.frames());
                 }
             } else {
                 // What was looked at was given up before it was written.
                 for frame in run.frames() {
-                    self.deliver_one(frame, delivery)?;
+                    self.deliver_one(frame, dispatch)?;
                 }
             }
-            self.delivered(view, delivery);
-            return Ok(Handed::Little);
+            self.delivered(view, dispatch);
+            return Ok(Delivered::Few);
         }
         let count = frames.len();
         let mut result = Ok(());
         let mut frames = frames.drain(..);
         while let Some(frame) = frames.next() {
-            match self.deliver_one(frame, delivery) {
+            match self.deliver_one(frame, dispatch) {
                 Ok(is_push) => pushed |= is_push,
                 Err(error) => {
                     result = Err(error);
-                    delivery.unwanted.extend(frames);
+                    dispatch.unwanted.extend(frames);
                     break;
                 }
             }
         }
-        self.delivered(view, delivery);
+        self.delivered(view, dispatch);
         result?;
-        let several = delivery.waiters.len() > 1;
+        let several = dispatch.waiters.len() > 1;
         if several {
             // The driver lets them go first, and needs not be woken by them.
-            self.flush.wave(delivery.waiters.len());
+            self.scheduler.wake_batch(dispatch.waiters.len());
         }
         // Nobody shall have to keep more messages than it can read.
         Ok(if several || (pushed && count == full) {
-            Handed::Wave
+            Delivered::Batch
         } else {
-            Handed::Little
+            Delivered::Few
         })
     }
 
     #[inline]
-    fn delivered(&mut self, view: &mut View, delivery: &mut Delivery<W>) {
+    fn delivered(&mut self, view: &mut DriverView, dispatch: &mut Dispatch<W>) {
         self.liveness.heard();
         if let Some(admitted) = self.admit() {
-            delivery.waiters.push(admitted);
+            dispatch.waiters.push(admitted);
         }
         view.run = self.queue.run();
     }
@@ -514,34 +529,34 @@ impl<W: Clone> Outbound<W> {
         &mut self,
         key: Key,
         inbound: &mut Inbound,
-        delivery: &mut Delivery<W>,
-    ) -> Result<Delivered> {
+        dispatch: &mut Dispatch<W>,
+    ) -> Result<NextFrame> {
         let mut view = self.view();
         if view.run > 1 {
             if !inbound.gather(1, view.run)? {
-                return Ok(Delivered::Nothing);
+                return Ok(NextFrame::Nothing);
             }
-            self.deliver(inbound, &mut view, delivery)?;
-            return Ok(Delivered::Something);
+            self.deliver(inbound, &mut view, dispatch)?;
+            return Ok(NextFrame::Other);
         }
         let Some(frame) = inbound.next_frame()? else {
-            return Ok(Delivered::Nothing);
+            return Ok(NextFrame::Nothing);
         };
         self.liveness.heard();
         let time = self.front_time();
         match self.queue.accept(&frame) {
             // Of most calls it is all that answers them, and need not be kept in between.
-            Ok(Whose::Reply { waiter, last: true })
+            Ok(FrameOwner::Reply { waiter, last: true })
                 if waiter == key && !self.proves && self.waiters.free_unanswered(key) =>
             {
-                Ok(Delivered::Answer(frame))
+                Ok(NextFrame::Answer(frame))
             }
             Ok(whose) => {
-                self.hand_out(whose, frame, time, delivery)?;
-                Ok(Delivered::Something)
+                self.hand_out(whose, frame, time, dispatch)?;
+                Ok(NextFrame::Other)
             }
             Err(error) => {
-                delivery.unwanted.push(frame);
+                dispatch.unwanted.push(frame);
                 Err(error)
             }
         }
@@ -549,12 +564,12 @@ impl<W: Clone> Outbound<W> {
 
     /// Hands out one frame, and says whether it is a push that is kept.
     #[inline]
-    fn deliver_one(&mut self, frame: Frame, delivery: &mut Delivery<W>) -> Result<bool> {
+    fn deliver_one(&mut self, frame: Frame, dispatch: &mut Dispatch<W>) -> Result<bool> {
         let time = self.front_time();
         match self.queue.accept(&frame) {
-            Ok(whose) => self.hand_out(whose, frame, time, delivery),
+            Ok(whose) => self.hand_out(whose, frame, time, dispatch),
             Err(error) => {
-                delivery.unwanted.push(frame);
+                dispatch.unwanted.push(frame);
                 Err(error)
             }
         }
@@ -574,32 +589,32 @@ impl<W: Clone> Outbound<W> {
     #[inline(always)]
     fn hand_out(
         &mut self,
-        whose: Whose<Key>,
+        whose: FrameOwner<Key>,
         frame: Frame,
         time: Option<(Instant, Option<Instant>)>,
-        delivery: &mut Delivery<W>,
+        dispatch: &mut Dispatch<W>,
     ) -> Result<bool> {
         match whose {
-            Whose::Reply { waiter, last } => {
-                let answered = self.waiters.reply(waiter, frame, last, delivery);
-                self.answered(answered, waiter, time, delivery);
+            FrameOwner::Reply { waiter, last } => {
+                let answered = self.waiters.reply(waiter, frame, last, dispatch);
+                self.answered(answered, waiter, time, dispatch);
             }
-            Whose::Push => match self.pushes.keep(frame) {
+            FrameOwner::Push => match self.pushes.keep(frame) {
                 None => {
-                    self.pushes.take_waiters(&mut delivery.waiters);
+                    self.pushes.take_waiters(&mut dispatch.waiters);
                     if let Err(error) = self.pushes.check() {
                         self.ends(LossReason::Unread, &error);
                         return Err(error);
                     }
                     return Ok(true);
                 }
-                Some(frame) => delivery.unwanted.push(frame),
+                Some(frame) => dispatch.unwanted.push(frame),
             },
-            Whose::Swallowed => delivery.unwanted.push(frame),
-            Whose::Probed => {
-                delivery.unwanted.push(frame);
+            FrameOwner::Swallowed => dispatch.unwanted.push(frame),
+            FrameOwner::Probed => {
+                dispatch.unwanted.push(frame);
                 for held in std::mem::take(&mut self.held) {
-                    self.waiters.complete(held.key, delivery);
+                    self.waiters.complete(held.key, dispatch);
                 }
             }
         }
@@ -613,7 +628,7 @@ impl<W: Clone> Outbound<W> {
         answered: bool,
         key: Key,
         time: Option<(Instant, Option<Instant>)>,
-        delivery: &mut Delivery<W>,
+        dispatch: &mut Dispatch<W>,
     ) {
         if !answered {
             return;
@@ -624,7 +639,7 @@ impl<W: Clone> Outbound<W> {
                 since,
                 deadline,
             }),
-            _ => self.waiters.complete(key, delivery),
+            _ => self.waiters.complete(key, dispatch),
         }
     }
 
@@ -635,19 +650,19 @@ impl<W: Clone> Outbound<W> {
 
     /// Answers those whose time has run out, looks whether the peer lives, and says whether the
     /// driver must be woken.
-    pub(crate) fn handle_timeout(&mut self, now: Instant, delivery: &mut Delivery<W>) -> Turn {
+    pub(crate) fn handle_timeout(&mut self, now: Instant, dispatch: &mut Dispatch<W>) -> WriteStep {
         if self.timer.is_some_and(|timer| timer > now) {
-            return Turn::Nothing;
+            return WriteStep::Nothing;
         }
         if let Stage::Closed(_) = self.stage {
             self.timer = None;
-            return Turn::Nothing;
+            return WriteStep::Nothing;
         }
-        self.expire(now, delivery);
+        self.expire(now, dispatch);
         let owes = (!self.queue.is_idle() || self.is_full) && !self.queue.awaits_end();
-        let mut turn = Turn::Nothing;
+        let mut turn = WriteStep::Nothing;
         if owes {
-            let (asked, is_called) = (self.queue.probes(), self.flush.is_called());
+            let (asked, is_called) = (self.queue.probes(), self.scheduler.is_called());
             match self.liveness.look(now, asked, is_called) {
                 Beat::Probe(nonce) => self.queue.probe(nonce, now),
                 Beat::Mute(silence) => {
@@ -659,21 +674,21 @@ impl<W: Clone> Outbound<W> {
                 }
                 Beat::Nothing => {}
             }
-            turn = self.flush.wake();
+            turn = self.scheduler.wake();
             self.tell_if_stalled(now);
         } else {
             self.liveness.rest();
         }
         // Somebody whose turn has come may never take it up.
-        delivery.waiters.extend(self.admit());
-        let again = (owes || self.gate.has_waiting())
+        dispatch.waiters.extend(self.admit());
+        let again = (owes || self.back_pressure.has_waiting())
             .then(|| now.checked_add(self.liveness.period()))
             .flatten();
         let held = self.held.iter().filter_map(|held| held.deadline);
         self.timer = [
             again,
             self.queue.poll_timeout(),
-            self.gate.poll_timeout(),
+            self.back_pressure.poll_timeout(),
             held.min(),
         ]
         .into_iter()
@@ -683,27 +698,27 @@ impl<W: Clone> Outbound<W> {
     }
 
     /// Answers those whose time has run out.
-    pub(crate) fn expire(&mut self, now: Instant, delivery: &mut Delivery<W>) {
+    pub(crate) fn expire(&mut self, now: Instant, dispatch: &mut Dispatch<W>) {
         let Self {
             queue,
             waiters,
-            gate,
+            back_pressure,
             held,
             server,
             ..
         } = self;
         queue.handle_timeout(now, |expired| {
             let Expired { waiter, .. } = expired;
-            waiters.fail(waiter, timed_out(expired, server), delivery);
+            waiters.fail(waiter, timed_out(expired, server), dispatch);
         });
-        gate.handle_timeout(now, |key, allowed| {
+        back_pressure.handle_timeout(now, |key, allowed| {
             let error = Error::new(
                 ErrorKind::Timeout(Phase::Queue),
                 format!(
                     "too many bytes of other requests to {server} were unanswered for {allowed:?} (max_unanswered of the config)"
                 ),
             );
-            waiters.fail(key, error, delivery);
+            waiters.fail(key, error, dispatch);
         });
         held.retain(|held| {
             let waits = held.deadline.is_none_or(|deadline| deadline > now);
@@ -714,7 +729,7 @@ impl<W: Clone> Outbound<W> {
                     unsent: false,
                     allowed: allowed.saturating_duration_since(held.since),
                 };
-                waiters.fail(held.key, timed_out(expired, server), delivery);
+                waiters.fail(held.key, timed_out(expired, server), dispatch);
             }
             waits
         });
@@ -723,11 +738,11 @@ impl<W: Clone> Outbound<W> {
     /// Has the connection end; the driver must be woken behind that.
     ///
     /// Whoever asks for it tells why the connection is used no longer.
-    pub(crate) fn close(&mut self, error: Error) -> Turn {
+    pub(crate) fn close(&mut self, error: Error) -> WriteStep {
         if let Stage::Open = self.stage {
             self.stage = Stage::Closing(error);
         }
-        self.flush.wake()
+        self.scheduler.wake()
     }
 
     /// The connection has ended: answers all who wait, for good.
@@ -739,7 +754,7 @@ impl<W: Clone> Outbound<W> {
         error: &Error,
         written: Option<u64>,
         now: Instant,
-        delivery: &mut Delivery<W>,
+        dispatch: &mut Dispatch<W>,
     ) {
         if let Stage::Closed(_) = self.stage {
             return;
@@ -755,26 +770,26 @@ impl<W: Clone> Outbound<W> {
         let Self {
             queue,
             waiters,
-            gate,
+            back_pressure,
             ..
         } = self;
         queue.fail(written, by_server, |key, outcome| {
             if outcome == Outcome::Answered {
-                waiters.reply(key, Frame::ok(), true, delivery);
-                waiters.complete(key, delivery);
+                waiters.reply(key, Frame::ok(), true, dispatch);
+                waiters.complete(key, dispatch);
             } else {
-                waiters.fail(key, error.clone().with_outcome(outcome), delivery);
+                waiters.fail(key, error.clone().with_outcome(outcome), dispatch);
             }
         });
-        gate.fail(|key| {
+        back_pressure.fail(|key| {
             let error = error.clone().with_outcome(Outcome::NotSent);
-            waiters.fail(key, error, delivery);
+            waiters.fail(key, error, dispatch);
         });
         for held in self.held.drain(..) {
             let error = error.clone().with_outcome(Outcome::Indeterminate);
-            waiters.fail(held.key, error, delivery);
+            waiters.fail(held.key, error, dispatch);
         }
-        self.pushes.take_waiters(&mut delivery.waiters);
+        self.pushes.take_waiters(&mut dispatch.waiters);
         self.stage = Stage::Closed(error.clone());
         self.timer = None;
     }
@@ -811,17 +826,21 @@ impl<W: Clone> Outbound<W> {
 
     /// What the driver has to expect.
     #[inline]
-    pub(crate) fn view(&self) -> View {
-        View {
-            wave: wave(self.queue.owed()),
+    pub(crate) fn view(&self) -> DriverView {
+        DriverView {
+            wake_batch: wake_batch(self.queue.owed()),
             run: self.queue.run(),
         }
     }
 
     /// All that decides who writes next.
     #[cfg(test)]
-    pub(crate) fn writing_state(&self) -> (Flush, usize, bool) {
-        (self.flush, self.queue.waiting(), self.queue.is_answered())
+    pub(crate) fn writing_state(&self) -> (WriteScheduler, usize, bool) {
+        (
+            self.scheduler,
+            self.queue.waiting(),
+            self.queue.is_answered(),
+        )
     }
 
     /// Whether every reply has come, nothing waits to be written, and no message is unread.
@@ -910,10 +929,10 @@ impl<W: Clone> Outbound<W> {
     /// Lets the next one in who waits in front of the connection.
     #[inline]
     fn admit(&mut self) -> Option<W> {
-        if !self.gate.has_waiting() {
+        if !self.back_pressure.has_waiting() {
             return None;
         }
-        let key = self.gate.admit(self.queue.unanswered())?;
+        let key = self.back_pressure.admit(self.queue.unanswered())?;
         self.waiters.admit(key)
     }
 
@@ -950,7 +969,7 @@ impl Loss {
     }
 }
 
-impl<W> Delivery<W> {
+impl<W> Dispatch<W> {
     pub(crate) const fn new() -> Self {
         Self {
             waiters: Vec::new(),
@@ -1001,9 +1020,9 @@ fn given_up() -> Error {
 
 /// How many replies are handed out before the callers among them have a turn, when `owed` are owed.
 ///
-/// Four waves share what is under way, so that the server has work while replies are handed out;
+/// Four wake batches share what is under way, so that the server has work while replies are handed out;
 /// smaller ones than this would cost more calls to the system than they gain.
-fn wave(owed: usize) -> usize {
+fn wake_batch(owed: usize) -> usize {
     (owed / 4).clamp(16, 64)
 }
 

@@ -65,7 +65,7 @@ impl Ticket {
 #[derive(Clone, Debug)]
 struct Slot<W> {
     ticket: Ticket,
-    owner: Owner<W>,
+    owner: SlotOwner<W>,
     awaited: Awaited,
     /// Frames that are still to come.
     missing: usize,
@@ -75,9 +75,9 @@ struct Slot<W> {
     start: u64,
 }
 
-/// Whose the replies of a slot are.
+/// FrameOwner the replies of a slot are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owner<W> {
+enum SlotOwner<W> {
     Waiter(W),
     /// The caller has left or its time is over.
     Nobody,
@@ -89,8 +89,8 @@ impl<W: Copy> Slot<W> {
     #[inline]
     fn waiter(&self) -> Option<W> {
         match self.owner {
-            Owner::Waiter(waiter) => Some(waiter),
-            Owner::Nobody | Owner::Probe(_) => None,
+            SlotOwner::Waiter(waiter) => Some(waiter),
+            SlotOwner::Nobody | SlotOwner::Probe(_) => None,
         }
     }
 }
@@ -102,9 +102,9 @@ struct Subscriptions {
     shard_channels: i64,
 }
 
-/// Whose a frame is.
+/// FrameOwner a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Whose<W> {
+pub(crate) enum FrameOwner<W> {
     /// A reply to whoever waits for it; after the last one the waiter is forgotten.
     Reply { waiter: W, last: bool },
     /// Nobody has asked for it.
@@ -172,7 +172,7 @@ impl<W: Copy + PartialEq> Queue<W> {
         self.expect_by(deadline);
         self.push_slot(Slot {
             ticket: Ticket(self.next_ticket),
-            owner: Owner::Waiter(waiter),
+            owner: SlotOwner::Waiter(waiter),
             awaited,
             missing: match awaited {
                 Awaited::Frames(count) | Awaited::Confirmations(count, _) => count,
@@ -193,7 +193,7 @@ impl<W: Copy + PartialEq> Queue<W> {
         self.probes.push_back(nonce);
         self.push_slot(Slot {
             ticket: Ticket(self.next_ticket),
-            owner: Owner::Probe(nonce),
+            owner: SlotOwner::Probe(nonce),
             awaited: Awaited::Frames(1),
             missing: 1,
             since: now,
@@ -227,8 +227,8 @@ impl<W: Copy + PartialEq> Queue<W> {
             if slot.ticket > *tickets.end() {
                 break;
             }
-            if slot.owner == Owner::Waiter(waiter) {
-                slot.owner = Owner::Nobody;
+            if slot.owner == SlotOwner::Waiter(waiter) {
+                slot.owner = SlotOwner::Nobody;
                 self.given_up += usize::from(slot.start >= taken);
             }
         }
@@ -306,14 +306,14 @@ impl<W: Copy + PartialEq> Queue<W> {
     /// Nobody waits for a reply, or a probe is answered too early or with something else: the
     /// connection must be closed.
     #[inline(always)]
-    pub(crate) fn accept(&mut self, frame: &Frame) -> Result<Whose<W>> {
+    pub(crate) fn accept(&mut self, frame: &Frame) -> Result<FrameOwner<W>> {
         let confirms = match self.slots.front().map(|slot| &slot.awaited) {
             Some(Awaited::Confirmations(_, name)) => Some(*name),
             _ => None,
         };
         // On the ordinary way the first byte is enough, and looking further is left to the caller.
         match (frame.as_bytes().first(), confirms) {
-            (Some(b'>'), None) => return Ok(Whose::Push),
+            (Some(b'>'), None) => return Ok(FrameOwner::Push),
             (Some(b'|'), _) | (Some(b'>' | b'*'), Some(_)) => {}
             (Some(b'*'), None) if self.subscriptions.any() => {}
             (Some(b'+'), _) if self.monitoring || frame.as_bytes() == b"+RESET\r\n" => {}
@@ -329,12 +329,12 @@ impl<W: Copy + PartialEq> Queue<W> {
             }
             self.subscriptions.update(reply);
         } else if kind == Kind::Push {
-            return Ok(Whose::Push);
+            return Ok(FrameOwner::Push);
         } else if kind == Kind::Array && self.subscriptions.any() && is_message(reply) {
             return Ok(self.push(frame));
         } else if kind == Kind::SimpleString {
             if self.monitoring && starts_with_digit(reply) {
-                return Ok(Whose::Push);
+                return Ok(FrameOwner::Push);
             }
             if reply.bytes() == Some(b"RESET") {
                 self.subscriptions = Subscriptions::default();
@@ -365,7 +365,7 @@ impl<W: Copy + PartialEq> Queue<W> {
     /// # Errors
     ///
     /// There are more, or one of them answers a probe: the connection must be closed.
-    pub(crate) fn accept_run(&mut self, run: &Run) -> Result<Whose<W>> {
+    pub(crate) fn accept_run(&mut self, run: &Run) -> Result<FrameOwner<W>> {
         let (allowed, count) = (self.run(), run.len());
         if let Some(nonce) = self.probes.front()
             && !mutant::is(Mutant::NonceOverlooked)
@@ -386,18 +386,18 @@ impl<W: Copy + PartialEq> Queue<W> {
             self.slots.pop_front();
         }
         Ok(match waiter {
-            Some(waiter) => Whose::Reply { waiter, last },
-            None => Whose::Swallowed,
+            Some(waiter) => FrameOwner::Reply { waiter, last },
+            None => FrameOwner::Swallowed,
         })
     }
 
     /// Gives a frame to the slot at the front.
     #[inline(always)]
-    fn answer(&mut self, frame: &Frame) -> Result<Whose<W>> {
+    fn answer(&mut self, frame: &Frame) -> Result<FrameOwner<W>> {
         let Some(slot) = self.slots.front_mut() else {
             return Err(unexpected_reply(frame));
         };
-        if let Owner::Probe(nonce) = slot.owner {
+        if let SlotOwner::Probe(nonce) = slot.owner {
             return self.answer_probe(nonce, frame);
         }
         if let Some(nonce) = self.probes.front()
@@ -416,22 +416,22 @@ impl<W: Copy + PartialEq> Queue<W> {
             self.slots.pop_front();
         }
         Ok(match waiter {
-            Some(waiter) => Whose::Reply { waiter, last },
-            None => Whose::Swallowed,
+            Some(waiter) => FrameOwner::Reply { waiter, last },
+            None => FrameOwner::Swallowed,
         })
     }
 
     /// Gives a frame to a probe at the front.
-    fn answer_probe(&mut self, nonce: Nonce, frame: &Frame) -> Result<Whose<W>> {
+    fn answer_probe(&mut self, nonce: Nonce, frame: &Frame) -> Result<FrameOwner<W>> {
         self.slots.pop_front();
         self.probes.pop_front();
-        nonce.check(frame).map(|()| Whose::Probed)
+        nonce.check(frame).map(|()| FrameOwner::Probed)
     }
 
     /// Gives a frame to a slot at the front that awaits something else than frames.
-    fn confirm(&mut self, frame: &Frame) -> Whose<W> {
+    fn confirm(&mut self, frame: &Frame) -> FrameOwner<W> {
         let Some(slot) = self.slots.front_mut() else {
-            return Whose::Swallowed;
+            return FrameOwner::Swallowed;
         };
         let confirmations = matches!(slot.awaited, Awaited::Confirmations(..));
         slot.missing = if confirmations && !matches!(frame.reply().kind(), Kind::Push | Kind::Array)
@@ -450,16 +450,16 @@ impl<W: Copy + PartialEq> Queue<W> {
             self.slots.pop_front();
         }
         match waiter {
-            Some(waiter) if !held_back => Whose::Reply { waiter, last },
-            _ => Whose::Swallowed,
+            Some(waiter) if !held_back => FrameOwner::Reply { waiter, last },
+            _ => FrameOwner::Swallowed,
         }
     }
 
-    fn push(&mut self, frame: &Frame) -> Whose<W> {
+    fn push(&mut self, frame: &Frame) -> FrameOwner<W> {
         if frame.reply().kind() == Kind::Array {
             self.subscriptions.update(frame.reply());
         }
-        Whose::Push
+        FrameOwner::Push
     }
 
     /// When [`Queue::handle_timeout`] should be called, if nothing else happens before.
@@ -487,7 +487,7 @@ impl<W: Copy + PartialEq> Queue<W> {
                     Some(earliest.map_or(deadline, |earlier: Instant| earlier.min(deadline)));
                 continue;
             }
-            slot.owner = Owner::Nobody;
+            slot.owner = SlotOwner::Nobody;
             let unsent = slot.start >= taken;
             self.given_up += usize::from(unsent);
             expired(Expired {
@@ -498,7 +498,7 @@ impl<W: Copy + PartialEq> Queue<W> {
         }
         self.earliest = earliest;
         if mutant::is(Mutant::LatePlaceSkipped) {
-            self.slots.retain(|slot| slot.owner != Owner::Nobody);
+            self.slots.retain(|slot| slot.owner != SlotOwner::Nobody);
         }
     }
 
@@ -576,7 +576,7 @@ impl<W: Copy + PartialEq> Queue<W> {
             .collect();
         for (mut slot, end) in unsent.into_iter().zip(ends) {
             let range = offset(self.taken, slot.start)..offset(self.taken, end);
-            if slot.owner != Owner::Nobody {
+            if slot.owner != SlotOwner::Nobody {
                 slot.start = self.taken + kept.len() as u64;
                 kept.append(&self.output, range);
                 self.slots.push_back(slot);

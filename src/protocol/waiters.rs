@@ -1,6 +1,6 @@
 //! Who waits for the replies of a connection: reusable places with the waiter and the frames so far.
 
-use super::Delivery;
+use super::Dispatch;
 use crate::{
     error::{Error, Outcome},
     mutant::{self, Mutant},
@@ -16,7 +16,7 @@ use crate::{
 /// the end of a waiter sets off is not known.
 #[derive(Clone, Debug)]
 pub(crate) struct Waiters<W> {
-    places: Vec<Place<W>>,
+    places: Vec<WaiterSlot<W>>,
     /// The first of the free places, which name each other.
     free: Option<Key>,
 }
@@ -26,7 +26,7 @@ pub(crate) type Key = usize;
 
 /// Who waits, or what they get.
 #[derive(Clone, Debug)]
-pub(crate) struct Place<W> {
+pub(crate) struct WaiterSlot<W> {
     state: State,
     /// Somebody who waits.
     waiter: Option<W>,
@@ -89,7 +89,7 @@ impl<W: Clone> Waiters<W> {
                 place.more = more;
                 place.blocking = blocking;
             }
-            None => self.places.push(Place {
+            None => self.places.push(WaiterSlot {
                 state: State::Waiting,
                 waiter: Some(waiter),
                 frames: Frames::new(),
@@ -111,9 +111,9 @@ impl<W: Clone> Waiters<W> {
     }
 
     /// Frees a place, and returns what was in it.
-    pub(crate) fn free(&mut self, key: Key) -> Option<Place<W>> {
+    pub(crate) fn free(&mut self, key: Key) -> Option<WaiterSlot<W>> {
         let place = self.places.get_mut(key)?;
-        let free = Place::free(self.free.replace(key));
+        let free = WaiterSlot::free(self.free.replace(key));
         Some(std::mem::replace(place, free))
     }
 
@@ -141,15 +141,15 @@ impl<W: Clone> Waiters<W> {
         key: Key,
         frame: Frame,
         last: bool,
-        delivery: &mut Delivery<W>,
+        dispatch: &mut Dispatch<W>,
     ) -> bool {
         match self.waiting(key) {
             Some(place) => {
                 place.frames.push(frame);
-                last && place.end_chunk(delivery)
+                last && place.end_chunk(dispatch)
             }
             None => {
-                delivery.unwanted.push(frame);
+                dispatch.unwanted.push(frame);
                 false
             }
         }
@@ -161,15 +161,15 @@ impl<W: Clone> Waiters<W> {
         key: Key,
         run: Run,
         last: bool,
-        delivery: &mut Delivery<W>,
+        dispatch: &mut Dispatch<W>,
     ) -> bool {
         match self.waiting(key) {
             Some(place) => {
                 place.frames.push_run(run);
-                last && place.end_chunk(delivery)
+                last && place.end_chunk(dispatch)
             }
             None => {
-                delivery.unwanted.extend(run.frames());
+                dispatch.unwanted.extend(run.frames());
                 false
             }
         }
@@ -177,11 +177,11 @@ impl<W: Clone> Waiters<W> {
 
     /// Lets the caller have what has come, which is everything.
     #[inline]
-    pub(crate) fn complete(&mut self, key: Key, delivery: &mut Delivery<W>) {
+    pub(crate) fn complete(&mut self, key: Key, dispatch: &mut Dispatch<W>) {
         if let Some(place) = self.waiting(key)
             && let Some(waiter) = place.answered()
         {
-            delivery.waiters.push(waiter);
+            dispatch.waiters.push(waiter);
         }
     }
 
@@ -191,7 +191,7 @@ impl<W: Clone> Waiters<W> {
     }
 
     /// Ends the wait with an error.
-    pub(crate) fn fail(&mut self, key: Key, error: Error, delivery: &mut Delivery<W>) {
+    pub(crate) fn fail(&mut self, key: Key, error: Error, dispatch: &mut Dispatch<W>) {
         let Some(place) = self.waiting(key) else {
             return;
         };
@@ -199,11 +199,11 @@ impl<W: Clone> Waiters<W> {
         let error = if place.frames.is_empty() {
             error
         } else {
-            delivery.parts.push(std::mem::take(&mut place.frames));
+            dispatch.parts.push(std::mem::take(&mut place.frames));
             error.with_outcome(Outcome::Indeterminate)
         };
         place.failed = Some(error);
-        delivery.waiters.extend(place.answered());
+        dispatch.waiters.extend(place.answered());
     }
 
     /// Frees the place if it was answered; `is_same` says whether the waiter is the one to tell.
@@ -254,13 +254,13 @@ impl<W: Clone> Waiters<W> {
     }
 
     #[inline]
-    fn waiting(&mut self, key: Key) -> Option<&mut Place<W>> {
+    fn waiting(&mut self, key: Key) -> Option<&mut WaiterSlot<W>> {
         let place = self.places.get_mut(key)?;
         (place.state == State::Waiting).then_some(place)
     }
 }
 
-impl<W> Place<W> {
+impl<W> WaiterSlot<W> {
     fn free(next: Option<Key>) -> Self {
         Self {
             state: State::Free(next),
@@ -293,13 +293,13 @@ impl<W> Place<W> {
     }
 }
 
-impl<W: Clone> Place<W> {
+impl<W: Clone> WaiterSlot<W> {
     /// Takes note that a chunk was answered, and says whether everything was.
     #[inline]
-    fn end_chunk(&mut self, delivery: &mut Delivery<W>) -> bool {
+    fn end_chunk(&mut self, dispatch: &mut Dispatch<W>) -> bool {
         self.chunks = self.chunks.saturating_sub(1);
         if self.more {
-            delivery.waiters.extend(self.waiter.clone());
+            dispatch.waiters.extend(self.waiter.clone());
         }
         !self.more && self.chunks == 0
     }
@@ -321,11 +321,11 @@ mod tests {
 
     /// Adds a frame, and says whether the caller is told.
     fn reply(waiters: &mut Waiters<char>, key: Key, text: &'static str, last: bool) -> bool {
-        let mut delivery = Delivery::new();
-        if waiters.reply(key, frame(text), last, &mut delivery) {
-            waiters.complete(key, &mut delivery);
+        let mut dispatch = Dispatch::new();
+        if waiters.reply(key, frame(text), last, &mut dispatch) {
+            waiters.complete(key, &mut dispatch);
         }
-        !delivery.waiters.is_empty()
+        !dispatch.waiters.is_empty()
     }
 
     fn poll(waiters: &mut Waiters<char>, key: Key) -> Polled {
@@ -393,10 +393,10 @@ mod tests {
         let key = waiters.take_place('a', false, false);
         reply(&mut waiters, key, ":1\r\n", false);
         let lost = Error::new(ErrorKind::Connection, "lost").with_outcome(Outcome::NotSent);
-        let mut delivery = Delivery::new();
-        waiters.fail(key, lost, &mut delivery);
-        assert_eq!(delivery.waiters, ['a']);
-        assert_eq!(delivery.parts.len(), 1, "dropped by whoever holds no lock");
+        let mut dispatch = Dispatch::new();
+        waiters.fail(key, lost, &mut dispatch);
+        assert_eq!(dispatch.waiters, ['a']);
+        assert_eq!(dispatch.parts.len(), 1, "dropped by whoever holds no lock");
         let error = answered(poll(&mut waiters, key)).err().unwrap();
         assert!(error.may_have_executed());
     }
@@ -408,9 +408,9 @@ mod tests {
         let (polled, _) = waiters.poll(key, |known| *known == 'b');
         assert!(matches!(polled, Polled::Stale));
         assert_eq!(waiters.renew(key, 'b'), 'a');
-        let mut delivery = Delivery::new();
-        waiters.complete(key, &mut delivery);
-        assert_eq!(delivery.waiters, ['b']);
+        let mut dispatch = Dispatch::new();
+        waiters.complete(key, &mut dispatch);
+        assert_eq!(dispatch.waiters, ['b']);
         assert_eq!(waiters.renew(key, 'c'), 'c', "it is too late");
     }
 
@@ -424,7 +424,7 @@ mod tests {
         assert!(!waiters.free(key).unwrap().ends_connection());
         let key = waiters.take_place('a', false, true);
         let lost = Error::new(ErrorKind::Connection, "lost");
-        waiters.fail(key, lost, &mut Delivery::new());
+        waiters.fail(key, lost, &mut Dispatch::new());
         assert!(waiters.poll(key, |_| true).1);
     }
 }

@@ -13,8 +13,8 @@ use crate::{
     error::{Error, Result},
     events::Events,
     protocol::{
-        Admission, Chunk, ConnectionSettings, Delivery, Handed, Inbound, Key, Loss, Outbound,
-        Polled, Receiver, Step, Ticket, Time, Turn, View, Work,
+        Admission, Chunk, ConnectionSettings, Delivered, Dispatch, DriverView, DriverWork, Inbound,
+        Key, Loss, Outbound, Polled, Receiver, Step, Ticket, Time, WriteStep,
     },
     resp::{Frame, Frames, Limits, Output},
 };
@@ -26,8 +26,8 @@ pub(super) type Waiter = (usize, u32);
 pub(super) struct ClientEnd {
     inbound: Inbound,
     machine: Outbound<Waiter>,
-    delivery: Delivery<Waiter>,
-    view: View,
+    dispatch: Dispatch<Waiter>,
+    view: DriverView,
     /// Taken from the machine, and not taken by the socket.
     output: Box<Output>,
     /// How many bytes the socket has taken.
@@ -81,8 +81,8 @@ impl ClientEnd {
         Self {
             inbound: Inbound::new(Receiver::new(Limits::default())),
             machine: Outbound::new(settings),
-            delivery: Delivery::new(),
-            view: View::default(),
+            dispatch: Dispatch::new(),
+            view: DriverView::default(),
             output: Box::default(),
             written: 0,
             is_full: false,
@@ -173,12 +173,12 @@ impl ClientEnd {
             let heard = self.inbound.take_heard();
             let has_more = !self.output.is_empty();
             match self.machine.look(heard, has_more, &mut self.view) {
-                Work::Close(error) => {
+                DriverWork::Close(error) => {
                     self.todo.end = Some(error);
                     return;
                 }
-                Work::Nothing => break,
-                Work::Write => {
+                DriverWork::Nothing => break,
+                DriverWork::Write => {
                     let is_left = self.write(chance);
                     self.machine.driver_wrote(self.written, is_left);
                     if is_left {
@@ -188,7 +188,7 @@ impl ClientEnd {
             }
         }
         loop {
-            match self.inbound.gather(self.view.wave, self.view.run) {
+            match self.inbound.gather(self.view.wake_batch, self.view.run) {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => {
@@ -198,11 +198,11 @@ impl ClientEnd {
             }
             let handed =
                 self.machine
-                    .deliver(&mut self.inbound, &mut self.view, &mut self.delivery);
+                    .deliver(&mut self.inbound, &mut self.view, &mut self.dispatch);
             self.tell();
             match handed {
-                Ok(Handed::Little) => {}
-                Ok(Handed::Wave) => {
+                Ok(Delivered::Few) => {}
+                Ok(Delivered::Batch) => {
                     self.todo.drive = true;
                     return;
                 }
@@ -216,7 +216,7 @@ impl ClientEnd {
 
     /// Time has passed, as was wanted.
     pub(super) fn time(&mut self, now: Instant, chance: &mut Chance) {
-        let turn = self.machine.handle_timeout(now, &mut self.delivery);
+        let turn = self.machine.handle_timeout(now, &mut self.dispatch);
         self.tell();
         self.turn(turn, chance);
         self.todo.timer = self.machine.poll_timeout();
@@ -230,7 +230,7 @@ impl ClientEnd {
             _ => self.written,
         };
         self.machine
-            .end(&error, Some(written), now, &mut self.delivery);
+            .end(&error, Some(written), now, &mut self.dispatch);
         self.tell();
     }
 
@@ -241,15 +241,15 @@ impl ClientEnd {
         self.turn(step.turn, chance);
     }
 
-    fn turn(&mut self, turn: Turn, chance: &mut Chance) {
+    fn turn(&mut self, turn: WriteStep, chance: &mut Chance) {
         match turn {
-            Turn::Write => {
+            WriteStep::Write => {
                 let is_left = self.write(chance);
                 let turn = self.machine.wrote(self.written, is_left);
-                self.todo.drive |= turn == Turn::Wake;
+                self.todo.drive |= turn == WriteStep::Wake;
             }
-            Turn::Wake => self.todo.drive = true,
-            Turn::Nothing => {}
+            WriteStep::Wake => self.todo.drive = true,
+            WriteStep::Nothing => {}
         }
     }
 
@@ -281,8 +281,8 @@ impl ClientEnd {
     }
 
     fn tell(&mut self) {
-        self.todo.told.append(&mut self.delivery.waiters);
-        self.delivery.clear();
+        self.todo.told.append(&mut self.dispatch.waiters);
+        self.dispatch.clear();
     }
 }
 

@@ -35,7 +35,7 @@ use crate::{
     error::{Error, ErrorKind, Outcome, Phase, Result},
     events::{Events, LossReason},
     link::{Dial, Link, SharedStep},
-    protocol::{ConnectionSettings, Limit, Time},
+    protocol::{ConnectionSettings, Time, TimeLimit},
     resp::{Frame, Frames, Kind},
 };
 
@@ -704,7 +704,7 @@ impl World {
         }
         let limit = match (&this.call, &this.direct) {
             (Some(call), None) => call.limit(),
-            _ => Limit::Whole(this.wants.and_then(|(_, deadline, _)| deadline)),
+            _ => TimeLimit::Whole(this.wants.and_then(|(_, deadline, _)| deadline)),
         };
         this.time = Some(limit.time(now));
         self.enter(task, TaskPhase::Sent);

@@ -122,15 +122,15 @@ impl Connection {
     }
 
     /// Lets time pass, and tells who is told.
-    fn at(&mut self, now: Instant) -> (Turn, Vec<u32>) {
-        let mut delivery = Delivery::new();
-        let turn = self.outbound.handle_timeout(now, &mut delivery);
-        (turn, delivery.waiters)
+    fn at(&mut self, now: Instant) -> (WriteStep, Vec<u32>) {
+        let mut dispatch = Dispatch::new();
+        let turn = self.outbound.handle_timeout(now, &mut dispatch);
+        (turn, dispatch.waiters)
     }
 
-    fn look(&mut self, heard: bool) -> Work {
+    fn look(&mut self, heard: bool) -> DriverWork {
         self.outbound
-            .look(heard, false, &mut super::View::default())
+            .look(heard, false, &mut super::DriverView::default())
     }
 
     /// What a waiter gets, if anything.
@@ -225,14 +225,14 @@ fn drain(connection: &mut Connection) -> Result<Vec<String>> {
         if !connection.inbound.gather(1, view.run)? {
             return Ok(events);
         }
-        let mut delivery = Delivery::new();
+        let mut dispatch = Dispatch::new();
         connection
             .outbound
-            .deliver(&mut connection.inbound, &mut view, &mut delivery)?;
+            .deliver(&mut connection.inbound, &mut view, &mut dispatch)?;
         while let Some(frame) = connection.outbound.next_push() {
             events.push(format!("push {}", text(frame?.as_bytes())));
         }
-        for waiter in delivery.waiters {
+        for waiter in dispatch.waiters {
             if let Some(result) = connection.answer(waiter) {
                 let frames: Vec<_> = result?
                     .into_vec()
@@ -344,12 +344,12 @@ fn what_nobody_wants_is_handed_out_to_be_dropped() {
     connection.inbound.extend(b"+1\r\n");
     let mut view = connection.outbound.view();
     assert!(connection.inbound.gather(16, view.run).unwrap());
-    let mut delivery = Delivery::new();
+    let mut dispatch = Dispatch::new();
     let delivered = connection
         .outbound
-        .deliver(&mut connection.inbound, &mut view, &mut delivery);
-    assert_eq!(delivered.unwrap(), Handed::Little);
-    assert_eq!(delivery.unwanted.len(), 1);
+        .deliver(&mut connection.inbound, &mut view, &mut dispatch);
+    assert_eq!(delivered.unwrap(), Delivered::Few);
+    assert_eq!(dispatch.unwanted.len(), 1);
 }
 
 #[test]
@@ -417,7 +417,7 @@ fn a_lost_connection_tells_what_was_never_written() {
     let written = Some(2 * 13 + 1);
     connection
         .outbound
-        .end(&lost, written, Instant::now(), &mut Delivery::new());
+        .end(&lost, written, Instant::now(), &mut Dispatch::new());
     assert_eq!(
         connection.errors(),
         [
@@ -444,7 +444,7 @@ fn c13_the_end_of_the_connection_is_the_success_of_who_has_asked_for_it() {
         let lost = connection.outbound.lost(Loss::Closed);
         connection
             .outbound
-            .end(&lost, Some(written), Instant::now(), &mut Delivery::new());
+            .end(&lost, Some(written), Instant::now(), &mut Dispatch::new());
         assert!(connection.answer(1).unwrap().is_err());
         let answer = connection.answer(2).unwrap();
         assert_eq!(answer.is_ok(), ends, "{written}");
@@ -481,7 +481,7 @@ fn c13_a_server_that_prepares_its_end_is_not_expected_to_answer_a_probe() {
     for second in 1..60 {
         connection.at(start + second * SECOND);
         assert!(!connection.wants_probe());
-        assert!(!matches!(connection.look(false), Work::Close(_)));
+        assert!(!matches!(connection.look(false), DriverWork::Close(_)));
     }
 }
 
@@ -549,8 +549,8 @@ fn told(kept: &Kept) -> Vec<(LossReason, Option<String>)> {
 /// Ends a connection as its driver does.
 fn end(connection: &mut Connection, error: &Error) {
     let now = connection.now;
-    let mut delivery = Delivery::new();
-    connection.outbound.end(error, None, now, &mut delivery);
+    let mut dispatch = Dispatch::new();
+    connection.outbound.end(error, None, now, &mut dispatch);
 }
 
 #[test]
@@ -595,10 +595,10 @@ fn what_is_known_first_is_why_it_ends() {
     connection.inbound.extend(b">2\r\n+message\r\n+m\r\n");
     let mut view = connection.outbound.view();
     connection.inbound.gather(16, view.run).unwrap();
-    let mut delivery = Delivery::new();
+    let mut dispatch = Dispatch::new();
     let delivered = connection
         .outbound
-        .deliver(&mut connection.inbound, &mut view, &mut delivery);
+        .deliver(&mut connection.inbound, &mut view, &mut dispatch);
     let unread = delivered.unwrap_err();
     let _ = connection.outbound.lost(Loss::Closed);
     end(&mut connection, &unread);
@@ -616,10 +616,10 @@ fn a_reply_that_nobody_waits_for_and_a_silent_peer_are_told_as_such() {
     stray.inbound.extend(b"+1\r\n");
     let mut view = stray.outbound.view();
     stray.inbound.gather(16, view.run).unwrap();
-    let mut delivery = Delivery::new();
+    let mut dispatch = Dispatch::new();
     let delivered = stray
         .outbound
-        .deliver(&mut stray.inbound, &mut view, &mut delivery);
+        .deliver(&mut stray.inbound, &mut view, &mut dispatch);
     end(&mut stray, &delivered.unwrap_err());
     assert!(matches!(told(&kept)[..], [(LossReason::Protocol, Some(_))]));
 
@@ -634,7 +634,7 @@ fn a_reply_that_nobody_waits_for_and_a_silent_peer_are_told_as_such() {
         mute.at(start + second * SECOND);
         mute.look(false);
     }
-    let Work::Close(error) = mute.look(false) else {
+    let DriverWork::Close(error) = mute.look(false) else {
         panic!("it is not given up");
     };
     assert!(told(&kept).is_empty(), "there may be something to read");
@@ -687,10 +687,10 @@ fn c06_a_peer_that_says_nothing_is_probed_and_given_up() {
     send(&mut connection, &one("a"), 1, None).unwrap();
     assert_eq!(output(&mut connection), "a");
     connection.outbound.wrote(13, false);
-    assert!(matches!(connection.look(false), Work::Nothing));
+    assert!(matches!(connection.look(false), DriverWork::Nothing));
     assert_eq!(connection.outbound.poll_timeout(), Some(start + SECOND));
-    assert_eq!(connection.at(start + SECOND).0, Turn::Wake);
-    assert!(matches!(connection.look(false), Work::Write));
+    assert_eq!(connection.at(start + SECOND).0, WriteStep::Wake);
+    assert!(matches!(connection.look(false), DriverWork::Write));
     connection.nonce();
     // The answer to one may be lost, which the next one tells.
     connection.at(start + 2 * SECOND);
@@ -699,18 +699,18 @@ fn c06_a_peer_that_says_nothing_is_probed_and_given_up() {
     for second in 3..11 {
         connection.at(start + second * SECOND);
         assert!(!connection.wants_probe(), "two at most");
-        assert!(matches!(connection.look(false), Work::Nothing));
+        assert!(matches!(connection.look(false), DriverWork::Nothing));
     }
     connection.at(start + 11 * SECOND);
     // It is for the driver to read what has come meanwhile, and then to end the connection.
-    let Work::Close(error) = connection.look(false) else {
+    let DriverWork::Close(error) = connection.look(false) else {
         panic!("it is not given up");
     };
     assert_eq!(
         error.to_string(),
         "connection lost: h:1 has sent nothing for 10s"
     );
-    assert!(matches!(connection.look(true), Work::Nothing));
+    assert!(matches!(connection.look(true), DriverWork::Nothing));
 }
 
 /// The deadlines of calls that were answered say nothing about when to look again.
@@ -765,7 +765,7 @@ fn c06_any_byte_is_life() {
         // A large reply that comes slowly, in front of the answer to the probe.
         let heard = second % 9 == 0;
         assert!(
-            !matches!(connection.look(heard), Work::Close(_)),
+            !matches!(connection.look(heard), DriverWork::Close(_)),
             "{second}"
         );
     }
@@ -780,14 +780,14 @@ fn c06_a_peer_that_takes_bytes_slowly_is_alive() {
     for second in 1..60_u32 {
         connection.outbound.driver_wrote(u64::from(second), true);
         connection.at(start + second * SECOND);
-        assert!(!matches!(connection.look(false), Work::Close(_)));
+        assert!(!matches!(connection.look(false), DriverWork::Close(_)));
     }
     for second in 60..71 {
         connection.outbound.driver_wrote(59, true);
         connection.at(start + second * SECOND);
         connection.look(false);
     }
-    assert!(matches!(connection.look(false), Work::Close(_)));
+    assert!(matches!(connection.look(false), DriverWork::Close(_)));
 }
 
 #[test]
@@ -797,7 +797,10 @@ fn c06_nothing_is_probed_where_nothing_is_owed() {
     send(&mut connection, &one("a"), 1, None).unwrap();
     output(&mut connection);
     assert_eq!(events(&mut connection, b"+1\r\n"), ["1=+1"]);
-    assert_eq!(connection.at(start + SECOND), (Turn::Nothing, Vec::new()));
+    assert_eq!(
+        connection.at(start + SECOND),
+        (WriteStep::Nothing, Vec::new())
+    );
     assert!(!connection.wants_probe());
     assert_eq!(connection.outbound.poll_timeout(), None);
 }
@@ -820,7 +823,7 @@ fn c06_a_probe_is_not_owed_to_anybody() {
         deadline: None,
     };
     let (_, _, step) = connection.outbound.send(&mut chunk, 2, time);
-    assert_eq!(step.turn, Turn::Write, "a caller finds nothing owed");
+    assert_eq!(step.turn, WriteStep::Write, "a caller finds nothing owed");
     let answer = [b"$8\r\n".as_slice(), &nonce, b"\r\n"].concat();
     assert!(events(&mut connection, &answer).is_empty());
 }
@@ -839,16 +842,16 @@ fn c02_a_wrong_nonce_ends_the_connection_and_nothing_is_handed_out_behind_it() {
     connection.inbound.extend(b"$8\r\nwhatever\r\n+b\r\n+c\r\n");
     let mut view = connection.outbound.view();
     assert!(connection.inbound.gather(16, view.run).unwrap());
-    let mut delivery = Delivery::new();
+    let mut dispatch = Dispatch::new();
     let error = connection
         .outbound
-        .deliver(&mut connection.inbound, &mut view, &mut delivery)
+        .deliver(&mut connection.inbound, &mut view, &mut dispatch)
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Protocol);
-    assert_eq!(delivery.waiters, [1]);
+    assert_eq!(dispatch.waiters, [1]);
     connection
         .outbound
-        .end(&error, None, Instant::now(), &mut delivery);
+        .end(&error, None, Instant::now(), &mut dispatch);
     assert_eq!(connection.errors(), [(2, ErrorKind::Protocol, true)]);
 }
 
@@ -898,7 +901,7 @@ fn c02_with_integrity_no_reply_that_is_out_of_order_is_handed_out() {
     assert_eq!(error.kind(), ErrorKind::Protocol);
     connection
         .outbound
-        .end(&error, None, Instant::now(), &mut Delivery::new());
+        .end(&error, None, Instant::now(), &mut Dispatch::new());
     let expected = |waiter| (waiter, ErrorKind::Protocol, true);
     assert_eq!(connection.errors(), [expected(1), expected(2)]);
 }
@@ -930,10 +933,10 @@ fn c19_more_messages_than_may_be_kept_end_the_connection() {
     let deliver = |connection: &mut Connection| {
         let mut view = connection.outbound.view();
         connection.inbound.gather(16, view.run).unwrap();
-        let delivery = &mut Delivery::new();
+        let dispatch = &mut Dispatch::new();
         connection
             .outbound
-            .deliver(&mut connection.inbound, &mut view, delivery)
+            .deliver(&mut connection.inbound, &mut view, dispatch)
     };
     deliver(&mut connection).unwrap();
     connection.inbound.extend(message(8).as_bytes());
@@ -944,7 +947,7 @@ fn c19_more_messages_than_may_be_kept_end_the_connection() {
     );
     connection
         .outbound
-        .end(&error, None, Instant::now(), &mut Delivery::new());
+        .end(&error, None, Instant::now(), &mut Dispatch::new());
     for _ in 0..3 {
         assert!(connection.outbound.next_push().unwrap().is_ok());
     }
@@ -972,13 +975,13 @@ fn c22_a_turn_that_nobody_takes_up_passes_on() {
     connection.inbound.extend(b"+1\r\n");
     let mut view = connection.outbound.view();
     connection.inbound.gather(16, view.run).unwrap();
-    let mut delivery = Delivery::new();
+    let mut dispatch = Dispatch::new();
     connection
         .outbound
-        .deliver(&mut connection.inbound, &mut view, &mut delivery)
+        .deliver(&mut connection.inbound, &mut view, &mut dispatch)
         .unwrap();
     // The second is let in, and is not polled again; neither is the third.
-    assert_eq!(delivery.waiters, [1, 2]);
+    assert_eq!(dispatch.waiters, [1, 2]);
     assert_eq!(connection.at(time.now + SECOND).1, [3]);
     assert_eq!(connection.at(time.now + 2 * SECOND).1, [4]);
 }
@@ -1093,17 +1096,17 @@ fn lines_of_a_monitor_are_pushes_and_replies_are_not() {
 fn next(connection: &mut Connection, waiter: u32) -> Result<String> {
     let mut places = connection.places.iter();
     let (_, key, _) = *places.find(|(known, ..)| *known == waiter).unwrap();
-    let mut delivery = Delivery::new();
+    let mut dispatch = Dispatch::new();
     let Connection {
         inbound, outbound, ..
     } = connection;
-    Ok(match outbound.deliver_next(key, inbound, &mut delivery)? {
-        Delivered::Nothing => "nothing".to_owned(),
-        Delivered::Answer(frame) => {
+    Ok(match outbound.deliver_next(key, inbound, &mut dispatch)? {
+        NextFrame::Nothing => "nothing".to_owned(),
+        NextFrame::Answer(frame) => {
             assert!(outbound.is_answered(key));
             format!("answer {}", text(frame.as_bytes()))
         }
-        Delivered::Something => format!("something for {:?}", delivery.waiters),
+        NextFrame::Other => format!("something for {:?}", dispatch.waiters),
     })
 }
 

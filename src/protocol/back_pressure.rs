@@ -12,14 +12,14 @@ use super::Time;
 /// They come in one by one and in the order of their arrival; nobody overtakes those who wait. A
 /// request that is larger than the limit comes in when there is room for any.
 #[derive(Clone, Debug)]
-pub(crate) struct Gate<W> {
+pub(crate) struct BackPressure<W> {
     /// The bytes of unanswered requests beyond which callers wait.
     limit: u64,
     waiting: VecDeque<(W, Time)>,
 }
 
-impl<W: Copy + PartialEq> Gate<W> {
-    /// A gate that nobody waits at.
+impl<W: Copy + PartialEq> BackPressure<W> {
+    /// A back_pressure that nobody waits at.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit: limit as u64,
@@ -61,7 +61,7 @@ impl<W: Copy + PartialEq> Gate<W> {
         self.waiting.retain(|(waiting, _)| *waiting != waiter);
     }
 
-    /// When [`Gate::handle_timeout`] should be called, if nothing else happens before.
+    /// When [`BackPressure::handle_timeout`] should be called, if nothing else happens before.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.waiting
             .iter()
@@ -102,36 +102,36 @@ mod tests {
 
     #[test]
     fn callers_wait_in_order_until_there_is_room() {
-        let mut gate = Gate::new(10);
-        assert!(!gate.is_closed(9));
-        assert!(gate.is_closed(10));
-        gate.wait('a', until(None));
-        gate.wait('b', until(None));
-        gate.wait('c', until(None));
-        assert!(gate.is_closed(0), "nobody overtakes");
-        assert_eq!(gate.admit(10), None);
-        assert_eq!(gate.admit(9), Some('a'));
-        gate.leave('b');
-        assert_eq!(gate.admit(0), Some('c'));
-        assert_eq!(gate.admit(0), None);
-        assert!(!gate.is_closed(0));
+        let mut back_pressure = BackPressure::new(10);
+        assert!(!back_pressure.is_closed(9));
+        assert!(back_pressure.is_closed(10));
+        back_pressure.wait('a', until(None));
+        back_pressure.wait('b', until(None));
+        back_pressure.wait('c', until(None));
+        assert!(back_pressure.is_closed(0), "nobody overtakes");
+        assert_eq!(back_pressure.admit(10), None);
+        assert_eq!(back_pressure.admit(9), Some('a'));
+        back_pressure.leave('b');
+        assert_eq!(back_pressure.admit(0), Some('c'));
+        assert_eq!(back_pressure.admit(0), None);
+        assert!(!back_pressure.is_closed(0));
     }
 
     #[test]
     fn those_whose_time_is_over_are_sent_away() {
-        let mut gate = Gate::new(0);
+        let mut back_pressure = BackPressure::new(0);
         let now = Instant::now();
         let at = |seconds| now + Duration::from_secs(seconds);
-        gate.wait('a', until(Some(at(3))));
-        gate.wait('b', until(None));
-        gate.wait('c', until(Some(at(1))));
-        assert_eq!(gate.poll_timeout(), Some(at(1)));
+        back_pressure.wait('a', until(Some(at(3))));
+        back_pressure.wait('b', until(None));
+        back_pressure.wait('c', until(Some(at(1))));
+        assert_eq!(back_pressure.poll_timeout(), Some(at(1)));
         let mut expired = Vec::new();
-        gate.handle_timeout(at(1), |waiter, _| expired.push(waiter));
+        back_pressure.handle_timeout(at(1), |waiter, _| expired.push(waiter));
         assert_eq!(expired, ['c']);
-        assert_eq!(gate.poll_timeout(), Some(at(3)));
+        assert_eq!(back_pressure.poll_timeout(), Some(at(3)));
         let mut failed = Vec::new();
-        gate.fail(|waiter| failed.push(waiter));
+        back_pressure.fail(|waiter| failed.push(waiter));
         assert_eq!(failed, ['a', 'b']);
     }
 }

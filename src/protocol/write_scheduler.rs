@@ -5,25 +5,25 @@ use crate::mutant::{self, Mutant};
 /// Decides between callers who append and the driver that reads, so that few writes carry much.
 ///
 /// ```text
-///  a caller appends ──┬─ nothing is owed ─────────────────────▶ it writes
-///                     ├─ one of a wave, and the last of them ─▶ it writes for all
-///                     ├─ one of a wave ───────────────────────▶ nothing: the last one writes, or
-///                     │                                         the driver, which runs behind them
-///                     └─ replies are owed ────────────────────▶ it wakes the driver, which writes
-///                                                               when others have appended as well
+///  a caller appends ──┬─ nothing is owed ──────────────────▶ it writes
+///                     ├─ the last one of a wake batch ─────▶ it writes for all
+///                     ├─ another one of it ────────────────▶ nothing: the last one writes, or
+///                     │                                      the driver, which runs behind them
+///                     └─ replies are owed ─────────────────▶ it wakes the driver, which writes
+///                                                            when others have appended as well
 /// ```
 ///
-/// A *wave* are callers who were woken together by replies that came together. The driver has
+/// A *wake batch* are callers who were woken together by replies that came together. The driver has
 /// itself scheduled behind them. Only one writes at a time, and whoever has written looks whether
 /// there is more by then.
 ///
 /// All of it happens under the lock of the connection, so that the only thing that can go wrong is
 /// the order of steps, of which the tests try all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Flush {
+pub(crate) struct WriteScheduler {
     /// Somebody writes.
     busy: bool,
-    /// How many of the last wave have not appended anything since.
+    /// How many of the last wake batch have not appended anything since.
     expected: usize,
     /// The driver was woken and has not looked since.
     notified: bool,
@@ -31,8 +31,8 @@ pub(crate) struct Flush {
 
 /// What is to be done by whoever asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// Write what there is, and tell [`Flush::written`].
+pub(crate) enum WriteStep {
+    /// Write what there is, and tell [`WriteScheduler::written`].
     Write,
     /// Wake the driver.
     Wake,
@@ -40,10 +40,10 @@ pub(crate) enum Turn {
     Nothing,
 }
 
-impl Flush {
+impl WriteScheduler {
     /// A caller has appended; `was_idle` says that no reply was owed before.
     #[inline]
-    pub(crate) fn appended(&mut self, was_idle: bool) -> Turn {
+    pub(crate) fn appended(&mut self, was_idle: bool) -> WriteStep {
         let writes = if self.expected > 0 {
             self.expected -= 1;
             self.expected == 0
@@ -54,21 +54,21 @@ impl Flush {
         };
         if writes && !self.busy {
             self.busy = true;
-            Turn::Write
+            WriteStep::Write
         } else {
-            Turn::Nothing
+            WriteStep::Nothing
         }
     }
 
     /// The driver looks; `has_output` says whether there is something to write.
-    pub(crate) fn look(&mut self, has_output: bool) -> Turn {
+    pub(crate) fn look(&mut self, has_output: bool) -> WriteStep {
         self.notified = false;
         self.expected = 0;
         if has_output && !self.busy {
             self.busy = true;
-            Turn::Write
+            WriteStep::Write
         } else {
-            Turn::Nothing
+            WriteStep::Nothing
         }
     }
 
@@ -76,14 +76,18 @@ impl Flush {
     ///
     /// The driver itself does not need to be woken.
     #[inline]
-    pub(crate) fn written(&mut self, is_left: bool) -> Turn {
+    pub(crate) fn written(&mut self, is_left: bool) -> WriteStep {
         self.busy = false;
         let is_left = is_left && !mutant::is(Mutant::WakeLost);
-        if is_left { self.wake() } else { Turn::Nothing }
+        if is_left {
+            self.wake()
+        } else {
+            WriteStep::Nothing
+        }
     }
 
     /// The driver has woken `callers` together, and will look again behind them.
-    pub(crate) fn wave(&mut self, callers: usize) {
+    pub(crate) fn wake_batch(&mut self, callers: usize) {
         self.expected = callers;
         self.notified = true;
     }
@@ -95,11 +99,11 @@ impl Flush {
 
     /// Has the driver woken, unless it was and has not looked since.
     #[inline]
-    pub(crate) fn wake(&mut self) -> Turn {
+    pub(crate) fn wake(&mut self) -> WriteStep {
         if std::mem::replace(&mut self.notified, true) {
-            Turn::Nothing
+            WriteStep::Nothing
         } else {
-            Turn::Wake
+            WriteStep::Wake
         }
     }
 }
@@ -118,8 +122,8 @@ mod tests {
         command::{Single, raw},
         events::Events,
         protocol::{
-            Admission, Chunk, ConnectionSettings, Delivery, Handed, Inbound, Key, Outbound, Polled,
-            Receiver, Step, Ticket, Time, Work,
+            Admission, Chunk, ConnectionSettings, Delivered, Dispatch, DriverWork, Inbound, Key,
+            Outbound, Polled, Receiver, Step, Ticket, Time,
         },
         resp::{Limits, Output},
     };
@@ -171,7 +175,7 @@ mod tests {
 
     /// All that decides what can happen next.
     type State = (
-        (Flush, usize, bool),
+        (WriteScheduler, usize, bool),
         (Option<usize>, usize, usize, usize),
         Vec<(Caller, Option<Ticket>)>,
         (Driver, bool),
@@ -260,9 +264,9 @@ mod tests {
 
         fn follow(&mut self, step: &Step<usize>) -> bool {
             match step.turn {
-                Turn::Write => return self.take(),
-                Turn::Wake => self.wake(),
-                Turn::Nothing => {}
+                WriteStep::Write => return self.take(),
+                WriteStep::Wake => self.wake(),
+                WriteStep::Nothing => {}
             }
             false
         }
@@ -303,7 +307,7 @@ mod tests {
                         for rest in [0, self.writing] {
                             let mut next = self.clone();
                             next.end_write(rest);
-                            if next.machine.wrote(next.written, rest > 0) == Turn::Wake {
+                            if next.machine.wrote(next.written, rest > 0) == WriteStep::Wake {
                                 next.wake();
                             }
                             next.callers[at] = Caller::Waits(left);
@@ -335,7 +339,7 @@ mod tests {
                     next.woken = false;
                     let has_more = next.sink.is_some_and(|left| left > 0);
                     let work = next.machine.look(false, has_more, &mut Default::default());
-                    let writes = matches!(work, Work::Write) && next.take();
+                    let writes = matches!(work, DriverWork::Write) && next.take();
                     next.driver = if writes {
                         Driver::Writes
                     } else {
@@ -360,7 +364,7 @@ mod tests {
                 Driver::Reads if self.answered > 0 => {
                     for most in [1, 2, usize::MAX] {
                         let mut next = self.clone();
-                        if next.read(most) == Handed::Wave {
+                        if next.read(most) == Delivered::Batch {
                             next.driver = Driver::Scheduled;
                         }
                         all.push(next);
@@ -384,19 +388,19 @@ mod tests {
         }
 
         /// Hands out at most so many replies, whose callers can go on.
-        fn read(&mut self, most: usize) -> Handed {
+        fn read(&mut self, most: usize) -> Delivered {
             let count = self.answered.min(most);
             self.answered -= count;
             let mut inbound = Inbound::new(Receiver::new(Limits::default()));
             inbound.extend(&b"+OK\r\n".repeat(count));
             let mut view = self.machine.view();
             assert!(inbound.gather(count, view.run).unwrap());
-            let mut delivery = Delivery::new();
+            let mut dispatch = Dispatch::new();
             let handed = self
                 .machine
-                .deliver(&mut inbound, &mut view, &mut delivery)
+                .deliver(&mut inbound, &mut view, &mut dispatch)
                 .unwrap();
-            for at in delivery.waiters {
+            for at in dispatch.waiters {
                 let (key, ticket) = self.places[at].take().unwrap();
                 let (polled, _) = self.machine.poll(key, &(ticket..=ticket), |_| true);
                 assert!(matches!(polled, Polled::Answered(Ok(_))));
@@ -452,31 +456,39 @@ mod tests {
 
     #[test]
     fn a_caller_writes_where_nothing_is_owed() {
-        let mut flush = Flush::default();
-        assert_eq!(flush.appended(true), Turn::Write);
-        assert_eq!(flush.appended(false), Turn::Wake);
-        assert_eq!(flush.appended(false), Turn::Nothing);
-        assert_eq!(flush.written(true), Turn::Nothing, "the driver was woken");
-        assert_eq!(flush.look(true), Turn::Write);
-        assert_eq!(flush.written(false), Turn::Nothing);
+        let mut scheduler = WriteScheduler::default();
+        assert_eq!(scheduler.appended(true), WriteStep::Write);
+        assert_eq!(scheduler.appended(false), WriteStep::Wake);
+        assert_eq!(scheduler.appended(false), WriteStep::Nothing);
+        assert_eq!(
+            scheduler.written(true),
+            WriteStep::Nothing,
+            "the driver was woken"
+        );
+        assert_eq!(scheduler.look(true), WriteStep::Write);
+        assert_eq!(scheduler.written(false), WriteStep::Nothing);
     }
 
     #[test]
     fn the_last_of_a_wave_writes_for_all() {
-        let mut flush = Flush::default();
-        flush.wave(3);
-        assert_eq!(flush.appended(false), Turn::Nothing);
-        assert_eq!(flush.appended(false), Turn::Nothing);
-        assert_eq!(flush.appended(false), Turn::Write);
-        // Somebody else has nothing to do with the wave.
+        let mut scheduler = WriteScheduler::default();
+        scheduler.wake_batch(3);
+        assert_eq!(scheduler.appended(false), WriteStep::Nothing);
+        assert_eq!(scheduler.appended(false), WriteStep::Nothing);
+        assert_eq!(scheduler.appended(false), WriteStep::Write);
+        // Somebody else has nothing to do with the wake batch.
         assert_eq!(
-            flush.appended(false),
-            Turn::Nothing,
+            scheduler.appended(false),
+            WriteStep::Nothing,
             "the driver comes behind it"
         );
-        flush.wave(3);
-        assert_eq!(flush.appended(false), Turn::Nothing);
-        assert_eq!(flush.look(true), Turn::Nothing, "the wave's write goes on");
-        assert_eq!(flush.written(true), Turn::Wake);
+        scheduler.wake_batch(3);
+        assert_eq!(scheduler.appended(false), WriteStep::Nothing);
+        assert_eq!(
+            scheduler.look(true),
+            WriteStep::Nothing,
+            "the wake batch's write goes on"
+        );
+        assert_eq!(scheduler.written(true), WriteStep::Wake);
     }
 }

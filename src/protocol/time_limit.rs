@@ -7,14 +7,14 @@ use crate::command::Patience;
 
 /// Until when the answer to an exchange must have come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Limit {
+pub(crate) enum TimeLimit {
     /// Each chunk has so long.
     Each(Option<Duration>),
     /// All of it must be done by then.
     Whole(Option<Instant>),
 }
 
-impl Limit {
+impl TimeLimit {
     /// The same, where the server may hold the answer to each chunk back.
     #[inline]
     pub(crate) fn with(self, patience: Patience) -> Self {
