@@ -37,6 +37,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use fastrand::Rng;
+
 pub(crate) use addresses::Addresses;
 pub(crate) use dial::{Attempt, Step};
 pub(crate) use look::{LastUse, Seen};
@@ -78,7 +80,7 @@ impl<C, W: Clone> Link<C, W> {
         let pacing = Pacing::new(config.connect_timeout);
         let reporter = Reporter::new(server, events);
         Self {
-            pool: Pool::new(config.pool, pacing, reporter, seed),
+            pool: Pool::new(config.pool, pacing, reporter, Rng::with_seed(seed)),
             shared: SharedConnection::new(config.pool.lifetime, longest),
             replacing: Replacing::default(),
             addresses: Vec::new(),

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
+
 use crate::{
     error::{Error, ErrorKind, Result},
     mutant::{self, Mutant},
@@ -86,8 +88,8 @@ const REFUSALS: [&[u8]; 6] = [
 #[derive(Clone, Debug)]
 pub(crate) struct Liveness {
     heartbeat: Option<Heartbeat>,
-    /// The state of a generator of nonces.
-    seed: u64,
+    /// Draws the nonces.
+    rng: Rng,
     heard: bool,
     /// When it was looked at last, if something was owed then.
     looked: Option<Instant>,
@@ -120,7 +122,7 @@ impl Liveness {
     pub(crate) fn new(heartbeat: Option<Heartbeat>, seed: u64) -> Self {
         Self {
             heartbeat,
-            seed,
+            rng: Rng::with_seed(seed),
             heard: false,
             looked: None,
             silence: Duration::ZERO,
@@ -205,11 +207,7 @@ impl Liveness {
 
     /// The next nonce: no two of a connection are alike, and none is guessed.
     pub(crate) fn nonce(&mut self) -> Nonce {
-        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.seed;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        Nonce((mixed ^ (mixed >> 31)).to_be_bytes())
+        Nonce(self.rng.u64(..).to_be_bytes())
     }
 }
 

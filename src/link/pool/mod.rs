@@ -40,6 +40,8 @@ mod wait_queue;
 
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
+
 use self::{idle::IdleSet, wait_queue::WaitQueue};
 use super::{
     pacing::{DialPermit, Pacing},
@@ -79,8 +81,8 @@ pub(crate) struct Pool<C, W> {
     foreign: u64,
     /// The process whose connections these are, once that is known.
     process: Option<u32>,
-    /// What the numbers that decide about pauses follow from.
-    seed: u64,
+    /// Draws the numbers that decide about pauses.
+    rng: Rng,
     /// What is counted; the rest is filled in when somebody asks.
     counts: PoolStats,
 }
@@ -159,7 +161,7 @@ impl PoolPermit {
 
 impl<C, W: Clone> Pool<C, W> {
     /// A pool without connections.
-    pub(crate) fn new(options: PoolOptions, pacing: Pacing, reporter: Reporter, seed: u64) -> Self {
+    pub(crate) fn new(options: PoolOptions, pacing: Pacing, reporter: Reporter, rng: Rng) -> Self {
         Self {
             // A pool that may hold nothing could never say why.
             options: PoolOptions {
@@ -178,7 +180,7 @@ impl<C, W: Clone> Pool<C, W> {
             left: 0,
             foreign: 0,
             process: None,
-            seed,
+            rng,
             counts: PoolStats::default(),
         }
     }
@@ -282,9 +284,8 @@ impl<C, W: Clone> Pool<C, W> {
     }
 
     /// A random number.
-    pub(crate) fn random(&self) -> u64 {
-        let number = (self.last_permit << 8) ^ u64::from(self.pacing.failures());
-        mixed(self.seed ^ number)
+    pub(crate) fn random(&mut self) -> u64 {
+        self.rng.u64(..)
     }
 
     /// Whether no connection is free and none may be made.
@@ -645,13 +646,6 @@ pub(super) fn expiry(lifetime: Option<Duration>, number: u64, now: Instant) -> O
     let lifetime = lifetime?;
     let share = number.wrapping_mul(SPREAD);
     now.checked_add(lifetime.saturating_sub(back_off::scaled(lifetime / 10, share)))
-}
-
-/// A number that looks like chance, of one that does not: the last steps of SplitMix64.
-fn mixed(number: u64) -> u64 {
-    let mixed = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 /// Spreads consecutive numbers evenly over 64 bits: 2^64 divided by the golden ratio.

@@ -30,7 +30,7 @@ impl Script {
                 options,
                 Pacing::new(Duration::from_secs(5)),
                 reporter(Events::default()),
-                7,
+                fastrand::Rng::with_seed(7),
             ),
             start: Instant::now(),
             made: 0,
