@@ -37,6 +37,7 @@ mod chunk;
 mod handshake;
 mod inbound;
 mod liveness;
+mod loss;
 mod outbound;
 mod pushes;
 mod queue;
@@ -51,10 +52,11 @@ pub(crate) use chunk::Chunk;
 pub(crate) use handshake::{Greeting, Handshake, Identity, Progress, is_not_ready};
 pub(crate) use inbound::Inbound;
 pub(crate) use liveness::{Beat, Heartbeat, Liveness, Nonce};
+pub(crate) use loss::Loss;
 #[cfg(feature = "blocking")]
 pub(crate) use outbound::NextFrame;
 pub(crate) use outbound::{
-    Admission, Delivered, Dispatch, DriverView, DriverWork, Loss, Outbound, Step, Time,
+    Admission, Delivered, Dispatch, DriverView, DriverWork, Outbound, Step, Time,
 };
 pub(crate) use pushes::Pushes;
 pub(crate) use queue::{FrameOwner, Queue, Ticket};

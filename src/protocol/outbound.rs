@@ -1,15 +1,10 @@
 //! What is sent and owed on one connection, and everything that is decided about it.
 
-use std::{
-    io,
-    ops::RangeInclusive,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{io, ops::RangeInclusive, sync::Arc, time::Instant};
 
 use super::{
-    BackPressure, Beat, Chunk, ConnectionSettings, FrameOwner, Inbound, Key, Liveness, Polled,
-    Pushes, Queue, Ticket, WaiterSlot, Waiters, WriteScheduler, WriteStep, queue::Expired,
+    BackPressure, Beat, Chunk, ConnectionSettings, FrameOwner, Inbound, Key, Liveness, Loss,
+    Polled, Pushes, Queue, Ticket, WaiterSlot, Waiters, WriteScheduler, WriteStep, queue::Expired,
 };
 use crate::{
     address::Address,
@@ -147,23 +142,6 @@ pub(crate) struct DriverView {
     pub(crate) wake_batch: usize,
     /// How many of the next frames are for one waiter, if they are no pushes.
     pub(crate) run: usize,
-}
-
-/// How a connection has ended.
-#[derive(Debug)]
-pub(crate) enum Loss {
-    /// The server has closed it.
-    Closed,
-    Read(io::Error),
-    Write(io::Error),
-    /// The server has not taken a whole request within this time.
-    NotTaken(Duration),
-    /// The task that drives it was stopped.
-    Stopped,
-    /// Nobody uses it any more.
-    Dropped,
-    /// The socket was ended by another part of the client, which says why.
-    Ended(Error),
 }
 
 impl<W: Clone> Outbound<W> {
@@ -857,7 +835,7 @@ impl<W: Clone> Outbound<W> {
     /// The error of a connection that has ended like this.
     pub(crate) fn lost(&mut self, loss: Loss) -> Error {
         let reason = loss.reason();
-        let error = self.error_of(loss);
+        let error = loss.into_error(&self.server);
         if let Some(reason) = reason {
             self.ends(reason, &error);
         }
@@ -892,25 +870,6 @@ impl<W: Clone> Outbound<W> {
             reason: LossReason::Stalled,
             error: None,
         });
-    }
-
-    fn error_of(&self, loss: Loss) -> Error {
-        let server = &self.server;
-        let connection = |text: String| Error::new(ErrorKind::Connection, text);
-        match loss {
-            Loss::Closed => connection(format!("{server} has closed it")),
-            Loss::Read(error) => unreachable_peer("reading from", server, error),
-            Loss::Write(error) => unreachable_peer("writing to", server, error),
-            Loss::NotTaken(allowed) => Error::new(
-                ErrorKind::Timeout(Phase::Write),
-                format!("{server} has not taken the whole request within {allowed:?}"),
-            ),
-            Loss::Stopped => connection(format!(
-                "the task of the connection to {server} was stopped, as happens when its runtime is shut down"
-            )),
-            Loss::Dropped => Error::new(ErrorKind::Closed, "the client was dropped"),
-            Loss::Ended(error) => error,
-        }
     }
 
     /// # Errors
@@ -953,22 +912,6 @@ impl<W: Clone> Outbound<W> {
     }
 }
 
-impl Loss {
-    /// Why the connection is used no longer; nothing where whoever has dropped it tells that.
-    fn reason(&self) -> Option<LossReason> {
-        Some(match self {
-            Self::Read(error) | Self::Write(error) if error.kind() == io::ErrorKind::TimedOut => {
-                LossReason::Mute
-            }
-            Self::Closed | Self::Read(_) | Self::Write(_) => LossReason::Ended,
-            Self::NotTaken(_) => LossReason::Dirty,
-            Self::Stopped => LossReason::Stalled,
-            Self::Ended(_) => LossReason::Closed,
-            Self::Dropped => return None,
-        })
-    }
-}
-
 impl<W> Dispatch<W> {
     pub(crate) const fn new() -> Self {
         Self {
@@ -984,15 +927,6 @@ impl<W> Dispatch<W> {
         self.unwanted.clear();
         self.parts.clear();
     }
-}
-
-fn unreachable_peer(doing: &str, server: &Address, error: io::Error) -> Error {
-    let what = if error.kind() == io::ErrorKind::TimedOut {
-        format!("{server} does not acknowledge what is sent to it, as the system has found")
-    } else {
-        format!("{doing} {server} failed")
-    };
-    Error::new(ErrorKind::Connection, what).with_source(error)
 }
 
 fn timed_out(expired: Expired<Key>, server: &Address) -> Error {

@@ -500,7 +500,7 @@ fn c13_an_error_is_the_answer_of_who_has_asked_for_the_end() {
 #[test]
 fn c18_an_end_tells_which_server_and_what() {
     let connection = connection();
-    let shown = |loss| connection.outbound.error_of(loss).to_string();
+    let shown = |loss: Loss| loss.into_error(&connection.outbound.server).to_string();
     let timed_out = || io::Error::from(io::ErrorKind::TimedOut);
     for (loss, expected) in [
         (Loss::Closed, "connection lost: h:1 has closed it"),
