@@ -87,13 +87,14 @@ fn is_sent(word: &str) -> bool {
 }
 
 /// The text of a field at the beginning of a line, which may go on in indented lines. Of YAML this is
-/// no more than pages use: text as it is, or in double quotes with escapes.
+/// no more than pages use: text as it is, be it a block, or in double quotes with escapes.
 fn field(head: &str, key: &str) -> Option<String> {
     let mut lines = head.lines().skip_while(|line| {
         line.strip_prefix(key)
             .is_none_or(|rest| !rest.starts_with(':'))
     });
-    let mut text = lines.next()?[key.len() + 1..].trim().to_owned();
+    let text = lines.next()?[key.len() + 1..].trim();
+    let mut text = text.strip_prefix('|').unwrap_or(text).to_owned();
     for line in lines.take_while(|line| line.starts_with(' ')) {
         // A line break behind a backslash stands for nothing, any other for a space.
         if text.ends_with('\\') {
