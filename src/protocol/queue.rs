@@ -158,7 +158,7 @@ impl<W: Copy + PartialEq> Queue<W> {
     }
 
     /// Appends the bytes of a chunk and its slot in one step.
-    // The only place that appends is.
+    // There is one place that appends.
     #[inline(always)]
     pub(crate) fn append(
         &mut self,
