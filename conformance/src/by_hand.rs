@@ -75,7 +75,7 @@ fn full(to: &mut Filling) {
     to.add("full", &[], cmd::cf_insertnx("bloom:full", items()));
 }
 
-/// Channels that somebody listens to, among them one whose name is no text.
+/// Channels that a subscriber listens to, among them one whose name is no text.
 fn channels(to: &mut Filling) {
     let names = || [&b"channel"[..], NO_TEXT, b"nobody"];
     to.add("channels", &[], cmd::pubsub_numsub().channel(names()));

@@ -9,7 +9,7 @@
 //!                                                  └── the state: there, or later ──▶ Answers
 //! ```
 //!
-//! The state decides and is asked in_flight a mutex, which is never held across IO or a wait for
+//! The state decides and is asked under a mutex, which is never held across IO or a wait for
 //! anything else. An ordinary call does not need it: it finds its node in the [`SlotTable`], which is made
 //! anew when the state has learnt something.
 //!
@@ -237,7 +237,7 @@ impl Cluster {
             self.changes.fetch_add(1, Ordering::Release);
             servers.extend(directory.servers().cloned());
         }
-        // Closing is not done in_flight the lock, and neither is waking.
+        // Closing is not done under the lock, and neither is waking.
         drop(directory);
         drop(old);
         for server in &effects.reconnect {

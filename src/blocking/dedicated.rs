@@ -88,7 +88,7 @@ impl Dedicated {
     }
 
     /// Waits for the next message that no command asked for: of a channel, about a tracked key, or
-    /// a handle of `MONITOR`.
+    /// a line of `MONITOR`.
     ///
     /// Without a time-out it waits for ever; `None` says that the time-out has come. Messages that
     /// come while a command waits for its reply are kept, up to

@@ -43,7 +43,7 @@ pub(super) fn dial_within(config: &Config, to: &Address, allowed: Duration) -> R
     dial_as(config, to, allowed, &Identity::of(config))
 }
 
-/// The same for a call that cannot wait for what is in_flight way on other connections.
+/// The same for a call that cannot wait for what is under way on other connections.
 pub(super) fn dial_urgent(config: &Config, to: &Address, allowed: Duration) -> Result<Dialled> {
     dial_as(config, to, allowed, &Identity::urgent(config))
 }

@@ -141,7 +141,7 @@ impl Server {
     /// Has connections made anew, since another server seems to be the one to use.
     fn leave(&self, reason: LossReason) {
         let closed = self.link().leave(reason, Instant::now());
-        // Closing is not done in_flight the lock.
+        // Closing is not done under the lock.
         drop(closed);
     }
 
@@ -299,11 +299,11 @@ impl Server {
     /// Closes the connections that nobody uses, so that the next call makes another.
     pub(super) fn disconnect(&self) {
         let closed = self.link().pool().clear(Instant::now());
-        // Closing is not done in_flight the lock.
+        // Closing is not done under the lock.
         drop(closed);
     }
 
-    /// Ends all connections, those that are used included; calls that are in_flight way get the error.
+    /// Ends all connections, those that are used included; calls that are under way get the error.
     pub(super) fn fail(&self, why: &Error) {
         self.disconnect();
         let sockets = mem::take(&mut *lock(&self.sockets));
@@ -368,7 +368,7 @@ impl Server {
         let asked = ask(pool);
         let lacking = pool.fill(now);
         drop(link);
-        // Closing is not done in_flight the lock.
+        // Closing is not done under the lock.
         drop(closed);
         if let Some(permit) = lacking {
             let lent = PooledConnection::new(self, permit, None, now);
@@ -506,7 +506,7 @@ impl PooledConnection {
                     let closed = link.resolved(&addresses, Some(&*permit), self.since);
                     let woken = link.pool().connected(permit, self.since);
                     drop(link);
-                    // Closing is not done in_flight the lock.
+                    // Closing is not done under the lock.
                     drop(closed);
                     wake(woken);
                 }
@@ -573,7 +573,7 @@ impl Drop for PooledConnection {
                 )
             }
         };
-        // Closing is not done in_flight the lock.
+        // Closing is not done under the lock.
         drop(close);
         wake(woken);
     }

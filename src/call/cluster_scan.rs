@@ -6,7 +6,7 @@
 //!   next ──▶ Page ──▶ the node answers ──┬─ a page ────┤
 //!     ▲                                  └─ trouble    │ the last one
 //!     │                                       │        │
-//!     └── refreshed ◀── Refresh ◀────────────────┴────────┘──▶ End, when all slots were seen
+//!     └── refreshed ◀── Refresh ◀─────────────┴────────┘──▶ End, when all slots were seen
 //! ```
 
 use std::time::{Duration, Instant};

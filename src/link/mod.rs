@@ -190,8 +190,8 @@ impl<C, W: Clone> Link<C, W> {
         taken
     }
 
-    /// Takes out the shared connection if it is this one, which a driver has found unusable. The
-    /// machine of the connection tells why it ended.
+    /// Takes out the shared connection if it is the one that a driver has found unusable, as `is_it`
+    /// tells. The machine of the connection tells why it ended.
     pub(crate) fn give_up(&mut self, is_it: impl Fn(&C) -> bool) -> Option<C> {
         self.shared.kept().filter(|kept| is_it(kept))?;
         self.shared.take()

@@ -14,8 +14,8 @@ pub(crate) enum Mutant {
     GivenUpWritten,
     /// A call whose time is over takes its place in the queue of replies with it.
     LatePlaceSkipped,
-    /// A call that leaves while its reply is held back for a nonce is completed when that comes, and with
-    /// it whoever has its place by then.
+    /// A call that leaves while its reply is held back for a nonce is completed when that comes, and
+    /// with it the waiter that has its place by then.
     HeldKept,
     /// A request of which a part was written when its connection ended is said not to be sent.
     CutNotSent,

@@ -9,7 +9,7 @@ use super::Time;
 
 /// Callers in front of a connection whose unanswered requests have reached their limit.
 ///
-/// They come in one by one and in the order of their arrival; nobody overtakes those who wait. A
+/// They come in one by one and in the order of their arrival; none overtakes those who wait. A
 /// request that is larger than the limit comes in when there is room for any.
 #[derive(Clone, Debug)]
 pub(crate) struct BackPressure<W> {
@@ -19,7 +19,7 @@ pub(crate) struct BackPressure<W> {
 }
 
 impl<W: Copy + PartialEq> BackPressure<W> {
-    /// A back_pressure that nobody waits at.
+    /// The back-pressure of a connection that no caller waits in front of.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit: limit as u64,

@@ -83,7 +83,7 @@ impl Chunk {
     pub(crate) fn append_to(&mut self, output: &mut Box<Output>) -> Awaited {
         if let Some(mut own) = self.output.take() {
             if output.is_empty() {
-                // FrameOwner memory is used next by the other.
+                // The memory of the connection is what the thread encodes into next.
                 mem::swap(output, &mut own);
             } else {
                 output.append_all(&mut own);

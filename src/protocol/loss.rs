@@ -19,14 +19,14 @@ pub(crate) enum Loss {
     NotTaken(Duration),
     /// The task that drives it was stopped.
     Stopped,
-    /// Nobody uses it any more.
+    /// No caller uses it any more.
     Dropped,
     /// The socket was ended by another part of the client, which says why.
     Ended(Error),
 }
 
 impl Loss {
-    /// Why the connection is used no longer; nothing where whoever has dropped it tells that.
+    /// Why the connection is used no longer; nothing where the caller that has dropped it tells that.
     pub(super) fn reason(&self) -> Option<LossReason> {
         Some(match self {
             Self::Read(error) | Self::Write(error) if error.kind() == io::ErrorKind::TimedOut => {

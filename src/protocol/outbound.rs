@@ -93,7 +93,8 @@ pub(crate) struct Step<W> {
     pub(crate) timer: Option<Instant>,
 }
 
-/// What has come of one wake batch: whom to tell, and what nobody wants, to be dropped behind that.
+/// What has come of one wake batch: the waiters to tell, and frames that no caller wants, which the
+/// driver drops behind that.
 #[derive(Debug)]
 pub(crate) struct Dispatch<W> {
     pub(crate) waiters: Vec<W>,

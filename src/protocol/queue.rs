@@ -75,7 +75,7 @@ struct Slot<W> {
     start: u64,
 }
 
-/// FrameOwner the replies of a slot are.
+/// Whose the replies of a slot are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SlotOwner<W> {
     Waiter(W),
@@ -102,7 +102,7 @@ struct Subscriptions {
     shard_channels: i64,
 }
 
-/// FrameOwner a frame is.
+/// Whose a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FrameOwner<W> {
     /// A reply to whoever waits for it; after the last one the waiter is forgotten.
@@ -614,7 +614,7 @@ impl Subscriptions {
     }
 }
 
-/// The error of a connection on which what answers a probe has come for somebody else.
+/// The error of a connection on which a reply has come that no caller waits for.
 #[cold]
 fn unexpected_reply(frame: &Frame) -> Error {
     Error::new(
@@ -623,6 +623,7 @@ fn unexpected_reply(frame: &Frame) -> Error {
     )
 }
 
+/// The error of a connection on which the answer to a probe has come in the place of another reply.
 #[cold]
 fn lacking_reply() -> Error {
     Error::new(

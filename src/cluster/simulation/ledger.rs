@@ -103,7 +103,7 @@ impl Ledger {
         }
     }
 
-    /// Notes that nobody wants an operation any longer; says whether it has not ended before.
+    /// Notes that the caller of an operation has left; says whether it had not ended before.
     pub(super) fn cancel(&mut self, at: usize, now: u64) -> bool {
         let operation = &mut self.operations[at];
         let is_open = operation.end.is_none();

@@ -316,8 +316,7 @@ impl NodeEnd {
     }
 }
 
-/// Replies of both versions of the protocol, some of them with what nobody has asked for in front or
-/// inside.
+/// Replies of both versions of the protocol, some of them with a push in front or inside.
 const REPLIES: [&[u8]; 20] = [
     b"+OK\r\n",
     b":12\r\n",

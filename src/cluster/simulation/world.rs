@@ -303,7 +303,7 @@ impl World {
         self.at(time, Event::Begin(operation));
     }
 
-    /// Lets whoever wants the last operation leave at a time.
+    /// Lets the caller of the last operation leave at a time.
     pub(super) fn cancel_at(&mut self, time: u64) {
         let operation = self.ledger.operations.len() - 1;
         self.at(time, Event::Cancel(operation));
@@ -1161,7 +1161,7 @@ impl World {
                 Err(broken) => return self.break_promise(format!("sent to a node: {broken}")),
             }
         }
-        // A node may have something to tell that nobody has asked for.
+        // A node may send a push that no command asked for.
         if !answer.is_empty() && self.chance.happens(5) {
             answer.splice(0..0, PUSH.iter().copied());
         }
@@ -1390,7 +1390,7 @@ fn reply(reply: crate::resp::Reply<'_>) -> Reply {
     }
 }
 
-/// What nobody has asked for.
+/// A push that no command asked for.
 const PUSH: &[u8] = b">2\r\n$10\r\ninvalidate\r\n_\r\n";
 
 /// Far more than a call with back-off needs in its time.

@@ -1143,7 +1143,7 @@ fn the_one_frame_that_answers_a_caller_is_handed_to_it_and_nothing_else_is() {
     assert_eq!(next(&mut connection, 2).unwrap(), "something for [2]");
     assert_eq!(connection.answer(2).unwrap().unwrap().len(), 2);
 
-    // What nobody has asked for ends the connection.
+    // A reply that no caller waits for ends the connection.
     send(&mut connection, &one("x"), 3, None).unwrap();
     connection.inbound.extend(b"+x\r\n+nobody's\r\n");
     output(&mut connection);
