@@ -373,22 +373,31 @@ impl<W: Copy + PartialEq> Queue<W> {
         {
             return Err(lacking_reply());
         }
-        let Some(slot) = self.slots.front_mut().filter(|_| count <= allowed) else {
+        if self.slots.is_empty() || count > allowed {
             return Err(Error::new(
                 ErrorKind::Protocol,
                 format!("expected {allowed} replies at most, got {count}"),
             ));
+        }
+        Ok(self.fill_front(count))
+    }
+
+    /// Takes so many frames off what the slot at the front awaits, which goes with the last one.
+    #[inline(always)]
+    fn fill_front(&mut self, count: usize) -> FrameOwner<W> {
+        let Some(slot) = self.slots.front_mut() else {
+            return FrameOwner::Swallowed;
         };
-        slot.missing -= count;
+        slot.missing = slot.missing.saturating_sub(count);
         let last = slot.missing == 0;
         let waiter = slot.waiter();
         if last {
             self.slots.pop_front();
         }
-        Ok(match waiter {
+        match waiter {
             Some(waiter) => FrameOwner::Reply { waiter, last },
             None => FrameOwner::Swallowed,
-        })
+        }
     }
 
     /// Gives a frame to the slot at the front.
@@ -406,18 +415,9 @@ impl<W: Copy + PartialEq> Queue<W> {
         {
             return Err(lacking_reply());
         }
-        let Awaited::Frames(_) = slot.awaited else {
-            return Ok(self.confirm(frame));
-        };
-        slot.missing = slot.missing.saturating_sub(1);
-        let last = slot.missing == 0;
-        let waiter = slot.waiter();
-        if last {
-            self.slots.pop_front();
-        }
-        Ok(match waiter {
-            Some(waiter) => FrameOwner::Reply { waiter, last },
-            None => FrameOwner::Swallowed,
+        Ok(match slot.awaited {
+            Awaited::Frames(_) => self.fill_front(1),
+            _ => self.confirm(frame),
         })
     }
 
@@ -430,28 +430,24 @@ impl<W: Copy + PartialEq> Queue<W> {
 
     /// Gives a frame to a slot at the front that awaits something else than frames.
     fn confirm(&mut self, frame: &Frame) -> FrameOwner<W> {
-        let Some(slot) = self.slots.front_mut() else {
+        let Some(slot) = self.slots.front() else {
             return FrameOwner::Swallowed;
         };
-        let confirmations = matches!(slot.awaited, Awaited::Confirmations(..));
-        slot.missing = if confirmations && !matches!(frame.reply().kind(), Kind::Push | Kind::Array)
-        {
-            0
-        } else {
-            slot.missing.saturating_sub(1)
-        };
-        let last = slot.missing == 0;
-        let held_back = !last && confirmations;
-        let waiter = slot.waiter();
-        if last {
-            if slot.awaited == Awaited::Stream {
-                self.monitoring |= !frame.is_error();
+        let confirms = matches!(frame.reply().kind(), Kind::Push | Kind::Array);
+        match slot.awaited {
+            Awaited::Confirmations(..) => {
+                let count = if confirms { 1 } else { slot.missing };
+                match self.fill_front(count) {
+                    // The last confirmation is the answer.
+                    FrameOwner::Reply { last: false, .. } => FrameOwner::Swallowed,
+                    owner => owner,
+                }
             }
-            self.slots.pop_front();
-        }
-        match waiter {
-            Some(waiter) if !held_back => FrameOwner::Reply { waiter, last },
-            _ => FrameOwner::Swallowed,
+            Awaited::Stream => {
+                self.monitoring |= !frame.is_error();
+                self.fill_front(1)
+            }
+            Awaited::Frames(_) | Awaited::End => self.fill_front(1),
         }
     }
 
