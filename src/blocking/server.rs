@@ -323,6 +323,7 @@ impl Server {
     }
 
     /// Asks the pool for a connection, perhaps instead of a dead one.
+    #[inline(always)]
     fn ask(
         self: &Arc<Self>,
         dead: Option<PoolPermit>,
@@ -354,6 +355,7 @@ impl Server {
     }
 
     /// Asks the pool for something, and does what it wants done.
+    #[inline(always)]
     fn with_pool<T>(
         self: &Arc<Self>,
         now: Instant,
@@ -361,10 +363,7 @@ impl Server {
     ) -> T {
         let mut link = self.link();
         let pool = link.pool();
-        let mut closed = pool.enter(process::id(), now);
-        if pool.is_due(now) {
-            closed.append(&mut pool.sweep(now));
-        }
+        let closed = pool.enter(process::id(), now);
         let asked = ask(pool);
         let lacking = pool.fill(now);
         drop(link);
@@ -438,6 +437,7 @@ impl OwnConnection {
 }
 
 impl PooledConnection {
+    #[inline(always)]
     fn new(
         server: &Arc<Server>,
         permit: PoolPermit,
