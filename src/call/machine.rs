@@ -19,22 +19,19 @@
 //! [`DirectCall`](super::DirectCall), which costs nothing, and becomes a [`Call`] when something
 //! else than its answer comes.
 
-use std::{
-    mem,
-    time::{Duration, Instant},
-};
+use std::{mem, time::Instant};
 
 use super::{
     answers::Answers,
     direct::DirectCall,
     encoded::Encoded,
     node_batch::NodeBatch,
-    options::CallOptions,
     outcomes::{Outcomes, by_node, deadline, no_connection},
     request::{Done, Request},
+    settings::{CallSettings, CallTime},
 };
 use crate::{
-    cluster::{ClusterState, NodeId},
+    cluster::{ClusterState, NodeId, unknown_node},
     command::Patience,
     error::{Error, ErrorKind, Result},
     protocol::TimeLimit,
@@ -49,8 +46,7 @@ pub(crate) struct Call {
     lends: bool,
     /// Whether it must overtake what others wait for.
     urgent: bool,
-    /// How long a call may take, which begins anew when a server has held an answer back.
-    allowed: Option<Duration>,
+    time: CallTime,
     step: Step,
     done: Vec<Done>,
     /// Where the answers of the whole call belong; a part has none.
@@ -60,7 +56,7 @@ pub(crate) struct Call {
 #[derive(Debug)]
 enum Step {
     /// Nobody knows yet where it goes.
-    Unplanned(Box<Encoded>, CallOptions),
+    Unplanned(Box<Encoded>, CallSettings),
     /// It goes on at once.
     Moved(Vec<Request>),
     /// All of it is for one node, to which there is a connection.
@@ -108,7 +104,7 @@ impl Call {
     /// Begins a call: finds the nodes of its commands.
     pub(crate) fn begin(
         encoded: Encoded,
-        options: CallOptions,
+        options: CallSettings,
         patience: Patience,
         state: &ClusterState,
         now: Instant,
@@ -118,7 +114,7 @@ impl Call {
             patience,
             lends: false,
             urgent: encoded.is_urgent(),
-            allowed: options.allowed,
+            time: options.time,
             step: Step::Unplanned(Box::new(encoded), options),
             done: Vec::new(),
             answers: Answers::default(),
@@ -131,7 +127,7 @@ impl Call {
     /// there when the next action is [`Action::Send`].
     pub(crate) fn lend(
         slot: Option<u16>,
-        options: CallOptions,
+        options: CallSettings,
         state: &ClusterState,
         now: Instant,
         random: u64,
@@ -140,7 +136,7 @@ impl Call {
             patience: Patience::None,
             lends: true,
             urgent: false,
-            allowed: options.allowed,
+            time: options.time,
             step: Step::Unplanned(Box::new(Encoded::nothing(slot)), options),
             done: Vec::new(),
             answers: Answers::default(),
@@ -154,7 +150,7 @@ impl Call {
         direct: DirectCall,
         node: NodeId,
         encoded: &Encoded,
-        options: &CallOptions,
+        options: &CallSettings,
         patience: Patience,
         state: &ClusterState,
     ) -> Self {
@@ -163,7 +159,7 @@ impl Call {
             patience,
             lends: false,
             urgent: encoded.is_urgent(),
-            allowed: options.allowed,
+            time: options.time,
             step: Step::Connected(requests),
             done: Vec::new(),
             answers,
@@ -175,7 +171,7 @@ impl Call {
         let Step::Unplanned(encoded, options) = &self.step else {
             return;
         };
-        let is_over = options.deadline.is_some_and(|end| end <= now);
+        let is_over = options.time.deadline.is_some_and(|end| end <= now);
         if !state.is_ready() {
             if is_over {
                 self.step = Step::Failed(state.unknown());
@@ -183,8 +179,18 @@ impl Call {
             return;
         }
         let mut random = fastrand::Rng::with_seed(random);
-        let options = CallOptions {
-            node: state.only().or(options.node),
+        let node = match &options.address {
+            None => state.only().or(options.node),
+            Some(address) => match state.find(address) {
+                Some(node) => Some(node),
+                None => {
+                    self.step = Step::Failed(unknown_node());
+                    return;
+                }
+            },
+        };
+        let options = CallSettings {
+            node,
             ..options.clone()
         };
         self.step = match encoded.plan(state, &options, now, || random.u64(..)) {
@@ -199,7 +205,7 @@ impl Call {
     /// What to do next.
     pub(crate) fn action(&mut self) -> Action {
         match &mut self.step {
-            Step::Unplanned(_, options) => Action::WaitForChange(options.deadline),
+            Step::Unplanned(_, options) => Action::WaitForChange(options.time.deadline),
             Step::Moved(requests) => {
                 let Some(first) = requests.first() else {
                     return Action::Done;
@@ -245,7 +251,7 @@ impl Call {
     /// How long the answer to it may take.
     pub(crate) fn limit(&self) -> TimeLimit {
         let deadline = deadline(self.batch().requests);
-        TimeLimit::Whole(answer_by(deadline, self.patience))
+        self.time.limit(deadline, self.patience)
     }
 
     /// Whether nothing is left to do.
@@ -286,8 +292,7 @@ impl Call {
         random: u64,
     ) {
         // The server may have held a blocking command back for long.
-        let extended = (self.patience != Patience::None)
-            .then(|| self.allowed.and_then(|allowed| now.checked_add(allowed)));
+        let extended = self.time.extended(self.patience, now);
         self.settle(came.map(Frames::into_vec), extended, state, now, random);
     }
 
@@ -404,7 +409,7 @@ impl Call {
             patience: self.patience,
             lends: self.lends,
             urgent: self.urgent,
-            allowed: self.allowed,
+            time: self.time,
             step,
             done: Vec::new(),
             answers: Answers::default(),
@@ -414,14 +419,5 @@ impl Call {
 
     fn take(&mut self) -> Step {
         mem::replace(&mut self.step, Step::Moved(Vec::new()))
-    }
-}
-
-/// When the answer of a call must have come that ends then, if the server may hold it back.
-pub(crate) fn answer_by(deadline: Option<Instant>, patience: Patience) -> Option<Instant> {
-    match patience {
-        Patience::None => deadline,
-        Patience::Up(wait) => deadline.and_then(|end| end.checked_add(wait)),
-        Patience::Forever => None,
     }
 }
