@@ -140,7 +140,7 @@ impl File<'_> {
             Self::Info => info::file(spec, root),
             Self::Structs => structs::file(spec, root),
             Self::Shared => {
-                let body = arguments::all(&model.shared, &model.needy, |_| true);
+                let body = arguments::all(&model.shared, &model.needy, root, |_| true);
                 let used = Used::in_code(&body);
                 let imports = Imports::new(root, &used).render();
                 quote!(#imports #body)
@@ -227,8 +227,11 @@ pub fn command(name: &str, model: &Model, spec: &Spec) -> Result<Option<String>,
         if commands.is_empty() {
             continue;
         }
-        let types = [&group.types, &model.shared]
-            .map(|types| arguments::all(types, &model.needy, |users| users.contains(name)));
+        let types = [&group.types, &model.shared].map(|types| {
+            arguments::all(types, &model.needy, Root::Client, |users| {
+                users.contains(name)
+            })
+        });
         let code = group_code(group_name, &commands, &types, spec, Root::Client);
         let text =
             layout::text(code).map_err(|reason| Error::new("commands", reason).in_command(name))?;
@@ -239,7 +242,7 @@ pub fn command(name: &str, model: &Model, spec: &Spec) -> Result<Option<String>,
 
 fn group_file(name: &str, group: &Group, model: &Model, spec: &Spec, root: Root) -> TokenStream {
     let commands: Vec<_> = group.commands.iter().collect();
-    let types = arguments::all(&group.types, &model.needy, |_| true);
+    let types = arguments::all(&group.types, &model.needy, root, |_| true);
     let body = group_code(name, &commands, &[types], spec, root);
     let shared = model.shared.enums.keys().chain(model.shared.blocks.keys());
     let shared: Vec<_> = shared.map(String::as_str).collect();
