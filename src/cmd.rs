@@ -31,7 +31,7 @@ pub use crate::commands::pubsub::cmd::*;
 #[cfg(feature = "scripting")]
 pub use crate::commands::scripting::cmd::*;
 #[cfg(feature = "search")]
-pub use crate::commands::search::{cmd::*, queries::cmd::*};
+pub use crate::commands::search::{cmd::*, profile::cmd::*};
 #[cfg(feature = "sentinel")]
 pub use crate::commands::sentinel::cmd::*;
 #[cfg(feature = "server")]
