@@ -328,6 +328,7 @@ impl Server {
     }
 
     /// Asks the pool for a connection, perhaps instead of a dead one.
+    #[inline(always)]
     fn ask(
         self: &Arc<Self>,
         dead: Option<PoolPermit>,
@@ -359,6 +360,7 @@ impl Server {
     }
 
     /// Asks the pool for something, and does what it wants done.
+    #[inline(always)]
     fn with_pool<T>(
         self: &Arc<Self>,
         now: Instant,
@@ -366,10 +368,7 @@ impl Server {
     ) -> T {
         let mut link = self.link();
         let pool = link.pool();
-        let mut closed = pool.enter(process::id(), now);
-        if pool.is_due(now) {
-            closed.append(&mut pool.sweep(now));
-        }
+        let closed = pool.enter(process::id(), now);
         let asked = ask(pool);
         let lacking = pool.fill(now);
         drop(link);
@@ -443,6 +442,7 @@ impl OwnConnection {
 }
 
 impl PooledConnection {
+    #[inline(always)]
     fn new(
         server: &Arc<Server>,
         permit: PoolPermit,
