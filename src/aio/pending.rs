@@ -17,10 +17,14 @@ use super::{
     server::Server,
 };
 use crate::{
-    call::{Call, CallOptions, DirectCall, Encoded, Instead, answer_by, explained, no_connection},
+    call::{
+        Call, CallOptions, DirectCall, Encoded, Instead, SingleTry, answer_by, explained,
+        no_connection,
+    },
     cluster::{NodeId, Scope},
     command::{Exchange, Patience, Place},
     error::{Error, ErrorKind, Result},
+    events::Events,
     protocol::TimeLimit,
     resp::{Frame, Frames},
 };
@@ -52,10 +56,10 @@ enum State<'a> {
     Start,
     /// Waits for a connection, which takes a box.
     Connecting(BoxFuture<'a, Result<CallConnection>>, Destination<'a>),
-    /// On a connection of the caller's own, which nothing can replace.
-    Sent(InFlight),
-    /// What goes out in its place on that connection.
-    Replaced(InFlight, Box<Instead>),
+    /// On a connection of the caller's own, which nothing can replace; since when.
+    Sent(InFlight, Instant),
+    /// What goes out in its place on that connection; since when the call has begun.
+    Replaced(InFlight, Box<Instead>, Instant),
     /// On its way to the only server, or to the node of a cluster that its keys have told.
     Directed(InFlight, Destination<'a>),
     /// Everything that takes more than that, in a box as well; since when, unless something else was
@@ -99,13 +103,9 @@ impl<'a, E: Exchange> Pending<'a, E> {
                 let link = CallConnection::Shared(Arc::clone(dedicated.connection()?));
                 let patience = self.exchange.patience();
                 let limit = TimeLimit::Each(patience.within(dedicated.config().response_timeout));
-                self.state = State::Sent(InFlight::begin(
-                    link,
-                    &self.exchange,
-                    limit,
-                    now(),
-                    cx.waker(),
-                )?);
+                let begun = now();
+                let in_flight = InFlight::begin(link, &self.exchange, limit, begun, cx.waker())?;
+                self.state = State::Sent(in_flight, begun);
                 Ok(())
             }
             Via::Server(server) => {
@@ -120,11 +120,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
                 if self.is_blocking() {
                     runtime()?;
                     let end = destination.deadline();
-                    let lent = async move {
-                        let lent = within(end, server.lend()).await;
-                        lent.unwrap_or_else(|| Err(no_connection()))
-                            .map(CallConnection::Pooled)
-                    };
+                    let lent = async move { server.lend(end).await.map(CallConnection::Pooled) };
                     self.state = State::Connecting(Box::pin(lent), destination);
                     return Ok(());
                 }
@@ -266,11 +262,27 @@ impl<'a, E: Exchange> Pending<'a, E> {
         }
     }
 
+    /// The try of a call that has no other, and where its end is told.
+    fn single_try(&self) -> Option<(SingleTry, &'a Events)> {
+        let begun = match &self.state {
+            State::Sent(_, begun) | State::Replaced(_, _, begun) => *begun,
+            State::Connecting(_, to) | State::Directed(_, to) if self.once => to.begun,
+            _ => return None,
+        };
+        let events = match self.via {
+            Via::Server(server) => server.events(),
+            Via::Dedicated(dedicated) => dedicated.events(),
+            Via::Cluster(_) => return None,
+        };
+        Some((SingleTry::begin(self.exchange.name(), begun), events))
+    }
+
     /// Sends something else over a connection of the caller's own.
     fn replace_on(
         &mut self,
         dedicated: &Dedicated,
         instead: Box<Instead>,
+        begun: Instant,
         cx: &Context<'_>,
     ) -> Result<()> {
         if !instead.leaves_no_trace {
@@ -281,7 +293,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
         let limit = TimeLimit::Each(patience.within(dedicated.config().response_timeout));
         let other = instead.encoded.chosen(patience);
         let in_flight = InFlight::begin(link, &other, limit, now(), cx.waker())?;
-        self.state = State::Replaced(in_flight, instead);
+        self.state = State::Replaced(in_flight, instead, begun);
         Ok(())
     }
 
@@ -315,18 +327,19 @@ impl<'a, E: Exchange> Pending<'a, E> {
                         Err(error) => self.go_on(destination, Err(error))?,
                     }
                 }
-                State::Sent(in_flight) => {
+                State::Sent(in_flight, begun) => {
+                    let begun = *begun;
                     let frames = ready!(in_flight.poll(&self.exchange, cx))?;
                     if let Via::Dedicated(dedicated) = self.via
                         && let Some(instead) =
                             Instead::of(&self.exchange, &frames, Place::Dedicated)?
                     {
-                        self.replace_on(dedicated, Box::new(instead), cx)?;
+                        self.replace_on(dedicated, Box::new(instead), begun, cx)?;
                         continue;
                     }
                     return Poll::Ready(self.exchange.finish(&frames));
                 }
-                State::Replaced(in_flight, instead) => {
+                State::Replaced(in_flight, instead, _) => {
                     let other = instead.encoded.chosen(instead.patience);
                     let frames = ready!(in_flight.poll(&other, cx))?;
                     return Poll::Ready(self.exchange.finish(&frames));
@@ -363,7 +376,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
                 }
             }
             // It was sent just now, and the connection knows whom to wake.
-            if let State::Sent(in_flight) | State::Directed(in_flight, _) = &self.state
+            if let State::Sent(in_flight, _) | State::Directed(in_flight, _) = &self.state
                 && !in_flight.has_more_to_send()
             {
                 return Poll::Pending;
@@ -389,6 +402,11 @@ impl<E: Exchange> Future for Pending<'_, E> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let result = ready!(this.poll_result(cx));
+        if let Err(error) = &result
+            && let Some((only, events)) = this.single_try()
+        {
+            only.failed(error, events, now());
+        }
         this.state = State::Done;
         let scope = this.scope();
         Poll::Ready(result.map_err(|error| explained(this.exchange.named(error), scope)))
@@ -400,14 +418,14 @@ impl<E: Exchange> fmt::Debug for Pending<'_, E> {
         let state = match &self.state {
             State::Start => "not sent",
             State::Connecting(..) => "connecting",
-            State::Sent(in_flight)
+            State::Sent(in_flight, _)
             | State::Directed(in_flight, _)
-            | State::Replaced(in_flight, _)
+            | State::Replaced(in_flight, ..)
                 if in_flight.is_in_front() =>
             {
                 "waiting for its turn"
             }
-            State::Sent(_) | State::Directed(..) | State::Replaced(..) => "waiting for the reply",
+            State::Sent(..) | State::Directed(..) | State::Replaced(..) => "waiting for the reply",
             State::Routed(..) => "finding its way",
             State::Done => "done",
         };

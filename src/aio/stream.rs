@@ -141,11 +141,14 @@ impl Sink {
     /// Writes as much of the output as there is room for.
     pub(super) fn write(&mut self) -> io::Result<Written> {
         while !self.output.is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let used = self.output.slices(&mut slices);
-            let written = match slices.get(..used) {
-                Some([bytes]) => self.half.try_write(bytes),
-                slices => self.half.try_write_vectored(slices.unwrap_or_default()),
+            let written = match self.output.piece() {
+                Some(piece) => self.half.try_write(piece),
+                None => {
+                    let mut slices = [IoSlice::new(&[]); SLICES];
+                    let used = self.output.slices(&mut slices);
+                    let slices = slices.get(..used).unwrap_or_default();
+                    self.half.try_write_vectored(slices)
+                }
             };
             match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),

@@ -284,9 +284,16 @@ impl Connection {
         if self.output.is_empty() {
             return Ok(());
         }
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let used = self.output.slices(&mut slices);
-        match self.stream.write(slices.get(..used).unwrap_or_default()) {
+        let written = match self.output.piece() {
+            Some(piece) => self.stream.write(piece),
+            None => {
+                let mut slices = [IoSlice::new(&[]); SLICES];
+                let used = self.output.slices(&mut slices);
+                let slices = slices.get(..used).unwrap_or_default();
+                self.stream.write_vectored(slices)
+            }
+        };
+        match written {
             Ok(written) => {
                 self.written += written as u64;
                 self.output.advance(written);
@@ -371,12 +378,9 @@ impl Connection {
                 dispatch,
                 ..
             } = self;
-            match machine.deliver_next(key, inbound, dispatch)? {
+            match machine.deliver_next(key, inbound, &mut answer.frames, dispatch)? {
                 NextFrame::Nothing => break,
-                NextFrame::Answer(frame) => {
-                    answer.frames = frame.into();
-                    answer.call = None;
-                }
+                NextFrame::Answer => answer.call = None,
                 NextFrame::Other => dispatch.clear(),
             }
         }

@@ -8,7 +8,7 @@ use std::{
 
 use super::server::PooledConnection;
 use crate::{
-    call::{Instead, explained},
+    call::{Instead, SingleTry, explained},
     cluster::Scope,
     command::{
         Batch, BlockingClient, Command, Commands, DedicatedCommands, Exchange, IsDetached,
@@ -151,8 +151,10 @@ impl State {
         let Self { lent, used } = self;
         *used |= leaves_trace;
         let limit = TimeLimit::Each(lent.server().config().response_timeout);
+        let only = SingleTry::begin(exchange.name(), Instant::now());
         let connection = lent.connection()?;
-        connection.call(exchange, Instant::now(), limit, Place::Dedicated)
+        let result = connection.call(exchange, only.begun(), limit, Place::Dedicated);
+        result.inspect_err(|error| only.failed(error, lent.server().events(), Instant::now()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! From an address to a connection that is ready: resolve, dial, greet.
 
 use std::{
-    io::{self, IoSlice},
+    io,
     net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs},
     sync::mpsc,
     thread,
@@ -179,7 +179,7 @@ fn write_all(
     let mut rest = bytes;
     while !rest.is_empty() {
         attempt.rest(Instant::now())?;
-        match stream.write(&[IoSlice::new(rest)]) {
+        match stream.write(rest) {
             Ok(written) => rest = rest.get(written..).unwrap_or_default(),
             Err(error) => return Ok(Some(error)),
         }

@@ -10,7 +10,7 @@ use super::{
     server::{PooledConnection, Server},
 };
 use crate::{
-    call::{Encoded, PinnedRequest},
+    call::{Encoded, PinnedRequest, SingleTry},
     cluster::NodeAddress,
     command::{Command, Exchange, IsDetached, Place, Single},
     error::{Error, Result},
@@ -59,9 +59,14 @@ impl<'c> Each<'c> {
             .map(|(_, address, server)| (address, server))
             .unzip();
         let limit = TimeLimit::Each(cluster.config().response_timeout);
+        let only = SingleTry::begin(exchange.name(), Instant::now());
         let replies = call_each(&servers, &exchange, limit)
             .into_iter()
-            .map(|frames| exchange.finish(&frames?))
+            .zip(&servers)
+            .map(|(frames, server)| {
+                let tell = |error: &Error| only.failed(error, server.events(), Instant::now());
+                exchange.finish(&frames.inspect_err(tell)?)
+            })
             .map(|reply| reply.map_err(named));
         Ok(addresses.into_iter().zip(replies).collect())
     }

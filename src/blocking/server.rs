@@ -74,7 +74,7 @@ impl Server {
     /// The one server of a client.
     pub(super) fn new(config: Arc<Config>) -> Self {
         let address = config.address.clone();
-        Self::at(config, address, Scope::Server, Events::default())
+        Self::at(config, address, Scope::Server, Events::of_client())
     }
 
     /// A node of a cluster at that address, whatever the config says.
@@ -114,6 +114,11 @@ impl Server {
 
     pub(super) fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Where what happens to it is told.
+    pub(super) fn events(&self) -> &Events {
+        &self.events
     }
 
     /// What the pool is doing, and what it has done.
@@ -323,6 +328,7 @@ impl Server {
     }
 
     /// Asks the pool for a connection, perhaps instead of a dead one.
+    #[inline(always)]
     fn ask(
         self: &Arc<Self>,
         dead: Option<PoolPermit>,
@@ -354,6 +360,7 @@ impl Server {
     }
 
     /// Asks the pool for something, and does what it wants done.
+    #[inline(always)]
     fn with_pool<T>(
         self: &Arc<Self>,
         now: Instant,
@@ -361,10 +368,7 @@ impl Server {
     ) -> T {
         let mut link = self.link();
         let pool = link.pool();
-        let mut closed = pool.enter(process::id(), now);
-        if pool.is_due(now) {
-            closed.append(&mut pool.sweep(now));
-        }
+        let closed = pool.enter(process::id(), now);
         let asked = ask(pool);
         let lacking = pool.fill(now);
         drop(link);
@@ -438,6 +442,7 @@ impl OwnConnection {
 }
 
 impl PooledConnection {
+    #[inline(always)]
     fn new(
         server: &Arc<Server>,
         permit: PoolPermit,

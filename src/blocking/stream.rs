@@ -116,20 +116,15 @@ impl Stream {
     /// Writes as much as there is room for.
     ///
     /// It waits a moment for room, not until there is: the peer may be waiting for us to read.
-    pub(super) fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        loop {
-            let written = match slices {
-                [bytes] => self.handle.transport.write(bytes),
-                slices => self.handle.transport.write_vectored(slices),
-            };
-            match written {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => return Ok(written),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if waits(&error) => return Ok(0),
-                Err(error) => return Err(error),
-            }
-        }
+    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let transport = &self.handle.transport;
+        written(|| transport.write(bytes))
+    }
+
+    /// The same for what lies in several pieces.
+    pub(super) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let transport = &self.handle.transport;
+        written(|| transport.write_vectored(slices))
     }
 
     /// Says whether a read waits.
@@ -202,6 +197,20 @@ impl Transport for TcpStream {
 
     fn shut_down(&self) -> io::Result<()> {
         self.shutdown(Shutdown::Both)
+    }
+}
+
+/// How much was written, which is nothing where there was no room in time.
+#[inline]
+fn written(write: impl Fn() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match write() {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => return Ok(written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if waits(&error) => return Ok(0),
+            Err(error) => return Err(error),
+        }
     }
 }
 

@@ -9,8 +9,8 @@
 //!
 //! `route` says which nodes a command asks for, `plan` makes an `attempt` at each of them, `split`
 //! and `join` are for commands of several nodes. `instead` is what goes out in the place of a command
-//! that a server has refused. `redirect` reads error replies. Nothing here does
-//! IO, reads a clock or draws a random number. The facts about commands come from the spec by
+//! that a server has refused. `redirect` reads error replies, and `time_out` is what
+//! is told of a call whose time has run out. Nothing here does IO, reads a clock or draws a random number. The facts about commands come from the spec by
 //! [`Info`](crate::command::Info).
 
 mod answers;
@@ -33,6 +33,7 @@ mod route;
 #[cfg(test)]
 mod scripts;
 mod split;
+mod time_out;
 
 #[cfg(test)]
 pub(crate) use attempt::Next;
@@ -47,3 +48,4 @@ pub(crate) use node_batch::PinnedRequest;
 pub(crate) use options::CallOptions;
 pub(crate) use outcomes::no_connection;
 pub(crate) use redirect::explained;
+pub(crate) use time_out::SingleTry;

@@ -1,7 +1,7 @@
 //! What a client knows of a cluster: its nodes, who serves which slot, and what to do about both.
 //!
 //! Calls are decided about in [`call`](crate::call), with what is known here. What is beside the
-//! calls is on_reply by [`ClusterState::poll_event`], which a driver drains after every call of a method.
+//! calls is told by [`ClusterState::poll_event`], which a driver drains after every call of a method.
 
 use std::{
     collections::VecDeque,
@@ -330,7 +330,7 @@ impl ClusterState {
         self.failure.clone().unwrap_or_else(|| {
             Error::new(
                 ErrorKind::Timeout(Phase::Connect),
-                "no node has on_reply the topology of the cluster within the time allowed",
+                "no node has told the topology of the cluster within the time allowed",
             )
         })
     }

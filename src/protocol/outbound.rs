@@ -115,12 +115,12 @@ pub(crate) enum Delivered {
 
 /// What came next.
 #[cfg(feature = "blocking")]
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NextFrame {
     /// Nothing yet.
     Nothing,
     /// The whole answer to the caller, whose place is free now.
-    Answer(Frame),
+    Answer,
     /// Something was handed out.
     Other,
 }
@@ -498,7 +498,8 @@ impl<W: Clone> Outbound<W> {
         view.run = self.queue.run();
     }
 
-    /// Hands out what comes next, for a driver that reads only while its one caller waits there.
+    /// Hands out what comes next, for a driver that reads only while its one caller waits there; the
+    /// answer to that goes into `answer`.
     ///
     /// # Errors
     ///
@@ -508,6 +509,7 @@ impl<W: Clone> Outbound<W> {
         &mut self,
         key: Key,
         inbound: &mut Inbound,
+        answer: &mut Frames,
         dispatch: &mut Dispatch<W>,
     ) -> Result<NextFrame> {
         let mut view = self.view();
@@ -528,7 +530,8 @@ impl<W: Clone> Outbound<W> {
             Ok(FrameOwner::Reply { waiter, last: true })
                 if waiter == key && !self.proves && self.waiters.free_unanswered(key) =>
             {
-                Ok(NextFrame::Answer(frame))
+                *answer = frame.into();
+                Ok(NextFrame::Answer)
             }
             Ok(whose) => {
                 self.hand_out(whose, frame, time, dispatch)?;

@@ -4,11 +4,12 @@ use std::{collections::VecDeque, io};
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::resp::{Frame, Limits, OK, ProtocolError, Run, Scanner};
+use crate::resp::{Frame, Limits, ProtocolError, Run, Scanner};
 
 /// Finds frames in the bytes that a driver reads.
 ///
-/// The buffer is a *block*, and frames are split off from it without copying. Its size is twice that
+/// The buffer is a *block*. A frame of a few bytes is copied out of it, so that the block is used again
+/// when all of it was handed out; others are split off without copying. Its size is twice that
 /// of the frames that have come lately, within [`BLOCK`] and [`LARGEST_BLOCK`]. It grows for larger
 /// frames, by no more than twice what has arrived so far, whatever a header announces, unless such
 /// frames have come before; where a header tells the size, to exactly that. Behind a large frame it is
@@ -17,8 +18,10 @@ use crate::resp::{Frame, Limits, OK, ProtocolError, Run, Scanner};
 #[derive(Debug)]
 pub(crate) struct Receiver {
     buffer: BytesMut,
-    /// Memory right behind `buffer` that [`Receiver::fill`] has initialised.
-    spare: BytesMut,
+    /// Where in the buffer the bytes begin that were not handed out.
+    start: usize,
+    /// How many bytes at the end of the buffer only wait to be read into, by [`Receiver::fill`].
+    spare: usize,
     scanner: Scanner,
     /// The size of the block that `buffer` is the rest of.
     block: usize,
@@ -35,7 +38,8 @@ impl Receiver {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             buffer: BytesMut::new(),
-            spare: BytesMut::new(),
+            start: 0,
+            spare: 0,
             scanner: Scanner::new(limits),
             block: 0,
             usual: 0,
@@ -48,9 +52,13 @@ impl Receiver {
     ///
     /// For a driver that can read into memory that is not initialised.
     pub(crate) fn space(&mut self) -> &mut BytesMut {
+        self.buffer.truncate(self.end());
+        self.spare = 0;
         let room = self.buffer.capacity() - self.buffer.len();
         if room < self.missing().max(LEAST_ROOM) {
             let room = self.room();
+            self.buffer.advance(self.start);
+            self.start = 0;
             if self.buffer.len() > BLOCK {
                 let mut block = Vec::from(std::mem::take(&mut self.buffer));
                 block.reserve_exact(room);
@@ -73,41 +81,65 @@ impl Receiver {
         &mut self,
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        if self.spare.len() < self.missing().max(LEAST_ROOM) {
-            let arrived = self.buffer.len();
-            self.block = arrived + self.room();
-            let mut block = if arrived > BLOCK {
-                self.buffer.unsplit(std::mem::take(&mut self.spare));
-                let mut block = Vec::from(std::mem::take(&mut self.buffer));
-                block.reserve_exact(self.block.saturating_sub(block.len()));
-                block.resize(self.block, 0);
-                Bytes::from(block).into()
-            } else {
-                let mut block = BytesMut::zeroed(self.block);
-                let (known, _) = block.split_at_mut(arrived);
-                known.copy_from_slice(&self.buffer);
-                block
-            };
-            self.buffer = block.split_to(arrived);
-            self.spare = block;
+        if self.spare < self.missing().max(LEAST_ROOM) {
+            self.make_spare();
         }
-        let arrived = read(&mut self.spare)?.min(self.spare.len());
-        // The two lie side by side, so that nothing is copied.
-        self.buffer.unsplit(self.spare.split_to(arrived));
-        Ok(arrived)
+        let end = self.end();
+        let spare = self.buffer.get_mut(end..).unwrap_or_default();
+        let length = read(spare)?.min(self.spare);
+        self.spare -= length;
+        Ok(length)
+    }
+
+    /// Initialises memory behind what has arrived, or uses again what lies in front of it.
+    #[cold]
+    fn make_spare(&mut self) {
+        let arrived = self.arrived().len();
+        let room = self.room();
+        let end = self.end();
+        if self.buffer.len() >= arrived + room && arrived <= BLOCK {
+            self.buffer.copy_within(self.start..end, 0);
+        } else if arrived > BLOCK {
+            self.buffer.truncate(end);
+            self.buffer.advance(self.start);
+            let mut block = Vec::from(std::mem::take(&mut self.buffer));
+            block.reserve_exact(room);
+            block.resize(arrived + room, 0);
+            self.buffer = Bytes::from(block).into();
+        } else {
+            let mut block = BytesMut::zeroed(arrived + room);
+            let (known, _) = block.split_at_mut(arrived);
+            known.copy_from_slice(self.arrived());
+            self.buffer = block;
+        }
+        self.block = self.buffer.len();
+        self.start = 0;
+        self.spare = self.buffer.len().saturating_sub(arrived);
+    }
+
+    /// Where in the buffer the bytes end that have arrived.
+    #[inline]
+    fn end(&self) -> usize {
+        self.buffer.len().saturating_sub(self.spare)
+    }
+
+    /// What has arrived and was not handed out.
+    #[inline]
+    fn arrived(&self) -> &[u8] {
+        self.buffer.get(self.start..self.end()).unwrap_or_default()
     }
 
     /// How much of the frame that has begun is known to be missing, as far as that is believed.
     #[inline]
     fn missing(&self) -> usize {
-        let arrived = self.buffer.len();
+        let arrived = self.arrived().len();
         let missing = self.scanner.at_least().saturating_sub(arrived);
         missing.min((2 * arrived).max(self.usual).max(BLOCK))
     }
 
     /// How much room to make behind what has arrived.
     fn room(&self) -> usize {
-        let arrived = self.buffer.len();
+        let arrived = self.arrived().len();
         let missing = self.missing();
         if missing > LEAST_ROOM || arrived > LARGEST_BLOCK && missing > 1 {
             return missing;
@@ -139,6 +171,7 @@ impl Receiver {
     /// # Errors
     ///
     /// The bytes are no RESP or exceed a limit; the connection cannot be used any more.
+    #[inline]
     pub(crate) fn frame(&mut self) -> Result<Option<Frame>, ProtocolError> {
         if let Some(frame) = self.found.pop_front() {
             return Ok(Some(frame));
@@ -146,24 +179,33 @@ impl Receiver {
         if self.broken.is_some() {
             return self.broken.take().map_or(Ok(None), Err);
         }
-        let Some(length) = self.scanner.scan(&self.buffer)? else {
+        let end = self.end();
+        let arrived = self.buffer.get(self.start..end).unwrap_or_default();
+        let Some(length) = self.scanner.scan(arrived)? else {
             return Ok(None);
         };
-        if length == OK.len() && self.buffer.starts_with(OK) {
-            // What answers most writes needs no share of the buffer.
-            self.buffer.advance(length);
-            return Ok(Some(Frame::ok()));
+        if self.scanner.nested_pushes() == 0
+            && let Some(frame) = arrived.get(..length).and_then(Frame::short)
+        {
+            self.start += length;
+            self.handed_out(length);
+            return Ok(Some(frame));
         }
+        Ok(self.long_frame(length))
+    }
+
+    /// A frame that is too long to be copied, or that pushes lie inside of; these come first.
+    fn long_frame(&mut self, length: usize) -> Option<Frame> {
         let (bytes, shared) = self.split(length);
         let frame = Frame::scanned(bytes, shared, self.scanner.has_large_elements());
         if self.scanner.nested_pushes() == 0 {
-            return Ok(Some(frame));
+            return Some(frame);
         }
         let pushes = frame.nested_pushes();
         self.found
             .extend(pushes.map(|push| Frame::new(Bytes::copy_from_slice(push.raw()), false)));
         self.found.push_back(frame);
-        Ok(self.found.pop_front())
+        self.found.pop_front()
     }
 
     /// Frames without elements that are complete and lie side by side, at most so many; where
@@ -172,10 +214,12 @@ impl Receiver {
         if !self.found.is_empty() || self.broken.is_some() {
             return None;
         }
-        let mut ends = Vec::with_capacity(most.min(self.buffer.len() / USUAL_REPLY));
+        let end = self.end();
+        let arrived = self.buffer.get(self.start..end).unwrap_or_default();
+        let mut ends = Vec::with_capacity(most.min(arrived.len() / USUAL_REPLY));
         let mut length = 0;
         while ends.len() < most {
-            let rest = self.buffer.get(length..).unwrap_or_default();
+            let rest = arrived.get(length..).unwrap_or_default();
             // What begins with attributes may have elements as well.
             if matches!(rest.first(), None | Some(b'>' | b'|' | b'*' | b'%' | b'~')) {
                 break;
@@ -204,31 +248,52 @@ impl Receiver {
 
     /// Splits off what was found at the beginning; says whether it shares a much larger buffer.
     fn split(&mut self, length: usize) -> (Bytes, bool) {
-        self.usual = length.max(self.usual - self.usual / 16);
         let shared = length < self.block / 4;
-        let bytes = self.buffer.split_to(length).freeze();
-        if self.block > LARGEST_BLOCK && self.buffer.len() < BLOCK {
+        let mut bytes = self.buffer.split_to(self.start + length);
+        bytes.advance(self.start);
+        self.start = 0;
+        self.handed_out(length);
+        (bytes.freeze(), shared)
+    }
+
+    /// Remembers how long frames are, and goes on at the beginning of the block when all of it was
+    /// handed out.
+    #[inline]
+    fn handed_out(&mut self, length: usize) {
+        self.usual = length.max(self.usual - self.usual / 16);
+        let left = self.arrived().len();
+        if left == 0 {
+            self.start = 0;
+            if self.spare > 0 {
+                self.spare = self.buffer.len();
+            } else {
+                self.buffer.clear();
+            }
+        }
+        if self.block > LARGEST_BLOCK && left < BLOCK {
             self.shrink();
         }
-        (bytes, shared)
     }
 
     /// Whether no byte waits for the rest of its frame.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.buffer.is_empty() && self.found.is_empty()
+        self.arrived().is_empty() && self.found.is_empty()
     }
 
     /// Goes on in a small block, and leaves a large one to the frames that lie in it.
+    #[cold]
     fn shrink(&mut self) {
-        let rest = std::mem::take(&mut self.buffer);
-        self.spare = BytesMut::new();
-        self.block = 0;
+        let mut block = BytesMut::new();
+        let rest = self.arrived();
         if !rest.is_empty() {
-            self.buffer.reserve(BLOCK);
-            self.block = self.buffer.capacity();
-            self.buffer.extend_from_slice(&rest);
+            block.reserve(BLOCK);
+            block.extend_from_slice(rest);
         }
+        self.block = block.capacity();
+        self.buffer = block;
+        self.start = 0;
+        self.spare = 0;
     }
 }
 

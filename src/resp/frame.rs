@@ -15,6 +15,7 @@ use super::{Limits, OK, ProtocolError, Scanner};
 ///
 /// | frame | value taken | what happens |
 /// |---|---|---|
+/// | of a few bytes, as a connection reads it | any | the frame is a copy already, and the value another |
 /// | not shared | any | a slice of the frame |
 /// | shared | the frame is a single string | the string alone is copied |
 /// | shared | one in an aggregate | the frame is copied once, and this and all later values are slices of the copy |
@@ -25,15 +26,22 @@ use super::{Limits, OK, ProtocolError, Scanner};
 ///
 /// What is read otherwise, such as numbers or a `String`, never refers to the frame.
 #[derive(Clone)]
-pub struct Frame {
-    bytes: Bytes,
-    shared: bool,
-    /// Whether these are several frames, of which [`Frames`](super::Frames) know the ends.
-    several: bool,
-    /// Whether some of its elements are large strings.
-    large: bool,
-    /// Boxed, since it is rare and frames are moved about.
-    copy: OnceLock<Box<Copied>>,
+pub struct Frame(Body);
+
+#[derive(Clone)]
+enum Body {
+    /// The few bytes that most replies are, in place, so that they share no buffer.
+    Short { length: u8, bytes: [u8; SHORT] },
+    Long {
+        bytes: Bytes,
+        shared: bool,
+        /// Whether these are several frames, of which [`Frames`](super::Frames) know the ends.
+        several: bool,
+        /// Whether some of its elements are large strings.
+        large: bool,
+        /// Boxed, since it is rare and frames are moved about.
+        copy: OnceLock<Box<Copied>>,
+    },
 }
 
 /// What small values of a frame are slices of.
@@ -51,21 +59,23 @@ impl Frame {
     /// approved make a frame of unspecified content and size; for these, use [`Frame::parse`].
     #[must_use]
     pub fn new(bytes: Bytes, shared: bool) -> Self {
-        Self {
-            bytes,
-            shared,
-            several: false,
-            large: false,
-            copy: OnceLock::new(),
-        }
+        Self::scanned(bytes, shared, false)
     }
 
     /// The same, where the scanner has told whether some of its elements are large.
     pub(crate) fn scanned(bytes: Bytes, shared: bool, large: bool) -> Self {
-        Self {
-            large,
-            ..Self::new(bytes, shared)
-        }
+        Self::long(bytes, shared, false, large)
+    }
+
+    /// A copy of bytes that a [`Scanner`] has measured; none if they are too many for that.
+    #[inline]
+    pub(crate) fn short(bytes: &[u8]) -> Option<Self> {
+        let mut copy = [0; SHORT];
+        copy.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        Some(Self(Body::Short {
+            length: u8::try_from(bytes.len()).ok()?,
+            bytes: copy,
+        }))
     }
 
     /// What answers most writes.
@@ -75,16 +85,30 @@ impl Frame {
 
     /// The bytes of frames that lie side by side.
     pub(crate) fn several(bytes: Bytes, shared: bool) -> Self {
-        Self {
-            several: true,
-            ..Self::new(bytes, shared)
-        }
+        Self::long(bytes, shared, true, false)
+    }
+
+    #[inline]
+    fn long(bytes: Bytes, shared: bool, several: bool, large: bool) -> Self {
+        Self(Body::Long {
+            bytes,
+            shared,
+            several,
+            large,
+            copy: OnceLock::new(),
+        })
     }
 
     /// One of several frames, by itself.
     pub(super) fn part(&self, part: Range<usize>) -> Self {
-        let shared = self.shared || self.is_small(part.len());
-        Self::new(self.bytes.slice(part), shared)
+        match &self.0 {
+            Body::Short { .. } => Self::short(self.as_bytes().get(part).unwrap_or_default())
+                .unwrap_or_else(|| self.clone()),
+            Body::Long { bytes, shared, .. } => {
+                let shared = *shared || is_small(part.len(), bytes);
+                Self::new(bytes.slice(part), shared)
+            }
+        }
     }
 
     /// A frame of bytes from elsewhere, with nothing behind it.
@@ -114,7 +138,8 @@ impl Frame {
     // Asked once for each reply of a pipeline, with little to do for each.
     #[inline(always)]
     pub(super) fn reply_at(&self, start: usize) -> Reply<'_> {
-        Reply::new(self, start, skip_attributes(&self.bytes, start))
+        let bytes = self.as_bytes();
+        Reply::new(self, bytes, start, skip_attributes(bytes, start))
     }
 
     /// Whether this is a message that no command asked for.
@@ -144,44 +169,58 @@ impl Frame {
 
     /// The bytes of this frame.
     #[must_use]
+    #[inline(always)]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// Whether that many bytes are too few to keep all of these.
-    #[inline]
-    fn is_small(&self, length: usize) -> bool {
-        length < self.bytes.len() / 4
+        match &self.0 {
+            Body::Short { length, bytes } => bytes.get(..usize::from(*length)).unwrap_or_default(),
+            Body::Long { bytes, .. } => bytes,
+        }
     }
 
     /// The part `from..to` of this frame as `Bytes`, under the rule above.
     #[inline]
     fn take(&self, from: usize, to: usize) -> Bytes {
-        if from >= to || to > self.bytes.len() {
+        let Body::Long {
+            bytes,
+            shared,
+            several,
+            large,
+            copy,
+        } = &self.0
+        else {
+            return Bytes::copy_from_slice(self.as_bytes().get(from..to).unwrap_or_default());
+        };
+        if from >= to || to > bytes.len() {
             return Bytes::new();
         }
-        let is_copied = self.shared || (self.several && self.is_small(to - from));
-        let is_small_part = self.large && to - from < LARGE_ELEMENT;
+        let is_copied = *shared || (*several && is_small(to - from, bytes));
+        let is_small_part = *large && to - from < LARGE_ELEMENT;
         if !is_copied && !is_small_part {
-            return self.bytes.slice(from..to);
+            return bytes.slice(from..to);
         }
         // The first byte tells enough, and looking behind attributes would take a pass over them for
         // every value.
-        if matches!(self.bytes.first(), Some(b'*' | b'%' | b'~' | b'>' | b'|')) {
-            let copy = self.copy.get_or_init(|| {
+        if matches!(bytes.first(), Some(b'*' | b'%' | b'~' | b'>' | b'|')) {
+            let copy = copy.get_or_init(|| {
                 Box::new(if is_copied {
-                    Copied::whole(&self.bytes)
+                    Copied::whole(bytes)
                 } else {
-                    Copied::without_large(&self.bytes)
+                    Copied::without_large(bytes)
                 })
             });
             return copy.slice(from, to);
         }
         if !is_copied {
-            return self.bytes.slice(from..to);
+            return bytes.slice(from..to);
         }
-        Bytes::copy_from_slice(self.bytes.get(from..to).unwrap_or_default())
+        Bytes::copy_from_slice(bytes.get(from..to).unwrap_or_default())
     }
+}
+
+/// Whether that many bytes are too few to keep all of these.
+#[inline]
+fn is_small(length: usize, bytes: &[u8]) -> bool {
+    length < bytes.len() / 4
 }
 
 impl Copied {
@@ -242,6 +281,11 @@ impl Copied {
     }
 }
 
+/// What a [`Frame`] keeps in place: a number, a status, a short string.
+const SHORT: usize = 54;
+
+const _: () = assert!(size_of::<Frame>() == 56);
+
 /// From this length on a string is too large to be kept for the sake of another.
 pub(super) const LARGE_ELEMENT: usize = 4 << 10;
 
@@ -250,8 +294,7 @@ impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Frame")
             .field("kind", &self.reply().kind())
-            .field("length", &self.bytes.len())
-            .field("shared", &self.shared)
+            .field("length", &self.as_bytes().len())
             .finish()
     }
 }
@@ -357,6 +400,8 @@ impl fmt::Display for Kind {
 #[derive(Clone, Copy)]
 pub struct Reply<'f> {
     frame: &'f Frame,
+    /// Those of the frame.
+    bytes: &'f [u8],
     /// Where its attributes begin.
     start: usize,
     /// Where the value itself begins.
@@ -367,12 +412,16 @@ pub struct Reply<'f> {
 impl<'f> Reply<'f> {
     /// The value at `at`, whose attributes begin at `start`.
     #[inline]
-    fn new(frame: &'f Frame, start: usize, at: usize) -> Self {
+    fn new(frame: &'f Frame, bytes: &'f [u8], start: usize, at: usize) -> Self {
         Self {
             frame,
+            bytes,
             start,
             at,
-            header: Header::read(&frame.bytes, at).unwrap_or(Header::MISSING),
+            header: match Header::common(bytes, at) {
+                Some(header) => header,
+                None => Header::read(bytes, at).unwrap_or(Header::MISSING),
+            },
         }
     }
 
@@ -421,8 +470,7 @@ impl<'f> Reply<'f> {
         let header = &self.header;
         (header.kind == Kind::Verbatim)
             .then(|| {
-                self.frame
-                    .bytes
+                self.bytes
                     .get(header.body.saturating_sub(4)..header.body - 1)
             })
             .flatten()
@@ -459,6 +507,7 @@ impl<'f> Reply<'f> {
         let header = &self.header;
         header.kind.is_aggregate().then(|| Elements {
             frame: self.frame,
+            bytes: self.bytes,
             position: header.body,
             remaining: header.children(),
             entered: false,
@@ -487,7 +536,7 @@ impl<'f> Reply<'f> {
     /// When there are several sets of attributes, these are the ones of the last set.
     #[must_use]
     pub fn attributes(&self) -> Option<Elements<'f>> {
-        let bytes = &self.frame.bytes;
+        let bytes = self.bytes;
         let mut last = None;
         let mut position = self.start;
         while position < self.at {
@@ -499,6 +548,7 @@ impl<'f> Reply<'f> {
         }
         last.map(|header| Elements {
             frame: self.frame,
+            bytes: self.bytes,
             position: header.body,
             remaining: header.children(),
             entered: false,
@@ -508,14 +558,13 @@ impl<'f> Reply<'f> {
     /// The RESP bytes of just this value, without its attributes.
     #[must_use]
     pub fn raw(&self) -> &'f [u8] {
-        let end = skip(&self.frame.bytes, self.at);
-        self.frame.bytes.get(self.at..end).unwrap_or_default()
+        let end = skip(self.bytes, self.at);
+        self.bytes.get(self.at..end).unwrap_or_default()
     }
 
     #[inline]
     fn payload(&self) -> &'f [u8] {
-        self.frame
-            .bytes
+        self.bytes
             .get(self.header.body..self.header.payload_end)
             .unwrap_or_default()
     }
@@ -540,6 +589,7 @@ impl fmt::Debug for Reply<'_> {
 #[derive(Clone)]
 pub struct Elements<'f> {
     frame: &'f Frame,
+    bytes: &'f [u8],
     /// Where the next element begins, or the previous one that has elements itself.
     position: usize,
     remaining: usize,
@@ -555,12 +605,13 @@ impl<'f> Iterator for Elements<'f> {
         self.remaining = self.remaining.checked_sub(1)?;
         // Most elements are short strings behind others.
         if !self.entered
-            && let Some(header) = Header::short_string(&self.frame.bytes, self.position)
+            && let Some(header) = Header::short_string(self.bytes, self.position)
         {
             let at = self.position;
             self.position = header.next;
             return Some(Reply {
                 frame: self.frame,
+                bytes: self.bytes,
                 start: at,
                 at,
                 header,
@@ -584,7 +635,7 @@ impl<'f> Elements<'f> {
         if self.entered || self.remaining == 0 {
             return None;
         }
-        let (length, body) = short_string(&self.frame.bytes, self.position)?;
+        let (length, body) = short_string(self.bytes, self.position)?;
         let end = body + length;
         self.remaining -= 1;
         self.position = end + 2;
@@ -593,7 +644,7 @@ impl<'f> Elements<'f> {
 
     /// The next element, whatever it is and whatever lies in front of it.
     fn advance(&mut self) -> Reply<'f> {
-        let bytes = &self.frame.bytes;
+        let bytes = self.bytes;
         if self.entered {
             self.position = skip(bytes, self.position);
         }
@@ -604,7 +655,7 @@ impl<'f> Elements<'f> {
             }
             _ => (self.position, self.position),
         };
-        let reply = Reply::new(self.frame, start, at);
+        let reply = Reply::new(self.frame, bytes, start, at);
         self.entered = reply.header.kind.is_aggregate();
         self.position = if self.entered { at } else { reply.header.next };
         reply
@@ -633,14 +684,14 @@ impl<'f> Iterator for NestedPushes<'f> {
     type Item = Reply<'f>;
 
     fn next(&mut self) -> Option<Reply<'f>> {
-        let bytes = &self.frame.bytes;
+        let bytes = self.frame.as_bytes();
         // Bodies of aggregates begin with a value, so that going from header to header visits all,
         // those in attributes and in other pushes included, and none that a payload only looks like.
         while let Some(header) = Header::read(bytes, self.position) {
             let at = self.position;
             self.position = header.next;
             if header.kind == Kind::Push && at != self.top {
-                return Some(Reply::new(self.frame, at, at));
+                return Some(Reply::new(self.frame, bytes, at, at));
             }
         }
         None
@@ -674,15 +725,27 @@ impl Header {
         next: 0,
     };
 
+    /// The same as [`Header::read`] if it is that of what most commands are answered with.
+    #[inline(always)]
+    fn common(bytes: &[u8], at: usize) -> Option<Self> {
+        if bytes.get(at..)?.starts_with(OK) {
+            return Some(Self {
+                kind: Kind::SimpleString,
+                attribute: false,
+                number: 0,
+                body: at + 1,
+                payload_end: at + 3,
+                next: at + OK.len(),
+            });
+        }
+        Self::short_string(bytes, at)
+    }
+
     /// Reads the header at `at` of a frame that was validated.
-    #[inline]
     pub(crate) fn read(bytes: &[u8], at: usize) -> Option<Self> {
         let body = at + 1;
         let kind = match bytes.get(at)? {
-            b'$' => {
-                return Self::short_string(bytes, at)
-                    .or_else(|| Self::string(bytes, body, Kind::BulkString));
-            }
+            b'$' => return Self::string(bytes, body, Kind::BulkString),
             b'*' => return Self::aggregate(bytes, body, Kind::Array, false),
             b':' => {
                 let (number, next) = read_number(bytes, body)?;
@@ -942,10 +1005,6 @@ fn read_number(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
 
 /// Where the CRLF of the line at `at` begins.
 fn line_end(bytes: &[u8], at: usize) -> Option<usize> {
-    // `OK` needs no search.
-    if bytes.get(at + 2..at + 4) == Some(b"\r\n") && bytes.get(at) != Some(&b'\r') {
-        return Some(at + 2);
-    }
     let mut from = at;
     loop {
         let cr = from + memchr(b'\r', bytes.get(from..)?)?;

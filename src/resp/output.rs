@@ -98,15 +98,18 @@ impl Output {
         self.buffer.is_empty() && self.inserts.list.is_empty()
     }
 
+    /// All that is to be written, if it lies in one piece, as it ordinarily does.
+    #[inline]
+    pub(crate) fn piece(&self) -> Option<&[u8]> {
+        match self.inserts.list.is_empty() {
+            true => self.buffer.get(self.written..),
+            false => None,
+        }
+    }
+
     /// Fills `slices` with what is to be written next, and returns how many it has used.
     #[must_use]
     pub fn slices<'o>(&'o self, slices: &mut [IoSlice<'o>]) -> usize {
-        // Ordinarily there is one piece.
-        if let ([], [slice, ..]) = (self.inserts.list.as_slice(), &mut *slices) {
-            let rest = self.buffer.get(self.written..).unwrap_or_default();
-            *slice = IoSlice::new(rest);
-            return usize::from(!rest.is_empty());
-        }
         let mut skip = self.written;
         let mut used = 0;
         for piece in self.pieces() {

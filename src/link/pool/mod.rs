@@ -123,13 +123,21 @@ pub(crate) struct WaitStatus<C, W> {
 #[must_use = "a permit that is forgotten is one connection less for ever"]
 pub(crate) struct PoolPermit {
     number: u64,
-    /// Leave to make a connection, as long as there is none.
+    expires: Option<Instant>,
+    /// What is known until the connection has been given back once; boxed, since permits of
+    /// connections that are reused are moved about.
+    making: Option<Box<Making>>,
+}
+
+/// A connection that is made, or has just been.
+#[derive(Debug)]
+struct Making {
+    /// Leave to make it, as long as it is not there.
     dial_permit: Option<DialPermit>,
     /// It is the filler's.
     fills: bool,
-    /// The connection is for whoever waits longest.
+    /// It is for whoever waits longest.
     for_waiter: bool,
-    expires: Option<Instant>,
 }
 
 /// What is to be done after a connection was given back.
@@ -154,7 +162,7 @@ pub(crate) enum Defect {
 impl PoolPermit {
     /// When the attempt began that is made alone while others fail, if it is that.
     pub(super) fn probes(&self) -> Option<Instant> {
-        let dial_permit = self.dial_permit.as_ref()?;
+        let dial_permit = self.making.as_ref()?.dial_permit.as_ref()?;
         dial_permit.probes().then(|| dial_permit.since())
     }
 }
@@ -185,14 +193,19 @@ impl<C, W: Clone> Pool<C, W> {
         }
     }
 
-    /// Says which process this is, and returns the connections of another one if it was forked from
-    /// that; they are to be dropped, and nothing is to be written to them.
+    /// Says which process this is, and returns the connections that are to be dropped, if there are
+    /// any: those whose time is over, and those of another process if it was forked from that, to
+    /// which nothing is to be written.
     #[inline]
-    pub(crate) fn enter(&mut self, process: u32, now: Instant) -> Vec<C> {
-        match self.process.replace(process) {
+    pub(crate) fn enter(&mut self, process: u32, now: Instant) -> Option<Vec<C>> {
+        let before = self.process.replace(process);
+        let mut closed = match before {
             Some(before) if before != process => self.leave_parent(now),
-            _ => Vec::new(),
-        }
+            _ if self.idle.is_due(now) => Vec::new(),
+            _ => return None,
+        };
+        closed.append(&mut self.sweep(now));
+        Some(closed)
     }
 
     fn leave_parent(&mut self, now: Instant) -> Vec<C> {
@@ -214,6 +227,7 @@ impl<C, W: Clone> Pool<C, W> {
     }
 
     /// Asks for a connection: the one that was used last, or leave to make one, or to wait.
+    #[inline]
     pub(crate) fn ask(&mut self, now: Instant, waiter: impl FnOnce() -> W) -> Acquire<C, W> {
         if !self.lacks()
             && let Some(turn) = self.turn(now)
@@ -253,8 +267,10 @@ impl<C, W: Clone> Pool<C, W> {
         now: Instant,
         waiter: impl FnOnce() -> W,
     ) -> (WaitId, W) {
-        permit.for_waiter = true;
-        self.for_waiter += 1;
+        if let Some(making) = &mut permit.making {
+            making.for_waiter = true;
+            self.for_waiter += 1;
+        }
         self.join(waiter(), waited, now)
     }
 
@@ -294,6 +310,7 @@ impl<C, W: Clone> Pool<C, W> {
     }
 
     /// A connection that is free, and otherwise nothing.
+    #[inline]
     pub(crate) fn reuse(&mut self) -> Option<(PoolPermit, C)> {
         let reused = self.idle.pop()?;
         self.counts.lent += 1;
@@ -387,7 +404,10 @@ impl<C, W: Clone> Pool<C, W> {
     /// Starts the life of a connection that was just made, and returns who may connect as well.
     pub(crate) fn connected(&mut self, permit: &mut PoolPermit, now: Instant) -> Vec<W> {
         permit.expires = expiry(self.options.lifetime, permit.number, now);
-        let Some(dial_permit) = permit.dial_permit.take() else {
+        let Some(making) = &mut permit.making else {
+            return Vec::new();
+        };
+        let Some(dial_permit) = making.dial_permit.take() else {
             return Vec::new();
         };
         if permit.number <= self.foreign {
@@ -397,8 +417,8 @@ impl<C, W: Clone> Pool<C, W> {
         self.pacing.succeeded(dial_permit);
         self.connecting -= 1;
         self.counts.made += 1;
-        self.counts.lent += u64::from(!permit.fills && !permit.for_waiter);
-        self.filling &= !std::mem::take(&mut permit.fills);
+        self.counts.lent += u64::from(!making.fills && !making.for_waiter);
+        self.filling &= !std::mem::take(&mut making.fills);
         std::iter::from_fn(|| self.admit(now)).collect()
     }
 
@@ -408,13 +428,13 @@ impl<C, W: Clone> Pool<C, W> {
             return Vec::new();
         }
         let random = self.random();
-        let mut permit = permit;
-        if let Some(dial_permit) = permit.dial_permit.take() {
+        let mut making = permit.making;
+        if let Some(dial_permit) = making.as_mut().and_then(|it| it.dial_permit.take()) {
             let pause = self.pacing.failed(dial_permit, error, now, random);
             self.reporter.not_ready(now, error, pause);
         }
         self.counts.failed += u64::from(error.is_connection() || error.is_timeout());
-        self.unmade(&permit);
+        self.unmade(making.as_deref());
         if !self.pacing.is_failing() {
             // It was not even tried.
             return self.admit(now).into_iter().collect();
@@ -428,15 +448,13 @@ impl<C, W: Clone> Pool<C, W> {
     }
 
     /// Takes back a connection that is as it was when it was made.
+    #[inline]
     pub(crate) fn give_back(
         &mut self,
         mut permit: PoolPermit,
         connection: C,
         now: Instant,
     ) -> Released<C, W> {
-        if std::mem::take(&mut permit.for_waiter) {
-            self.for_waiter -= 1;
-        }
         let old = permit.expires.is_some_and(|expires| expires <= now);
         let left = permit.number <= self.left;
         if permit.number <= self.foreign {
@@ -444,6 +462,9 @@ impl<C, W: Clone> Pool<C, W> {
                 woken: None,
                 close: Some(connection),
             };
+        }
+        if let Some(making) = permit.making.take() {
+            self.for_waiter -= usize::from(making.for_waiter);
         }
         if old || left {
             self.open -= 1;
@@ -493,14 +514,11 @@ impl<C, W: Clone> Pool<C, W> {
             return None;
         }
         let mut permit = self.leave_to_connect(now)?;
-        permit.fills = true;
+        if let Some(making) = &mut permit.making {
+            making.fills = true;
+        }
         self.filling = true;
         Some(permit)
-    }
-
-    /// Whether there may be idle connections that are to be closed.
-    pub(crate) fn is_due(&self, now: Instant) -> bool {
-        self.idle.is_due(now)
     }
 
     /// Takes out the idle connections that are to be closed.
@@ -527,6 +545,7 @@ impl<C, W: Clone> Pool<C, W> {
     }
 
     /// A connection that is free, or leave to make one.
+    #[inline]
     fn turn(&mut self, now: Instant) -> Option<Acquired<C>> {
         match self.reuse() {
             Some((permit, connection)) => Some(Acquired::Reuse(permit, connection)),
@@ -546,10 +565,12 @@ impl<C, W: Clone> Pool<C, W> {
         self.last_permit += 1;
         Some(PoolPermit {
             number: self.last_permit,
-            dial_permit: Some(dial_permit),
-            fills: false,
-            for_waiter: false,
             expires: None,
+            making: Some(Box::new(Making {
+                dial_permit: Some(dial_permit),
+                fills: false,
+                for_waiter: false,
+            })),
         })
     }
 
@@ -595,17 +616,18 @@ impl<C, W: Clone> Pool<C, W> {
     }
 
     /// Takes a permit out of the books.
-    fn forget(&mut self, mut permit: PoolPermit, defect: Defect, now: Instant) {
+    fn forget(&mut self, permit: PoolPermit, defect: Defect, now: Instant) {
         if permit.number <= self.foreign {
             return;
         }
-        if let Some(dial_permit) = permit.dial_permit.take() {
+        let mut making = permit.making;
+        if let Some(dial_permit) = making.as_mut().and_then(|it| it.dial_permit.take()) {
             self.pacing.given_up(dial_permit);
-            self.unmade(&permit);
+            self.unmade(making.as_deref());
             return;
         }
         self.open -= 1;
-        self.for_waiter -= usize::from(permit.for_waiter);
+        self.for_waiter -= usize::from(making.is_some_and(|it| it.for_waiter));
         match defect {
             Defect::Dirty => {
                 self.counts.closed_dirty += 1;
@@ -617,11 +639,11 @@ impl<C, W: Clone> Pool<C, W> {
     }
 
     /// Takes leave to make a connection out of the books.
-    fn unmade(&mut self, permit: &PoolPermit) {
+    fn unmade(&mut self, making: Option<&Making>) {
         self.open -= 1;
-        self.for_waiter -= usize::from(permit.for_waiter);
+        self.for_waiter -= usize::from(making.is_some_and(|it| it.for_waiter));
         self.connecting -= 1;
-        self.filling &= !permit.fills;
+        self.filling &= !making.is_some_and(|it| it.fills);
     }
 
     /// Takes connections out of the books that were idle.

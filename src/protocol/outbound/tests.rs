@@ -1100,11 +1100,16 @@ fn next(connection: &mut Connection, waiter: u32) -> Result<String> {
     let Connection {
         inbound, outbound, ..
     } = connection;
-    Ok(match outbound.deliver_next(key, inbound, &mut dispatch)? {
+    let mut answer = Frames::new();
+    let next = outbound.deliver_next(key, inbound, &mut answer, &mut dispatch)?;
+    let answered = next == NextFrame::Answer;
+    assert_eq!(answer.len(), usize::from(answered));
+    Ok(match next {
         NextFrame::Nothing => "nothing".to_owned(),
-        NextFrame::Answer(frame) => {
+        NextFrame::Answer => {
             assert!(outbound.is_answered(key));
-            format!("answer {}", text(frame.as_bytes()))
+            let frames = answer.into_vec();
+            format!("answer {}", text(frames[0].as_bytes()))
         }
         NextFrame::Other => format!("something for {:?}", dispatch.waiters),
     })
