@@ -34,6 +34,8 @@ pub use needs::{Arm, Need, NeedStep};
 pub struct Model {
     /// The groups, by feature name.
     pub groups: BTreeMap<String, Group>,
+    /// The constructors of every group, whether or not it is wanted.
+    pub constructors: BTreeMap<String, Vec<String>>,
     /// Enums and blocks that more than one group uses.
     pub shared: Types,
     /// The enums and blocks that are asked what they need of a server.
@@ -560,10 +562,16 @@ impl Model {
         };
         let mut model = Self {
             groups: BTreeMap::new(),
+            constructors: BTreeMap::new(),
             shared: Types::default(),
             needy: needs::asked(commands.iter().map(|(_, command)| command), &types),
         };
         for (group, command) in commands {
+            model
+                .constructors
+                .entry(group.clone())
+                .or_default()
+                .push(command.method.clone());
             model
                 .groups
                 .entry(group)
