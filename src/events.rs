@@ -75,11 +75,13 @@ pub(crate) enum Event {
         /// Whether it holds for this call alone (`ASK`), and not for the slot (`MOVED`).
         once: bool,
     },
-    /// The time of a call has run out.
+    /// The time of a call has run out, whatever error its caller gets.
+    ///
+    /// It is told once for each phase, at the end of the call.
     TimedOut {
         /// The name of the command, or of the batch.
         command: Arc<str>,
-        /// What the call was waiting for.
+        /// What it was waiting for; that is also `Queue` where it waited for a server that could take it.
         phase: Phase,
         /// How long the call has taken.
         after: Duration,
@@ -149,6 +151,15 @@ impl Events {
         Self(Some(sink))
     }
 
+    /// Those of a client that is made now.
+    pub(crate) fn of_client() -> Self {
+        #[cfg(test)]
+        if let Some(events) = tests::of_client() {
+            return events;
+        }
+        Self::default()
+    }
+
     /// Tells an event, which is made only if somebody listens.
     pub(crate) fn tell(&self, at: Instant, event: impl FnOnce() -> Event) {
         if let Some(sink) = &self.0 {
@@ -165,10 +176,34 @@ impl fmt::Debug for Events {
 }
 
 #[cfg(test)]
+mod clients;
+
+#[cfg(test)]
 pub(crate) mod tests {
-    use std::sync::{Mutex, PoisonError};
+    use std::{
+        cell::RefCell,
+        sync::{Mutex, PoisonError},
+    };
 
     use super::*;
+
+    thread_local! {
+        static OF_CLIENT: RefCell<Option<Events>> = const { RefCell::new(None) };
+    }
+
+    /// What a client tells its events that is made by this thread, if a test has asked for it.
+    pub(crate) fn of_client() -> Option<Events> {
+        OF_CLIENT.with_borrow(Clone::clone)
+    }
+
+    /// Makes a client, and keeps what it tells.
+    pub(crate) fn listening<C>(make: impl FnOnce() -> C) -> (C, Arc<Kept>) {
+        let (kept, events) = Kept::new();
+        OF_CLIENT.set(Some(events));
+        let client = make();
+        OF_CLIENT.set(None);
+        (client, kept)
+    }
 
     /// Keeps what a machine under test has told.
     #[derive(Default)]

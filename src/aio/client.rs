@@ -9,10 +9,11 @@ use super::{
     iterate::Iterate,
     nodes::Nodes,
     pending::{Pending, Via},
+    runtime::now,
     server::Server,
 };
 use crate::{
-    call::CallOptions,
+    call::{CallOptions, SingleTry},
     cluster::{NodeAddress, key_slot, unknown_node},
     command::{
         AsyncClient, Batch, Command, Commands, Exchange, IsDetached, Pipeline, Sequence, Single,
@@ -323,7 +324,12 @@ impl Client {
 
     async fn lend(&self, slot: Option<u16>) -> Result<Dedicated> {
         let (config, lent) = match &self.target {
-            Target::Server(server) => (server.config(), server.lend().await?),
+            Target::Server(server) => {
+                let only = SingleTry::lend(now());
+                let lent = server.lend(None).await;
+                let lent = lent.inspect_err(|error| only.failed(error, server.events(), now()));
+                (server.config(), lent?)
+            }
             Target::Cluster(cluster) => (
                 cluster.config(),
                 Nodes::Many(cluster).lend(slot, self.options()).await?,

@@ -62,7 +62,7 @@ pub(super) type BoxFuture<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
 
 impl Cluster {
     pub(super) fn new(config: Arc<Config>) -> Arc<Self> {
-        let events = Events::default();
+        let events = Events::of_client();
         let make = {
             let (config, events) = (Arc::clone(&config), events.clone());
             move |address: &NodeAddress| {

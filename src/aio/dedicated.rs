@@ -22,6 +22,7 @@ use crate::{
     },
     config::Config,
     error::Result,
+    events::Events,
     mutant::{self, Mutant},
     reply::Push,
 };
@@ -121,6 +122,11 @@ impl Dedicated {
 
     pub(super) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Where what happens to it is told.
+    pub(super) fn events(&self) -> &Events {
+        self.lent.events()
     }
 
     pub(super) fn connection(&self) -> Result<&Arc<Connection>> {

@@ -68,7 +68,7 @@ impl<'a> Nodes<'a> {
     pub(super) async fn follow(self, call: Call) -> Result<Vec<Result<Frame>>> {
         self.keep()?;
         let (call, _) = self.drive(call, false).await;
-        self.decide(|state, _, random| call.finish(state, random))
+        self.decide(|state, now, random| call.finish(state, now, random))
     }
 
     /// A connection of the caller's own to the node of a slot, or to any.
@@ -87,7 +87,7 @@ impl<'a> Nodes<'a> {
         let call = self.decide(|state, now, random| Call::lend(slot, settings, state, now, random));
         match self.drive(call, true).await {
             (_, Some(CallConnection::Pooled(lent))) => Ok(lent),
-            (call, _) => Err(self.decide(|state, _, random| call.into_error(state, random))),
+            (call, _) => Err(self.decide(|state, now, random| call.into_error(state, now, random))),
         }
     }
 
@@ -166,11 +166,8 @@ impl<'a> Nodes<'a> {
             return Some(connected.map(CallConnection::Shared));
         }
         if to.exclusive {
-            let lent = within(to.deadline, server.lend()).await;
-            return Some(match lent {
-                Some(lent) => lent.map(CallConnection::Pooled),
-                None => Err(no_connection()),
-            });
+            let lent = server.lend(to.deadline).await;
+            return Some(lent.map(CallConnection::Pooled));
         }
         if let Some(connection) = server.current(now()) {
             return Some(Ok(CallConnection::Shared(connection)));

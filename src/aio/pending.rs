@@ -18,13 +18,14 @@ use super::{
 };
 use crate::{
     call::{
-        Call, CallOptions, CallSettings, CallTime, DirectCall, Encoded, Instead, explained,
-        no_connection,
+        Call, CallOptions, CallSettings, CallTime, DirectCall, Encoded, Instead, SingleTry,
+        explained, no_connection,
     },
     cluster::{NodeId, Scope},
     command::{Exchange, Patience, Place},
     config::Config,
     error::{Error, ErrorKind, Result},
+    events::Events,
     resp::{Frame, Frames},
 };
 
@@ -56,10 +57,10 @@ enum State<'a> {
     Start,
     /// Waits for a connection, which takes a box.
     Connecting(BoxFuture<'a, Result<CallConnection>>, Destination<'a>),
-    /// On a connection of the caller's own, which nothing can replace.
-    Sent(InFlight),
-    /// What goes out in its place on that connection.
-    Replaced(InFlight, Box<Instead>),
+    /// On a connection of the caller's own, which nothing can replace; since when.
+    Sent(InFlight, Instant),
+    /// What goes out in its place on that connection; since when the call has begun.
+    Replaced(InFlight, Box<Instead>, Instant),
     /// On its way to the only server, or to the node of a cluster that its keys have told.
     Directed(InFlight, Destination<'a>),
     /// Everything that takes more than that, in a box as well; how long it may take, unless something
@@ -102,16 +103,11 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     dedicated.mark_used();
                 }
                 let link = CallConnection::Shared(Arc::clone(dedicated.connection()?));
-                let now = now();
-                let limit = self.time(dedicated.config(), now).chunk_limit();
+                let begun = now();
+                let limit = self.time(dedicated.config(), begun).chunk_limit();
                 let limit = limit.with(self.exchange.patience());
-                self.state = State::Sent(InFlight::begin(
-                    link,
-                    &self.exchange,
-                    limit,
-                    now,
-                    cx.waker(),
-                )?);
+                let in_flight = InFlight::begin(link, &self.exchange, limit, begun, cx.waker())?;
+                self.state = State::Sent(in_flight, begun);
                 Ok(())
             }
             Via::Server(server) => {
@@ -131,11 +127,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
                 if self.is_blocking() {
                     runtime()?;
                     let end = destination.time.deadline;
-                    let lent = async move {
-                        let lent = within(end, server.lend()).await;
-                        lent.unwrap_or_else(|| Err(no_connection()))
-                            .map(CallConnection::Pooled)
-                    };
+                    let lent = async move { server.lend(end).await.map(CallConnection::Pooled) };
                     self.state = State::Connecting(Box::pin(lent), destination);
                     return Ok(());
                 }
@@ -288,11 +280,27 @@ impl<'a, E: Exchange> Pending<'a, E> {
         }
     }
 
+    /// The try of a call that has no other, and where its end is told.
+    fn single_try(&self) -> Option<(SingleTry, &'a Events)> {
+        let begun = match &self.state {
+            State::Sent(_, begun) | State::Replaced(_, _, begun) => *begun,
+            State::Connecting(_, to) | State::Directed(_, to) if self.once => to.time.begun?,
+            _ => return None,
+        };
+        let events = match self.via {
+            Via::Server(server) => server.events(),
+            Via::Dedicated(dedicated) => dedicated.events(),
+            Via::Cluster(_) => return None,
+        };
+        Some((SingleTry::begin(self.exchange.name(), begun), events))
+    }
+
     /// Sends something else over a connection of the caller's own.
     fn replace_on(
         &mut self,
         dedicated: &Dedicated,
         instead: Box<Instead>,
+        begun: Instant,
         cx: &Context<'_>,
     ) -> Result<()> {
         if !instead.leaves_no_trace {
@@ -304,7 +312,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
         let limit = limit.with(instead.patience);
         let other = instead.encoded.chosen(instead.patience);
         let in_flight = InFlight::begin(link, &other, limit, now, cx.waker())?;
-        self.state = State::Replaced(in_flight, instead);
+        self.state = State::Replaced(in_flight, instead, begun);
         Ok(())
     }
 
@@ -338,18 +346,19 @@ impl<'a, E: Exchange> Pending<'a, E> {
                         Err(error) => self.go_on(destination, Err(error))?,
                     }
                 }
-                State::Sent(in_flight) => {
+                State::Sent(in_flight, begun) => {
+                    let begun = *begun;
                     let frames = ready!(in_flight.poll(&self.exchange, cx))?;
                     if let Via::Dedicated(dedicated) = self.via
                         && let Some(instead) =
                             Instead::of(&self.exchange, &frames, Place::Dedicated)?
                     {
-                        self.replace_on(dedicated, Box::new(instead), cx)?;
+                        self.replace_on(dedicated, Box::new(instead), begun, cx)?;
                         continue;
                     }
                     return Poll::Ready(self.exchange.finish(&frames));
                 }
-                State::Replaced(in_flight, instead) => {
+                State::Replaced(in_flight, instead, _) => {
                     let other = instead.encoded.chosen(instead.patience);
                     let frames = ready!(in_flight.poll(&other, cx))?;
                     return Poll::Ready(self.exchange.finish(&frames));
@@ -386,7 +395,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
                 }
             }
             // It was sent just now, and the connection knows whom to wake.
-            if let State::Sent(in_flight) | State::Directed(in_flight, _) = &self.state
+            if let State::Sent(in_flight, _) | State::Directed(in_flight, _) = &self.state
                 && !in_flight.has_more_to_send()
             {
                 return Poll::Pending;
@@ -404,6 +413,11 @@ impl<E: Exchange> Future for Pending<'_, E> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let result = ready!(this.poll_result(cx));
+        if let Err(error) = &result
+            && let Some((only, events)) = this.single_try()
+        {
+            only.failed(error, events, now());
+        }
         this.state = State::Done;
         let scope = this.scope();
         Poll::Ready(result.map_err(|error| explained(this.exchange.named(error), scope)))
@@ -415,14 +429,14 @@ impl<E: Exchange> fmt::Debug for Pending<'_, E> {
         let state = match &self.state {
             State::Start => "not sent",
             State::Connecting(..) => "connecting",
-            State::Sent(in_flight)
+            State::Sent(in_flight, _)
             | State::Directed(in_flight, _)
-            | State::Replaced(in_flight, _)
+            | State::Replaced(in_flight, ..)
                 if in_flight.is_in_front() =>
             {
                 "waiting for its turn"
             }
-            State::Sent(_) | State::Directed(..) | State::Replaced(..) => "waiting for the reply",
+            State::Sent(..) | State::Directed(..) | State::Replaced(..) => "waiting for the reply",
             State::Routed(..) => "finding its way",
             State::Done => "done",
         };

@@ -9,11 +9,13 @@ use std::{
 use tokio::{runtime::Handle, sync::Notify, task::yield_now, time::timeout_at};
 
 use super::{
+    cluster::within,
     connection::Connection,
     dial::{Dialled, dial},
     runtime::{now, runtime, with_all_it_takes},
 };
 use crate::{
+    call::no_connection,
     config::{Address, Config},
     error::{Error, Result},
     events::Events,
@@ -122,12 +124,16 @@ impl ConnectionPool {
         connection
     }
 
-    /// A connection that is alive as far as is known, when it is the caller's turn.
-    pub(super) async fn lend(self: Arc<Self>) -> Result<PooledConnection> {
+    /// A connection that is alive as far as is known, when it is the caller's turn; for a call that
+    /// ends at that time, if it does.
+    pub(super) async fn lend(
+        self: Arc<Self>,
+        deadline: Option<Instant>,
+    ) -> Result<PooledConnection> {
         let runtime = runtime()?;
         let mut dead = None;
         loop {
-            match self.turn(dead, &runtime).await? {
+            match self.turn(dead, deadline, &runtime).await? {
                 Acquired::Reuse(permit, connection) => {
                     let mut lent = PooledConnection::new(&self, permit, Some(connection));
                     if lent.is_usable().await {
@@ -140,7 +146,10 @@ impl ConnectionPool {
                     // In a task of its own, which is on the runtime's threads whoever polls the
                     // caller. If the caller leaves, what was made goes to the next.
                     let connecting = runtime.spawn(lent.connect());
-                    return connecting.await.unwrap_or_else(|_| Err(Attempt::stopped()));
+                    return match within(deadline, connecting).await {
+                        Some(connected) => connected.unwrap_or_else(|_| Err(Attempt::stopped())),
+                        None => Err(no_connection()),
+                    };
                 }
                 Acquired::Failed(error) => return Err(error),
             }
@@ -165,6 +174,7 @@ impl ConnectionPool {
     async fn turn(
         self: &Arc<Self>,
         dead: Option<PoolPermit>,
+        deadline: Option<Instant>,
         runtime: &Handle,
     ) -> Result<Acquired<Arc<Connection>>> {
         let now = now();
@@ -184,7 +194,7 @@ impl ConnectionPool {
         }
         match asked {
             Acquire::Now(turn) => Ok(turn),
-            Acquire::Wait(wait_id, woken) => self.wait(wait_id, &woken, now).await,
+            Acquire::Wait(wait_id, woken) => self.wait(wait_id, &woken, now, deadline).await,
         }
     }
 
@@ -193,12 +203,14 @@ impl ConnectionPool {
         wait_id: WaitId,
         woken: &Notify,
         since: Instant,
+        deadline: Option<Instant>,
     ) -> Result<Acquired<Arc<Connection>>> {
         let waiting = WaitingCaller {
             pool: self,
             wait_id,
         };
-        let end = since.checked_add(self.config.pool.wait);
+        let allowed = since.checked_add(self.config.pool.wait);
+        let end = allowed.into_iter().chain(deadline).min();
         loop {
             let now = now();
             let look = self.link().pool().poll_wait(waiting.wait_id, now);
@@ -206,11 +218,9 @@ impl ConnectionPool {
             if let Some(turn) = look.turn {
                 return Ok(turn);
             }
-            if end.is_some_and(|end| end <= now) {
-                return self
-                    .link()
-                    .pool()
-                    .time_out(waiting.wait_id, self.config.pool.wait, now);
+            if let Some(end) = end.filter(|end| *end <= now) {
+                let allowed = end.saturating_duration_since(since);
+                return self.link().pool().time_out(waiting.wait_id, allowed, now);
             }
             match [end, look.again].into_iter().flatten().min() {
                 None => woken.notified().await,
@@ -264,6 +274,11 @@ impl PooledConnection {
     /// It was closed by [`PooledConnection::close`].
     pub(super) fn connection(&self) -> Result<&Arc<Connection>> {
         self.connection.as_ref().ok_or_else(gone)
+    }
+
+    /// Where what happens to it is told.
+    pub(super) fn events(&self) -> &Events {
+        self.pool.events()
     }
 
     /// Closes the connection, so that it will not go back.

@@ -51,7 +51,7 @@ impl Server {
     /// The one server of a client.
     pub(super) fn new(config: Arc<Config>) -> Self {
         let address = config.address.clone();
-        Self::at(config, address, Scope::Server, Events::default())
+        Self::at(config, address, Scope::Server, Events::of_client())
     }
 
     /// A node of a cluster.
@@ -84,6 +84,11 @@ impl Server {
 
     pub(super) fn address(&self) -> &Address {
         self.pool.address()
+    }
+
+    /// Where what happens to it is told.
+    pub(super) fn events(&self) -> &Events {
+        self.pool.events()
     }
 
     /// The shared connection, if there is one that is alive as far as can be seen at once, which is
@@ -221,9 +226,10 @@ impl Server {
         self.pool.stats()
     }
 
-    /// A connection that nobody else uses, when there is one.
-    pub(super) async fn lend(&self) -> Result<PooledConnection> {
-        Arc::clone(&self.pool).lend().await
+    /// A connection that nobody else uses, when there is one; for a call that ends at that time, if it
+    /// does.
+    pub(super) async fn lend(&self, deadline: Option<Instant>) -> Result<PooledConnection> {
+        Arc::clone(&self.pool).lend(deadline).await
     }
 
     /// Makes the shared connection in a task of its own, whatever becomes of the caller.

@@ -1,20 +1,20 @@
 //! A client that many threads share.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Instant};
 
 use super::{
     cluster::Cluster, dedicated::Dedicated, each::Each, iterate::Iterate, nodes::Nodes,
     server::Server,
 };
 use crate::{
-    call::{CallOptions, explained},
+    call::{CallOptions, SingleTry, explained},
     cluster::{NodeAddress, key_slot, unknown_node},
     command::{
         Batch, BlockingClient, Command, Commands, Exchange, IsDetached, Pipeline, Sequence, Single,
         Transaction,
     },
     config::{Address, Config},
-    error::Result,
+    error::{Error, Result},
     link::PoolStats,
     reply::{ScanPage, Scanned},
 };
@@ -309,7 +309,11 @@ impl Client {
 
     fn lend(&self, slot: Option<u16>) -> Result<Dedicated> {
         let lent = match &self.target {
-            Target::Server(server) => server.lend()?,
+            Target::Server(server) => {
+                let only = SingleTry::lend(Instant::now());
+                let tell = |error: &Error| only.failed(error, server.events(), Instant::now());
+                server.lend().inspect_err(tell)?
+            }
             Target::Cluster(cluster) => Nodes::Many(cluster).lend(slot, self.options())?,
         };
         Ok(Dedicated::new(lent, self.options.clone()))

@@ -61,7 +61,7 @@ pub(super) type Task<'t, T> = Box<dyn FnOnce() -> T + Send + 't>;
 
 impl Cluster {
     pub(super) fn new(config: Arc<Config>) -> Arc<Self> {
-        let events = Events::default();
+        let events = Events::of_client();
         let make = {
             let (config, events) = (Arc::clone(&config), events.clone());
             move |address: &NodeAddress| {

@@ -8,7 +8,7 @@ use std::{
 
 use super::server::PooledConnection;
 use crate::{
-    call::{CallOptions, CallTime, Instead, explained},
+    call::{CallOptions, CallTime, Instead, SingleTry, explained},
     cluster::Scope,
     command::{
         Batch, BlockingClient, Command, Commands, DedicatedCommands, Exchange, IsDetached,
@@ -161,8 +161,10 @@ impl State {
         let now = Instant::now();
         let options = options.as_deref().unwrap_or(&CallOptions::NONE);
         let limit = CallTime::of(lent.server().config(), options, now).chunk_limit();
+        let only = SingleTry::begin(exchange.name(), now);
         let connection = lent.connection()?;
-        connection.call(exchange, now, limit, Place::Dedicated)
+        let result = connection.call(exchange, now, limit, Place::Dedicated);
+        result.inspect_err(|error| only.failed(error, lent.server().events(), Instant::now()))
     }
 }
 

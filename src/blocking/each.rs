@@ -10,7 +10,7 @@ use super::{
     server::{PooledConnection, Server},
 };
 use crate::{
-    call::{CallTime, Encoded, PinnedRequest},
+    call::{CallTime, Encoded, PinnedRequest, SingleTry},
     cluster::NodeAddress,
     command::{Command, Exchange, IsDetached, Place, Single},
     error::{Error, Result},
@@ -60,11 +60,16 @@ impl<'c> Each<'c> {
             .into_iter()
             .map(|(_, address, server)| (address, server))
             .unzip();
-        let time = CallTime::of(cluster.config(), self.client.options(), Instant::now());
-        let limit = time.chunk_limit();
+        let now = Instant::now();
+        let limit = CallTime::of(cluster.config(), self.client.options(), now).chunk_limit();
+        let only = SingleTry::begin(exchange.name(), now);
         let replies = call_each(&servers, &exchange, limit)
             .into_iter()
-            .map(|frames| exchange.finish(&frames?))
+            .zip(&servers)
+            .map(|(frames, server)| {
+                let tell = |error: &Error| only.failed(error, server.events(), Instant::now());
+                exchange.finish(&frames.inspect_err(tell)?)
+            })
             .map(|reply| reply.map_err(named));
         Ok(addresses.into_iter().zip(replies).collect())
     }

@@ -158,7 +158,7 @@ impl<'a> Nodes<'a> {
         match self.drive(&mut call, changes, true) {
             Some(CallConnection::Pooled(lent)) => Ok(lent),
             Some(CallConnection::Own(_)) | None => {
-                Err(self.decide(|state, _, random| call.into_error(state, random)))
+                Err(self.decide(|state, now, random| call.into_error(state, now, random)))
             }
         }
     }
@@ -266,7 +266,7 @@ impl<'a> Nodes<'a> {
     /// Goes on with a call wherever it has got to, and waits for its answers.
     fn follow(self, mut call: Call, changes: u64) -> Result<Vec<Result<Frame>>> {
         self.drive(&mut call, changes, false);
-        self.decide(|state, _, random| call.finish(state, random))
+        self.decide(|state, now, random| call.finish(state, now, random))
     }
 
     /// Does what a call wants until nothing is left to do, or until it has the connection that it is

@@ -75,7 +75,7 @@ impl Server {
     /// The one server of a client.
     pub(super) fn new(config: Arc<Config>) -> Self {
         let address = config.address.clone();
-        Self::at(config, address, Scope::Server, Events::default())
+        Self::at(config, address, Scope::Server, Events::of_client())
     }
 
     /// A node of a cluster at that address, whatever the config says.
@@ -116,6 +116,11 @@ impl Server {
 
     pub(super) fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Where what happens to it is told.
+    pub(super) fn events(&self) -> &Events {
+        &self.events
     }
 
     /// What the pool is doing, and what it has done.

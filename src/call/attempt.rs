@@ -49,7 +49,6 @@ pub(crate) struct Attempt {
     retries: Option<u32>,
     retry_backoff: Duration,
     deadline: Option<Instant>,
-    begun: Option<Instant>,
     /// Since when it has been tried again, where nothing says when the call ends.
     troubled: Option<Instant>,
     node: NodeId,
@@ -66,6 +65,8 @@ pub(crate) struct Attempt {
     stays: bool,
     /// What it waits for to pass.
     trouble: Option<Error>,
+    /// What it was waiting for when its time ran out, whatever error its caller gets.
+    timed_out: Option<Phase>,
 }
 
 /// What a driver does next with a call.
@@ -99,7 +100,6 @@ impl Attempt {
             retries: options.retries,
             retry_backoff: options.retry_backoff,
             deadline: options.time.deadline,
-            begun: options.time.begun,
             troubled: None,
             node,
             asking: false,
@@ -110,6 +110,7 @@ impl Attempt {
             avoid: None,
             stays: false,
             trouble: None,
+            timed_out: None,
         };
         attempt.go_to(node, state);
         attempt
@@ -171,6 +172,11 @@ impl Attempt {
         self.deadline.map_or(Duration::MAX, |deadline| {
             deadline.saturating_duration_since(now)
         })
+    }
+
+    /// What it was waiting for when its time ran out, if it did.
+    pub(super) fn timed_out(&self) -> Option<Phase> {
+        self.timed_out
     }
 
     /// When it ends, come what may; whatever it was spent on.
@@ -294,11 +300,9 @@ impl Attempt {
                 || is_not_ready(&error)
                 || (self.trouble.is_some() && !is_refusal(&error))
                 || !is_about_connecting(&error));
-        if error.is_timeout() {
-            self.tell_timeout(state, &error, now);
-        }
         let is_harmed = error.may_have_executed() && !self.repeatable;
         if !retried || (is_harmed && !mutant::is(Mutant::UncertainSentAgain)) {
+            self.timed_out = error.phase();
             return Next::GiveUp(self.most_telling(error));
         }
         self.avoid = Some(self.node);
@@ -336,6 +340,7 @@ impl Attempt {
     pub(crate) fn resume(&mut self, state: &mut ClusterState, now: Instant, random: u64) -> Next {
         if self.left(now) < SHORTEST_WAIT {
             // A try that nobody can wait for would only hide what the others have met.
+            self.timed_out = Some(Phase::Queue);
             return Next::GiveUp(self.expired(state));
         }
         if let Some(error) = &self.trouble {
@@ -428,8 +433,13 @@ impl Attempt {
             let since = *self.troubled.get_or_insert(now);
             left = LONGEST_TROUBLE.saturating_sub(now.saturating_duration_since(since));
         }
-        if left < SHORTEST_WAIT || !self.may_retry(&trouble, state, now) {
+        if !self.may_retry(&trouble, state, now) {
             self.trouble = earlier;
+            return Next::GiveUp(self.most_telling(trouble));
+        }
+        if left < SHORTEST_WAIT {
+            self.trouble = earlier;
+            self.timed_out = trouble.phase().or(Some(Phase::Queue));
             return Next::GiveUp(self.most_telling(trouble));
         }
         self.seen.clear();
@@ -465,18 +475,6 @@ impl Attempt {
             Some(earlier) if is_late => earlier,
             Some(earlier) if earlier.may_have_executed() && error.is_timeout() => earlier,
             _ => error,
-        }
-    }
-
-    fn tell_timeout(&self, state: &ClusterState, error: &Error, now: Instant) {
-        if let Some(phase) = error.phase() {
-            state.tell(now, || Event::TimedOut {
-                command: self.name.into(),
-                phase,
-                after: self
-                    .begun
-                    .map_or(Duration::ZERO, |begun| now.saturating_duration_since(begun)),
-            });
         }
     }
 

@@ -144,6 +144,14 @@ impl Encoded {
         })
     }
 
+    /// The name of the command, or of the batch.
+    pub(super) fn name(&self) -> &'static str {
+        match &*self.commands {
+            [one] if !self.is_batch => one.info.name,
+            _ => "pipeline",
+        }
+    }
+
     /// Whether it must overtake what others wait for, as [`Exchange::is_urgent`] says.
     pub(super) fn is_urgent(&self) -> bool {
         !self.commands.is_empty() && self.commands.iter().all(|piece| piece.info.urgent)

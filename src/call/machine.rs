@@ -29,11 +29,13 @@ use super::{
     outcomes::{Outcomes, by_node, deadline, no_connection},
     request::{Done, Request},
     settings::{CallSettings, CallTime},
+    time_out::timed_out,
 };
 use crate::{
     cluster::{ClusterState, NodeId, unknown_node},
     command::Patience,
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, Phase, Result},
+    mutant::{self, Mutant},
     protocol::TimeLimit,
     resp::{Frame, Frames},
 };
@@ -41,6 +43,8 @@ use crate::{
 /// A call on its way, or a part of one.
 #[derive(Debug)]
 pub(crate) struct Call {
+    /// The name of the command, or of the batch.
+    name: &'static str,
     patience: Patience,
     /// Whether it is about a connection of the caller's own, and nothing is sent.
     lends: bool,
@@ -111,6 +115,7 @@ impl Call {
         random: u64,
     ) -> Self {
         let mut call = Self {
+            name: encoded.name(),
             patience,
             lends: false,
             urgent: encoded.is_urgent(),
@@ -132,12 +137,14 @@ impl Call {
         now: Instant,
         random: u64,
     ) -> Self {
+        let nothing = Encoded::nothing(slot);
         let mut call = Self {
+            name: nothing.name(),
             patience: Patience::None,
             lends: true,
             urgent: false,
             time: options.time,
-            step: Step::Unplanned(Box::new(Encoded::nothing(slot)), options),
+            step: Step::Unplanned(Box::new(nothing), options),
             done: Vec::new(),
             answers: Answers::default(),
         };
@@ -156,6 +163,7 @@ impl Call {
     ) -> Self {
         let (requests, answers) = encoded.sent(direct, node, options, state);
         Self {
+            name: encoded.name(),
             patience,
             lends: false,
             urgent: encoded.is_urgent(),
@@ -175,6 +183,7 @@ impl Call {
         if !state.is_ready() {
             if is_over {
                 self.step = Step::Failed(state.unknown());
+                self.tell_time_out(Phase::Connect, state, now);
             }
             return;
         }
@@ -321,17 +330,21 @@ impl Call {
 
     /// One answer for each frame that the call waits for.
     ///
+    /// Each phase in which the time of a part of it has run out is told.
+    ///
     /// # Errors
     ///
     /// The call cannot be sent.
     pub(crate) fn finish(
         mut self,
         state: &ClusterState,
+        now: Instant,
         random: u64,
     ) -> Result<Vec<Result<Frame>>> {
         if let Step::Failed(error) = self.step {
             return Err(error);
         }
+        self.tell_time_outs(state, now);
         if state.only().is_some()
             && let Some(error) = self.common_failure()
         {
@@ -339,6 +352,22 @@ impl Call {
         }
         self.answers.put_all(state, self.done);
         Ok(self.answers.finish(random))
+    }
+
+    /// Tells of each phase in which the time of a part has run out, however many parts that were.
+    fn tell_time_outs(&self, state: &ClusterState, now: Instant) {
+        let mut told = Vec::new();
+        let phases = self.done.iter().filter_map(|(it, _)| it.call.timed_out());
+        for phase in phases {
+            if !told.contains(&phase) || mutant::is(Mutant::TimeOutToldAgain) {
+                told.push(phase);
+                self.tell_time_out(phase, state, now);
+            }
+        }
+    }
+
+    fn tell_time_out(&self, phase: Phase, state: &ClusterState, now: Instant) {
+        state.tell(now, || timed_out(self.name, phase, self.time.begun, now));
     }
 
     /// Why nothing at all was answered by the only server.
@@ -350,8 +379,8 @@ impl Call {
     }
 
     /// Why there is no connection of the caller's own.
-    pub(crate) fn into_error(self, state: &ClusterState, random: u64) -> Error {
-        let answers = self.finish(state, random);
+    pub(crate) fn into_error(self, state: &ClusterState, now: Instant, random: u64) -> Error {
+        let answers = self.finish(state, now, random);
         let error = answers.map(|answers| answers.into_iter().find_map(Result::err));
         match error {
             Ok(error) => error.unwrap_or_else(no_connection),
@@ -406,6 +435,7 @@ impl Call {
     fn fork(&mut self, steps: Vec<Step>) -> Action {
         self.step = Step::Moved(Vec::new());
         let parts = steps.into_iter().map(|step| Self {
+            name: self.name,
             patience: self.patience,
             lends: self.lends,
             urgent: self.urgent,

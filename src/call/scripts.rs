@@ -6,6 +6,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::{
     attempt::{Attempt, Next},
+    encoded::Encoded,
+    machine::{Action, Call},
     options::RetryPolicy,
     plan::Plan,
     settings::CallSettings,
@@ -15,8 +17,9 @@ use crate::{
         ClusterState, Event, NodeAddress, NodeId, Options, Query, QueryId, ReadFrom,
         announced::{self, Node as NodeText, Shard as ShardText, Version},
     },
-    command::Info,
+    command::{Batch, EachError, Info, Patience, Pipelined, raw},
     error::{Error, ErrorKind, Outcome, Phase, Result},
+    events::{Event as Told, tests::Kept},
     resp::{Frame, Writer},
 };
 
@@ -886,4 +889,99 @@ fn pauses_begin_with_what_the_settings_say() {
         pauses.push((at - script.now).as_millis());
     }
     assert_eq!(pauses, [0, 2, 4, 8]);
+}
+
+#[test]
+fn the_end_of_its_time_is_told_once_for_each_phase_of_a_call() {
+    let told = |answers: [Error; 2]| {
+        let mut script = Script::new();
+        let (kept, events) = Kept::new();
+        script.state = script.state.telling(events);
+        let mut options = script.options(2000);
+        options.time.begun = Some(script.now);
+        let batch = Pipelined::<_, EachError>::new(
+            [FOO, BAR, FOO]
+                .map(|key| raw("GET").key(key))
+                .into_sequence(),
+        );
+        let encoded = Encoded::of(&batch).unwrap();
+        let mut call = Call::begin(
+            encoded,
+            options,
+            Patience::None,
+            &script.state,
+            script.now,
+            0,
+        );
+        let Action::Fork(mut parts) = call.action() else {
+            panic!("expected parts for two nodes");
+        };
+        script.after(1500);
+        for (part, error) in parts.iter_mut().zip(answers) {
+            assert!(matches!(part.action(), Action::Connect(_)));
+            part.connected();
+            part.answered(Err(error), &mut script.state, script.now, 0);
+            assert!(part.is_done());
+        }
+        call.joined(parts);
+        let answers = call.finish(&script.state, script.now, 0).unwrap();
+        assert!(answers.iter().all(Result::is_err));
+        let told = kept
+            .take()
+            .into_iter()
+            .filter_map(|(_, event)| match event {
+                Told::TimedOut {
+                    command,
+                    phase,
+                    after,
+                } => Some(format!("{command} {phase:?} {after:?}")),
+                _ => None,
+            });
+        told.collect::<Vec<_>>()
+    };
+    let late = |phase| Error::new(ErrorKind::Timeout(phase), "x");
+    assert_eq!(
+        told([late(Phase::Reply), late(Phase::Reply)]),
+        ["pipeline Reply 1.5s"]
+    );
+    assert_eq!(
+        told([late(Phase::Write), late(Phase::Reply)]),
+        ["pipeline Write 1.5s", "pipeline Reply 1.5s"]
+    );
+    let refused = Error::new(ErrorKind::Refused, "x");
+    assert_eq!(told([refused.clone(), refused]), [""; 0]);
+}
+
+#[test]
+fn a_call_that_waits_until_its_time_is_over_has_timed_out_in_the_queue() {
+    let mut script = Script::new();
+    let mut call = script.call("SET bar 1");
+    assert!(
+        script
+            .refuse(&mut call, "CLUSTERDOWN x")
+            .starts_with("wait")
+    );
+    assert_eq!(call.timed_out(), None);
+    script.after(2000);
+    assert!(script.resume(&mut call).contains("CLUSTERDOWN"));
+    assert_eq!(call.timed_out(), Some(Phase::Queue));
+
+    // One that cannot wait any more is told as well, by what it was waiting for last.
+    let mut call = script.call("SET bar 1");
+    script.after(1999);
+    assert!(script.refuse(&mut call, "TRYAGAIN x").contains("TRYAGAIN"));
+    assert_eq!(call.timed_out(), Some(Phase::Queue));
+    let mut call = script.call("SET bar 1");
+    script.after(1999);
+    let error = Error::new(ErrorKind::Timeout(Phase::Connect), "x");
+    let next = call.lost(&mut script.state, error, script.now, 0);
+    assert!(matches!(next, Next::GiveUp(_)));
+    assert_eq!(call.timed_out(), Some(Phase::Connect));
+
+    // An attempt that failed in time is none of the call's.
+    let mut call = script.call("SET bar 1");
+    let error = Error::new(ErrorKind::Timeout(Phase::Connect), "x");
+    let next = call.lost(&mut script.state, error, script.now, 0);
+    assert!(matches!(next, Next::Wait(_)));
+    assert_eq!(call.timed_out(), None);
 }

@@ -339,7 +339,7 @@ fn of_shard(node: &ShardNode, asked: Asked<'_>) -> Result<Announced, Flaw> {
     )
 }
 
-/// A node of an answer to `CLUSTER SLOTS`, whose health is not on_reply.
+/// A node of an answer to `CLUSTER SLOTS`, whose health is not told.
 fn of_slots(node: &SlotNode, asked: Asked<'_>) -> Result<Announced, Flaw> {
     let port = port(Some(node.port))?;
     let metadata = |name: &str| {

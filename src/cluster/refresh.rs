@@ -26,7 +26,7 @@ pub(super) struct Refresh {
     /// How often it is asked for without a reason.
     every: Option<Duration>,
     wanted: bool,
-    /// The node that has on_reply the news and should be asked first.
+    /// The node that has told the news and should be asked first.
     first: Option<NodeId>,
     /// Somebody waits until then for the cluster to change.
     awaited: Option<Instant>,
@@ -103,7 +103,7 @@ impl Refresh {
 
     /// The question to ask now, if there is one, of the node that `next` names.
     ///
-    /// It is on_reply who brought the news, and who was asked already.
+    /// It is told who brought the news, and who was asked already.
     pub(super) fn poll(
         &mut self,
         now: Instant,

@@ -345,7 +345,7 @@ impl ClusterState {
         self.failure.clone().unwrap_or_else(|| {
             Error::new(
                 ErrorKind::Timeout(Phase::Connect),
-                "no node has on_reply the topology of the cluster within the time allowed",
+                "no node has told the topology of the cluster within the time allowed",
             )
         })
     }

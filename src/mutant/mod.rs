@@ -57,6 +57,8 @@ pub(crate) enum Mutant {
     FirstAddressAlone,
     /// A turn that was granted to a waiter who does not take it is not passed on.
     TurnLost,
+    /// A call of several parts tells of each of them that its time has run out.
+    TimeOutToldAgain,
     /// A shared connection is not looked at before it is used after a while.
     LookOmitted,
     /// A connection of a pool is not looked at before it is used.
@@ -104,7 +106,7 @@ mod tests {
     use super::Mutant::{self, *};
 
     /// Which test notices what.
-    pub(super) const CAUGHT: [(Mutant, &str); 30] = [
+    pub(super) const CAUGHT: [(Mutant, &str); 31] = [
         (
             PlaceSkipped,
             "protocol::outbound::tests::abandoned_slots_swallow_their_replies_or_are_never_written",
@@ -208,6 +210,10 @@ mod tests {
         (
             TurnLost,
             "link::pool::tests::c22_a_turn_that_nobody_comes_for_passes_on",
+        ),
+        (
+            TimeOutToldAgain,
+            "call::scripts::the_end_of_its_time_is_told_once_for_each_phase_of_a_call",
         ),
         (
             LookOmitted,

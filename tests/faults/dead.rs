@@ -5,6 +5,7 @@ use std::{
     env,
     io::{BufRead, BufReader},
     process::{Command, Stdio},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -16,7 +17,7 @@ use crate::{
     beside,
     caller::Caller,
     count,
-    run::{Load, PATIENCE, Run, SHAPES, busy, until},
+    run::{Load, PATIENCE, Run, SHAPES, Shape, busy, until},
     side::Side,
 };
 
@@ -135,29 +136,94 @@ fn f31_replies_out_of_step_are_found_before_anybody_gets_one() {
                 };
                 let shapes: Vec<_> = (0..20).map(|at| SHAPES[at % SHAPES.len()]).collect();
                 let faults = Cell::new(0);
-                let strike = |caller: &Caller, action: Action, place: u64| {
-                    let link = connected(&side, caller, &proxy);
-                    link.arm(Rule::new(At::reply(place), action));
-                    side.wait(run.pipeline(caller, &shapes, 0));
+                let ends = |link: &Link| {
                     let ended = proxy.wait(PATIENCE, |traffic| traffic.ended(link.number()));
                     ended.unwrap();
                     faults.set(run.faults_of(&proxy, faults.get()));
                 };
+                let strike = |caller: &Caller, shapes: &[Shape], action: Action, place: u64| {
+                    let link = connected(&side, caller, &proxy);
+                    link.arm(Rule::new(At::reply(place), action));
+                    side.wait(run.pipeline(caller, shapes, 0));
+                    ends(&link);
+                };
                 let caller = client(None);
                 for round in 0..count(85, 5_000) {
-                    strike(&caller, Action::Duplicate, round % 21);
-                    strike(&caller, Action::Drop, round % 20);
-                    // Two that change places within a batch are of the right number, and the nonce
-                    // behind them does not tell; the last one and the nonce are not.
-                    strike(&caller, Action::Swap, 19);
+                    strike(&caller, &shapes, Action::Duplicate, round % 21);
+                    strike(&caller, &shapes, Action::Drop, round % 20);
+                    // The last one and the nonce.
+                    strike(&caller, &shapes, Action::Swap, 19);
+                }
+                // With a nonce behind each command there is no other place.
+                for round in 0..count(25, 500) {
+                    let one = &[SHAPES[round as usize % SHAPES.len()]];
+                    strike(&caller, one, Action::Duplicate, round % 2);
+                    strike(&caller, one, Action::Drop, 0);
+                    strike(&caller, one, Action::Swap, 0);
+                }
+                // A nonce and what is behind it, on a connection that may carry that meanwhile.
+                for _ in 0..count(if side.is_blocking() { 0 } else { 25 }, 500) {
+                    let link = connected(&side, &caller, &proxy);
+                    link.arm(Rule::new(At::reply(20), Action::Swap));
+                    let before = proxy.traffic().requests();
+                    let first = {
+                        let (run, caller, shapes) =
+                            (Arc::clone(&run), caller.clone(), shapes.clone());
+                        side.spawn(async move { run.pipeline(&caller, &shapes, 0).await })
+                    };
+                    until("the nonce is held back", || {
+                        proxy.traffic().requests() == before + 21 && proxy.in_flight() == 1
+                    });
+                    side.wait(run.pipeline(&caller, &shapes, 1));
+                    first();
+                    ends(&link);
                 }
                 drop(caller);
                 let caller = client(Some(Duration::from_millis(50)));
                 for _ in 0..count(5, 250) {
-                    strike(&caller, Action::Drop, 20);
+                    strike(&caller, &shapes, Action::Drop, 20);
                 }
                 run.finish(&[&proxy], server);
             }
+        }
+    });
+}
+
+/// Two that change places within a batch are of the right number, so that the nonce behind them does
+/// not tell: type and tag do, and nobody else gets another's.
+#[test]
+fn f31_neighbours_that_change_places_are_seen_by_type_and_tag() {
+    let all = Variant::ALL
+        .into_iter()
+        .flat_map(|variant| Side::all().map(|side| (variant, side)));
+    beside(all, |(variant, side)| {
+        let server = shared(variant);
+        for protocol in [Protocol::Resp2, Protocol::Resp3] {
+            let run = Run::new("F31", server, &side, protocol, Duration::from_secs(10));
+            let proxy = Proxy::start(server.addr()).unwrap();
+            let config = run.config(&proxy, protocol).integrity(Integrity::Batch);
+            let caller = side.client(config.pool_max(1));
+            let link = connected(&side, &caller, &proxy);
+            for round in 0..count(5 * 19, 500 * 19) {
+                // Each shape is at each place.
+                let at = |at: usize| SHAPES[(at + round as usize / 19) % SHAPES.len()];
+                let ops: Vec<_> = (0..20).map(|place| run.begin(at(place), 0)).collect();
+                let commands = ops.iter().map(|op| run.command(op)).collect();
+                let place = round % 19;
+                link.arm(Rule::new(At::reply(place), Action::Swap));
+                let mut results = side.wait(caller.pipeline(commands)).unwrap();
+                let (one, other) = (place as usize, place as usize + 1);
+                for at in [one, other] {
+                    assert!(!run.is_own(&ops[at], &results[at]), "{:?}", results[at]);
+                }
+                results.swap(one, other);
+                for (op, result) in ops.into_iter().zip(&results) {
+                    run.end(op, result);
+                }
+            }
+            run.faults_of(&proxy, 0);
+            assert!(link.is_open(), "nothing was out of step");
+            run.finish(&[&proxy], server);
         }
     });
 }

@@ -13,7 +13,7 @@ use respec_testkit::{Action, At, Proxy, Rule, Variant, Way, proxy::Link, shared}
 use crate::{
     beside,
     caller::Caller,
-    count, is_long,
+    count,
     run::{Load, Numbers, PATIENCE, Run, SHAPES, Shape, busy, until},
     side::Side,
 };
@@ -105,7 +105,7 @@ fn f02_a_reply_that_is_cut_at_any_byte_is_no_reply() {
         .flat_map(|variant| Side::all().map(|side| (variant, side)));
     beside(all, |(variant, side)| {
         let server = shared(variant);
-        for protocol in protocols(variant) {
+        for protocol in PROTOCOLS {
             let run = Run::new("F2", server, &side, protocol, LIMIT);
             let proxy = Proxy::start(server.addr()).unwrap();
             let caller = side.client(run.config(&proxy, protocol).pool_max(1));
@@ -134,7 +134,7 @@ fn f03_what_a_connection_took_before_its_end_is_known_to_the_byte() {
         .flat_map(|variant| Side::all().map(|side| (variant, side)));
     beside(all, |(variant, side)| {
         let server = shared(variant);
-        for protocol in protocols(variant) {
+        for protocol in PROTOCOLS {
             let run = Run::new("F3", server, &side, protocol, LIMIT);
             let proxy = Proxy::start(server.addr()).unwrap();
             let caller = side.client(run.config(&proxy, protocol).pool_max(1));
@@ -240,15 +240,6 @@ fn is_connected(port: u16) -> bool {
     })
 }
 
-/// Both protocols in the long mode; otherwise the older one with one server alone, as it makes no
-/// difference to what ends.
-fn protocols(variant: Variant) -> Vec<Protocol> {
-    if is_long() || variant == Variant::Redis70 {
-        vec![Protocol::Resp2, Protocol::Resp3]
-    } else {
-        vec![Protocol::Resp3]
-    }
-}
-
+const PROTOCOLS: [Protocol; 2] = [Protocol::Resp2, Protocol::Resp3];
 /// How long a call may take.
 const LIMIT: Duration = Duration::from_secs(5);

@@ -8,7 +8,7 @@ use std::{
     env,
     fs::{self, File},
     io::Write,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -17,7 +17,7 @@ use respec::{Config, ErrorKind, Protocol};
 use respec_testkit::{Action, Proxy, Server, Variant, Way, shared};
 
 use crate::{
-    count,
+    beside, count,
     run::{Load, PATIENCE, Run, Shape, busy, until},
     side::Side,
 };
@@ -137,6 +137,57 @@ fn nowhere(server: &Server, side: &Side, names: &Names) {
         until("the client has noticed", || homes[0].open().is_empty());
     }
     run.finish(&[&homes[0]], server);
+}
+
+/// A name has no port. That a server has another one by now can be told by the other nodes of a
+/// cluster, or be hidden by what stands in between and keeps its own port, as the proxy does here: a
+/// client of one server has no way to learn of it from the system, and dials where it was told to.
+#[test]
+fn f25_a_server_with_another_port_is_found_behind_an_address_that_stays() {
+    beside(Variant::ALL, |variant| {
+        let server = Server::start(variant).unwrap();
+        let mut own = server.connection(PATIENCE).unwrap();
+        let mut listen = |port: u16| {
+            let port = port.to_string();
+            let set: [&[u8]; 4] = [b"CONFIG", b"SET", b"port", port.as_bytes()];
+            assert_eq!(own.command(&set).unwrap(), b"+OK\r\n");
+        };
+        for side in Side::all() {
+            let run = Run::new("F25", &server, &side, Protocol::Resp3, LIMIT);
+            let proxy = Proxy::start(server.addr()).unwrap();
+            let caller = side.client(run.config(&proxy, Protocol::Resp3).pool_max(4));
+            let load = Load::start(&run, &side, &caller, 4);
+            let mut old = server.addr();
+            for round in 1..=count(4, 40) {
+                busy(&proxy);
+                run.fault(proxy.in_flight());
+                let new = match round % 2 {
+                    0 => server.addr(),
+                    _ => free_address(),
+                };
+                listen(new.port());
+                proxy.set_server(new);
+                proxy.act(Way::Replies, Action::Reset);
+                let moved = Instant::now();
+                assert!(TcpStream::connect(old).is_err(), "it has left its port");
+                let done = run.tally().ok;
+                until("callers are served there", || run.tally().ok > done + 20);
+                run.recovered(moved.elapsed());
+                old = new;
+            }
+            load.finish();
+            let row = run.finish(&[&proxy], &server);
+            for beyond in &row.verdict.tally.recoveries {
+                assert!(*beyond < PATIENCE / 4, "{}", row.details());
+            }
+        }
+    });
+}
+
+/// An address of this machine where nobody listens.
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap()
 }
 
 /// Two addresses with the same port, both of which lead to the server.

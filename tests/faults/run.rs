@@ -319,6 +319,14 @@ impl Run {
         }
     }
 
+    /// Whether a result has the type and the tag of an operation's own.
+    pub(crate) fn is_own(&self, op: &Op, result: &Result<Value>) -> bool {
+        match result {
+            Ok(value) => self.is_right(op, value),
+            Err(error) => op.shape == Shape::Wrong && error.code() == Some("WRONGTYPE"),
+        }
+    }
+
     fn is_right(&self, op: &Op, value: &Value) -> bool {
         let text = |value: &Value, text: &str| match value {
             Value::BulkString(bytes) => bytes == text.as_bytes(),

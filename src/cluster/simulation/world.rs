@@ -1025,6 +1025,7 @@ impl World {
     /// Nothing is left to do for a task.
     fn done(&mut self, task: usize) {
         self.enter(task, TaskPhase::Done);
+        let now = self.instant(self.now);
         let this = &mut self.tasks[task];
         let Some(call) = this.call.take() else { return };
         match this.purpose {
@@ -1042,7 +1043,7 @@ impl World {
             }
             Purpose::Operation(at) => {
                 let random = self.chance.number();
-                let answers = call.finish(&self.clients[this.client].state, random);
+                let answers = call.finish(&self.clients[this.client].state, now, random);
                 let answer = answers.and_then(|answers| {
                     let first = answers.into_iter().next();
                     first.unwrap_or_else(|| Err(no_connection()))

@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
 use super::flow::{Flow, Next};
 use super::rule::{Action, Rule, Way};
@@ -256,17 +256,30 @@ fn by(way: Way) -> End {
 }
 
 fn connect(server: SocketAddr, buffers: Option<usize>) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&server, CONNECT_TIMEOUT)?;
-    let socket = SockRef::from(&stream);
+    let socket = Socket::new(Domain::for_address(server), Type::STREAM, None)?;
     if let Some(size) = buffers {
-        socket.set_recv_buffer_size(size)?;
-        socket.set_send_buffer_size(size)?;
+        shrink(&socket, size)?;
     }
+    socket.connect_timeout(&server.into(), CONNECT_TIMEOUT)?;
     // A server that was killed without a word is noticed like one that says so.
     socket.set_tcp_keepalive(&TcpKeepalive::new())?;
-    stream.set_nodelay(true)?;
-    stream.set_nonblocking(true)?;
-    Ok(stream)
+    socket.set_tcp_nodelay(true)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Asks for buffers of so many bytes, before a socket is connected.
+///
+/// On this machine a segment may be larger than that, and a sender waits for room for a good part of
+/// one: it shall not be for a timer of the kernel.
+pub(crate) fn shrink(socket: &Socket, size: usize) -> io::Result<()> {
+    socket.set_recv_buffer_size(size)?;
+    socket.set_send_buffer_size(size)?;
+    #[cfg(target_os = "linux")]
+    if let Ok(segment) = u32::try_from(size / 4) {
+        socket.set_tcp_mss(segment.clamp(512, 32 << 10))?;
+    }
+    Ok(())
 }
 
 /// Whether a call is only to be made again.

@@ -243,8 +243,7 @@ impl ProxyOptions {
         socket.set_reuse_address(true)?;
         if let Some(size) = self.buffers {
             // What is accepted has the listener's.
-            socket.set_recv_buffer_size(size)?;
-            socket.set_send_buffer_size(size)?;
+            link::shrink(&socket, size)?;
         }
         socket.bind(&addr.into())?;
         socket.listen(BACKLOG)?;
