@@ -28,7 +28,7 @@ pub use crate::commands::pubsub::{DedicatedPubsubCommands, PubsubCommands};
 #[cfg(feature = "scripting")]
 pub use crate::commands::scripting::{DedicatedScriptingCommands, ScriptingCommands};
 #[cfg(feature = "search")]
-pub use crate::commands::search::{SearchCommands, queries::SearchQueryCommands};
+pub use crate::commands::search::{SearchCommands, profile::SearchProfileCommands};
 #[cfg(feature = "sentinel")]
 pub use crate::commands::sentinel::SentinelCommands;
 #[cfg(feature = "server")]

@@ -202,7 +202,7 @@ fn is_argument(value: &Value) -> bool {
 }
 
 /// The fields of an argument, which a last segment names before it names a part.
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 18] = [
     "name",
     "type",
     "token",
@@ -216,5 +216,9 @@ const FIELDS: [&str; 14] = [
     "arguments",
     "count",
     "unit",
+    "rust",
+    "rust_type",
+    "handwritten",
+    "steps",
     "summary",
 ];

@@ -22,7 +22,7 @@ use crate::{
     load::Spec,
     names::{self, Names},
     replies,
-    spec::{Command, Count, Provider, Unit},
+    spec::{Command, Provider, Unit},
 };
 
 use lower::{Lowering, split};
@@ -34,6 +34,8 @@ pub use needs::{Arm, Need, NeedStep};
 pub struct Model {
     /// The groups, by feature name.
     pub groups: BTreeMap<String, Group>,
+    /// The constructors of every group, whether or not it is wanted.
+    pub constructors: BTreeMap<String, Vec<String>>,
     /// Enums and blocks that more than one group uses.
     pub shared: Types,
     /// The enums and blocks that are asked what they need of a server.
@@ -83,6 +85,8 @@ pub struct CommandModel {
     pub steps: Vec<Step>,
     /// The reply.
     pub reply: ReplyModel,
+    /// The options that who reads the reply has to know.
+    pub layout: Vec<LayoutOption>,
     /// How long it may block.
     pub patience: Option<PatienceModel>,
     /// Where the names of the elements of the reply are kept.
@@ -91,6 +95,26 @@ pub struct CommandModel {
     pub note: Option<Note>,
     /// What options need of a server besides what the command needs.
     pub needs: Vec<NeedStep>,
+}
+
+/// An option that decides how the reply is laid out.
+#[derive(Clone, Debug)]
+pub struct LayoutOption {
+    /// The field that tells.
+    pub field: String,
+    /// What it tells.
+    pub kind: LayoutKind,
+}
+
+/// What is told of an option that decides how the reply is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LayoutKind {
+    /// Whether its token is sent.
+    Flag,
+    /// Whether it was given.
+    Given,
+    /// How many values it has, if it was given.
+    Length,
 }
 
 /// Where the longest wait of a blocking command is kept.
@@ -136,7 +160,7 @@ pub enum FieldKind {
 }
 
 /// A positional parameter.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
     /// Its name, which is also the field's.
     pub name: String,
@@ -229,6 +253,15 @@ pub enum OptKind {
         parameters: Vec<Parameter>,
         /// One more setter for each token of a leading enum.
         by_token: Vec<TokenSetter>,
+        /// Whether an empty list is sent, with a count of 0, and is not as good as none.
+        sends_empty: bool,
+    },
+    /// Takes one step after the other, in the order of the calls.
+    Steps {
+        /// The enum's name.
+        name: String,
+        /// The steps.
+        alternatives: Vec<Alternative>,
     },
     /// Takes one of several alternatives.
     Choice {
@@ -259,7 +292,7 @@ pub struct TokenSetter {
 }
 
 /// One alternative of a choice as a setter of its own.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alternative {
     /// The setter's name.
     pub setter: String,
@@ -295,8 +328,8 @@ pub enum Step {
     Value(Place, Ty),
     /// A constant if a flag is set.
     Flag(String, Vec<String>),
-    /// How many of these flags are set.
-    Count(Vec<String>),
+    /// How many words the steps write, and these words.
+    Counted(Vec<Step>),
     /// What follows if a field is there; binds its parts.
     Optional(String, Vec<String>, Vec<Step>),
     /// Steps that are written only where a condition holds.
@@ -334,8 +367,8 @@ pub struct ListStep {
     pub before: Vec<String>,
     /// Words before each.
     pub before_each: Vec<String>,
-    /// The count written before the elements.
-    pub count: Option<Count>,
+    /// Whether the number of elements is written before them.
+    pub counted: bool,
     /// Whether there may be none.
     pub may_be_empty: bool,
     /// Name of what is repeated, for the error where there is none.
@@ -399,25 +432,46 @@ pub struct BlockModel {
     pub name: String,
     /// Who uses it.
     pub commands: BTreeSet<String>,
+    /// First sentence of its docs, if the spec's names have one.
+    pub doc: Option<String>,
     /// Its syntax.
     pub syntax: String,
     /// Required values, in order.
     pub required: Vec<(String, Ty)>,
-    /// Optional values: name, type (`None` for a flag) and syntax.
-    pub optional: Vec<(String, Option<Ty>, String)>,
+    /// The alternatives of its only required value, each of which makes the block as well.
+    pub alternatives: Vec<Alternative>,
+    /// Optional values.
+    pub optional: Vec<BlockOption>,
     /// How it is written.
     pub steps: Vec<Step>,
+}
+
+/// What may be left out of a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockOption {
+    /// The field and the setter.
+    pub name: String,
+    /// The values that come together; none for a flag.
+    pub parameters: Vec<Parameter>,
+    /// The alternatives, each a setter of its own, where it is a choice without a word in front.
+    pub alternatives: Vec<Alternative>,
+    /// Its syntax, in square brackets.
+    pub syntax: String,
+    /// Facts about it.
+    pub note: Note,
 }
 
 impl BlockModel {
     /// Whether it holds what may be borrowed.
     #[must_use]
     pub fn borrows(&self) -> bool {
-        self.required.iter().any(|(_, ty)| ty.borrows())
-            || self
-                .optional
-                .iter()
-                .any(|(_, ty, _)| ty.as_ref().is_some_and(Ty::borrows))
+        self.required.iter().any(|(_, ty)| ty.borrows()) || self.optional_types().any(Ty::borrows)
+    }
+
+    /// The types of all optional values.
+    pub fn optional_types(&self) -> impl Iterator<Item = &Ty> {
+        let parameters = self.optional.iter().flat_map(|option| &option.parameters);
+        parameters.map(|parameter| &parameter.ty)
     }
 }
 
@@ -486,6 +540,11 @@ impl Model {
             let reason = format!("names a choice of `{tokens}`, which no command has");
             return Err(Error::new(names::FILE, reason));
         }
+        let known = |name: &String| known(name) || types.blocks.contains_key(name);
+        if let Some(name) = names.docs.keys().find(|name| !known(name)) {
+            let reason = format!("describes `{name}`, which is no type of an argument");
+            return Err(Error::new(names::FILE, reason));
+        }
         for (_, model) in &mut commands {
             model.needs = needs::steps(model, &spec.commands[&model.name], &types);
         }
@@ -503,10 +562,16 @@ impl Model {
         };
         let mut model = Self {
             groups: BTreeMap::new(),
+            constructors: BTreeMap::new(),
             shared: Types::default(),
             needy: needs::asked(commands.iter().map(|(_, command)| command), &types),
         };
         for (group, command) in commands {
+            model
+                .constructors
+                .entry(group.clone())
+                .or_default()
+                .push(command.method.clone());
             model
                 .groups
                 .entry(group)

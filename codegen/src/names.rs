@@ -12,11 +12,13 @@ use crate::{
 /// The file in the folder of a spec.
 pub const FILE: &str = "names.json";
 
-/// Names of enums that several commands share.
+/// Names of enums that several commands share, and what types are.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     /// By the tokens in alphabetic order, joined by `|`.
     pub enums: BTreeMap<String, EnumName>,
+    /// The first sentence of the docs of other types, by name.
+    pub docs: BTreeMap<String, String>,
 }
 
 /// The name of an enum.
@@ -54,6 +56,7 @@ impl Read for Names {
         let mut fields = Fields::of(value)?;
         let names = Self {
             enums: fields.required("enums")?,
+            docs: fields.or_default("docs")?,
         };
         fields.end()?;
         Ok(names)

@@ -53,7 +53,7 @@ impl Root {
 }
 
 /// The files of generated code by name: one for each group, `shared.rs`, `structs.rs` and `info.rs`;
-/// for the client also `code.rs`, for a user's crate also `mod.rs`, which includes them all.
+/// for the client also `code.rs` and `cmd.rs`, for a user's crate also `mod.rs`, which includes them all.
 ///
 /// # Errors
 ///
@@ -66,10 +66,10 @@ pub fn render(model: &Model, spec: &Spec, root: Root) -> Result<BTreeMap<String,
             .iter()
             .map(|(name, group)| File::Group(name, group)),
     );
-    files.push(match root {
-        Root::User => File::Modules,
-        Root::Client => File::Codes,
-    });
+    match root {
+        Root::User => files.push(File::Modules),
+        Root::Client => files.extend([File::Codes, File::Constructors]),
+    }
     // The largest first, so that no thread is left with one in the end.
     files.sort_by_key(|file| std::cmp::Reverse(file.weight(spec)));
     let threads = thread::available_parallelism().map_or(1, |count| count.get());
@@ -109,6 +109,8 @@ enum File<'m> {
     Group(&'m str, &'m Group),
     /// The codes of error replies.
     Codes,
+    /// The constructors of all groups.
+    Constructors,
     /// The modules of a user's crate.
     Modules,
 }
@@ -121,6 +123,7 @@ impl File<'_> {
             Self::Shared => "shared.rs".to_owned(),
             Self::Group(name, _) => format!("{}.rs", name.to_snake_case()),
             Self::Codes => "code.rs".to_owned(),
+            Self::Constructors => "cmd.rs".to_owned(),
             Self::Modules => "mod.rs".to_owned(),
         }
     }
@@ -131,7 +134,7 @@ impl File<'_> {
             Self::Info => spec.commands.len() / 5,
             Self::Structs => spec.structs.len() / 5,
             Self::Group(_, group) => group.commands.len(),
-            Self::Shared | Self::Codes | Self::Modules => 1,
+            Self::Shared | Self::Codes | Self::Constructors | Self::Modules => 1,
         }
     }
 
@@ -140,16 +143,36 @@ impl File<'_> {
             Self::Info => info::file(spec, root),
             Self::Structs => structs::file(spec, root),
             Self::Shared => {
-                let body = arguments::all(&model.shared, &model.needy, |_| true);
+                let body = arguments::all(&model.shared, &model.needy, root, |_| true);
                 let used = Used::in_code(&body);
                 let imports = Imports::new(root, &used).render();
                 quote!(#imports #body)
             }
             Self::Group(name, group) => group_file(name, group, model, spec, root),
             Self::Codes => codes::file(&spec.codes),
+            Self::Constructors => constructors(&model.constructors),
             Self::Modules => user_modules(model),
         }
     }
+}
+
+/// ```text
+/// #[cfg(feature = "json")]
+/// pub use crate::commands::json::cmd::{json_arrappend, json_arrindex, …};
+/// ```
+///
+/// Each by its name, so that the compiler can tell of one whose feature is off.
+fn constructors(of_groups: &BTreeMap<String, Vec<String>>) -> TokenStream {
+    let groups = of_groups.iter().map(|(group, names)| {
+        let module = ident(&group.to_snake_case());
+        let mut names: Vec<_> = names.iter().map(|name| ident(name)).collect();
+        names.sort_unstable();
+        quote! {
+            #[cfg(feature = #group)]
+            pub use crate::commands::#module::cmd::{#(#names),*};
+        }
+    });
+    groups.collect()
 }
 
 /// ```text
@@ -227,8 +250,11 @@ pub fn command(name: &str, model: &Model, spec: &Spec) -> Result<Option<String>,
         if commands.is_empty() {
             continue;
         }
-        let types = [&group.types, &model.shared]
-            .map(|types| arguments::all(types, &model.needy, |users| users.contains(name)));
+        let types = [&group.types, &model.shared].map(|types| {
+            arguments::all(types, &model.needy, Root::Client, |users| {
+                users.contains(name)
+            })
+        });
         let code = group_code(group_name, &commands, &types, spec, Root::Client);
         let text =
             layout::text(code).map_err(|reason| Error::new("commands", reason).in_command(name))?;
@@ -239,7 +265,7 @@ pub fn command(name: &str, model: &Model, spec: &Spec) -> Result<Option<String>,
 
 fn group_file(name: &str, group: &Group, model: &Model, spec: &Spec, root: Root) -> TokenStream {
     let commands: Vec<_> = group.commands.iter().collect();
-    let types = arguments::all(&group.types, &model.needy, |_| true);
+    let types = arguments::all(&group.types, &model.needy, root, |_| true);
     let body = group_code(name, &commands, &[types], spec, root);
     let shared = model.shared.enums.keys().chain(model.shared.blocks.keys());
     let shared: Vec<_> = shared.map(String::as_str).collect();

@@ -111,6 +111,8 @@ pub enum Type {
     None,
     /// A struct of that name.
     Named(String),
+    /// A struct of that name which can be read only by who knows which of these options were given.
+    Laid(String, Vec<String>),
 }
 
 /// Reads the text of a file of replies.
@@ -230,7 +232,13 @@ impl Reader<'_> {
         } else if self.eat("@") {
             match self.word() {
                 "" => return Err(format!("expected a name after @, found {:?}", self.rest)),
-                name => Type::Named(name.to_owned()),
+                name => {
+                    let name = name.to_owned();
+                    match self.options()? {
+                        options if options.is_empty() => Type::Named(name),
+                        options => Type::Laid(name, options),
+                    }
+                }
             }
         } else {
             self.named()?
@@ -239,6 +247,24 @@ impl Reader<'_> {
             found = Type::Optional(Box::new(found));
         }
         Ok(found)
+    }
+
+    /// `[TOKEN,TOKEN]`, if it is there.
+    fn options(&mut self) -> Result<Vec<String>, String> {
+        let mut options = Vec::new();
+        if self.eat("[") {
+            loop {
+                match self.word() {
+                    "" => return Err(format!("expected an option, found {:?}", self.rest)),
+                    token => options.push(token.to_owned()),
+                }
+                if !self.eat(",") {
+                    break;
+                }
+            }
+            self.expect("]")?;
+        }
+        Ok(options)
     }
 
     fn named(&mut self) -> Result<Type, String> {
@@ -341,7 +367,7 @@ impl Type {
     #[must_use]
     pub fn named(&self) -> Vec<&str> {
         match self {
-            Self::Named(name) => vec![name],
+            Self::Named(name) | Self::Laid(name, _) => vec![name],
             Self::Optional(ty)
             | Self::List(ty)
             | Self::Set(ty)
@@ -390,6 +416,7 @@ impl fmt::Display for Type {
             Self::Push => f.write_str("push"),
             Self::None => f.write_str("none"),
             Self::Named(name) => write!(f, "@{name}"),
+            Self::Laid(name, options) => write!(f, "@{name}[{}]", options.join(",")),
         }
     }
 }

@@ -204,6 +204,15 @@ pub struct Argument {
     pub count: Option<Count>,
     /// The unit of a time, where the name does not tell.
     pub unit: Option<Unit>,
+    /// The name in Rust of what gives the argument, where neither its token nor its name is a good one.
+    pub rust: Option<String>,
+    /// The type in Rust of a block or a `oneof`. A block that has one is a value of its own, whose
+    /// options are not those of the command.
+    pub rust_type: Option<String>,
+    /// The type is written by hand; the text says why it cannot be generated well.
+    pub handwritten: Option<String>,
+    /// The alternatives of a repeated `oneof` are steps in any order, each with a method of its own.
+    pub steps: bool,
 }
 
 /// The type of an argument.

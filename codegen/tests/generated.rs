@@ -9,12 +9,12 @@ use std::{
 };
 
 use respec_codegen::{
-    generate, layout,
+    generate, json, layout,
     load::Spec,
     model::{CommandModel, FieldKind, Model, Need, NeedStep, ReplyModel, Ty, routing::Routing},
     names::Names,
     render::{self, Root},
-    spec::Argument,
+    spec::{Argument, Command, Count},
 };
 
 fn dir() -> PathBuf {
@@ -214,7 +214,6 @@ fn every_group_has_its_place_in_the_client() {
     let read = |file: &str| fs::read_to_string(root.join(file)).unwrap();
     let manifest = read("Cargo.toml");
     let modules = read("src/commands/mod.rs");
-    let constructors = read("src/cmd.rs");
     let prelude = read("src/prelude.rs");
     let (_, model) = built();
     let files = generate(&dir(), Root::Client, |_| true).unwrap().files;
@@ -228,8 +227,8 @@ fn every_group_has_its_place_in_the_client() {
             modules.contains(&format!("pub mod {module};")),
             "{module} in src/commands/mod.rs"
         );
-        let exported = format!("pub use crate::commands::{module}::");
-        assert!(constructors.contains(&exported), "{exported} in src/cmd.rs");
+        let exported = format!("pub use crate::commands::{module}::cmd::{{");
+        assert!(files["cmd.rs"].contains(&exported), "{exported}");
         let traits = files[&format!("{module}.rs")]
             .lines()
             .filter_map(|line| line.strip_prefix("pub trait ")?.split_once(": "))
@@ -280,6 +279,11 @@ fn a_name_of_no_choice_is_refused() {
     let error = Model::build(&spec, &names).unwrap_err();
     let reason = "names a choice of `XX|NX`, which no command has";
     assert!(error.to_string().contains(reason), "{error}");
+    let mut names = Names::load(&dir()).unwrap();
+    names.docs.insert("Nothing".to_owned(), "None.".to_owned());
+    let error = Model::build(&spec, &names).unwrap_err();
+    let reason = "describes `Nothing`, which is no type of an argument";
+    assert!(error.to_string().contains(reason), "{error}");
 }
 
 /// A count in front of options is written; one that nothing could write fails the build.
@@ -289,11 +293,11 @@ fn no_count_is_lost() {
     let text = render::command("HOTKEYS START", &model, &spec)
         .unwrap()
         .unwrap();
-    assert!(text.contains("to.unsigned(u64::from(self.cpu) + u64::from(self.net));"));
+    let written: String = text.split_whitespace().collect();
+    let counted = r#"to.counted(|to|{ifself.cpu{to.word(b"CPU");}ifself.net{to.word(b"NET");}});"#;
+    assert!(written.contains(counted), "{text}");
     let start = spec.commands.get_mut("HOTKEYS START").unwrap();
-    let metrics = &mut start.arguments[0].arguments;
-    metrics.truncate(2);
-    metrics[1].token = Some("CPU USE".to_owned());
+    start.arguments[0].arguments[0].count = Some(Count::Items);
     let error = Model::build(&spec, &Names::load(&dir()).unwrap()).unwrap_err();
     assert!(
         error.to_string().contains("`count` counts what follows"),
@@ -320,6 +324,15 @@ fn needs(command: &CommandModel, model: &Model) -> Vec<Need> {
                 needs.extend(item.arms().into_iter().map(|arm| arm.need));
                 let fields = item.variants.iter().flat_map(|variant| &variant.fields);
                 let held = fields.filter_map(|(_, ty)| ty.named());
+                open.extend(
+                    held.filter(|held| model.needy.contains(*held))
+                        .map(str::to_owned),
+                );
+            }
+            if let Some(item) = types.blocks.get(&name) {
+                needs.extend(item.optional.iter().filter_map(|option| option.need()));
+                let required = item.required.iter().map(|(_, ty)| ty);
+                let held = required.chain(item.optional_types()).filter_map(Ty::named);
                 open.extend(
                     held.filter(|held| model.needy.contains(*held))
                         .map(str::to_owned),
@@ -385,4 +398,154 @@ fn what_is_deprecated_says_so() {
     ] {
         assert!(acme.lines().any(|found| found == line), "{line}");
     }
+}
+
+/// The code that a user has of a command with these arguments, or why there is none.
+fn acme(arguments: &str) -> Result<String, String> {
+    let text = format!(
+        r#"{{ "summary": "Finds.", "group": "acme", "module": "acme", "arity": -2,
+            "arguments": [ {{ "name": "key", "type": "key" }}, {arguments} ] }}"#
+    );
+    let command: Command = json::parse(Path::new("acme.json"), &text).unwrap();
+    let mut spec = Spec::load(&dir()).unwrap();
+    spec.structs.clear();
+    spec.commands = [("ACME.FIND".to_owned(), command)].into();
+    let model = Model::build(&spec, &Names::default()).map_err(|error| error.to_string())?;
+    let files = render::render(&model, &spec, Root::User).map_err(|error| error.to_string())?;
+    Ok(files["acme.rs"].clone())
+}
+
+#[track_caller]
+fn assert_has(code: &str, parts: &[&str]) {
+    let bare = |text: &str| {
+        text.split_whitespace()
+            .collect::<String>()
+            .replace(",)", ")")
+    };
+    for part in parts {
+        assert!(bare(code).contains(&bare(part)), "{part}\n{code}");
+    }
+}
+
+#[test]
+fn a_count_of_words_counts_what_is_written_behind_it() {
+    let code = acme(
+        r#"{ "name": "near", "type": "block", "token": "NEAR", "optional": true, "arguments": [
+            { "name": "nargs", "type": "integer", "count": "words" },
+            { "name": "k", "type": "integer", "token": "K", "count": "none" },
+            { "name": "from", "type": "block", "multiple": true, "optional": true, "arguments": [
+                { "name": "name", "type": "string" },
+                { "name": "alias", "type": "string", "token": "AS", "optional": true,
+                  "rust": "alias" }
+            ] },
+            { "name": "ratio", "type": "double", "token": "RATIO", "optional": true }
+        ] }"#,
+    )
+    .unwrap();
+    assert_has(
+        &code,
+        &[
+            r#"to.word(b"NEAR"); to.counted(|to| { to.word(b"K"); k.write(to);"#,
+            r#"if let Some(ratio) = &self.ratio { to.word(b"RATIO"); ratio.write(to); } });"#,
+            "pub fn alias(mut self, alias: impl Into<Arg<'a>>) -> Self",
+            // A tuple would be taken for a value that a newer client might know.
+            "impl<'a, T: Into<Arg<'a>>> From<T> for AcmeFindFrom<'a>",
+        ],
+    );
+    assert!(!code.contains("From<(A, B)>"), "{code}");
+    // A list that may be empty is sent with a count of 0.
+    let code = acme(
+        r#"{ "name": "only", "type": "block", "token": "ONLY", "optional": true, "arguments": [
+            { "name": "count", "type": "integer" },
+            { "name": "field", "type": "string", "optional": true, "multiple": true }
+        ] }"#,
+    )
+    .unwrap();
+    assert_has(
+        &code,
+        &[
+            "self.only = Some(field.into_list());",
+            r#"to.word(b"ONLY"); to.unsigned(field.len() as u64);"#,
+        ],
+    );
+}
+
+#[test]
+fn steps_are_setters_that_may_be_called_again() {
+    let alternatives = r#""type": "oneof", "arguments": [
+        { "name": "filter", "type": "string", "token": "FILTER" },
+        { "name": "limit", "type": "block", "token": "LIMIT", "arguments": [
+            { "name": "offset", "type": "integer" }, { "name": "num", "type": "integer" } ] }
+    ]"#;
+    let step = r#""name": "step", "optional": true, "multiple": true"#;
+    let code = acme(&format!("{{ {step}, {alternatives}, \"steps\": true }}")).unwrap();
+    assert_has(
+        &code,
+        &[
+            "pub fn filter(mut self, filter: impl Into<Arg<'a>>) -> Self {
+                self.step = Some(
+                    List::with(self.step.take(), AcmeFindStep::Filter(filter.into())),
+                );
+                self
+            }",
+            "pub fn limit(mut self, offset: impl Integer, num: impl Integer) -> Self",
+        ],
+    );
+    let once = r#""name": "step", "optional": true, "steps": true"#;
+    let error = acme(&format!("{{ {once}, {alternatives} }}")).unwrap_err();
+    assert!(error.contains("`step` is said to be of steps"), "{error}");
+}
+
+#[test]
+fn a_block_with_a_type_of_its_own_is_a_value() {
+    let mark = r#""type": "block", "rust_type": "Mark", "optional": true, "arguments": [
+        { "name": "mark", "type": "pure-token", "token": "MARK" },
+        { "name": "tags", "type": "block", "optional": true, "arguments": [
+            { "name": "tags", "type": "pure-token", "token": "TAGS" },
+            { "name": "open", "type": "string" }, { "name": "close", "type": "string" } ] },
+        { "name": "end", "type": "oneof", "optional": true, "arguments": [
+            { "name": "left", "type": "pure-token", "token": "LEFT" },
+            { "name": "right", "type": "pure-token", "token": "RIGHT" } ] }
+    ]"#;
+    let code = acme(&format!(r#"{{ "name": "mark", {mark} }}"#)).unwrap();
+    assert_has(
+        &code,
+        &[
+            "pub fn mark(mut self, mark: impl Into<Mark<'a>>) -> Self",
+            "#[derive(Clone, Debug, Default)] pub struct Mark<'a>",
+            "pub fn tags(mut self, open: impl Into<Arg<'a>>, close: impl Into<Arg<'a>>) -> Self",
+            "pub fn left(mut self) -> Self",
+            "pub fn end(mut self, end:",
+        ],
+    );
+    let other = mark.replace("TAGS", "BETWEEN");
+    let both = format!(r#"{{ "name": "mark", {mark} }}, {{ "name": "more", {other} }}"#);
+    let error = acme(&both).unwrap_err();
+    assert!(
+        error.contains("two different blocks would be called Mark"),
+        "{error}"
+    );
+    let error = acme(
+        r#"{ "name": "schema", "type": "block", "handwritten": "it is odd", "arguments": [] }"#,
+    )
+    .unwrap_err();
+    assert!(
+        error.contains("`schema` is written by hand, expected the name of its type"),
+        "{error}"
+    );
+}
+
+/// A reply that is laid out by an option of another name could not be read.
+#[test]
+fn a_reply_is_laid_out_by_options_of_its_command() {
+    let (mut spec, _) = built();
+    let reply = respec_codegen::replies::parse_reply("@SearchResult[WITHNOTHING]").unwrap();
+    spec.replies.insert("FT.SEARCH".to_owned(), reply);
+    let error = Model::build(&spec, &Names::load(&dir()).unwrap()).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("laid out by `WITHNOTHING`, which is no option of it"),
+        "{error}"
+    );
 }

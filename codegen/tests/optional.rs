@@ -18,7 +18,7 @@ fn why_not(option: &Opt) -> Option<&'static str> {
         _ if option.decides => Some("the reply depends on it"),
         OptKind::Flag { .. } => Some("a flag whose own options follow"),
         // One value may be an `Option`, an empty list is none, and of several at once there is `maybe_…`.
-        OptKind::Values { .. } => None,
+        OptKind::Values { .. } | OptKind::Steps { .. } => None,
         OptKind::Choice {
             setter, nullable, ..
         } => (setter.is_none() || !nullable).then_some("a choice"),

@@ -42,6 +42,7 @@ fn types_print_as_they_are_read() {
         "list<bool|error>",
         "list<@AclLogEntry>",
         "(@AggregateResult,int)",
+        "@SearchResult[WITHSCORES,NOCONTENT]",
     ] {
         let reply = parse_reply(text).unwrap_or_else(|reason| panic!("{text}: {reason}"));
         assert_eq!(reply.default.to_string(), text);

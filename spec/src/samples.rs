@@ -39,6 +39,9 @@ pub fn render(model: &Model, values: &Values, lot: &Lot) -> String {
         for command in &group.commands {
             let calls = calls::of(command, group_name, model, values, lot);
             let name = format!("{}_{}", group_name.to_snake_case(), command.method);
+            if calls.ordered.is_empty() {
+                continue;
+            }
             out.push_str(&function(&name, &calls.ordered));
             all.push(name.clone());
             if !calls.drawn.is_empty() {

@@ -128,6 +128,10 @@ pub fn argument(argument: &Argument) -> Value {
     object.list("arguments", argument.arguments.iter().map(self::argument));
     object.word("count", argument.count);
     object.word("unit", argument.unit);
+    object.present("rust", argument.rust.as_ref());
+    object.present("rust_type", argument.rust_type.as_ref());
+    object.present("handwritten", argument.handwritten.as_ref());
+    object.flag("steps", argument.steps);
     object.done()
 }
 

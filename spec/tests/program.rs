@@ -230,9 +230,9 @@ fn a_wrong_command_line_ends_with_the_usage() {
 fn what_is_not_generated_is_not_shown() {
     let message = failed(&["show", "no", "such", "command"], 1);
     assert_eq!(message, "the spec has no command \"NO SUCH COMMAND\"\n");
-    let message = failed(&["show", "ft.search"], 1);
+    let message = failed(&["show", "ft.profile"], 1);
     assert!(
-        message.starts_with("FT.SEARCH is written by hand: "),
+        message.starts_with("FT.PROFILE is written by hand: "),
         "{message}"
     );
 }

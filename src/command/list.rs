@@ -44,6 +44,16 @@ impl<T> List<T> {
         Some(Self(Repr::Many(values)))
     }
 
+    /// Another list with one more value at its end, or that value alone.
+    pub fn with(first: Option<Self>, value: T) -> Self {
+        let Some(first) = first else {
+            return Self(Repr::One(value));
+        };
+        let mut values = first.into_vec();
+        values.push(value);
+        Self(Repr::Many(values))
+    }
+
     fn into_vec(self) -> Vec<T> {
         match self.0 {
             Repr::One(value) => vec![value],

@@ -44,7 +44,7 @@ pub use monitor::MonitorLine;
 pub use push::Push;
 pub use role::Role;
 #[cfg(feature = "search")]
-pub(crate) use search::SearchLayout;
+pub(crate) use search::SearchResultOptions;
 pub use search::{
     AggregateResult, IndexAttribute, SearchParameter, SearchResult, SearchScore, SpellCheck,
     SpellCheckTerm, Suggestions,

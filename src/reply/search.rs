@@ -22,18 +22,44 @@ pub struct SearchResult {
     pub rest: Vec<(String, Value)>,
 }
 
+/// The options of a search that decide what its reply says of each document.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SearchResultOptions {
+    pub(crate) nocontent: bool,
+    pub(crate) withscores: bool,
+    pub(crate) withpayloads: bool,
+    pub(crate) withsortkeys: bool,
+    /// How many fields were asked for; none where all are returned.
+    pub(crate) r#return: Option<usize>,
+}
+
+impl SearchResultOptions {
+    fn layout(self) -> SearchLayout {
+        SearchLayout {
+            score: self.withscores,
+            payload: self.withpayloads,
+            sortkey: self.withsortkeys,
+            attributes: !self.nocontent && self.r#return != Some(0),
+        }
+    }
+}
+
 /// What stands in a RESP2 reply for each document besides its key, which follows from the request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct SearchLayout {
-    pub(crate) score: bool,
-    pub(crate) payload: bool,
-    pub(crate) sortkey: bool,
-    pub(crate) attributes: bool,
+struct SearchLayout {
+    score: bool,
+    payload: bool,
+    sortkey: bool,
+    attributes: bool,
 }
 
 impl SearchResult {
     /// Reads the reply to a request with these options.
-    pub(crate) fn read(reply: Reply<'_>, layout: SearchLayout) -> Result<Self, DecodeError> {
+    pub(crate) fn read(
+        reply: Reply<'_>,
+        options: SearchResultOptions,
+    ) -> Result<Self, DecodeError> {
+        let layout = options.layout();
         let Envelope {
             total_results,
             rows,
@@ -64,13 +90,7 @@ impl Decode for SearchResult {
     ///
     /// [`FtSearch`]: crate::commands::search::FtSearch
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
-        let layout = SearchLayout {
-            score: false,
-            payload: false,
-            sortkey: false,
-            attributes: true,
-        };
-        Self::read(reply, layout)
+        Self::read(reply, SearchResultOptions::default())
     }
 }
 

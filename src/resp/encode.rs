@@ -56,8 +56,8 @@ enum Keys<'b> {
     Located(&'b mut Vec<Range<usize>>),
     /// They are shown, and nothing at all is written.
     Shown(&'b mut dyn FnMut(&[u8])),
-    /// The word at this place is shown instead, and nothing at all is written.
-    Word(usize, &'b mut dyn FnMut(&[u8])),
+    /// Every word is shown with its place instead, and nothing at all is written.
+    Words(&'b mut dyn FnMut(usize, &[u8])),
 }
 
 impl<'b> Writer<'b> {
@@ -94,19 +94,7 @@ impl<'b> Writer<'b> {
         write: impl FnOnce(&mut Writer<'_>),
     ) -> Result<()> {
         let mut nothing = BytesMut::new();
-        let mut writer = Writer {
-            out: &mut nothing,
-            keys: Keys::Shown(view),
-            inserts: None,
-            start: 0,
-            first_key: 0,
-            first_insert: 0,
-            words: 0,
-            added: Vec::new(),
-            error: None,
-            // There is nothing to fill in and nothing to take back.
-            complete: true,
-        };
+        let mut writer = Writer::unwritten(&mut nothing, Keys::Shown(view));
         write(&mut writer);
         writer.check()
     }
@@ -122,19 +110,28 @@ impl<'b> Writer<'b> {
         write: impl FnOnce(&mut Writer<'_>),
     ) -> Result<()> {
         let mut nothing = BytesMut::new();
-        let mut writer = Writer {
-            out: &mut nothing,
-            keys: Keys::Word(at, view),
-            inserts: None,
-            start: 0,
-            first_key: 0,
-            first_insert: 0,
-            words: 0,
-            added: Vec::new(),
-            error: None,
-            // There is nothing to fill in and nothing to take back.
-            complete: true,
+        let mut view = |place: usize, word: &[u8]| {
+            if place == at {
+                view(word);
+            }
         };
+        let mut writer = Writer::unwritten(&mut nothing, Keys::Words(&mut view));
+        write(&mut writer);
+        writer.check()
+    }
+
+    /// Shows every word of a command but those of its name with its place, the name's first being 0;
+    /// nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::command`].
+    pub(crate) fn view_words(
+        view: &mut dyn FnMut(usize, &[u8]),
+        write: impl FnOnce(&mut Writer<'_>),
+    ) -> Result<()> {
+        let mut nothing = BytesMut::new();
+        let mut writer = Writer::unwritten(&mut nothing, Keys::Words(view));
         write(&mut writer);
         writer.check()
     }
@@ -160,10 +157,8 @@ impl<'b> Writer<'b> {
     pub fn word(&mut self, word: &[u8]) {
         self.words += 1;
         if !self.writes() {
-            if let Keys::Word(at, view) = &mut self.keys
-                && self.words == *at + 1
-            {
-                view(word);
+            if let Keys::Words(view) = &mut self.keys {
+                view(self.words - 1, word);
             }
             return;
         }
@@ -190,7 +185,7 @@ impl<'b> Writer<'b> {
     pub fn key(&mut self, key: &[u8]) {
         self.word(key);
         match &mut self.keys {
-            Keys::Written | Keys::Word(..) => {}
+            Keys::Written | Keys::Words(_) => {}
             Keys::Located(keys) => {
                 let end = self.out.len() - CRLF.len();
                 keys.push(end - key.len()..end);
@@ -243,6 +238,34 @@ impl<'b> Writer<'b> {
         self.word(text.as_bytes());
     }
 
+    /// Appends how many words `write` spells, and these words.
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use respec::resp::Writer;
+    ///
+    /// let mut out = BytesMut::new();
+    /// Writer::command(&mut out, |command| {
+    ///     command.word(b"RETURN");
+    ///     command.counted(|command| {
+    ///         command.word(b"title");
+    ///         command.word(b"AS");
+    ///         command.word(b"t");
+    ///     });
+    /// })?;
+    /// assert!(out.starts_with(b"*5\r\n$6\r\nRETURN\r\n$1\r\n3\r\n$5\r\ntitle\r\n"));
+    /// # Ok::<(), respec::Error>(())
+    /// ```
+    pub fn counted(&mut self, write: impl Fn(&mut Writer<'_>)) {
+        let mut nothing = BytesMut::new();
+        let mut view = |_: &[u8]| {};
+        let mut counter = Writer::unwritten(&mut nothing, Keys::Shown(&mut view));
+        write(&mut counter);
+        let words = counter.words;
+        self.unsigned(words as u64);
+        write(self);
+    }
+
     /// Says that the part of this name ends here, or would if it had been given: words that stand
     /// behind it follow.
     #[inline]
@@ -288,7 +311,7 @@ impl<'b> Writer<'b> {
         let start = out.len();
         let first_key = match &keys {
             Keys::Located(keys) => keys.len(),
-            Keys::Written | Keys::Shown(_) | Keys::Word(..) => 0,
+            Keys::Written | Keys::Shown(_) | Keys::Words(_) => 0,
         };
         let first_insert = inserts.as_ref().map_or(0, |inserts| inserts.count());
         out.extend_from_slice(SHORT_HEADER);
@@ -303,6 +326,23 @@ impl<'b> Writer<'b> {
             added: Vec::new(),
             error: None,
             complete: false,
+        }
+    }
+
+    /// One that counts words and writes none.
+    fn unwritten(nothing: &'b mut BytesMut, keys: Keys<'b>) -> Self {
+        Self {
+            out: nothing,
+            keys,
+            inserts: None,
+            start: 0,
+            first_key: 0,
+            first_insert: 0,
+            words: 0,
+            added: Vec::new(),
+            error: None,
+            // There is nothing to fill in and nothing to take back.
+            complete: true,
         }
     }
 
@@ -326,7 +366,7 @@ impl<'b> Writer<'b> {
 
     /// Whether words are written, and not only counted.
     fn writes(&self) -> bool {
-        !matches!(self.keys, Keys::Shown(_) | Keys::Word(..))
+        !matches!(self.keys, Keys::Shown(_) | Keys::Words(_))
     }
 
     /// The error of a command that is complete.
@@ -400,7 +440,7 @@ impl fmt::Debug for Keys<'_> {
         f.write_str(match self {
             Self::Written => "written",
             Self::Located(_) => "located",
-            Self::Shown(_) | Self::Word(..) => "shown",
+            Self::Shown(_) | Self::Words(_) => "shown",
         })
     }
 }

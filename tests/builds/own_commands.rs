@@ -179,6 +179,13 @@ fn a_feature_that_is_off_is_named() {
             "fn call(_: respec::commands::json::JsonGet) {}",
             &["is gated behind the `json` feature"],
         ),
+        (
+            "fn call() { let _ = respec::cmd::json_get(\"k\"); }",
+            &[
+                "cannot find function `json_get` in module `respec::cmd`",
+                "is gated behind the `json` feature",
+            ],
+        ),
         // Of a method nobody can say more.
         (
             "fn call(client: respec::blocking::Client) { client.json_get(\"k\"); }",

@@ -1,9 +1,10 @@
 //! Commands as bytes.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use proptest::{collection::vec, prelude::*};
 use respec::{
     ErrorKind, Value,
+    command::Arg,
     reply::FromReply,
     resp::{Frame, Writer},
 };
@@ -192,4 +193,30 @@ proptest! {
         prop_assert!(read.to_bits() == bits || (read.is_nan() && double.is_nan()));
         prop_assert!(text.len() <= 24);
     }
+}
+
+#[test]
+fn a_count_of_words_is_that_of_what_is_written() {
+    let mut out = BytesMut::new();
+    let mut keys = Vec::new();
+    Writer::command_with_keys(&mut out, &mut keys, |to| {
+        to.word(b"A");
+        to.counted(|to| {
+            to.key(b"k");
+            to.counted(|_| {});
+            to.shared(&Bytes::from_static(b"value"));
+        });
+    })
+    .unwrap();
+    assert_eq!(
+        out,
+        "*5\r\n$1\r\nA\r\n$1\r\n3\r\n$1\r\nk\r\n$1\r\n0\r\n$5\r\nvalue\r\n"
+    );
+    assert_eq!(keys.len(), 1, "a key is counted and written, and is one");
+    assert_eq!(&out[keys[0].clone()], b"k");
+    let error = Writer::command(&mut out, |to| {
+        to.word(b"A");
+        to.counted(|to| Arg::invalid("refused").write(to));
+    });
+    assert_eq!(error.unwrap_err().to_string(), "invalid argument: refused");
 }

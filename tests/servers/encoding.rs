@@ -1,4 +1,4 @@
-//! The words of the hand-written commands, option by option.
+//! The words of commands whose grammar is like that of no others, option by option.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use bytes::BytesMut;
 use respec::cmd;
 use respec::command::Command;
 use respec::commands::search::{
-    Collect, DistanceMetric, Field, FieldAs, Highlight, HybridCombine, HybridCursor, HybridFilter,
-    HybridPolicy, HybridSearch, HybridSorting, HybridVsim, IndexAll, IndexDataType, Knn, QueryType,
-    QueryWords, RadiusType, Reducer, Schema, SortKey, Summarize, VectorAlgorithm,
-    VectorCompression, VectorRange, VectorType,
+    Collect, DistanceMetric, Field, FieldAs, Highlight, HybridCursor, HybridFilter, HybridPolicy,
+    HybridSearch, HybridVsim, IndexAll, IndexDataType, Knn, Linear, QueryType, QueryWords,
+    RadiusType, Reducer, Rrf, Schema, SortKey, Summarize, VectorAlgorithm, VectorCompression,
+    VectorRange, VectorType,
 };
 use respec::commands::shared::Order;
 use respec::commands::stream::TrimStrategy;
@@ -190,6 +190,7 @@ fn a_search_has_its_options_in_the_order_of_the_server() {
             .limit(10, 5)
             .sortby(("price", Order::Desc))
             .payload("x")
+            .withscores()
             .explainscore()
             .scorer("TFIDF")
             .expander("SYNONYM")
@@ -212,9 +213,9 @@ fn a_search_has_its_options_in_the_order_of_the_server() {
             .r#return([FieldAs::new("$.a").alias("a"), "b".into()])
             .infields(["title", "body"])
             .inkeys("book:1")
-            .geofilter("place", 13.4, 52.5, 10, RadiusType::Km)
-            .filter("price", 1, "(10")
-            .filter("year", "-inf", 1950.5)
+            .geofilter(("place", 13.4, 52.5, 10, RadiusType::Km))
+            .filter(("price", 1, "(10"))
+            .filter([("year", "-inf", 1950.5)])
             .withsortkeys()
             .withpayloads()
             .nostopwords()
@@ -357,14 +358,9 @@ fn a_hybrid_query_counts_the_words_of_its_clauses() {
         .params([("x", &b"blob"[..])])
         .withcursor(HybridCursor::new().maxidle(1000).count(5))
         .explainscore()
-        .sorting(HybridSorting::sortby([("@a", Order::Asc)]))
+        .sortby([("@a", Order::Asc)])
         .limit(0, 5)
-        .combine(
-            HybridCombine::rrf()
-                .yield_score_as("f")
-                .window(20)
-                .constant(60),
-        ),
+        .combine(Rrf::new().yield_score_as("f").window(20).constant(60)),
         "FT.HYBRID i SEARCH sea SCORER BM25STD YIELD_SCORE_AS s VSIM @v $x \
          KNN 6 K 10 EF_RUNTIME 100 SHARD_K_RATIO 0.5 FILTER 5 @a:1 POLICY BATCHES BATCH_SIZE 50 \
          YIELD_SCORE_AS d COMBINE RRF 6 CONSTANT 60 WINDOW 20 YIELD_SCORE_AS f LIMIT 0 5 \
@@ -380,8 +376,8 @@ fn a_hybrid_query_counts_the_words_of_its_clauses() {
                 .range(VectorRange::new(0.5).epsilon(0.1))
                 .filter("@a:1"),
         )
-        .combine(HybridCombine::linear().window(5).weights(0.7, 0.3))
-        .sorting(HybridSorting::nosort()),
+        .combine(Linear::new().window(5).weights(0.7, 0.3))
+        .nosort(),
         "FT.HYBRID i SEARCH sea VSIM @v $x RANGE 4 RADIUS 0.5 EPSILON 0.1 FILTER 1 @a:1 \
          COMBINE LINEAR 6 ALPHA 0.7 BETA 0.3 WINDOW 5 NOSORT",
     );

@@ -1,4 +1,4 @@
-//! The hand-written search commands and their replies, on a real server under RESP2 and RESP3.
+//! The search commands and their replies, on a real server under RESP2 and RESP3.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -202,7 +202,7 @@ fn a_reply_is_read_by_the_options_of_its_request() {
             search = search.nocontent();
         }
         if on(4) {
-            search = search.explainscore();
+            search = search.withscores().explainscore();
         }
         let found = same(&mut server, &search);
         assert_eq!(ids(&found), ["1", "0", "3"], "{search:?}");
@@ -253,18 +253,18 @@ fn every_option_of_a_search_is_accepted() {
     assert_eq!(
         one(
             &mut server,
-            search("*").filter("price", 10, "(15").sortby("price")
+            search("*").filter(("price", 10, "(15")).sortby("price")
         ),
         ["0", "5"]
     );
     assert_eq!(
-        one(&mut server, search("*").filter("price", "-inf", 7.5)),
+        one(&mut server, search("*").filter(("price", "-inf", 7.5))),
         ["2"]
     );
     assert_eq!(
         one(
             &mut server,
-            search("*").geofilter("place", 12, 46.0, 100, RadiusType::Km)
+            search("*").geofilter(("place", 12, 46.0, 100, RadiusType::Km))
         ),
         ["5"]
     );

@@ -13,9 +13,9 @@ use crate::{
 };
 
 use super::{
-    Alternative, CommandModel, Condition, Field, FieldKind, ListStep, NamesModel, Note, Opt,
-    OptKind, Parameter, PatienceModel, Place, ReplyModel, Slot, State, Step, TokenSetter, Ty,
-    Types, fail,
+    Alternative, CommandModel, Condition, Field, FieldKind, LayoutKind, LayoutOption, ListStep,
+    NamesModel, Note, Opt, OptKind, Parameter, PatienceModel, Place, ReplyModel, Slot, State, Step,
+    TokenSetter, Ty, Types, VariantModel, fail,
     naming::{
         block_name, fresh, identifier, noun, option_name, parameter_name, row_name, type_name,
         words,
@@ -165,6 +165,7 @@ impl<'a> Lowering<'a> {
         }
         let patience = self.patience()?;
         let names = self.reply_names()?;
+        let layout = self.layout(&reply)?;
         Ok(CommandModel {
             name: self.name.to_owned(),
             method: self.variant.method.clone(),
@@ -176,11 +177,39 @@ impl<'a> Lowering<'a> {
             slots: self.slots,
             steps: join_words(steps),
             reply,
+            layout,
             patience,
             names,
             note: chosen_note,
             needs: Vec::new(),
         })
+    }
+
+    /// The options that who reads the reply has to know.
+    fn layout(&self, reply: &ReplyModel) -> Lowered<Vec<LayoutOption>> {
+        let ReplyModel::Fixed(replies::Type::Laid(_, tokens)) = reply else {
+            return Ok(Vec::new());
+        };
+        let option = |token: &String| {
+            let mark = self.marks.get(token);
+            let field = mark.map(|mark| &self.options[mark.option].field);
+            let field = self.fields.iter().find(|it| Some(&it.name) == field);
+            let kind = match field.map(|field| &field.kind) {
+                Some(FieldKind::Flag) => LayoutKind::Flag,
+                Some(FieldKind::Optional(types)) => match &**types {
+                    [Ty::List(_)] => LayoutKind::Length,
+                    _ => LayoutKind::Given,
+                },
+                _ => {
+                    return Err(format!(
+                        "its reply is laid out by `{token}`, which is no option of it"
+                    ));
+                }
+            };
+            let field = field.map(|field| field.name.clone()).unwrap_or_default();
+            Ok(LayoutOption { field, kind })
+        };
+        tokens.iter().map(option).collect()
     }
 
     /// Where the names are kept by which the elements of the reply were asked for.
@@ -218,14 +247,18 @@ impl<'a> Lowering<'a> {
             return self.parallel(&columns, &arguments[0], arguments);
         }
         for (at, argument) in arguments.iter().enumerate() {
-            if let Some(counts) = is_count(argument, arguments.get(at + 1)) {
-                let rest = arguments.get(at + 1..).unwrap_or_default();
-                if counts == Count::Words && rest.iter().all(|next| !next.multiple) {
-                    steps.extend(self.counted_flags(argument, rest, after)?);
-                    break;
+            match is_count(argument, arguments.get(at + 1)) {
+                Some(Count::Words) => {
+                    let rest = arguments.get(at + 1..).unwrap_or_default();
+                    steps.push(Step::Words(words(argument)));
+                    steps.push(Step::Counted(self.sequence(rest, after)?));
+                    return Ok(steps);
                 }
-                count = Some((counts, argument));
-                continue;
+                Some(_) => {
+                    count = Some(argument);
+                    continue;
+                }
+                None => {}
             }
             let counted = count.take();
             if argument.optional {
@@ -237,37 +270,15 @@ impl<'a> Lowering<'a> {
         Ok(steps)
     }
 
-    /// A count of the words that follow, where each of them is an option.
-    fn counted_flags(
-        &mut self,
-        count: &Argument,
-        flags: &[Argument],
-        after: Option<usize>,
-    ) -> Lowered<Vec<Step>> {
-        let mut steps = Vec::new();
-        for flag in flags {
-            steps.extend(self.optional(flag, None, after)?);
-        }
-        let fields = steps.iter().map(|step| match step {
-            Step::Flag(field, words) if words.len() == 1 => Ok(field.clone()),
-            _ => Err(uncounted(count)),
-        });
-        let counted = Step::Count(fields.collect::<Lowered<_>>()?);
-        Ok([Step::Words(words(count)), counted]
-            .into_iter()
-            .chain(steps)
-            .collect())
-    }
-
     pub(super) fn required(
         &mut self,
         argument: &Argument,
-        count: Option<(Count, &Argument)>,
+        count: Option<&Argument>,
     ) -> Lowered<Vec<Step>> {
-        if let Some((_, count)) = count.filter(|_| !argument.multiple) {
+        if let Some(count) = count.filter(|_| !argument.multiple) {
             return Err(uncounted(count));
         }
-        if argument.multiple {
+        if argument.multiple && argument.handwritten.is_none() {
             let (step, ty) = self.list(argument, count)?;
             return self.parameter(argument, ty, |field| {
                 vec![Step::List(ListStep {
@@ -278,7 +289,7 @@ impl<'a> Lowering<'a> {
         }
         match argument.kind {
             ArgumentType::PureToken => Ok(vec![Step::Words(words(argument))]),
-            ArgumentType::Block => {
+            ArgumentType::Block if !is_value(argument) => {
                 let mut steps = vec![Step::Words(words(argument))];
                 steps.extend(self.sequence(&argument.arguments, None)?);
                 Ok(steps)
@@ -289,7 +300,7 @@ impl<'a> Lowering<'a> {
                 self.required(&only, None)
             }
             _ => {
-                let ty = self.ty(argument)?;
+                let ty = self.ty(&without_token(argument))?;
                 let words = words(argument);
                 self.parameter(argument, ty.clone(), |field| {
                     vec![Step::Words(words), Step::Value(Place::Field(field), ty)]
@@ -331,7 +342,7 @@ impl<'a> Lowering<'a> {
                 item,
                 before: Vec::new(),
                 before_each: Vec::new(),
-                count: None,
+                counted: false,
                 may_be_empty: false,
                 noun: noun(first),
                 columns: columns.to_vec(),
@@ -357,13 +368,16 @@ impl<'a> Lowering<'a> {
     pub(super) fn optional(
         &mut self,
         argument: &Argument,
-        count: Option<(Count, &Argument)>,
+        count: Option<&Argument>,
         after: Option<usize>,
     ) -> Lowered<Vec<Step>> {
+        if argument.steps {
+            return self.steps(argument);
+        }
         if argument.multiple {
             return self.optional_list(argument, count, after);
         }
-        if let Some((_, count)) = count {
+        if let Some(count) = count {
             return Err(uncounted(count));
         }
         match argument.kind {
@@ -379,7 +393,7 @@ impl<'a> Lowering<'a> {
                 self.option(argument, &setter, after, kind);
                 Ok(vec![Step::Flag(setter, words(argument))])
             }
-            ArgumentType::Block => self.optional_block(argument, after),
+            ArgumentType::Block if !is_value(argument) => self.optional_block(argument, after),
             ArgumentType::Oneof if argument.arguments.len() == 1 => {
                 let mut only = argument.arguments[0].clone();
                 only.optional = true;
@@ -387,7 +401,7 @@ impl<'a> Lowering<'a> {
             }
             ArgumentType::Oneof => self.choice(argument, after),
             _ => {
-                let ty = self.ty(argument)?;
+                let ty = self.ty(&without_token(argument))?;
                 let setter = self.unique(&option_name(argument), argument);
                 self.fields.push(Field {
                     name: setter.clone(),
@@ -401,6 +415,7 @@ impl<'a> Lowering<'a> {
                     setter: setter.clone(),
                     parameters: vec![parameter],
                     by_token: Vec::new(),
+                    sends_empty: false,
                 };
                 self.option(argument, &setter, after, kind);
                 let steps = vec![
@@ -415,7 +430,7 @@ impl<'a> Lowering<'a> {
     pub(super) fn optional_list(
         &mut self,
         argument: &Argument,
-        count: Option<(Count, &Argument)>,
+        count: Option<&Argument>,
         after: Option<usize>,
     ) -> Lowered<Vec<Step>> {
         let (mut step, ty) = self.list(argument, count)?;
@@ -433,13 +448,14 @@ impl<'a> Lowering<'a> {
             setter: setter.clone(),
             parameters: vec![parameter],
             by_token: Vec::new(),
+            sends_empty: false,
         };
         self.option(argument, &setter, after, kind);
         let list = ListStep {
             list: Place::Bound(setter.clone()),
             ..step
         };
-        let counted = list.count.is_some();
+        let counted = list.counted;
         let written = Step::Optional(setter.clone(), vec![setter.clone()], vec![Step::List(list)]);
         if !counted {
             return Ok(vec![written]);
@@ -452,6 +468,50 @@ impl<'a> Lowering<'a> {
                 vec![Step::Words(vec!["0".to_owned()])],
             ),
         ])
+    }
+
+    /// Steps in any order: each alternative is a setter, which may be called again and again.
+    fn steps(&mut self, argument: &Argument) -> Lowered<Vec<Step>> {
+        if !argument.multiple || !argument.optional || argument.kind != ArgumentType::Oneof {
+            return Err(format!(
+                "`{}` is said to be of steps, expected an optional `oneof` that may be repeated",
+                argument.name
+            ));
+        }
+        let (mut step, ty) = self.list(argument, None)?;
+        step.may_be_empty = true;
+        let Some(name) = ty.named().map(str::to_owned) else {
+            return Err(format!("the steps of `{}` became no enum", argument.name));
+        };
+        let field = self.unique(&parameter_name(argument), argument);
+        self.fields.push(Field {
+            name: field.clone(),
+            kind: FieldKind::Optional(vec![ty]),
+        });
+        let variants = self.types.enums[&name].variants.clone();
+        let alternatives = variants
+            .iter()
+            .map(|variant| self.alternative(variant, argument))
+            .collect();
+        let kind = OptKind::Steps { name, alternatives };
+        self.option(argument, &field, None, kind);
+        let list = ListStep {
+            list: Place::Bound(field.clone()),
+            ..step
+        };
+        Ok(vec![Step::Optional(
+            field.clone(),
+            vec![field],
+            vec![Step::List(list)],
+        )])
+    }
+
+    /// An alternative of an enum as a setter of the command.
+    fn alternative(&mut self, variant: &VariantModel, argument: &Argument) -> Alternative {
+        Alternative {
+            setter: self.unique(&variant.constructor, argument),
+            ..alternative(variant)
+        }
     }
 
     /// An optional block is one setter for its required parts; its optional parts are setters
@@ -480,13 +540,19 @@ impl<'a> Lowering<'a> {
             note: note(argument),
         });
         self.mark(argument, option, None);
-        let has_options = argument.arguments.iter().any(|part| part.optional);
+        let has_options = argument
+            .arguments
+            .iter()
+            .enumerate()
+            .any(|(at, part)| part.optional && !is_counted_list(&argument.arguments, at));
         let slot = has_options.then(|| self.fill(option));
 
         let mut parameters = Vec::new();
         let mut binds = Vec::new();
         let mut steps = vec![Step::Words(words(argument))];
+        let mut counted_from = None;
         let mut count = None;
+        let mut sends_empty = false;
         let mut by_token = Vec::new();
         let row = columns(&argument.arguments);
         let parts: &[Argument] = if row.is_some() {
@@ -507,24 +573,34 @@ impl<'a> Lowering<'a> {
                 item,
                 before: Vec::new(),
                 before_each: Vec::new(),
-                count: None,
+                counted: false,
                 may_be_empty: false,
                 noun: noun(argument),
                 columns,
             }));
         }
         for (at, part) in parts.iter().enumerate() {
-            if let Some(counts) = is_count(part, argument.arguments.get(at + 1)) {
-                count = Some((counts, part));
-                continue;
+            match is_count(part, argument.arguments.get(at + 1)) {
+                Some(Count::Words) => {
+                    steps.push(Step::Words(words(part)));
+                    counted_from = Some(steps.len());
+                    continue;
+                }
+                Some(_) => {
+                    count = Some(part);
+                    continue;
+                }
+                None => {}
             }
             let counted = count.take();
-            if part.optional {
+            let may_be_empty = is_counted_list(&argument.arguments, at);
+            sends_empty |= may_be_empty;
+            if part.optional && !may_be_empty {
                 steps.extend(self.optional(part, counted, slot)?);
                 continue;
             }
             if part.kind == ArgumentType::PureToken && !part.multiple {
-                if let Some((_, count)) = counted {
+                if let Some(count) = counted {
                     return Err(uncounted(count));
                 }
                 steps.push(Step::Words(words(part)));
@@ -561,7 +637,7 @@ impl<'a> Lowering<'a> {
                 parameters.push(Parameter { name, ty });
             }
         }
-        let steps = join_words(steps);
+        let steps = join_words(counted_behind(steps, counted_from));
         if parameters.is_empty() {
             if let Some(slot) = slot {
                 self.slots[slot].name.clone_from(&field);
@@ -578,6 +654,7 @@ impl<'a> Lowering<'a> {
             setter,
             parameters,
             by_token,
+            sends_empty,
         };
         Ok(vec![Step::Optional(field, binds, steps)])
     }
@@ -610,17 +687,19 @@ impl<'a> Lowering<'a> {
     pub(super) fn part(
         &mut self,
         part: &Argument,
-        count: Option<(Count, &Argument)>,
+        count: Option<&Argument>,
     ) -> Lowered<Vec<(String, Ty, Step)>> {
         let name = parameter_name(part);
         if part.multiple {
-            let (step, ty) = self.list(part, count)?;
+            let (mut step, ty) = self.list(part, count)?;
+            // An empty list is as good as none.
+            step.may_be_empty = part.optional;
             return Ok(vec![(name, ty, Step::List(step))]);
         }
-        if let Some((_, count)) = count {
+        if let Some(count) = count {
             return Err(uncounted(count));
         }
-        let ty = self.ty(part)?;
+        let ty = self.ty(&without_token(part))?;
         let value = Step::Value(Place::Bound(name.clone()), ty.clone());
         Ok(vec![(name, ty, value)])
     }
@@ -659,19 +738,8 @@ impl<'a> Lowering<'a> {
                 .iter()
                 .zip(choices(argument))
                 .map(|(variant, source)| Alternative {
-                    setter: self.unique(&variant.constructor, argument),
-                    variant: variant.name.clone(),
-                    named: variant.fields.len() > 1,
-                    parameters: variant
-                        .fields
-                        .iter()
-                        .map(|(name, ty)| Parameter {
-                            name: name.clone(),
-                            ty: ty.clone(),
-                        })
-                        .collect(),
-                    state: 0,
                     note: note(source),
+                    ..self.alternative(variant, argument)
                 })
                 .collect()
         } else {
@@ -840,10 +908,56 @@ pub(super) fn columns(arguments: &[Argument]) -> Option<Vec<(String, Ty)>> {
 
 /// What is wrong with a count that would not be written.
 pub(super) fn uncounted(count: &Argument) -> String {
-    format!(
-        "`{}` counts what follows, expected a list or options of one word each",
-        count.name
-    )
+    format!("`{}` counts what follows, expected a list", count.name)
+}
+
+/// Whether a part is a list that may be empty, behind a count that is sent then, too.
+pub(super) fn is_counted_list(parts: &[Argument], at: usize) -> bool {
+    let Some((part, before)) = parts.get(at).zip(at.checked_sub(1)) else {
+        return false;
+    };
+    part.optional && part.multiple && is_count(&parts[before], Some(part)).is_some()
+}
+
+/// Whether a block is a value of its own, and its parts are not those of the command.
+pub(super) fn is_value(argument: &Argument) -> bool {
+    argument.rust_type.is_some() || argument.handwritten.is_some()
+}
+
+/// The argument as it stands behind its token.
+pub(super) fn without_token(argument: &Argument) -> Argument {
+    Argument {
+        token: None,
+        ..argument.clone()
+    }
+}
+
+/// The steps with those from a place on behind a count of their words.
+pub(super) fn counted_behind(mut steps: Vec<Step>, from: Option<usize>) -> Vec<Step> {
+    if let Some(from) = from {
+        let counted = steps.split_off(from.min(steps.len()));
+        steps.push(match counted.is_empty() {
+            true => Step::Words(vec!["0".to_owned()]),
+            false => Step::Counted(counted),
+        });
+    }
+    steps
+}
+
+/// An alternative of an enum as a function of its own.
+pub(super) fn alternative(variant: &VariantModel) -> Alternative {
+    let parameters = variant.fields.iter().map(|(name, ty)| Parameter {
+        name: name.clone(),
+        ty: ty.clone(),
+    });
+    Alternative {
+        setter: variant.constructor.clone(),
+        variant: variant.name.clone(),
+        named: variant.fields.len() > 1,
+        parameters: parameters.collect(),
+        state: 0,
+        note: variant.note.clone(),
+    }
 }
 
 /// Whether `argument` counts the repetitions of the one after it.
@@ -869,6 +983,7 @@ pub(super) fn join_words(steps: Vec<Step>) -> Vec<Step> {
             (_, Step::Optional(field, binds, steps)) => {
                 joined.push(Step::Optional(field, binds, join_words(steps)));
             }
+            (_, Step::Counted(steps)) => joined.push(Step::Counted(join_words(steps))),
             (_, step) => joined.push(step),
         }
     }

@@ -18,6 +18,9 @@ pub(super) fn type_name(name: &str) -> String {
 
 /// The name of a setter or an alternative: the token where it is a word, else the spec's name.
 pub(super) fn option_name(argument: &Argument) -> String {
+    if let Some(name) = &argument.rust {
+        return name.clone();
+    }
     // A block may begin with the token of its first part.
     let first = || {
         let first = argument.arguments.first()?;
@@ -57,7 +60,8 @@ pub(super) fn block_name(argument: &Argument) -> String {
 
 /// The name of a parameter: the spec's.
 pub(super) fn parameter_name(argument: &Argument) -> String {
-    identifier(&argument.name.to_snake_case())
+    let name = argument.rust.as_ref().unwrap_or(&argument.name);
+    identifier(&name.to_snake_case())
 }
 
 /// The name of a row of scalars: the names of its columns.

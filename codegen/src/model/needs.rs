@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::spec::{Command, Provider};
 
-use super::{CommandModel, EnumModel, FieldKind, Note, OptKind, Ty, Types, lower::note};
+use super::{
+    BlockOption, CommandModel, EnumModel, FieldKind, Note, OptKind, Ty, Types, lower::note,
+};
 
 /// A step that finds out what a call needs besides its command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,8 +183,8 @@ pub(super) fn asked<'m>(
             fields.map(|(_, ty)| ty)
         });
         let parts = types.blocks.get(&name).into_iter().flat_map(|item| {
-            let optional = item.optional.iter().filter_map(|(_, ty, _)| ty.as_ref());
-            item.required.iter().map(|(_, ty)| ty).chain(optional)
+            let required = item.required.iter().map(|(_, ty)| ty);
+            required.chain(item.optional_types())
         });
         let held = fields.chain(parts).filter_map(Ty::named);
         open.extend(held.filter(|held| needy.contains(*held)).map(str::to_owned));
@@ -199,12 +201,17 @@ fn needy(types: &Types) -> BTreeSet<String> {
         .filter(|item| !item.arms().is_empty())
         .map(|item| item.name.clone())
         .collect();
+    let with_newer_options = types
+        .blocks
+        .values()
+        .filter(|item| item.optional.iter().any(|option| option.need().is_some()));
+    needy.extend(with_newer_options.map(|item| item.name.clone()));
     loop {
         let before = needy.len();
         let enums = types.enums.values().filter(|item| item.holds(&needy));
         let blocks = types.blocks.values().filter(|item| {
-            let optional = item.optional.iter().filter_map(|(_, ty, _)| ty.as_ref());
-            let mut all = item.required.iter().map(|(_, ty)| ty).chain(optional);
+            let required = item.required.iter().map(|(_, ty)| ty);
+            let mut all = required.chain(item.optional_types());
             all.any(|ty| ty.named().is_some_and(|name| needy.contains(name)))
         });
         let found: Vec<_> = enums
@@ -220,6 +227,14 @@ fn needy(types: &Types) -> BTreeSet<String> {
 
 /// The syntax of an option that is not longer stands for it in errors.
 const LONGEST: usize = 60;
+
+impl BlockOption {
+    /// What it needs of a server.
+    #[must_use]
+    pub fn need(&self) -> Option<Need> {
+        Need::noted(&self.note, &self.name)
+    }
+}
 
 impl EnumModel {
     /// The alternatives that need something.

@@ -10,23 +10,34 @@ use crate::{
 };
 
 use super::{
-    BlockModel, EnumModel, ListStep, Place, Step, Ty, VariantModel,
-    lower::{Lowered, Lowering, columns, is_count, join_words, note, uncounted},
+    BlockModel, BlockOption, EnumModel, ListStep, Parameter, Place, Step, Ty, VariantModel,
+    lower::{
+        Lowered, Lowering, alternative, columns, counted_behind, is_count, is_value, join_words,
+        note, uncounted,
+    },
     naming::{identifier, noun, option_name, parameter_name, row_name, words},
 };
+
+/// Parts none of which has a setter of its own.
+struct Plain {
+    /// Their names and types.
+    fields: Vec<(String, Ty)>,
+    /// How they are written.
+    steps: Vec<Step>,
+}
 
 impl Lowering<'_> {
     /// A repeated argument: how it is written and the type of the whole.
     pub(super) fn list(
         &mut self,
         argument: &Argument,
-        count: Option<(Count, &Argument)>,
+        count: Option<&Argument>,
     ) -> Lowered<(ListStep, Ty)> {
         let mut single = argument.clone();
         single.multiple = false;
         single.token = None;
         let item = self.ty(&single)?;
-        let mut before = count.map(|(_, source)| words(source)).unwrap_or_default();
+        let mut before = count.map(words).unwrap_or_default();
         let mut before_each = Vec::new();
         if argument.multiple_token {
             before_each = words(argument);
@@ -38,7 +49,7 @@ impl Lowering<'_> {
             item: item.clone(),
             before,
             before_each,
-            count: count.map(|(count, _)| count),
+            counted: count.is_some(),
             may_be_empty: false,
             noun: noun(argument),
             columns: Vec::new(),
@@ -48,6 +59,9 @@ impl Lowering<'_> {
 
     /// The type of one value.
     pub(super) fn ty(&mut self, argument: &Argument) -> Lowered<Ty> {
+        if argument.handwritten.is_some() {
+            return by_hand(argument);
+        }
         Ok(match argument.kind {
             ArgumentType::Key | ArgumentType::Channel => Ty::Key,
             ArgumentType::String | ArgumentType::Pattern => Ty::Text,
@@ -99,9 +113,10 @@ impl Lowering<'_> {
             argument.name.to_upper_camel_case()
         );
         // Equal choices of words are one type, whether or not somebody gave it a name.
-        let name = match (named, self.types.choices.get(&tokens)) {
-            (Some(named), _) => named.name.clone(),
-            (None, Some(known)) if pure => known.clone(),
+        let name = match (&argument.rust_type, named, self.types.choices.get(&tokens)) {
+            (Some(name), ..) => name.clone(),
+            (None, Some(named), _) => named.name.clone(),
+            (None, None, Some(known)) if pure => known.clone(),
             _ => own,
         };
         if pure {
@@ -113,7 +128,10 @@ impl Lowering<'_> {
         let mut model = EnumModel {
             name: name.clone(),
             commands: BTreeSet::from([self.name.to_owned()]),
-            doc: named.map(|named| named.doc.clone()),
+            doc: named
+                .map(|named| &named.doc)
+                .or_else(|| self.names.docs.get(&name))
+                .cloned(),
             variants,
         };
         if let Some(known) = self.types.enums.get_mut(&name) {
@@ -156,34 +174,11 @@ impl Lowering<'_> {
             ArgumentType::PureToken => variant.before = words(source),
             ArgumentType::Block if !source.multiple => {
                 variant.before = words(source);
-                let simple = columns(&source.arguments).is_none()
-                    && source.arguments.iter().all(|part| !part.optional);
-                if simple {
-                    let mut steps = Vec::new();
-                    let mut count = None;
-                    for (at, part) in source.arguments.iter().enumerate() {
-                        if let Some(counts) = is_count(part, source.arguments.get(at + 1)) {
-                            count = Some((counts, part));
-                            continue;
-                        }
-                        if part.kind == ArgumentType::PureToken && !part.multiple {
-                            steps.push(Step::Words(words(part)));
-                            continue;
-                        }
-                        for (name, ty, written) in self.part(part, count.take())? {
-                            if let Step::List(list) = written {
-                                steps.push(Step::List(ListStep {
-                                    list: Place::Bound(name.clone()),
-                                    ..list
-                                }));
-                            } else {
-                                steps.push(Step::Words(words(part)));
-                                steps.push(Step::Value(Place::Bound(name.clone()), ty.clone()));
-                            }
-                            variant.fields.push((name, ty));
-                        }
-                    }
-                    variant.steps = join_words(steps);
+                let simple = columns(&source.arguments).is_none() && is_plain(&source.arguments);
+                if simple && !is_value(source) {
+                    let Plain { fields, steps } = self.plain(&source.arguments)?;
+                    variant.fields = fields;
+                    variant.steps = steps;
                     if variant.before.is_empty()
                         && let Some(Step::Words(first)) = variant.steps.first()
                     {
@@ -221,58 +216,180 @@ impl Lowering<'_> {
         Ok(variant)
     }
 
-    /// A block that is a value of its own: an element of a list, or an alternative with options.
+    /// Lowers parts none of which has a setter of its own.
+    fn plain(&mut self, parts: &[Argument]) -> Lowered<Plain> {
+        let mut fields = Vec::new();
+        let mut steps = Vec::new();
+        let mut counted_from = None;
+        let mut count = None;
+        for (at, part) in parts.iter().enumerate() {
+            match is_count(part, parts.get(at + 1)) {
+                Some(Count::Words) => {
+                    steps.push(Step::Words(words(part)));
+                    counted_from = Some(steps.len());
+                    continue;
+                }
+                Some(_) => {
+                    count = Some(part);
+                    continue;
+                }
+                None => {}
+            }
+            let counted = count.take();
+            if part.kind == ArgumentType::PureToken && !part.multiple {
+                if let Some(count) = counted {
+                    return Err(uncounted(count));
+                }
+                steps.push(Step::Words(words(part)));
+                continue;
+            }
+            if part.kind == ArgumentType::Block
+                && !part.multiple
+                && !is_value(part)
+                && columns(&part.arguments).is_none()
+                && is_plain(&part.arguments)
+            {
+                let inner = self.plain(&part.arguments)?;
+                fields.extend(inner.fields);
+                steps.push(Step::Words(words(part)));
+                steps.extend(inner.steps);
+                continue;
+            }
+            for (name, ty, written) in self.part(part, counted)? {
+                let place = Place::Bound(name.clone());
+                if let Step::List(list) = written {
+                    steps.push(Step::List(ListStep {
+                        list: place,
+                        ..list
+                    }));
+                } else {
+                    steps.push(Step::Words(words(part)));
+                    steps.push(Step::Value(place, ty.clone()));
+                }
+                fields.push((name, ty));
+            }
+        }
+        Ok(Plain {
+            fields,
+            steps: join_words(counted_behind(steps, counted_from)),
+        })
+    }
+
+    /// An option of a block, and how it is written where it is given.
+    fn block_option(
+        &mut self,
+        part: &Argument,
+        count: Option<&Argument>,
+    ) -> Lowered<(BlockOption, Vec<Step>)> {
+        let mut option = BlockOption {
+            name: option_name(part),
+            parameters: Vec::new(),
+            alternatives: Vec::new(),
+            syntax: part.to_string(),
+            note: note(part),
+        };
+        let inner = part.kind == ArgumentType::Block && !part.multiple && !is_value(part);
+        if inner && is_plain(&part.arguments) && columns(&part.arguments).is_none() {
+            let Plain { fields, steps } = self.plain(&part.arguments)?;
+            let parameters = fields.into_iter();
+            option.parameters = parameters
+                .map(|(name, ty)| Parameter { name, ty })
+                .collect();
+            let steps = [Step::Words(words(part))].into_iter().chain(steps);
+            return Ok((option, steps.collect()));
+        }
+        let mut steps = Vec::new();
+        for (_, ty, written) in self.part(part, count)? {
+            let place = Place::Bound(option.name.clone());
+            if let Step::List(list) = written {
+                steps.push(Step::List(ListStep {
+                    list: place,
+                    ..list
+                }));
+            } else {
+                steps.push(Step::Words(words(part)));
+                steps.push(Step::Value(place, ty.clone()));
+            }
+            if let (ArgumentType::Oneof, false, None, Some(name)) =
+                (part.kind, part.multiple, &part.token, ty.named())
+            {
+                let variants = &self.types.enums[name].variants;
+                option.alternatives = variants.iter().map(alternative).collect();
+            }
+            option.parameters.push(Parameter {
+                name: option.name.clone(),
+                ty,
+            });
+        }
+        Ok((option, steps))
+    }
+
+    /// A block that is a value of its own: an element of a list, an alternative with options, or what
+    /// has a type of its own.
     pub(super) fn block(&mut self, argument: &Argument) -> Lowered<Ty> {
         let mut required = Vec::new();
         let mut optional = Vec::new();
         let mut steps = vec![Step::Words(words(argument))];
+        let mut counted_from = None;
         let mut count = None;
         for (at, part) in argument.arguments.iter().enumerate() {
-            if let Some(counts) = is_count(part, argument.arguments.get(at + 1)) {
-                count = Some((counts, part));
-                continue;
+            match is_count(part, argument.arguments.get(at + 1)) {
+                Some(Count::Words) => {
+                    steps.push(Step::Words(words(part)));
+                    counted_from = Some(steps.len());
+                    continue;
+                }
+                Some(_) => {
+                    count = Some(part);
+                    continue;
+                }
+                None => {}
             }
             let counted = count.take();
-            if let Some((_, count)) = counted.filter(|_| !part.multiple) {
+            if let Some(count) = counted.filter(|_| !part.multiple) {
                 return Err(uncounted(count));
             }
             if part.kind == ArgumentType::PureToken && !part.multiple {
                 if part.optional {
                     let name = option_name(part);
                     steps.push(Step::Flag(name.clone(), words(part)));
-                    optional.push((name, None, part.to_string()));
+                    optional.push(BlockOption {
+                        name,
+                        parameters: Vec::new(),
+                        alternatives: Vec::new(),
+                        syntax: part.to_string(),
+                        note: note(part),
+                    });
                 } else {
                     steps.push(Step::Words(words(part)));
                 }
                 continue;
             }
+            if part.optional {
+                let (option, written) = self.block_option(part, counted)?;
+                let parameters = option.parameters.iter();
+                let binds = parameters.map(|parameter| parameter.name.clone());
+                steps.push(Step::Optional(
+                    option.name.clone(),
+                    binds.collect(),
+                    join_words(written),
+                ));
+                optional.push(option);
+                continue;
+            }
             for (name, ty, written) in self.part(part, counted)? {
-                let name = if part.optional {
-                    option_name(part)
-                } else {
-                    name
-                };
-                let place = if part.optional {
-                    Place::Bound(name.clone())
-                } else {
-                    Place::Field(name.clone())
-                };
-                let written = match written {
-                    Step::List(list) => vec![Step::List(ListStep {
+                let place = Place::Field(name.clone());
+                match written {
+                    Step::List(list) => steps.push(Step::List(ListStep {
                         list: place,
                         ..list
-                    })],
-                    _ => vec![Step::Words(words(part)), Step::Value(place, ty.clone())],
-                };
-                if part.optional {
-                    steps.push(Step::Optional(name.clone(), vec![name.clone()], written));
-                    optional.push((name, Some(ty), part.to_string()));
-                } else {
-                    steps.extend(written);
-                    required.push((name, ty));
+                    })),
+                    _ => steps.extend([Step::Words(words(part)), Step::Value(place, ty.clone())]),
                 }
+                required.push((name, ty));
             }
         }
+        let steps = counted_behind(steps, counted_from);
         let simple = optional.is_empty()
             && required.len() > 1
             && required.len() <= 3
@@ -280,14 +397,14 @@ impl Lowering<'_> {
             && steps
                 .iter()
                 .all(|step| !matches!(step, Step::Words(words) if !words.is_empty()));
-        let name = if simple {
-            row_name(&required)
-        } else {
-            format!(
+        let name = match &argument.rust_type {
+            Some(name) => name.clone(),
+            None if simple => row_name(&required),
+            None => format!(
                 "{}{}",
                 self.variant.type_name,
                 argument.name.to_upper_camel_case()
-            )
+            ),
         };
         let text = syntax(&argument.arguments);
         let mut candidate = name.clone();
@@ -300,6 +417,9 @@ impl Lowering<'_> {
             .get(&candidate)
             .is_some_and(|known| !same(known))
         {
+            if argument.rust_type.is_some() {
+                return Err(format!("two different blocks would be called {name}"));
+            }
             candidate = format!("{}{name}", self.variant.type_name);
         }
         if self.types.enums.contains_key(&candidate) {
@@ -312,15 +432,24 @@ impl Lowering<'_> {
         &mut self,
         name: String,
         required: Vec<(String, Ty)>,
-        optional: Vec<(String, Option<Ty>, String)>,
+        optional: Vec<BlockOption>,
         steps: Vec<Step>,
         syntax: String,
     ) -> Ty {
+        let alternatives = match &*required {
+            [(_, Ty::Enum { name, .. })] => {
+                let variants = &self.types.enums[name].variants;
+                variants.iter().map(alternative).collect()
+            }
+            _ => Vec::new(),
+        };
         let model = BlockModel {
             name: name.clone(),
             commands: BTreeSet::from([self.name.to_owned()]),
+            doc: self.names.docs.get(&name).cloned(),
             syntax,
             required,
+            alternatives,
             optional,
             steps,
         };
@@ -368,5 +497,24 @@ pub(super) fn unit(argument: &Argument) -> Option<Unit> {
         Some(Unit::Seconds)
     } else {
         None
+    }
+}
+
+/// Whether no part may be left out, but for lists, which may be empty then.
+fn is_plain(parts: &[Argument]) -> bool {
+    parts.iter().all(|part| !part.optional || part.multiple)
+}
+
+/// The type of an argument that is written by hand, which has one lifetime.
+fn by_hand(argument: &Argument) -> Lowered<Ty> {
+    match &argument.rust_type {
+        Some(name) => Ok(Ty::Block {
+            name: name.clone(),
+            borrows: true,
+        }),
+        None => Err(format!(
+            "`{}` is written by hand, expected the name of its type",
+            argument.name
+        )),
     }
 }

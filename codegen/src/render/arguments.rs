@@ -6,12 +6,15 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::{
-    model::{BlockModel, EnumModel, Note, Step, Ty, Types, VariantModel},
+    model::{
+        Alternative, BlockModel, BlockOption, EnumModel, Note, Parameter, Step, Ty, Types,
+        VariantModel,
+    },
     spec::Provider,
 };
 
 use super::{
-    needs,
+    Root, needs,
     steps::{steps, value, words},
     tokens::{bytes, doc, generics, ident, idents},
     types::{assignment, bound, conversion, field, named, parameters},
@@ -21,13 +24,14 @@ use super::{
 pub(super) fn all(
     types: &Types,
     needy: &BTreeSet<String>,
+    root: Root,
     wanted: impl Fn(&BTreeSet<String>) -> bool,
 ) -> TokenStream {
     let enums = types.enums.values().filter(|item| wanted(&item.commands));
     let blocks = types.blocks.values().filter(|item| wanted(&item.commands));
     enums
         .map(|item| enumeration(item, needy))
-        .chain(blocks.map(|item| block(item, needy)))
+        .chain(blocks.map(|item| block(item, needy, root)))
         .collect()
 }
 
@@ -69,7 +73,14 @@ fn enumeration(item: &EnumModel, needy: &BTreeSet<String>) -> TokenStream {
     let needs = needy
         .contains(&item.name)
         .then(|| needs::of_enum(item, needy));
-    let open = item.open().map(|open| from_value(item, open, &name));
+    let open = match item.open() {
+        Some(open) => vec![from_value(item, open, &name)],
+        None => item
+            .variants
+            .iter()
+            .map(|variant| from_block(item, variant, &of, &name))
+            .collect(),
+    };
     quote! {
         #docs
         #derived
@@ -93,7 +104,7 @@ fn enumeration(item: &EnumModel, needy: &BTreeSet<String>) -> TokenStream {
 
         impl Item for #any {}
 
-        #open
+        #(#open)*
     }
 }
 
@@ -200,6 +211,37 @@ fn from_value(item: &EnumModel, open: &VariantModel, name: &TokenStream) -> Opti
 }
 
 /// ```text
+/// impl<'a> From<Rrf<'a>> for HybridCombine<'a> {
+///     fn from(rrf: Rrf<'a>) -> Self {
+///         Self::Rrf(rrf)
+///     }
+/// }
+/// ```
+fn from_block(
+    item: &EnumModel,
+    variant: &VariantModel,
+    of: &TokenStream,
+    name: &TokenStream,
+) -> Option<TokenStream> {
+    let [(field, ty @ Ty::Block { .. })] = &*variant.fields else {
+        return None;
+    };
+    let is_other = |other: &&VariantModel| other.fields == variant.fields;
+    if item.variants.iter().filter(is_other).count() > 1 {
+        return None;
+    }
+    let (block, field) = (self::field(ty), ident(field));
+    let variant = ident(&variant.name);
+    Some(quote! {
+        impl #of From<#block> for #name {
+            fn from(#field: #block) -> Self {
+                Self::#variant(#field)
+            }
+        }
+    })
+}
+
+/// ```text
 /// /// `score member`, a part of `ZADD`.
 /// #[derive(Clone, Debug)]
 /// pub struct ScoreMember<'a> {
@@ -209,8 +251,12 @@ fn from_value(item: &EnumModel, open: &VariantModel, name: &TokenStream) -> Opti
 /// ```
 ///
 /// with `new`, a setter for each optional part, and conversions from tuples.
-fn block(item: &BlockModel, needy: &BTreeSet<String>) -> TokenStream {
-    let mut text = format!("`{}`, a part of {}.", item.syntax, users(&item.commands));
+fn block(item: &BlockModel, needy: &BTreeSet<String>, root: Root) -> TokenStream {
+    let syntax = format!("`{}`, a part of {}.", item.syntax, users(&item.commands));
+    let mut text = match &item.doc {
+        Some(doc) => format!("{doc}\n\n{syntax}"),
+        None => syntax,
+    };
     let is_list = |ty: &Ty| matches!(ty, Ty::List(_));
     let several = item.required.len() > 1 && !item.required.iter().any(|(_, ty)| is_list(ty));
     if several {
@@ -226,18 +272,22 @@ fn block(item: &BlockModel, needy: &BTreeSet<String>) -> TokenStream {
         let (name, ty) = (ident(name), field(ty));
         quote!(pub(crate) #name: #ty,)
     });
-    let optional = item.optional.iter().map(|(name, ty, _)| {
-        let name = ident(name);
-        match ty.as_ref().map(field) {
-            Some(ty) => quote!(#name: Option<#ty>,),
-            None => quote!(#name: bool,),
+    let optional = item.optional.iter().map(|option| {
+        let name = ident(&option.name);
+        let types = option.parameters.iter().map(|item| field(&item.ty));
+        match &*types.collect::<Vec<_>>() {
+            [] => quote!(#name: bool,),
+            [one] => quote!(#name: Option<#one>,),
+            several => quote!(#name: Option<(#(#several),*)>,),
         }
     });
     let new = block_new(item);
-    let setters = item
-        .optional
+    let alternatives = item
+        .alternatives
         .iter()
-        .map(|(name, ty, syntax)| block_setter(name, ty.as_ref(), syntax));
+        .map(|alternative| block_of(item, alternative));
+    let setters = item.optional.iter().map(block_setter);
+    let default = item.required.is_empty().then(|| quote!(, Default));
     // A row is written column by column by its command.
     let write = (!item.steps.is_empty()).then(|| {
         let steps = steps(&item.steps);
@@ -251,10 +301,13 @@ fn block(item: &BlockModel, needy: &BTreeSet<String>) -> TokenStream {
     let needs = needy
         .contains(&item.name)
         .then(|| needs::of_block(item, needy));
-    let conversions = several.then(|| tuple_conversions(item, &name));
+    let conversions = match several {
+        true => tuple_conversions(item, &name),
+        false => value_conversions(item, &name, root),
+    };
     quote! {
         #docs
-        #[derive(Clone, Debug)]
+        #[derive(Clone, Debug #default)]
         pub struct #name {
             #(#required)*
             #(#optional)*
@@ -262,6 +315,7 @@ fn block(item: &BlockModel, needy: &BTreeSet<String>) -> TokenStream {
 
         impl #of #name {
             #new
+            #(#alternatives)*
             #(#setters)*
             #write
             #needs
@@ -286,11 +340,11 @@ fn block_new(item: &BlockModel) -> TokenStream {
     let parameters = parameters(pairs(&item.required), &mut markers);
     let generics = generics(&markers);
     let required = item.required.iter().map(|(name, ty)| assignment(name, ty));
-    let optional = item.optional.iter().map(|(name, ty, _)| {
-        let name = ident(name);
-        match ty {
-            Some(_) => quote!(#name: None),
-            None => quote!(#name: false),
+    let optional = item.optional.iter().map(|option| {
+        let name = ident(&option.name);
+        match option.parameters.is_empty() {
+            true => quote!(#name: false),
+            false => quote!(#name: None),
         }
     });
     let fields = required.chain(optional);
@@ -304,6 +358,50 @@ fn block_new(item: &BlockModel) -> TokenStream {
 }
 
 /// ```text
+/// /// `SUM 1 property`
+/// #[must_use]
+/// pub fn sum(property: impl Into<Arg<'a>>) -> Self {
+///     Self::new(ReducerFunction::Sum(property.into()))
+/// }
+/// ```
+fn block_of(item: &BlockModel, alternative: &Alternative) -> TokenStream {
+    let Some((_, Ty::Enum { name, .. })) = item.required.first() else {
+        return TokenStream::new();
+    };
+    let docs = doc(&said(&alternative.note));
+    let mut markers = Vec::new();
+    let parameters = parameters(typed(&alternative.parameters), &mut markers);
+    let generics = generics(&markers);
+    let (function, value) = (
+        ident(&alternative.setter),
+        alternative_value(name, alternative),
+    );
+    quote! {
+        #docs
+        #[must_use]
+        pub fn #function #generics(#(#parameters),*) -> Self {
+            Self::new(#value)
+        }
+    }
+}
+
+/// `FtSearchSort::Desc`, `Reach::Knn(knn.into())`, `Step::Apply { expression: expression.into(), … }`
+pub(super) fn alternative_value(name: &str, alternative: &Alternative) -> TokenStream {
+    let (name, variant) = (ident(name), ident(&alternative.variant));
+    match &*alternative.parameters {
+        [] => quote!(#name::#variant),
+        [one] => {
+            let value = conversion(&one.name, &one.ty);
+            quote!(#name::#variant(#value))
+        }
+        several => {
+            let fields = several.iter().map(|item| assignment(&item.name, &item.ty));
+            quote!(#name::#variant { #(#fields),* })
+        }
+    }
+}
+
+/// ```text
 /// /// `[COUNT count]`
 /// #[must_use]
 /// pub fn count(mut self, count: impl Integer) -> Self {
@@ -311,16 +409,42 @@ fn block_new(item: &BlockModel) -> TokenStream {
 ///     self
 /// }
 /// ```
-fn block_setter(name: &str, ty: Option<&Ty>, syntax: &str) -> TokenStream {
-    let docs = doc(&format!("`{syntax}`"));
+///
+/// and one for each alternative, such as `asc` and `desc` besides `order`.
+fn block_setter(option: &BlockOption) -> TokenStream {
+    let docs = doc(&format!("`{}`", option.syntax));
     let mut markers = Vec::new();
-    let parameters = parameters(ty.map(|ty| (name, ty)), &mut markers);
+    let parameters = parameters(typed(&option.parameters), &mut markers);
     let generics = generics(&markers);
-    let value = match ty.map(|ty| conversion(name, ty)) {
-        Some(value) => quote!(Some(#value)),
-        None => quote!(true),
+    let values = option.parameters.iter();
+    let values: Vec<_> = values
+        .map(|item| conversion(&item.name, &item.ty))
+        .collect();
+    let value = match &*values {
+        [] => quote!(true),
+        [one] => quote!(Some(#one)),
+        several => quote!(Some((#(#several),*))),
     };
-    let name = ident(name);
+    let alternatives = option.alternatives.iter().map(|alternative| {
+        let Some(Ty::Enum { name, .. }) = option.parameters.first().map(|item| &item.ty) else {
+            return TokenStream::new();
+        };
+        let docs = doc(&said(&alternative.note));
+        let mut markers = Vec::new();
+        let parameters = self::parameters(typed(&alternative.parameters), &mut markers);
+        let generics = self::generics(&markers);
+        let (setter, field) = (ident(&alternative.setter), ident(&option.name));
+        let value = alternative_value(name, alternative);
+        quote! {
+            #docs
+            #[must_use]
+            pub fn #setter #generics(mut self #(, #parameters)*) -> Self {
+                self.#field = Some(#value);
+                self
+            }
+        }
+    });
+    let name = ident(&option.name);
     quote! {
         #docs
         #[must_use]
@@ -328,6 +452,68 @@ fn block_setter(name: &str, ty: Option<&Ty>, syntax: &str) -> TokenStream {
             self.#name = #value;
             self
         }
+        #(#alternatives)*
+    }
+}
+
+/// ```text
+/// impl<'a, T: Into<Arg<'a>>> From<T> for FieldAs<'a> {
+///     fn from(identifier: T) -> Self {
+///         Self::new(identifier)
+///     }
+/// }
+///
+/// impl<'a, A, B> From<(A, B)> for FieldAs<'a>
+/// where
+///     A: Into<Arg<'a>>,
+///     B: Into<Arg<'a>>,
+/// {
+///     fn from((identifier, alias): (A, B)) -> Self {
+///         Self::new(identifier).alias(alias)
+///     }
+/// }
+/// ```
+///
+/// of the only value that is required, and of a tuple of it and the only option.
+fn value_conversions(item: &BlockModel, name: &TokenStream, root: Root) -> TokenStream {
+    let [(field, ty)] = &*item.required else {
+        return TokenStream::new();
+    };
+    if !ty.is_scalar() || item.optional.is_empty() {
+        return TokenStream::new();
+    }
+    let lifetime = item.borrows().then(|| quote!('a,));
+    let (field, bound) = (ident(field), self::bound(ty));
+    // In a crate of a user the compiler cannot know that no tuple is a value.
+    let pair = match (&*item.optional, root) {
+        ([option], Root::Client) if option.parameters.len() == 1 => {
+            let other = &option.parameters[0];
+            let (setter, bound_of_other) = (ident(&option.name), self::bound(&other.ty));
+            let value = match &other.ty {
+                Ty::Enum { open: false, .. } => quote!(#setter.into()),
+                _ => quote!(#setter),
+            };
+            quote! {
+                impl<#lifetime A, B> From<(A, B)> for #name
+                where
+                    A: #bound,
+                    B: #bound_of_other,
+                {
+                    fn from((#field, #setter): (A, B)) -> Self {
+                        Self::new(#field).#setter(#value)
+                    }
+                }
+            }
+        }
+        _ => TokenStream::new(),
+    };
+    quote! {
+        impl<#lifetime T: #bound> From<T> for #name {
+            fn from(#field: T) -> Self {
+                Self::new(#field)
+            }
+        }
+        #pair
     }
 }
 
@@ -410,6 +596,10 @@ impl Head {
             any: quote!(#bare #any),
         }
     }
+}
+
+fn typed(parameters: &[Parameter]) -> impl Iterator<Item = (&str, &Ty)> {
+    parameters.iter().map(|item| (&*item.name, &item.ty))
 }
 
 fn pairs(fields: &[(String, Ty)]) -> impl Iterator<Item = (&str, &Ty)> {

@@ -6,21 +6,21 @@ use quote::{format_ident, quote};
 use crate::{
     load::Spec,
     model::{
-        Alternative, CommandModel, FieldKind, NamesModel, Opt, OptKind, Parameter, PatienceModel,
-        ReplyModel, State, Ty,
+        Alternative, CommandModel, FieldKind, LayoutKind, LayoutOption, NamesModel, Opt, OptKind,
+        Parameter, PatienceModel, ReplyModel, State, Ty,
     },
     replies::Type,
     spec::Unit,
 };
 
 use super::{
-    arguments::said,
+    arguments::{alternative_value, said},
     docs,
     info::constant,
     needs,
     steps::parts,
     tokens::{doc, generics, ident, tuple},
-    types::{self, assignment, conversion, field, named, read, reply},
+    types::{self, conversion, field, named, read, reply},
 };
 
 /// The type parameters of the slots; the letters that other parameters use are left out.
@@ -238,6 +238,7 @@ impl Setters<'_> {
                 setter,
                 parameters,
                 by_token,
+                sends_empty,
             } => {
                 let values: Vec<_> = parameters
                     .iter()
@@ -246,7 +247,7 @@ impl Setters<'_> {
                 let value = match (&*values, parameters.first().map(|item| &item.ty)) {
                     // An empty list is as good as none, and a second one goes on where the first
                     // ended.
-                    ([one], Some(Ty::List(_))) => {
+                    ([one], Some(Ty::List(_))) if !sends_empty => {
                         let (target, field) = (self.target(), ident(&self.option.field));
                         quote!(#one.after(#target.#field.take()))
                     }
@@ -283,6 +284,10 @@ impl Setters<'_> {
                 let pair = self.pair_left_out(setter, parameters);
                 quote!(#plain #(#by_token)* #pair)
             }
+            OptKind::Steps { name, alternatives } => alternatives
+                .iter()
+                .map(|alternative| self.step(name, alternative))
+                .collect(),
             OptKind::Choice {
                 name,
                 borrows,
@@ -381,23 +386,37 @@ impl Setters<'_> {
     /// }
     /// ```
     fn alternative(&self, name: &str, alternative: &Alternative) -> TokenStream {
-        let (name, variant) = (ident(name), ident(&alternative.variant));
-        let value = match &*alternative.parameters {
-            [] => quote!(Some(#name::#variant)),
-            [one] => {
-                let value = conversion(&one.name, &one.ty);
-                quote!(Some(#name::#variant(#value)))
-            }
-            several => {
-                let fields = several.iter().map(|item| assignment(&item.name, &item.ty));
-                quote!(Some(#name::#variant { #(#fields),* }))
-            }
-        };
+        let value = alternative_value(name, alternative);
+        let value = quote!(Some(#value));
         self.one(
             &said(&alternative.note),
             &alternative.setter,
             &alternative.parameters,
             &value,
+            alternative.state,
+        )
+    }
+
+    /// ```text
+    /// /// `FILTER filter`
+    /// pub fn filter(mut self, filter: impl Into<Arg<'a>>) -> Self {
+    ///     self.step = Some(List::with(
+    ///         self.step.take(),
+    ///         FtAggregateStep::Filter(filter.into()),
+    ///     ));
+    ///     self
+    /// }
+    /// ```
+    fn step(&self, name: &str, alternative: &Alternative) -> TokenStream {
+        let (field, value) = (
+            ident(&self.option.field),
+            alternative_value(name, alternative),
+        );
+        self.one(
+            &said(&alternative.note),
+            &alternative.setter,
+            &alternative.parameters,
+            &quote!(Some(List::with(self.#field.take(), #value))),
             alternative.state,
         )
     }
@@ -744,6 +763,9 @@ fn behaviour(command: &CommandModel, shape: &Shape) -> TokenStream {
 fn command_body(command: &CommandModel) -> TokenStream {
     let path = path(command);
     let (ty, read) = match (&command.reply, &path) {
+        (ReplyModel::Fixed(ty @ Type::Laid(name, _)), _) => {
+            (reply(ty, false), laid(name, &command.layout))
+        }
         (ReplyModel::Fixed(ty), path) => (reply(ty, false), read(ty, &quote!(#path))),
         (ReplyModel::ByState(_), None) => (quote!(S::Reply), quote!(S::read(reply))),
         (ReplyModel::ByState(_), Some(path)) => (quote!(S::Reply), quote!(S::read(reply, #path))),
@@ -787,6 +809,28 @@ fn command_body(command: &CommandModel) -> TokenStream {
         #needs
         #names
     }
+}
+
+/// ```text
+/// reply::SearchResult::read(
+///     reply,
+///     reply::SearchResultOptions {
+///         withscores: self.withscores,
+///         r#return: self.r#return.as_ref().map(List::len),
+///     },
+/// )
+/// ```
+fn laid(name: &str, layout: &[LayoutOption]) -> TokenStream {
+    let options = layout.iter().map(|option| {
+        let field = ident(&option.field);
+        match option.kind {
+            LayoutKind::Flag => quote!(#field: self.#field),
+            LayoutKind::Given => quote!(#field: self.#field.is_some()),
+            LayoutKind::Length => quote!(#field: self.#field.as_ref().map(List::len)),
+        }
+    });
+    let (of_options, name) = (ident(&format!("{name}Options")), ident(name));
+    quote!(reply::#name::read(reply, reply::#of_options { #(#options),* }))
 }
 
 /// ```text

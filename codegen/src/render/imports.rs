@@ -105,8 +105,13 @@ impl Used {
                     if next == path {
                         self.modules.insert(name.clone());
                     }
-                    // There are alternatives of that name, too; the type ends a list.
-                    if name != "Error" || next[0] == Some('>') {
+                    // There are alternatives of these names, too.
+                    let is_type = match &*name {
+                        "Error" => next[0] == Some('>'),
+                        "Fields" => next == path || next[0] == Some('<'),
+                        _ => true,
+                    };
+                    if is_type {
                         self.names.insert(name);
                     }
                 }

@@ -110,13 +110,21 @@ pub(super) fn of_block(item: &BlockModel, needy: &BTreeSet<String>) -> TokenStre
         let name = ident(name);
         within(&quote!(self.#name), true, is_list(ty), &needs)
     });
-    let optional = item.optional.iter().filter_map(|(name, ty, _)| {
-        let ty = ty.as_ref().filter(|ty| is_needy(ty, needy))?;
-        let name = ident(name);
+    let newer = item.optional.iter().filter_map(|option| {
+        let (name, add) = (ident(&option.name), add(&option.need()?));
+        let given = (!option.parameters.is_empty()).then(|| quote!(.is_some()));
+        Some(quote!(if self.#name #given { #add; }))
+    });
+    let optional = item.optional.iter().filter_map(|option| {
+        let [only] = &*option.parameters else {
+            return None;
+        };
+        let ty = Some(&only.ty).filter(|ty| is_needy(ty, needy))?;
+        let name = ident(&option.name);
         let within = within(&quote!(#name), false, is_list(ty), &needs);
         Some(quote!(if let Some(#name) = &self.#name { #within }))
     });
-    function(&quote!(#(#required)* #(#optional)*))
+    function(&quote!(#(#newer)* #(#required)* #(#optional)*))
 }
 
 fn function(body: &TokenStream) -> TokenStream {

@@ -1,12 +1,9 @@
 //! How a command, an alternative or a block writes itself.
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::TokenStream;
 use quote::quote;
 
-use crate::{
-    model::{Condition, ListStep, Place, Step, Ty},
-    spec::Count,
-};
+use crate::model::{Condition, ListStep, Place, Step, Ty};
 
 use super::tokens::{bytes, ident};
 
@@ -55,7 +52,7 @@ fn field(step: &Step) -> Option<&str> {
         Step::List(list) => match &list.list {
             Place::Field(field) | Place::Bound(field) => Some(field),
         },
-        Step::Words(_) | Step::Value(Place::Bound(_), _) | Step::Count(_) => None,
+        Step::Words(_) | Step::Value(Place::Bound(_), _) | Step::Counted(_) => None,
     }
 }
 
@@ -70,9 +67,9 @@ fn step(step: &Step) -> TokenStream {
             let (field, words) = (ident(field), self::words(words));
             quote!(if self.#field { #words })
         }
-        Step::Count(flags) => {
-            let flags = flags.iter().map(|flag| ident(flag));
-            quote!(to.unsigned(#(u64::from(self.#flags))+*);)
+        Step::Counted(inner) => {
+            let inner = steps(inner);
+            quote!(to.counted(|to| { #inner });)
         }
         Step::When(condition, inner) => {
             let condition = match condition {
@@ -155,14 +152,9 @@ fn list_step(list: &ListStep) -> TokenStream {
         quote!(#place.require(#noun, to);)
     });
     let before = words(&list.before);
-    let count = match list.count {
-        Some(Count::Items) => quote!(to.unsigned(#place.len() as u64);),
-        Some(Count::Words) => {
-            let width = Literal::usize_unsuffixed(list.columns.len().max(1));
-            quote!(to.unsigned(#place.len() as u64 * #width);)
-        }
-        Some(Count::None) | None => TokenStream::new(),
-    };
+    let count = list
+        .counted
+        .then(|| quote!(to.unsigned(#place.len() as u64);));
     let rows = list.columns.is_empty().then(|| {
         let (words, writer) = (words(&list.before_each), writer(&list.item));
         quote!(for item in #by_reference { #words item.#writer(to); })

@@ -178,7 +178,7 @@ pub(super) fn reply(ty: &Type, own: bool) -> TokenStream {
             let ty = inner(ty);
             quote!(Result<#ty, Error>)
         }
-        Type::Named(name) => {
+        Type::Named(name) | Type::Laid(name, _) => {
             let name = ident(name);
             match own {
                 true => quote!(#name),

@@ -78,6 +78,10 @@ impl Argument {
             arguments: fields.or_default("arguments")?,
             count: fields.optional("count")?,
             unit: fields.optional("unit")?,
+            rust: fields.optional("rust")?,
+            rust_type: fields.optional("rust_type")?,
+            handwritten: fields.optional("handwritten")?,
+            steps: fields.or_default("steps")?,
         })
     }
 }

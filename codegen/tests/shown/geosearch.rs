@@ -722,7 +722,7 @@ where
 
 /// Which end of the order comes first.
 ///
-/// An argument of `CLUSTER SLOT-STATS`, `GEORADIUS`, `GEORADIUSBYMEMBER` and 6 more.
+/// An argument of `CLUSTER SLOT-STATS`, `FT.AGGREGATE`, `FT.HYBRID` and 9 more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Order {

@@ -487,6 +487,10 @@ fn is_field(name: &str) -> bool {
             | "arguments"
             | "count"
             | "unit"
+            | "rust"
+            | "rust_type"
+            | "handwritten"
+            | "steps"
             | "summary"
     )
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use heck::ToSnakeCase;
 
 use respec_codegen::{
-    model::{CommandModel, Model, Opt, OptKind, Parameter, Ty, Types},
+    model::{Alternative, CommandModel, Model, Opt, OptKind, Parameter, Ty, Types},
     render::ident,
     spec::Provider,
 };
@@ -85,6 +85,13 @@ pub(super) fn of(
         model,
         values,
     };
+    // Who knows no value of a type that is written by hand cannot call what takes it.
+    if !calls.are_possible() {
+        return Of {
+            ordered: Vec::new(),
+            drawn: Vec::new(),
+        };
+    }
     let ordered = calls.all();
     let drawn = calls.drawn(lot, &ordered);
     Of { ordered, drawn }
@@ -106,6 +113,13 @@ struct Calls<'a> {
 }
 
 impl Calls<'_> {
+    /// Whether there is a value for each parameter.
+    fn are_possible(&self) -> bool {
+        let parameters = &self.command.parameters;
+        let mut ways = parameters.iter().map(|item| self.parameter(item, ""));
+        ways.all(|ways| !ways.is_empty())
+    }
+
     fn all(&self) -> Vec<Call> {
         let required: Vec<_> = self
             .command
@@ -312,6 +326,7 @@ impl Calls<'_> {
                 setter,
                 parameters,
                 by_token,
+                sends_empty: _,
             } => {
                 let mut all = self.setter(setter, parameters, &needs);
                 for token in by_token {
@@ -320,6 +335,7 @@ impl Calls<'_> {
                 }
                 all
             }
+            OptKind::Steps { alternatives, .. } => self.alternatives(alternatives, &needs),
             OptKind::Choice {
                 name,
                 borrows,
@@ -327,15 +343,7 @@ impl Calls<'_> {
                 alternatives,
                 ..
             } => {
-                let mut all = Vec::new();
-                for alternative in alternatives {
-                    let mut needs = needs.clone();
-                    needs.extend(Need::of(
-                        alternative.note.since.as_ref(),
-                        alternative.note.provider,
-                    ));
-                    all.extend(self.setter(&alternative.setter, &alternative.parameters, &needs));
-                }
+                let mut all = self.alternatives(alternatives, &needs);
                 if let (true, Some(setter)) = (alternatives.is_empty(), setter) {
                     let ty = Ty::Enum {
                         name: name.clone(),
@@ -351,6 +359,19 @@ impl Calls<'_> {
                 all
             }
         }
+    }
+
+    /// Every way to call the setters of alternatives.
+    fn alternatives(&self, alternatives: &[Alternative], needs: &[Need]) -> Vec<Sample> {
+        let each = alternatives.iter().flat_map(|alternative| {
+            let mut needs = needs.to_vec();
+            needs.extend(Need::of(
+                alternative.note.since.as_ref(),
+                alternative.note.provider,
+            ));
+            self.setter(&alternative.setter, &alternative.parameters, &needs)
+        });
+        each.collect()
     }
 
     fn setter(&self, name: &str, parameters: &[Parameter], needs: &[Need]) -> Vec<Sample> {
@@ -510,17 +531,28 @@ impl Calls<'_> {
             return all;
         };
         let mut every = base.clone();
-        for (option, ty, _) in &item.optional {
-            let within = join(path, option);
-            let ways = match ty {
-                None => vec![Sample::plain("")],
-                Some(ty) => self.samples(ty, &within, nth),
-            };
-            for (at, way) in ways.iter().enumerate() {
-                let setter = format!(".{}({})", ident(option), way.text);
+        for option in &item.optional {
+            let within = join(path, &option.name);
+            let needs = Need::of(option.note.since.as_ref(), option.note.provider);
+            let parts: Vec<_> = option
+                .parameters
+                .iter()
+                .map(|parameter| {
+                    // The only value of an option is called like the option.
+                    let path = match &*option.parameters {
+                        [_] => within.clone(),
+                        _ => join(&within, &parameter.name),
+                    };
+                    self.samples(&parameter.ty, &path, nth)
+                })
+                .collect();
+            for (at, way) in varied(&parts).into_iter().enumerate() {
+                let arguments = way.arguments.join(", ");
+                let setter = format!(".{}({arguments})", ident(&option.name));
+                let needs: Vec<_> = needs.iter().cloned().chain(way.needs).collect();
                 if at == 0 {
                     every.text.push_str(&setter);
-                    every.needs.extend(way.needs.iter().cloned());
+                    every.needs.extend(needs.iter().cloned());
                 }
                 all.push(Sample {
                     label: if way.label.is_empty() {
@@ -529,7 +561,7 @@ impl Calls<'_> {
                         way.label.clone()
                     },
                     text: format!("{}{setter}", base.text),
-                    needs: base.needs.iter().chain(&way.needs).cloned().collect(),
+                    needs: base.needs.iter().cloned().chain(needs).collect(),
                     two: way.two,
                 });
             }

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use super::{FtAggregate, FtHybrid, FtSearch};
+use super::{FtAggregate, FtAggregateReply, FtHybrid, FtSearch};
 use crate::Result;
-use crate::command::{self, Arg, Asynchronous, Detached, Info, IntoList, List, Via};
+use crate::command::{
+    self, Arg, Asynchronous, Command, Commands, Detached, Info, IntoList, List, Via,
+};
 use crate::commands::info;
 use crate::reply::{Decode, DecodeError, Value};
 use crate::resp::{Reply, Writer};
@@ -30,7 +32,7 @@ pub struct FtProfile<Q, X = Detached> {
 }
 
 impl<Q: ProfiledQuery, X> FtProfile<Q, X> {
-    pub(super) fn new(via: X, query: Q) -> Self {
+    fn new(via: X, query: Q) -> Self {
         Self {
             via,
             query,
@@ -105,45 +107,60 @@ pub trait ProfiledQuery: Send {
     fn write_query(&self, to: &mut Writer<'_>);
 }
 
-impl<X: Via> ProfiledQuery for FtSearch<'_, X> {
+impl<X: Via, S> ProfiledQuery for FtSearch<'_, X, S> {
     fn query_type(&self) -> QueryType {
         QueryType::Search
     }
 
     fn write_index(&self, to: &mut Writer<'_>) {
-        FtSearch::write_index(self, to);
+        self.index.write(to);
+        to.part("index");
     }
 
     fn write_query(&self, to: &mut Writer<'_>) {
-        FtSearch::write_query(self, to);
+        write_behind_index(self, to);
     }
 }
 
-impl<X: Via, S> ProfiledQuery for FtAggregate<'_, X, S> {
+impl<X: Via, S: FtAggregateReply> ProfiledQuery for FtAggregate<'_, X, S> {
     fn query_type(&self) -> QueryType {
         QueryType::Aggregate
     }
 
     fn write_index(&self, to: &mut Writer<'_>) {
-        FtAggregate::write_index(self, to);
+        self.index.write(to);
+        to.part("index");
     }
 
     fn write_query(&self, to: &mut Writer<'_>) {
-        FtAggregate::write_query(self, to);
+        write_behind_index(self, to);
     }
 }
 
-impl<X: Via> ProfiledQuery for FtHybrid<'_, X> {
+impl<X: Via, S> ProfiledQuery for FtHybrid<'_, X, S> {
     fn query_type(&self) -> QueryType {
         QueryType::Hybrid
     }
 
     fn write_index(&self, to: &mut Writer<'_>) {
-        FtHybrid::write_index(self, to);
+        self.index.write(to);
+        to.part("index");
     }
 
     fn write_query(&self, to: &mut Writer<'_>) {
-        FtHybrid::write_query(self, to);
+        write_behind_index(self, to);
+    }
+}
+
+/// Writes the words of a query behind its name and its index.
+fn write_behind_index(query: &impl Command, to: &mut Writer<'_>) {
+    let mut view = |place: usize, word: &[u8]| {
+        if place > 1 {
+            to.word(word);
+        }
+    };
+    if let Err(error) = Writer::view_words(&mut view, |words| query.write(words)) {
+        to.fail(error);
     }
 }
 
@@ -222,5 +239,32 @@ impl QueryType {
             Self::Aggregate => to.word(b"AGGREGATE"),
             Self::Hybrid => to.word(b"HYBRID"),
         }
+    }
+}
+
+/// The command that profiles queries, as a method; every client has it.
+pub trait SearchProfileCommands: Commands {
+    /// `FT.PROFILE index <SEARCH | AGGREGATE | HYBRID> [LIMITED] QUERY query`
+    ///
+    /// Runs a search, aggregate or hybrid query and returns its results with timings of each step.
+    /// See [`FtProfile`].
+    fn ft_profile<Q: ProfiledQuery>(&self, query: Q) -> FtProfile<Q, &Self> {
+        FtProfile::new(self, query)
+    }
+}
+
+impl<T: Commands + ?Sized> SearchProfileCommands for T {}
+
+/// The same command as a value that belongs to no client yet.
+pub(crate) mod cmd {
+    use super::{FtProfile, ProfiledQuery};
+    use crate::command::Detached;
+
+    /// `FT.PROFILE index <SEARCH | AGGREGATE | HYBRID> [LIMITED] QUERY query`
+    ///
+    /// Runs a search, aggregate or hybrid query and returns its results with timings of each step.
+    /// See [`FtProfile`].
+    pub fn ft_profile<Q: ProfiledQuery>(query: Q) -> FtProfile<Q> {
+        FtProfile::new(Detached, query)
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::command::{Arg, Double, Integer, Item};
+use crate::error::Error;
 use crate::resp::Writer;
 
 /// A field of an index: where the value lies, how it is called in queries and how it is indexed.
@@ -202,7 +203,7 @@ impl Field<'_, Geoshape> {
 }
 
 impl Field<'_> {
-    pub(crate) fn write_words(&self, to: &mut Writer<'_>) {
+    pub(super) fn write_words(&self, to: &mut Writer<'_>) {
         self.name.write(to);
         if let Some(alias) = &self.alias {
             to.word(b"AS");
@@ -267,8 +268,16 @@ impl<'a> Schema<'a> {
         self
     }
 
-    pub(crate) fn as_slice(&self) -> &[Field<'a>] {
-        &self.0
+    /// Writes the words that are sent for it.
+    pub(super) fn write_words(&self, to: &mut Writer<'_>) {
+        if self.0.is_empty() {
+            to.fail(Error::argument(
+                "expected at least one field, got an empty schema",
+            ));
+        }
+        for field in &self.0 {
+            field.write_words(to);
+        }
     }
 }
 
