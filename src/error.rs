@@ -240,6 +240,30 @@ impl Error {
         }
     }
 
+    /// Whether the same call may succeed later, and nothing was executed: there was no connection or
+    /// no time, or a server said that it cannot execute it for now.
+    ///
+    /// The client itself has tried again as long as [`CallOptions`](crate::CallOptions) and
+    /// [`response_timeout`](crate::Config::response_timeout) let it, so that this is for callers with
+    /// more time than that.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        if self.may_have_executed() {
+            return false;
+        }
+        match self.0.kind {
+            ErrorKind::Connect
+            | ErrorKind::Connection
+            | ErrorKind::Timeout(_)
+            | ErrorKind::Protocol => true,
+            // What is refused for good, such as a command that a user may not run, has another code.
+            ErrorKind::Server => self
+                .code()
+                .is_some_and(|code| code::PASSING.contains(&code)),
+            _ => false,
+        }
+    }
+
     /// Whether a server answered with a code that says that it executed nothing.
     fn is_refusal(&self) -> bool {
         // The list alone: by way of all facts, these would be in every program that has errors.
@@ -350,6 +374,60 @@ const LONGEST_MESSAGE: usize = 300;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_same_call_may_succeed_later_if_nothing_was_executed_and_that_passes() {
+        let passing = [
+            "LOADING x",
+            "OOM x",
+            "READONLY x",
+            "CLUSTERDOWN",
+            "TRYAGAIN",
+        ];
+        let staying = [
+            "WRONGTYPE x",
+            "NOPERM x",
+            "ERR x",
+            "IOERR x",
+            "NOSCRIPT x",
+            "x",
+        ];
+        let retryable = |error: Error| error.is_retryable();
+        assert!(
+            passing
+                .iter()
+                .all(|it| retryable(Error::server(it.as_bytes())))
+        );
+        assert!(
+            !staying
+                .iter()
+                .any(|it| retryable(Error::server(it.as_bytes())))
+        );
+        // A script passes on what one of its commands was answered.
+        let script = Error::server(b"OOM x").with_command("EVAL");
+        assert!(!script.is_retryable());
+        for kind in [
+            ErrorKind::Connect,
+            ErrorKind::Connection,
+            ErrorKind::Timeout(Phase::Queue),
+            ErrorKind::Timeout(Phase::Reply),
+        ] {
+            let error = Error::new(kind, "x");
+            assert!(error.is_retryable(), "{kind:?}");
+            let error = error.with_outcome(Outcome::Indeterminate);
+            assert!(!error.is_retryable(), "{kind:?}");
+        }
+        for kind in [
+            ErrorKind::Argument,
+            ErrorKind::Refused,
+            ErrorKind::Config,
+            ErrorKind::Closed,
+            ErrorKind::Aborted,
+            ErrorKind::Decode,
+        ] {
+            assert!(!Error::new(kind, "x").is_retryable(), "{kind:?}");
+        }
+    }
 
     #[test]
     fn a_server_error_keeps_its_code() {

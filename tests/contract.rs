@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use respec::{Client, ErrorKind, Value, cmd, command::Erased, prelude::*};
+use respec::{
+    CallOptions, Client, ErrorKind, RetryPolicy, Value, cmd, command::Erased, prelude::*,
+};
 use respec_testkit::{Cluster, Server, Variant, shared};
 use serde::Deserialize;
 
@@ -608,5 +610,24 @@ mod imported_whole {
             let all: CommandCall = cmd::command();
             assert!(!client.send(all).await.unwrap().is_empty());
         }
+    }
+}
+
+#[tokio::test]
+async fn a_client_with_other_options_is_a_client() {
+    for (client, key) in clients("with").await {
+        let quick = client.with(CallOptions::new().timeout(Duration::from_millis(5000)));
+        client.set(key("k"), "v").await.unwrap();
+        let v = quick.get(key("k")).await.unwrap();
+        assert_eq!(v.as_deref(), Some(&b"v"[..]));
+        let n = client
+            .with(CallOptions::new().idempotent())
+            .hset(key("h"), ("f", "v"))
+            .await
+            .unwrap();
+        assert_eq!(n, 1);
+        // Whatever takes a client takes it, and it can be kept.
+        let kept: Client = quick.with(CallOptions::new().retry(RetryPolicy::Never));
+        assert_eq!(visit(&kept, &key("visited")).await.unwrap(), visited());
     }
 }

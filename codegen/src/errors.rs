@@ -1,6 +1,6 @@
 //! The codes of error replies: `errors.tsv`.
 //!
-//! A line is `CODE<TAB>execution<TAB>meaning`. The words are explained at the head of the file.
+//! A line is `CODE<TAB>execution<TAB>passing<TAB>meaning`. The words are explained at the head of the file.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -17,6 +17,8 @@ pub type Codes = BTreeMap<String, Code>;
 pub struct Code {
     /// Whether the command was executed.
     pub execution: Execution,
+    /// Whether the server may answer the same command otherwise later.
+    pub passes: bool,
     /// What it means, as a sentence without a full stop.
     pub meaning: String,
 }
@@ -44,13 +46,16 @@ pub fn parse(file: &Path, text: &str) -> Result<Codes, Error> {
         }
         let fail = |reason: &str| Error::new(file, format!("line {}: {reason}", at + 1));
         let mut columns = line.split('\t');
-        let (Some(code), Some(execution), Some(meaning), None) = (
+        let (Some(code), Some(execution), Some(passes), Some(meaning), None) = (
+            columns.next(),
             columns.next(),
             columns.next(),
             columns.next(),
             columns.next(),
         ) else {
-            return Err(fail("expected a code, whether it ran, and a meaning"));
+            return Err(fail(
+                "expected a code, whether it ran, whether that passes, and a meaning",
+            ));
         };
         if code.is_empty() || !code.bytes().all(|byte| byte.is_ascii_uppercase()) {
             return Err(fail("expected a code of upper-case letters"));
@@ -65,8 +70,16 @@ pub fn parse(file: &Path, text: &str) -> Result<Codes, Error> {
                 ));
             }
         };
-        let meaning = meaning.to_owned();
-        let code_facts = Code { execution, meaning };
+        let passes = match passes {
+            "passes" => true,
+            "stays" => false,
+            _ => return Err(fail("expected passes or stays")),
+        };
+        let code_facts = Code {
+            execution,
+            passes,
+            meaning: meaning.to_owned(),
+        };
         if codes.insert(code.to_owned(), code_facts).is_some() {
             return Err(fail("this code has a line already"));
         }
@@ -86,12 +99,13 @@ mod tests {
 
     #[test]
     fn a_line_is_a_code_what_it_says_and_what_it_means() {
-        let text = "# head\n\nOOM\trefused_outside_scripts\tthe memory is full\n";
+        let text = "# head\n\nOOM\trefused_outside_scripts\tpasses\tthe memory is full\n";
         let codes = parse(Path::new("errors.tsv"), text).unwrap();
         assert_eq!(
             codes.get("OOM"),
             Some(&Code {
                 execution: Execution::RefusedOutsideScripts,
+                passes: true,
                 meaning: "the memory is full".to_owned(),
             })
         );
@@ -99,9 +113,13 @@ mod tests {
 
     #[test]
     fn other_lines_are_refused_by_number() {
-        assert!(reason("OOM\trefused\n").contains("line 1: expected a code, whether"));
-        assert!(reason("\nOOM\tno\tx\n").contains("line 2: expected refused"));
-        assert!(reason("oom\trefused\tx\n").contains("upper-case letters"));
-        assert!(reason("OOM\trefused\tx\nOOM\trefused\ty\n").contains("line 2: this code"));
+        assert!(reason("OOM\trefused\tx\n").contains("line 1: expected a code, whether"));
+        assert!(reason("\nOOM\tno\tstays\tx\n").contains("line 2: expected refused"));
+        assert!(reason("oom\trefused\tstays\tx\n").contains("upper-case letters"));
+        assert!(reason("OOM\trefused\tno\tx\n").contains("expected passes or stays"));
+        assert!(
+            reason("OOM\trefused\tstays\tx\nOOM\trefused\tstays\ty\n")
+                .contains("line 2: this code")
+        );
     }
 }

@@ -13,7 +13,7 @@ use super::{
     server::Server,
 };
 use crate::{
-    call::SingleTry,
+    call::{CallOptions, SingleTry},
     cluster::{NodeAddress, key_slot, unknown_node},
     command::{
         AsyncClient, Batch, Command, Commands, Exchange, IsDetached, Pipeline, Sequence, Single,
@@ -83,6 +83,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Client {
     target: Target,
+    /// What its calls want, if that is not what holds for all.
+    options: Option<Arc<CallOptions>>,
 }
 
 /// What the clones of a client share.
@@ -121,7 +123,10 @@ impl Client {
             Address::Cluster(_) => Target::Cluster(Cluster::new(config)),
             Address::Tcp { .. } | Address::Unix(_) => Target::Server(Arc::new(Server::new(config))),
         };
-        Self { target }
+        Self {
+            target,
+            options: None,
+        }
     }
 
     /// The settings; they print as a URL, with the password masked.
@@ -239,6 +244,7 @@ impl Client {
         let server = server.ok_or_else(unknown_node)?;
         Ok(Self {
             target: Target::Server(server),
+            options: self.options.clone(),
         })
     }
 
@@ -297,6 +303,21 @@ impl Client {
         Iterate::new(self, page)
     }
 
+    /// The same client with options for its calls, in place of those that this one has.
+    ///
+    /// Both share all connections. It is cheap, and whatever takes a client takes it.
+    #[must_use]
+    pub fn with(&self, options: CallOptions) -> Self {
+        Self {
+            target: self.target.clone(),
+            options: Some(Arc::new(options)),
+        }
+    }
+
+    pub(super) fn options(&self) -> &CallOptions {
+        self.options.as_deref().unwrap_or(&CallOptions::NONE)
+    }
+
     pub(super) fn target(&self) -> &Target {
         &self.target
     }
@@ -309,9 +330,13 @@ impl Client {
                 let lent = lent.inspect_err(|error| only.failed(error, server.events(), now()));
                 (server.config(), lent?)
             }
-            Target::Cluster(cluster) => (cluster.config(), Nodes::Many(cluster).lend(slot).await?),
+            Target::Cluster(cluster) => (
+                cluster.config(),
+                Nodes::Many(cluster).lend(slot, self.options()).await?,
+            ),
         };
-        Ok(Dedicated::new(Arc::clone(config), lent))
+        let options = self.options.clone();
+        Ok(Dedicated::new(Arc::clone(config), lent, options))
     }
 
     fn pending<E: Exchange>(&self, exchange: E) -> Pending<'_, E> {
@@ -319,7 +344,7 @@ impl Client {
             Target::Server(server) => Via::Server(server),
             Target::Cluster(cluster) => Via::Cluster(cluster),
         };
-        Pending::new(via, exchange)
+        Pending::new(via, exchange, self.options())
     }
 }
 

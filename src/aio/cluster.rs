@@ -31,8 +31,10 @@ use tokio::{
 
 use super::{connection::Connection, refresher::Refresher, runtime::now, server::Server};
 use crate::{
-    call::{CallOptions, DirectCall},
-    cluster::{ClusterState, NodeAddress, NodeId, ServerMap, SlotTable, TopologyQuery, replaced},
+    call::{CallSettings, DirectCall},
+    cluster::{
+        CallCount, ClusterState, NodeAddress, NodeId, ServerMap, SlotTable, TopologyQuery, replaced,
+    },
     config::{Address, Config},
     error::Result,
     events::Events,
@@ -44,6 +46,7 @@ pub(super) struct Cluster {
     /// Itself, for the refresher.
     me: Weak<Self>,
     config: Arc<Config>,
+    calls: CallCount,
     directory: Mutex<ServerMap<Arc<Server>>>,
     table: RwLock<SlotTable<Arc<Server>>>,
     /// Shows that calls which wait should look again.
@@ -70,6 +73,7 @@ impl Cluster {
         let directory = ServerMap::new(&config, events, now(), make).at_home(fastrand::u64(..));
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
+            calls: directory.state.calls().clone(),
             directory: Mutex::new(directory),
             config,
             table: RwLock::new(SlotTable::empty()),
@@ -84,6 +88,11 @@ impl Cluster {
         &self.config
     }
 
+    /// Where calls are counted.
+    pub(super) fn calls(&self) -> &CallCount {
+        &self.calls
+    }
+
     /// The node that a call goes to whose keys tell it, and its connection if there is one.
     pub(super) fn connection(
         &self,
@@ -92,7 +101,7 @@ impl Cluster {
     ) -> Option<(NodeId, Arc<Connection>)> {
         if direct.info.replicas && !self.config.cluster.read_from.is_primary() {
             let mut directory = self.lock();
-            let options = CallOptions::until(None);
+            let options = CallSettings::until(None);
             let random = fastrand::u64(..);
             let call =
                 directory

@@ -15,6 +15,7 @@ use super::{
     pool::PooledConnection,
 };
 use crate::{
+    call::CallOptions,
     command::{
         AsyncClient, Batch, Command, Commands, DedicatedCommands, Exchange, IsDetached, Pipeline,
         Sequence, Single, Transaction,
@@ -57,15 +58,21 @@ use crate::{
 /// confirmation. Messages come from [`next_push`](Self::next_push).
 pub struct Dedicated {
     config: Arc<Config>,
+    options: Option<Arc<CallOptions>>,
     lent: PooledConnection,
     /// A command was sent that may have changed the connection.
     used: AtomicBool,
 }
 
 impl Dedicated {
-    pub(super) fn new(config: Arc<Config>, lent: PooledConnection) -> Self {
+    pub(super) fn new(
+        config: Arc<Config>,
+        lent: PooledConnection,
+        options: Option<Arc<CallOptions>>,
+    ) -> Self {
         Self {
             config,
+            options,
             lent,
             used: AtomicBool::new(false),
         }
@@ -132,7 +139,8 @@ impl Dedicated {
     }
 
     fn pending<E: Exchange>(&self, exchange: E) -> Pending<'_, E> {
-        Pending::new(Via::Dedicated(self), exchange)
+        let options = self.options.as_deref().unwrap_or(&CallOptions::NONE);
+        Pending::new(Via::Dedicated(self), exchange, options)
     }
 }
 

@@ -48,9 +48,9 @@ impl<'c> Each<'c> {
             }
             Target::Server(server) => vec![(NodeAddress::of(server.address()), Arc::clone(server))],
         };
-        let calls = nodes
-            .iter()
-            .map(|(_, server)| Pending::new(Via::Server(server), Single(&command)).once());
+        let calls = nodes.iter().map(|(_, server)| {
+            Pending::new(Via::Server(server), Single(&command), self.client.options()).once()
+        });
         let replies = all(calls.collect()).await;
         let addresses = nodes.into_iter().map(|(address, _)| address);
         Ok(addresses.zip(replies).collect())

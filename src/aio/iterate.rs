@@ -9,7 +9,7 @@ use super::{
     runtime::now,
 };
 use crate::{
-    call::{ClusterScan, ScanStep},
+    call::{CallOptions, ClusterScan, ScanStep},
     cluster::gone,
     command::{Command, IsDetached, Single},
     error::Result,
@@ -80,15 +80,16 @@ where
                     }
                     Err(error) => return Some(Err(error)),
                 },
-                Position::ClusterIteration(iteration) => match iteration.page(&mut self.page).await
-                {
-                    Ok(Some(items)) => items,
-                    Ok(None) => {
-                        self.position = Position::End;
-                        Vec::new()
+                Position::ClusterIteration(iteration) => {
+                    match iteration.page(&mut self.page, self.client.options()).await {
+                        Ok(Some(items)) => items,
+                        Ok(None) => {
+                            self.position = Position::End;
+                            Vec::new()
+                        }
+                        Err(error) => return Some(Err(error)),
                     }
-                    Err(error) => return Some(Err(error)),
-                },
+                }
                 Position::End => return None,
             };
             self.items = page.into_iter();
@@ -96,7 +97,8 @@ where
     }
 
     fn beginning(&mut self) -> Position {
-        if let Target::Cluster(cluster) = self.client.target()
+        if !self.client.options().names_node()
+            && let Target::Cluster(cluster) = self.client.target()
             && let Some(scan) = ClusterScan::of((self.page)(0).info(), cluster.config())
         {
             let cluster = Arc::clone(cluster);
@@ -108,7 +110,11 @@ where
 
 impl ClusterIteration {
     /// The next page; `None` says that every slot was seen.
-    async fn page<C, T>(&mut self, page: &mut impl FnMut(u64) -> C) -> Result<Option<Vec<T>>>
+    async fn page<C, T>(
+        &mut self,
+        page: &mut impl FnMut(u64) -> C,
+        options: &CallOptions,
+    ) -> Result<Option<Vec<T>>>
     where
         C: Command<Via: IsDetached, Reply = ScanPage<Vec<T>>>,
         T: Scanned,
@@ -124,7 +130,9 @@ impl ClusterIteration {
                     continue;
                 }
                 ScanStep::Page(node, cursor) => match cluster.server_of(node) {
-                    Some(server) => Pending::new(Via::Server(&server), Single(page(cursor))).await,
+                    Some(server) => {
+                        Pending::new(Via::Server(&server), Single(page(cursor)), options).await
+                    }
                     None => Err(gone()),
                 },
             };

@@ -16,7 +16,7 @@ use super::{
     server::Server,
 };
 use crate::{
-    call::{Action, Call, CallOptions, Connect, Encoded, no_connection},
+    call::{Action, Call, CallOptions, CallSettings, CallTime, Connect, Encoded, no_connection},
     cluster::{ClusterState, NodeId, gone},
     command::Patience,
     config::Config,
@@ -51,11 +51,11 @@ impl<'a> Nodes<'a> {
         self,
         encoded: Encoded,
         patience: Patience,
-        options: CallOptions,
+        settings: CallSettings,
     ) -> Result<Vec<Result<Frame>>> {
         self.keep()?;
         let call = self.decide(|state, now, random| {
-            Call::begin(encoded, options, patience, state, now, random)
+            Call::begin(encoded, settings, patience, state, now, random)
         });
         self.follow(call).await
     }
@@ -76,10 +76,15 @@ impl<'a> Nodes<'a> {
     /// # Errors
     ///
     /// There is none in time.
-    pub(super) async fn lend(self, slot: Option<u16>) -> Result<PooledConnection> {
+    pub(super) async fn lend(
+        self,
+        slot: Option<u16>,
+        options: &CallOptions,
+    ) -> Result<PooledConnection> {
         self.keep()?;
-        let options = CallOptions::of(self.config(), now());
-        let call = self.decide(|state, now, random| Call::lend(slot, options, state, now, random));
+        let time = CallTime::of(self.config(), options, now());
+        let settings = CallSettings::of(self.config(), options, time);
+        let call = self.decide(|state, now, random| Call::lend(slot, settings, state, now, random));
         match self.drive(call, true).await {
             (_, Some(CallConnection::Pooled(lent))) => Ok(lent),
             (call, _) => Err(self.decide(|state, now, random| call.into_error(state, now, random))),

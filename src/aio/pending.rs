@@ -18,14 +18,14 @@ use super::{
 };
 use crate::{
     call::{
-        Call, CallOptions, DirectCall, Encoded, Instead, SingleTry, answer_by, explained,
-        no_connection,
+        Call, CallOptions, CallSettings, CallTime, DirectCall, Encoded, Instead, SingleTry,
+        explained, no_connection,
     },
     cluster::{NodeId, Scope},
     command::{Exchange, Patience, Place},
+    config::Config,
     error::{Error, ErrorKind, Result},
     events::Events,
-    protocol::TimeLimit,
     resp::{Frame, Frames},
 };
 
@@ -39,6 +39,7 @@ use crate::{
 pub struct Pending<'a, E: Exchange> {
     via: Via<'a>,
     exchange: E,
+    options: &'a CallOptions,
     state: State<'a>,
     /// Nothing is tried again.
     once: bool,
@@ -62,9 +63,9 @@ enum State<'a> {
     Replaced(InFlight, Box<Instead>, Instant),
     /// On its way to the only server, or to the node of a cluster that its keys have told.
     Directed(InFlight, Destination<'a>),
-    /// Everything that takes more than that, in a box as well; since when, unless something else was
-    /// sent in its place already.
-    Routed(BoxFuture<'a, Result<Vec<Result<Frame>>>>, Option<Instant>),
+    /// Everything that takes more than that, in a box as well; how long it may take, unless something
+    /// else was sent in its place already.
+    Routed(BoxFuture<'a, Result<Vec<Result<Frame>>>>, Option<CallTime>),
     Done,
 }
 
@@ -74,14 +75,15 @@ struct Destination<'a> {
     nodes: Nodes<'a>,
     direct: DirectCall,
     node: NodeId,
-    begun: Instant,
+    time: CallTime,
 }
 
 impl<'a, E: Exchange> Pending<'a, E> {
-    pub(super) fn new(via: Via<'a>, exchange: E) -> Self {
+    pub(super) fn new(via: Via<'a>, exchange: E, options: &'a CallOptions) -> Self {
         Self {
             via,
             exchange,
+            options,
             state: State::Start,
             once: false,
         }
@@ -101,32 +103,37 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     dedicated.mark_used();
                 }
                 let link = CallConnection::Shared(Arc::clone(dedicated.connection()?));
-                let patience = self.exchange.patience();
-                let limit = TimeLimit::Each(patience.within(dedicated.config().response_timeout));
                 let begun = now();
+                let limit = self.time(dedicated.config(), begun).chunk_limit();
+                let limit = limit.with(self.exchange.patience());
                 let in_flight = InFlight::begin(link, &self.exchange, limit, begun, cx.waker())?;
                 self.state = State::Sent(in_flight, begun);
                 Ok(())
             }
             Via::Server(server) => {
                 self.exchange.check(Place::Shared)?;
+                server.calls().add();
+                let now = now();
+                if self.options.names_nodes() {
+                    return self.route(Nodes::One(server), now);
+                }
                 let (direct, node) = server.direct();
                 let destination = Destination {
                     nodes: Nodes::One(server),
                     direct,
                     node,
-                    begun: now(),
+                    time: self.time(server.config(), now),
                 };
                 if self.is_blocking() {
                     runtime()?;
-                    let end = destination.deadline();
+                    let end = destination.time.deadline;
                     let lent = async move { server.lend(end).await.map(CallConnection::Pooled) };
                     self.state = State::Connecting(Box::pin(lent), destination);
                     return Ok(());
                 }
                 if self.exchange.is_urgent() {
                     runtime()?;
-                    let end = destination.deadline();
+                    let end = destination.time.deadline;
                     let urgent = async move {
                         let connected = within(end, server.urgent()).await;
                         let connected = connected.unwrap_or_else(|| Err(no_connection()));
@@ -135,16 +142,13 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     self.state = State::Connecting(Box::pin(urgent), destination);
                     return Ok(());
                 }
-                match server.current(destination.begun) {
-                    Some(connection) => self.send(
-                        CallConnection::Shared(connection),
-                        destination,
-                        destination.begun,
-                        cx,
-                    ),
+                match server.current(now) {
+                    Some(connection) => {
+                        self.send(CallConnection::Shared(connection), destination, now, cx)
+                    }
                     None => {
                         runtime()?;
-                        let end = destination.deadline();
+                        let end = destination.time.deadline;
                         let connected = async move {
                             let connected = within(end, server.connected()).await;
                             let connected = connected.unwrap_or_else(|| Err(no_connection()));
@@ -170,12 +174,13 @@ impl<'a, E: Exchange> Pending<'a, E> {
         now: Instant,
         cx: &Context<'_>,
     ) -> Result<()> {
-        let limit = TimeLimit::Whole(answer_by(destination.deadline(), self.exchange.patience()));
+        let time = destination.time;
+        let limit = time.limit(time.deadline, self.exchange.patience());
         match InFlight::begin(link, &self.exchange, limit, now, cx.waker()) {
             Ok(mut in_flight) => {
                 if in_flight.has_more_to_send() {
                     // The time begins anew with each chunk that is answered.
-                    in_flight.renew(TimeLimit::Each(destination.nodes.config().response_timeout));
+                    in_flight.renew(time.chunk_limit());
                 }
                 self.state = State::Directed(in_flight, destination);
                 Ok(())
@@ -186,8 +191,10 @@ impl<'a, E: Exchange> Pending<'a, E> {
 
     /// Sends it to the node of a cluster that its keys tell, or lets the cluster find its way.
     fn direct(&mut self, cluster: &'a Arc<Cluster>, cx: &Context<'_>) -> Result<()> {
+        cluster.calls().add();
         let (nodes, begun) = (Nodes::Many(cluster), now());
-        if !self.is_blocking()
+        if !self.options.names_nodes()
+            && !self.is_blocking()
             && !self.exchange.is_urgent()
             && let Some(direct) = DirectCall::of(&self.exchange)?
             && let Some((node, connection)) = cluster.connection(&direct, begun)
@@ -196,16 +203,27 @@ impl<'a, E: Exchange> Pending<'a, E> {
                 nodes,
                 direct,
                 node,
-                begun,
+                time: self.time(cluster.config(), begun),
             };
             return self.send(CallConnection::Shared(connection), destination, begun, cx);
         }
+        self.route(nodes, begun)
+    }
+
+    /// Lets the machine of the call find its way.
+    fn route(&mut self, nodes: Nodes<'a>, now: Instant) -> Result<()> {
         let encoded = Encoded::of(&self.exchange)?;
         let patience = self.exchange.patience();
-        let options = CallOptions::of(cluster.config(), begun);
-        let routed = Box::pin(nodes.route(encoded, patience, options));
-        self.state = State::Routed(routed, Some(begun));
+        let time = self.time(nodes.config(), now);
+        let settings = CallSettings::of(nodes.config(), self.options, time);
+        let routed = Box::pin(nodes.route(encoded, patience, settings));
+        self.state = State::Routed(routed, Some(time));
         Ok(())
+    }
+
+    /// How long it may take if it begins now.
+    fn time(&self, config: &Config, now: Instant) -> CallTime {
+        CallTime::of(config, self.options, now)
     }
 
     /// Goes on with a call to which something else than its answer came.
@@ -214,33 +232,33 @@ impl<'a, E: Exchange> Pending<'a, E> {
             nodes,
             direct,
             node,
-            begun,
+            time,
         } = destination;
         if let Ok(frames) = &came
             && let Some(instead) = direct.instead(frames, &self.exchange)?
         {
-            self.replace(nodes, instead, begun);
+            self.replace(nodes, instead, time);
             return Ok(());
         }
         let encoded = match nodes {
             Nodes::One(_) => Encoded::for_only(&self.exchange)?,
             Nodes::Many(_) => Encoded::of(&self.exchange)?,
         };
-        let options = CallOptions::of(nodes.config(), begun);
+        let settings = CallSettings::of(nodes.config(), self.options, time);
         let patience = self.exchange.patience();
         let call = nodes.decide(|state, now, random| {
-            let mut call = Call::sent(direct, node, &encoded, &options, patience, state);
+            let mut call = Call::sent(direct, node, &encoded, &settings, patience, state);
             call.answered(came, state, now, random);
             call
         });
-        self.state = State::Routed(Box::pin(nodes.follow(call)), Some(begun));
+        self.state = State::Routed(Box::pin(nodes.follow(call)), Some(time));
         Ok(())
     }
 
     /// Sends something else, which began with the call.
-    fn replace(&mut self, nodes: Nodes<'a>, instead: Instead, begun: Instant) {
-        let options = CallOptions::of(nodes.config(), begun);
-        let routed = Box::pin(nodes.route(instead.encoded, instead.patience, options));
+    fn replace(&mut self, nodes: Nodes<'a>, instead: Instead, time: CallTime) {
+        let settings = CallSettings::of(nodes.config(), self.options, time);
+        let routed = Box::pin(nodes.route(instead.encoded, instead.patience, settings));
         self.state = State::Routed(routed, None);
     }
 
@@ -266,7 +284,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
     fn single_try(&self) -> Option<(SingleTry, &'a Events)> {
         let begun = match &self.state {
             State::Sent(_, begun) | State::Replaced(_, _, begun) => *begun,
-            State::Connecting(_, to) | State::Directed(_, to) if self.once => to.begun,
+            State::Connecting(_, to) | State::Directed(_, to) if self.once => to.time.begun?,
             _ => return None,
         };
         let events = match self.via {
@@ -289,10 +307,11 @@ impl<'a, E: Exchange> Pending<'a, E> {
             dedicated.mark_used();
         }
         let link = CallConnection::Shared(Arc::clone(dedicated.connection()?));
-        let patience = instead.patience;
-        let limit = TimeLimit::Each(patience.within(dedicated.config().response_timeout));
-        let other = instead.encoded.chosen(patience);
-        let in_flight = InFlight::begin(link, &other, limit, now(), cx.waker())?;
+        let now = now();
+        let limit = self.time(dedicated.config(), now).chunk_limit();
+        let limit = limit.with(instead.patience);
+        let other = instead.encoded.chosen(instead.patience);
+        let in_flight = InFlight::begin(link, &other, limit, now, cx.waker())?;
         self.state = State::Replaced(in_flight, instead, begun);
         Ok(())
     }
@@ -356,14 +375,14 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     }
                     self.go_on(destination, came)?;
                 }
-                State::Routed(routed, begun) => {
-                    let begun = *begun;
+                State::Routed(routed, time) => {
+                    let time = *time;
                     let answers = ready!(routed.as_mut().poll(cx))?;
-                    if let Some(begun) = begun
+                    if let Some(time) = time
                         && let Some(nodes) = self.nodes()
                         && let Some(instead) = Instead::of_answers(&self.exchange, &answers)?
                     {
-                        self.replace(nodes, instead, begun);
+                        self.replace(nodes, instead, time);
                         continue;
                     }
                     return Poll::Ready(self.exchange.finish_each(answers));
@@ -382,14 +401,6 @@ impl<'a, E: Exchange> Pending<'a, E> {
                 return Poll::Pending;
             }
         }
-    }
-}
-
-impl Destination<'_> {
-    /// When the call ends.
-    fn deadline(&self) -> Option<Instant> {
-        let allowed = self.nodes.config().response_timeout;
-        allowed.and_then(|allowed| self.begun.checked_add(allowed))
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     call::DirectCall,
-    cluster::{ClusterState, NodeId, Scope},
+    cluster::{CallCount, ClusterState, NodeId, Scope},
     config::{Address, Config},
     error::{Error, Result},
     events::{Events, LossReason},
@@ -36,6 +36,7 @@ pub(super) struct Server {
     state: Mutex<ClusterState>,
     /// Its name there.
     id: NodeId,
+    calls: CallCount,
     scope: Scope,
 }
 
@@ -61,8 +62,9 @@ impl Server {
     fn at(config: Arc<Config>, address: Address, scope: Scope, events: Events) -> Self {
         let (state, id) = ClusterState::one(&address, scope, now());
         Self {
-            state: Mutex::new(state.telling(events.clone())),
             id,
+            calls: state.calls().clone(),
+            state: Mutex::new(state.telling(events.clone())),
             scope,
             may_wait: matches!(scope, Scope::Server),
             pool: Arc::new(ConnectionPool::new(Arc::clone(&config), address, events)),
@@ -187,6 +189,11 @@ impl Server {
             connection.close(why.clone());
         }
         self.pool.fail(why);
+    }
+
+    /// Where calls are counted.
+    pub(super) fn calls(&self) -> &CallCount {
+        &self.calls
     }
 
     /// The way of a call to it.

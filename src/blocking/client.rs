@@ -7,7 +7,7 @@ use super::{
     server::Server,
 };
 use crate::{
-    call::{SingleTry, explained},
+    call::{CallOptions, SingleTry, explained},
     cluster::{NodeAddress, key_slot, unknown_node},
     command::{
         Batch, BlockingClient, Command, Commands, Exchange, IsDetached, Pipeline, Sequence, Single,
@@ -68,6 +68,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Client {
     target: Target,
+    /// What its calls want, if that is not what holds for all.
+    options: Option<Arc<CallOptions>>,
 }
 
 /// What the clones of a client share.
@@ -106,7 +108,10 @@ impl Client {
             Address::Cluster(_) => Target::Cluster(Cluster::new(config)),
             Address::Tcp { .. } | Address::Unix(_) => Target::Server(Arc::new(Server::new(config))),
         };
-        Self { target }
+        Self {
+            target,
+            options: None,
+        }
     }
 
     /// The settings; they print as a URL, with the password masked.
@@ -225,6 +230,7 @@ impl Client {
         let server = server.ok_or_else(unknown_node)?;
         Ok(Self {
             target: Target::Server(server),
+            options: self.options.clone(),
         })
     }
 
@@ -282,6 +288,21 @@ impl Client {
         Iterate::new(self, page)
     }
 
+    /// The same client with options for its calls, in place of those that this one has.
+    ///
+    /// Both share all connections. It is cheap, and whatever takes a client takes it.
+    #[must_use]
+    pub fn with(&self, options: CallOptions) -> Self {
+        Self {
+            target: self.target.clone(),
+            options: Some(Arc::new(options)),
+        }
+    }
+
+    pub(super) fn options(&self) -> &CallOptions {
+        self.options.as_deref().unwrap_or(&CallOptions::NONE)
+    }
+
     pub(super) fn target(&self) -> &Target {
         &self.target
     }
@@ -293,9 +314,9 @@ impl Client {
                 let tell = |error: &Error| only.failed(error, server.events(), Instant::now());
                 server.lend().inspect_err(tell)?
             }
-            Target::Cluster(cluster) => Nodes::Many(cluster).lend(slot)?,
+            Target::Cluster(cluster) => Nodes::Many(cluster).lend(slot, self.options())?,
         };
-        Ok(Dedicated::new(lent))
+        Ok(Dedicated::new(lent, self.options.clone()))
     }
 }
 
@@ -307,7 +328,7 @@ impl BlockingClient for Client {
             Target::Server(server) => Nodes::One(server),
             Target::Cluster(cluster) => Nodes::Many(cluster),
         };
-        let result = nodes.call(&exchange);
+        let result = nodes.call(&exchange, self.options());
         result.map_err(|error| explained(exchange.named(error), nodes.scope()))
     }
 }

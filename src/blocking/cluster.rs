@@ -31,8 +31,10 @@ use std::{
 
 use super::{refresher::Refresher, server::Server};
 use crate::{
-    call::{CallOptions, DirectCall},
-    cluster::{ClusterState, NodeAddress, NodeId, ServerMap, SlotTable, TopologyQuery, replaced},
+    call::{CallSettings, DirectCall},
+    cluster::{
+        CallCount, ClusterState, NodeAddress, NodeId, ServerMap, SlotTable, TopologyQuery, replaced,
+    },
     config::{Address, Config},
     error::Result,
     events::Events,
@@ -44,6 +46,7 @@ pub(super) struct Cluster {
     /// Itself, for the refresher.
     me: Weak<Self>,
     config: Arc<Config>,
+    calls: CallCount,
     directory: Mutex<ServerMap<Arc<Server>>>,
     table: RwLock<SlotTable<Arc<Server>>>,
     /// How often calls that wait had to look again.
@@ -70,6 +73,7 @@ impl Cluster {
             ServerMap::new(&config, events, Instant::now(), make).at_home(fastrand::u64(..));
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
+            calls: servers.state.calls().clone(),
             directory: Mutex::new(servers),
             config,
             table: RwLock::new(SlotTable::empty()),
@@ -83,12 +87,17 @@ impl Cluster {
         &self.config
     }
 
+    /// Where calls are counted.
+    pub(super) fn calls(&self) -> &CallCount {
+        &self.calls
+    }
+
     /// The node that a call goes to whose keys tell it.
     pub(super) fn server(&self, direct: &DirectCall) -> Option<(NodeId, Arc<Server>)> {
         if direct.info.replicas && !self.config.cluster.read_from.is_primary() {
             let mut directory = self.lock();
             let (options, now, random) =
-                (CallOptions::until(None), Instant::now(), fastrand::u64(..));
+                (CallSettings::until(None), Instant::now(), fastrand::u64(..));
             let state = &directory.state;
             let call = state.attempt_at(direct.info, direct.target, &options, now, random);
             let id = call.ok()?.node();

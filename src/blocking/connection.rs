@@ -126,7 +126,12 @@ impl Connection {
         let Some((key, tickets)) = answer.call.take() else {
             return Ok(());
         };
-        if let (Polled::Answered(result), _) = self.machine.poll(key, &tickets, |()| true) {
+        let polled = self.machine.poll(key, &tickets, |()| true).0;
+        // A blocking command that was given up must not take what is for somebody else.
+        if let Err(error) = self.machine.check() {
+            self.end(&error);
+        }
+        if let Polled::Answered(result) = polled {
             answer.frames = result?;
         }
         Ok(())
@@ -439,6 +444,7 @@ impl Connection {
             .end(error, written, Instant::now(), &mut self.dispatch);
         self.dispatch.clear();
         self.output.clear();
+        self.stream.shut_down();
     }
 }
 

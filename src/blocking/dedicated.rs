@@ -2,13 +2,13 @@
 
 use std::{
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError, TryLockError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
     time::{Duration, Instant},
 };
 
 use super::server::PooledConnection;
 use crate::{
-    call::{Instead, SingleTry, explained},
+    call::{CallOptions, CallTime, Instead, SingleTry, explained},
     cluster::Scope,
     command::{
         Batch, BlockingClient, Command, Commands, DedicatedCommands, Exchange, IsDetached,
@@ -16,7 +16,6 @@ use crate::{
     },
     error::{Error, ErrorKind, Result},
     mutant::{self, Mutant},
-    protocol::TimeLimit,
     reply::Push,
     resp::Frames,
 };
@@ -45,14 +44,19 @@ pub struct Dedicated {
 
 struct State {
     lent: PooledConnection,
+    options: Option<Arc<CallOptions>>,
     /// A command was sent that may have changed the connection.
     used: bool,
 }
 
 impl Dedicated {
-    pub(super) fn new(lent: PooledConnection) -> Self {
+    pub(super) fn new(lent: PooledConnection, options: Option<Arc<CallOptions>>) -> Self {
         Self {
-            state: Mutex::new(State { lent, used: false }),
+            state: Mutex::new(State {
+                lent,
+                options,
+                used: false,
+            }),
         }
     }
 
@@ -148,12 +152,18 @@ impl Dedicated {
 impl State {
     /// Sends an exchange, which may leave a trace or does not.
     fn call<E: Exchange>(&mut self, exchange: &E, leaves_trace: bool) -> Result<Frames> {
-        let Self { lent, used } = self;
+        let Self {
+            lent,
+            options,
+            used,
+        } = self;
         *used |= leaves_trace;
-        let limit = TimeLimit::Each(lent.server().config().response_timeout);
-        let only = SingleTry::begin(exchange.name(), Instant::now());
+        let now = Instant::now();
+        let options = options.as_deref().unwrap_or(&CallOptions::NONE);
+        let limit = CallTime::of(lent.server().config(), options, now).chunk_limit();
+        let only = SingleTry::begin(exchange.name(), now);
         let connection = lent.connection()?;
-        let result = connection.call(exchange, only.begun(), limit, Place::Dedicated);
+        let result = connection.call(exchange, now, limit, Place::Dedicated);
         result.inspect_err(|error| only.failed(error, lent.server().events(), Instant::now()))
     }
 }
@@ -161,7 +171,7 @@ impl State {
 impl Drop for Dedicated {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let State { lent, used } = state;
+        let State { lent, used, .. } = state;
         if *used && !mutant::is(Mutant::DirtyReturned) {
             lent.close();
         }

@@ -10,7 +10,7 @@ use super::{
     server::{PooledConnection, Server},
 };
 use crate::{
-    call::{Encoded, PinnedRequest, SingleTry},
+    call::{CallTime, Encoded, PinnedRequest, SingleTry},
     cluster::NodeAddress,
     command::{Command, Exchange, IsDetached, Place, Single},
     error::{Error, Result},
@@ -48,7 +48,9 @@ impl<'c> Each<'c> {
         let cluster = match self.client.target() {
             Target::Cluster(cluster) => cluster,
             Target::Server(server) => {
-                let reply = Nodes::One(server).call(&exchange).map_err(named);
+                let reply = Nodes::One(server)
+                    .call(&exchange, self.client.options())
+                    .map_err(named);
                 return Ok(vec![(NodeAddress::of(server.address()), reply)]);
             }
         };
@@ -58,8 +60,9 @@ impl<'c> Each<'c> {
             .into_iter()
             .map(|(_, address, server)| (address, server))
             .unzip();
-        let limit = TimeLimit::Each(cluster.config().response_timeout);
-        let only = SingleTry::begin(exchange.name(), Instant::now());
+        let now = Instant::now();
+        let limit = CallTime::of(cluster.config(), self.client.options(), now).chunk_limit();
+        let only = SingleTry::begin(exchange.name(), now);
         let replies = call_each(&servers, &exchange, limit)
             .into_iter()
             .zip(&servers)

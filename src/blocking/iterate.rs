@@ -8,7 +8,7 @@ use super::{
     nodes::Nodes,
 };
 use crate::{
-    call::{ClusterScan, ScanStep},
+    call::{CallOptions, ClusterScan, ScanStep},
     cluster::gone,
     command::{Command, IsDetached, Single},
     error::Result,
@@ -69,7 +69,9 @@ where
                 }
                 Some(page.items)
             }
-            Position::ClusterIteration(iteration) => iteration.page(&mut self.page)?,
+            Position::ClusterIteration(iteration) => {
+                iteration.page(&mut self.page, self.client.options())?
+            }
             Position::Start | Position::End => None,
         };
         if page.is_none() {
@@ -79,7 +81,8 @@ where
     }
 
     fn beginning(&mut self) -> Position {
-        if let Target::Cluster(cluster) = self.client.target()
+        if !self.client.options().names_node()
+            && let Target::Cluster(cluster) = self.client.target()
             && let Some(scan) = ClusterScan::of((self.page)(0).info(), cluster.config())
         {
             let cluster = Arc::clone(cluster);
@@ -115,7 +118,11 @@ where
 
 impl ClusterIteration {
     /// The next page; `None` says that every slot was seen.
-    fn page<C, T>(&mut self, page: &mut impl FnMut(u64) -> C) -> Result<Option<Vec<T>>>
+    fn page<C, T>(
+        &mut self,
+        page: &mut impl FnMut(u64) -> C,
+        options: &CallOptions,
+    ) -> Result<Option<Vec<T>>>
     where
         C: Command<Via: IsDetached, Reply = ScanPage<Vec<T>>>,
         T: Scanned,
@@ -134,7 +141,7 @@ impl ClusterIteration {
                     Some(server) => {
                         let command = page(cursor);
                         let name = command.info().name;
-                        let found = Nodes::One(&server).call(&Single(command));
+                        let found = Nodes::One(&server).call(&Single(command), options);
                         found.map_err(|error| error.with_command(name))
                     }
                     None => Err(gone()),

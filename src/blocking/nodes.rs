@@ -18,8 +18,10 @@ use super::{
     server::{OwnConnection, PooledConnection, Server, Wait},
 };
 use crate::{
-    call::{Action, Call, CallOptions, Connect, DirectCall, Encoded, Instead},
-    cluster::{ClusterState, NodeId, Scope, gone},
+    call::{
+        Action, Call, CallOptions, CallSettings, CallTime, Connect, DirectCall, Encoded, Instead,
+    },
+    cluster::{CallCount, ClusterState, NodeId, Scope, gone},
     command::{Exchange, Patience, Place},
     config::Config,
     error::Result,
@@ -57,6 +59,14 @@ impl<'a> Nodes<'a> {
         }
     }
 
+    /// Where calls are counted.
+    fn calls(self) -> &'a CallCount {
+        match self {
+            Self::One(server) => server.calls(),
+            Self::Many(cluster) => cluster.calls(),
+        }
+    }
+
     /// What the nodes are that calls go to.
     pub(super) fn scope(self) -> Scope {
         match self {
@@ -66,21 +76,26 @@ impl<'a> Nodes<'a> {
     }
 
     /// Sends an exchange wherever it belongs, and waits for its result.
-    pub(super) fn call<E: Exchange>(self, exchange: &E) -> Result<E::Output> {
+    pub(super) fn call<E: Exchange>(
+        self,
+        exchange: &E,
+        options: &CallOptions,
+    ) -> Result<E::Output> {
         exchange.check(Place::Shared)?;
         if exchange.is_empty() {
             return exchange.finish(&Frames::new());
         }
         let begun = Instant::now();
-        let options = CallOptions::of(self.config(), begun);
+        let time = CallTime::of(self.config(), options, begun);
+        let settings = || CallSettings::of(self.config(), options, time);
         // Before the node is looked up, so that no change is missed.
         let changes = self.changes();
-        let Some((direct, node, server)) = self.direct(exchange)? else {
-            return self.find(exchange, options);
+        let Some((direct, node, server)) = self.direct(exchange, options)? else {
+            return self.find(exchange, settings());
         };
-        let Some(came) = self.send(exchange, &server, changes, &options) else {
+        let Some(came) = self.send(exchange, &server, changes, time) else {
             // There may be another node for it by now.
-            return self.find(exchange, options);
+            return self.find(exchange, settings());
         };
         match came {
             Ok(frames) if direct.is_answer(&frames, exchange) => exchange.finish(&frames),
@@ -88,20 +103,21 @@ impl<'a> Nodes<'a> {
                 if let Ok(frames) = &came
                     && let Some(instead) = direct.instead(frames, exchange)?
                 {
-                    return self.replace(exchange, instead, options);
+                    return self.replace(exchange, instead, settings());
                 }
-                let call = self.go_on(exchange, direct, node, &options, came)?;
+                let settings = settings();
+                let call = self.go_on(exchange, direct, node, &settings, came)?;
                 let answers = self.follow(call, changes)?;
-                self.finish(exchange, answers, options)
+                self.finish(exchange, answers, settings)
             }
         }
     }
 
     /// Finds the nodes of an exchange, and waits for its result.
-    fn find<E: Exchange>(self, exchange: &E, options: CallOptions) -> Result<E::Output> {
+    fn find<E: Exchange>(self, exchange: &E, settings: CallSettings) -> Result<E::Output> {
         let encoded = Encoded::of(exchange)?;
-        let answers = self.route(encoded, exchange.patience(), options.clone())?;
-        self.finish(exchange, answers, options)
+        let answers = self.route(encoded, exchange.patience(), settings.clone())?;
+        self.finish(exchange, answers, settings)
     }
 
     /// The result of an exchange, unless its answer has something else sent.
@@ -109,10 +125,10 @@ impl<'a> Nodes<'a> {
         self,
         exchange: &E,
         answers: Vec<Result<Frame>>,
-        options: CallOptions,
+        settings: CallSettings,
     ) -> Result<E::Output> {
         match Instead::of_answers(exchange, &answers)? {
-            Some(instead) => self.replace(exchange, instead, options),
+            Some(instead) => self.replace(exchange, instead, settings),
             None => exchange.finish_each(answers),
         }
     }
@@ -122,9 +138,9 @@ impl<'a> Nodes<'a> {
         self,
         exchange: &E,
         instead: Instead,
-        options: CallOptions,
+        settings: CallSettings,
     ) -> Result<E::Output> {
-        exchange.finish_each(self.route(instead.encoded, instead.patience, options)?)
+        exchange.finish_each(self.route(instead.encoded, instead.patience, settings)?)
     }
 
     /// A connection of the caller's own to the node of a slot, or to any.
@@ -132,12 +148,13 @@ impl<'a> Nodes<'a> {
     /// # Errors
     ///
     /// There is none in time.
-    pub(super) fn lend(self, slot: Option<u16>) -> Result<PooledConnection> {
+    pub(super) fn lend(self, slot: Option<u16>, options: &CallOptions) -> Result<PooledConnection> {
         self.keep()?;
-        let options = CallOptions::of(self.config(), Instant::now());
+        let time = CallTime::of(self.config(), options, Instant::now());
+        let settings = CallSettings::of(self.config(), options, time);
         let changes = self.changes();
         let mut call =
-            self.decide(|state, now, random| Call::lend(slot, options, state, now, random));
+            self.decide(|state, now, random| Call::lend(slot, settings, state, now, random));
         match self.drive(&mut call, changes, true) {
             Some(CallConnection::Pooled(lent)) => Ok(lent),
             Some(CallConnection::Own(_)) | None => {
@@ -150,7 +167,12 @@ impl<'a> Nodes<'a> {
     fn direct<E: Exchange>(
         self,
         exchange: &E,
+        options: &CallOptions,
     ) -> Result<Option<(DirectCall, NodeId, Arc<Server>)>> {
+        self.calls().add();
+        if options.names_nodes() {
+            return Ok(None);
+        }
         match self {
             Self::One(server) => {
                 let (direct, node) = server.direct();
@@ -176,27 +198,26 @@ impl<'a> Nodes<'a> {
         exchange: &E,
         server: &Arc<Server>,
         changes: u64,
-        options: &CallOptions,
+        time: CallTime,
     ) -> Option<Result<Frames>> {
-        let begun = options.begun.unwrap_or_else(Instant::now);
+        let begun = time.begun.unwrap_or_else(Instant::now);
         match self {
             Self::One(_) if exchange.is_urgent() => {
-                let own = server.urgent(options.deadline);
-                Some(own.and_then(|own| own.call(exchange, TimeLimit::Whole(options.deadline))))
+                let own = server.urgent(time.deadline);
+                Some(own.and_then(|own| own.call(exchange, TimeLimit::Whole(time.deadline))))
             }
-            Self::One(_) => Some(server.lend_by(begun, options.deadline).and_then(|lent| {
-                // The time begins anew with each chunk that is answered.
-                let left = options.left(lent.since());
-                lent.call(exchange, TimeLimit::Each(left))
+            Self::One(_) => Some(server.lend_by(begun, time.deadline).and_then(|lent| {
+                let limit = time.limit_from(lent.since());
+                lent.call(exchange, limit)
             })),
             Self::Many(_) => {
                 let wait = Wait {
                     since: begun,
-                    deadline: options.deadline,
+                    deadline: time.deadline,
                     is_over: &|| self.changes() != changes,
                 };
                 let lent = server.lend_within(wait).transpose()?;
-                Some(lent.and_then(|lent| lent.call(exchange, TimeLimit::Whole(options.deadline))))
+                Some(lent.and_then(|lent| lent.call(exchange, TimeLimit::Whole(time.deadline))))
             }
         }
     }
@@ -207,7 +228,7 @@ impl<'a> Nodes<'a> {
         exchange: &E,
         direct: DirectCall,
         node: NodeId,
-        options: &CallOptions,
+        settings: &CallSettings,
         came: Result<Frames>,
     ) -> Result<Call> {
         let encoded = match self {
@@ -217,7 +238,7 @@ impl<'a> Nodes<'a> {
         let patience = exchange.patience();
         self.keep()?;
         Ok(self.decide(|state, now, random| {
-            let mut call = Call::sent(direct, node, &encoded, options, patience, state);
+            let mut call = Call::sent(direct, node, &encoded, settings, patience, state);
             call.answered(came, state, now, random);
             call
         }))
@@ -232,12 +253,12 @@ impl<'a> Nodes<'a> {
         self,
         encoded: Encoded,
         patience: Patience,
-        options: CallOptions,
+        settings: CallSettings,
     ) -> Result<Vec<Result<Frame>>> {
         self.keep()?;
         let changes = self.changes();
         let call = self.decide(|state, now, random| {
-            Call::begin(encoded, options, patience, state, now, random)
+            Call::begin(encoded, settings, patience, state, now, random)
         });
         self.follow(call, changes)
     }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     call::{DirectCall, no_connection},
-    cluster::{ClusterState, NodeId, Scope},
+    cluster::{CallCount, ClusterState, NodeId, Scope},
     command::{Exchange, Place},
     config::{Address, Config},
     error::{Error, Result},
@@ -37,6 +37,7 @@ pub(super) struct Server {
     state: Mutex<ClusterState>,
     /// Its name there.
     id: NodeId,
+    calls: CallCount,
     scope: Scope,
     events: Events,
 }
@@ -92,8 +93,9 @@ impl Server {
             fastrand::u64(..),
         );
         Self {
-            state: Mutex::new(state.telling(events.clone())),
             id,
+            calls: state.calls().clone(),
+            state: Mutex::new(state.telling(events.clone())),
             scope,
             link: Mutex::new(link),
             sockets: Mutex::default(),
@@ -124,6 +126,11 @@ impl Server {
     /// What the pool is doing, and what it has done.
     pub(super) fn pool_stats(&self) -> PoolStats {
         self.link().pool().stats()
+    }
+
+    /// Where calls are counted.
+    pub(super) fn calls(&self) -> &CallCount {
+        &self.calls
     }
 
     /// The way of a call to it.

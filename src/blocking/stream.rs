@@ -134,6 +134,13 @@ impl Stream {
         Ok(())
     }
 
+    /// Ends both directions, so that the server learns of it while whoever has the connection still keeps
+    /// it.
+    pub(super) fn shut_down(&self) {
+        // It can only fail where there is nothing to end any more.
+        let _ = self.handle.transport.shut_down();
+    }
+
     /// What there is to be read.
     pub(super) fn look(&self) -> Seen {
         self.handle.transport.look()

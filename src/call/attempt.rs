@@ -20,8 +20,9 @@ use std::{
 };
 
 use super::{
-    options::CallOptions,
+    options::RetryPolicy,
     redirect::{Meaning, Refusal},
+    settings::CallSettings,
 };
 use crate::{
     address::Address,
@@ -43,11 +44,17 @@ pub(crate) struct Attempt {
     /// Whether a second run does no harm.
     repeatable: bool,
     name: &'static str,
+    retry: RetryPolicy,
+    /// How often it is sent again at most.
+    retries: Option<u32>,
+    retry_backoff: Duration,
     deadline: Option<Instant>,
     /// Since when it has been tried again, where nothing says when the call ends.
     troubled: Option<Instant>,
     node: NodeId,
     asking: bool,
+    /// Its node is a replica, to which connections do not say that they read there.
+    reads_replica: bool,
     redirects: u32,
     tries: u32,
     /// Who has redirected it since it waited last.
@@ -80,18 +87,23 @@ impl Attempt {
         info: &'static Info,
         target: Target,
         read_from: &ReadFrom,
-        options: &CallOptions,
+        options: &CallSettings,
         node: NodeId,
+        state: &ClusterState,
     ) -> Self {
-        Self {
+        let mut attempt = Self {
             target,
             read_from: read_from.clone(),
             repeatable: options.idempotent || info.retry == Retry::Safe,
             name: info.name,
-            deadline: options.deadline,
+            retry: options.retry,
+            retries: options.retries,
+            retry_backoff: options.retry_backoff,
+            deadline: options.time.deadline,
             troubled: None,
             node,
             asking: false,
+            reads_replica: false,
             redirects: 0,
             tries: 0,
             seen: Vec::new(),
@@ -99,7 +111,17 @@ impl Attempt {
             stays: false,
             trouble: None,
             timed_out: None,
-        }
+        };
+        attempt.go_to(node, state);
+        attempt
+    }
+
+    fn go_to(&mut self, node: NodeId, state: &ClusterState) {
+        self.node = node;
+        self.reads_replica = !self.read_from.is_primary()
+            && state.read_from().is_primary()
+            && state.scope() != Scope::Server
+            && !state.primaries().any(|primary| primary == node);
     }
 
     /// Moves the deadline, as for a call that a server may hold back before it says where to go.
@@ -117,6 +139,15 @@ impl Attempt {
     /// If that is answered with an error, [`Attempt::asking_failed`] ends the call.
     pub(crate) fn is_asking(&self) -> bool {
         self.asking
+    }
+
+    /// Whether `READONLY` has to stand in front of it, and `READWRITE` behind: a replica runs what only
+    /// reads for connections that say so, and whoever reads from primaries must learn from them when one
+    /// has become a replica.
+    ///
+    /// If it is answered with an error, [`Attempt::asking_failed`] ends the call.
+    pub(crate) fn reads_replica(&self) -> bool {
+        self.reads_replica
     }
 
     /// Whether it is for one node and no other, which may say so if it is the wrong one.
@@ -299,7 +330,7 @@ impl Attempt {
         self.wait_at_least(pause, state, trouble, now, random)
     }
 
-    /// The end of a call to which `ASKING` was answered with an error.
+    /// The end of a call to which `ASKING` or `READONLY` was answered with an error.
     pub(crate) fn asking_failed(&self, error: &[u8]) -> Error {
         // Whatever the reply of the command itself is, it was given without what it needed.
         Error::server(error).with_command(self.name)
@@ -325,7 +356,7 @@ impl Attempt {
         self.asking = false;
         match state.node_for(self.target, &self.read_from, self.avoid, now, random) {
             Some(node) => {
-                self.node = node;
+                self.go_to(node, state);
                 Next::Send
             }
             None => Next::GiveUp(self.expired(state)),
@@ -367,7 +398,7 @@ impl Attempt {
             });
         }
         self.seen.push(self.node);
-        self.node = to;
+        self.go_to(to, state);
         self.asking = asking && !mutant::is(Mutant::AskingOmitted);
         Next::Send
     }
@@ -402,6 +433,10 @@ impl Attempt {
             let since = *self.troubled.get_or_insert(now);
             left = LONGEST_TROUBLE.saturating_sub(now.saturating_duration_since(since));
         }
+        if !self.may_retry(&trouble, state, now) {
+            self.trouble = earlier;
+            return Next::GiveUp(self.most_telling(trouble));
+        }
         if left < SHORTEST_WAIT {
             self.trouble = earlier;
             self.timed_out = trouble.phase().or(Some(Phase::Queue));
@@ -410,12 +445,24 @@ impl Attempt {
         self.seen.clear();
         self.trouble = earlier;
         self.trouble = Some(self.most_telling(trouble));
-        let until = now + back_off::wait(self.tries, left, random).max(pause.min(left));
+        let until =
+            now + back_off::wait(self.retry_backoff, self.tries, left, random).max(pause.min(left));
         self.tries = self.tries.saturating_add(1);
         if !self.stays {
             state.await_until(until);
         }
         Next::Wait(until)
+    }
+
+    /// Whether it may be sent again after this, if that does no harm.
+    fn may_retry(&self, trouble: &Error, state: &mut ClusterState, now: Instant) -> bool {
+        let wanted = match self.retry {
+            RetryPolicy::Never => false,
+            RetryPolicy::Safe => self.retries.is_none_or(|most| self.tries < most),
+        };
+        // What has reached no server puts no load on any.
+        let was_load = trouble.kind() == ErrorKind::Server || trouble.may_have_executed();
+        wanted && (!was_load || state.takes_retry(now))
     }
 
     /// The error that says most of a call that was in trouble before: that its time is up, or that

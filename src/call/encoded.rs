@@ -10,10 +10,10 @@ use super::{
     attempt::Attempt,
     direct::{DirectCall, TRANSACTION},
     node_batch::PinnedRequest,
-    options::CallOptions,
     outcomes::DEDICATED,
     plan::Plan,
     request::Request,
+    settings::CallSettings,
     split::words,
 };
 use crate::{
@@ -48,7 +48,7 @@ pub(super) struct Piece {
 impl Piece {
     /// What the caller of the whole wants of this command, of which a second run may be harmless
     /// because of its options.
-    fn options<'o>(&self, bytes: &[u8], all: &'o CallOptions) -> Cow<'o, CallOptions> {
+    fn options<'o>(&self, bytes: &[u8], all: &'o CallSettings) -> Cow<'o, CallSettings> {
         let is_safe = self.info.safe_with.is_some_and(|safe_with| {
             let words = words(bytes).unwrap_or_default();
             safe_with.is_given(words.into_iter().filter_map(|word| bytes.get(word)))
@@ -56,7 +56,7 @@ impl Piece {
         if !is_safe {
             return Cow::Borrowed(all);
         }
-        Cow::Owned(CallOptions {
+        Cow::Owned(CallSettings {
             idempotent: true,
             ..all.clone()
         })
@@ -165,7 +165,7 @@ impl Encoded {
     pub(crate) fn plan(
         &self,
         state: &ClusterState,
-        options: &CallOptions,
+        options: &CallSettings,
         now: Instant,
         mut random: impl FnMut() -> u64,
     ) -> Result<(Vec<Request>, Answers)> {
@@ -233,7 +233,7 @@ impl Encoded {
         &self,
         direct: DirectCall,
         node: NodeId,
-        options: &CallOptions,
+        options: &CallSettings,
         state: &ClusterState,
     ) -> (Vec<Request>, Answers) {
         let mut answers = Answers::default();
@@ -243,7 +243,7 @@ impl Encoded {
             let target = direct.target_at(node);
             let options = &*piece.options(&bytes, options);
             let read_from = state.read_from_of(piece.info, options);
-            let attempt = Attempt::new(piece.info, target, read_from, options, node);
+            let attempt = Attempt::new(piece.info, target, read_from, options, node, state);
             requests.push(answers.request(piece, bytes, Vec::new(), attempt));
             answers.end(piece, None);
         }
@@ -387,7 +387,7 @@ mod tests {
             for texts in [&[text][..], &["GET foo", text]] {
                 let mut state = state(now);
                 let encoded = Encoded::of(&pipelined(texts)).unwrap();
-                let options = CallOptions::until(Some(now + Duration::from_secs(1)));
+                let options = CallSettings::until(Some(now + Duration::from_secs(1)));
                 let (mut requests, _) = encoded.plan(&state, &options, now, || 0).unwrap();
                 let lost = Error::new(ErrorKind::Connection, "reset");
                 let lost = lost.with_outcome(Outcome::Indeterminate);
@@ -405,7 +405,7 @@ mod tests {
         let state = state(now);
         let batch = pipelined(&["GET foo", "MGET bar foo {bar}1", "GET bar"]);
         let encoded = Encoded::of(&batch).unwrap();
-        let options = CallOptions::until(None);
+        let options = CallSettings::until(None);
         let (requests, mut answers) = encoded.plan(&state, &options, now, || 0).unwrap();
         let at = |request: &Request| state.node(request.call.node()).unwrap().address.clone();
         let shown: Vec<_> = requests
@@ -448,7 +448,7 @@ mod tests {
         let now = Instant::now();
         let mut state = state(now);
         let encoded = Encoded::of(&pipelined(&["GET foo", "GET {foo}1"])).unwrap();
-        let planned = encoded.plan(&state, &CallOptions::until(None), now, || 0);
+        let planned = encoded.plan(&state, &CallSettings::until(None), now, || 0);
         let (mut requests, _) = planned.unwrap();
         let mut frames = vec![frame("-ASK 12182 a:1\r\n")];
         let next = requests[1].received(&mut state, &mut frames, now, 0);
@@ -481,7 +481,7 @@ mod tests {
             .map(|_| raw("SET").arg("foo").arg(&large[..]))
             .collect();
         let encoded = Encoded::of(&Pipelined::<_, EachError>::new(commands)).unwrap();
-        let planned = encoded.plan(&state, &CallOptions::until(None), now, || 0);
+        let planned = encoded.plan(&state, &CallSettings::until(None), now, || 0);
         let (requests, _) = planned.unwrap();
         let batch = NodeBatch {
             requests: &requests,
@@ -504,7 +504,7 @@ mod tests {
         let state = state(now);
         let batch = atomic(&["INCR bar", "INCR {bar}1"]);
         let encoded = Encoded::of(&batch).unwrap();
-        let planned = encoded.plan(&state, &CallOptions::until(None), now, || 0);
+        let planned = encoded.plan(&state, &CallSettings::until(None), now, || 0);
         let (requests, mut answers) = planned.unwrap();
         assert_eq!(requests.len(), 1);
         assert_eq!(state.primary_of(BAR), Some(requests[0].call.node()));

@@ -9,7 +9,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use respec_testkit::{Server, Variant};
 
-use super::{attempt::Next, options::CallOptions, plan::Plan};
+use super::{attempt::Next, plan::Plan, settings::CallSettings};
 use crate::{
     cluster::{ClusterState, Event, NodeAddress, Options, Query},
     command::Info,
@@ -117,7 +117,7 @@ fn route(connection: &mut Connection, address: SocketAddr, query: Query) {
     assert_eq!(nodes.len(), 1);
     assert_eq!(state.node(nodes[0]).unwrap().address, seed);
 
-    let options = CallOptions::until(Some(now + Duration::from_secs(5)));
+    let options = CallSettings::until(Some(now + Duration::from_secs(5)));
     let mut send = |words: &str| {
         let info = Info::of(words.split(' ').next().unwrap()).unwrap();
         let mut command = BytesMut::new();

@@ -19,23 +19,20 @@
 //! [`DirectCall`](super::DirectCall), which costs nothing, and becomes a [`Call`] when something
 //! else than its answer comes.
 
-use std::{
-    mem,
-    time::{Duration, Instant},
-};
+use std::{mem, time::Instant};
 
 use super::{
     answers::Answers,
     direct::DirectCall,
     encoded::Encoded,
     node_batch::NodeBatch,
-    options::CallOptions,
     outcomes::{Outcomes, by_node, deadline, no_connection},
     request::{Done, Request},
+    settings::{CallSettings, CallTime},
     time_out::timed_out,
 };
 use crate::{
-    cluster::{ClusterState, NodeId},
+    cluster::{ClusterState, NodeId, unknown_node},
     command::Patience,
     error::{Error, ErrorKind, Phase, Result},
     mutant::{self, Mutant},
@@ -48,15 +45,12 @@ use crate::{
 pub(crate) struct Call {
     /// The name of the command, or of the batch.
     name: &'static str,
-    /// When it began.
-    begun: Option<Instant>,
     patience: Patience,
     /// Whether it is about a connection of the caller's own, and nothing is sent.
     lends: bool,
     /// Whether it must overtake what others wait for.
     urgent: bool,
-    /// How long a call may take, which begins anew when a server has held an answer back.
-    allowed: Option<Duration>,
+    time: CallTime,
     step: Step,
     done: Vec<Done>,
     /// Where the answers of the whole call belong; a part has none.
@@ -66,7 +60,7 @@ pub(crate) struct Call {
 #[derive(Debug)]
 enum Step {
     /// Nobody knows yet where it goes.
-    Unplanned(Box<Encoded>, CallOptions),
+    Unplanned(Box<Encoded>, CallSettings),
     /// It goes on at once.
     Moved(Vec<Request>),
     /// All of it is for one node, to which there is a connection.
@@ -114,7 +108,7 @@ impl Call {
     /// Begins a call: finds the nodes of its commands.
     pub(crate) fn begin(
         encoded: Encoded,
-        options: CallOptions,
+        options: CallSettings,
         patience: Patience,
         state: &ClusterState,
         now: Instant,
@@ -122,11 +116,10 @@ impl Call {
     ) -> Self {
         let mut call = Self {
             name: encoded.name(),
-            begun: options.begun,
             patience,
             lends: false,
             urgent: encoded.is_urgent(),
-            allowed: options.allowed,
+            time: options.time,
             step: Step::Unplanned(Box::new(encoded), options),
             done: Vec::new(),
             answers: Answers::default(),
@@ -139,7 +132,7 @@ impl Call {
     /// there when the next action is [`Action::Send`].
     pub(crate) fn lend(
         slot: Option<u16>,
-        options: CallOptions,
+        options: CallSettings,
         state: &ClusterState,
         now: Instant,
         random: u64,
@@ -147,11 +140,10 @@ impl Call {
         let nothing = Encoded::nothing(slot);
         let mut call = Self {
             name: nothing.name(),
-            begun: options.begun,
             patience: Patience::None,
             lends: true,
             urgent: false,
-            allowed: options.allowed,
+            time: options.time,
             step: Step::Unplanned(Box::new(nothing), options),
             done: Vec::new(),
             answers: Answers::default(),
@@ -165,18 +157,17 @@ impl Call {
         direct: DirectCall,
         node: NodeId,
         encoded: &Encoded,
-        options: &CallOptions,
+        options: &CallSettings,
         patience: Patience,
         state: &ClusterState,
     ) -> Self {
         let (requests, answers) = encoded.sent(direct, node, options, state);
         Self {
             name: encoded.name(),
-            begun: options.begun,
             patience,
             lends: false,
             urgent: encoded.is_urgent(),
-            allowed: options.allowed,
+            time: options.time,
             step: Step::Connected(requests),
             done: Vec::new(),
             answers,
@@ -188,7 +179,7 @@ impl Call {
         let Step::Unplanned(encoded, options) = &self.step else {
             return;
         };
-        let is_over = options.deadline.is_some_and(|end| end <= now);
+        let is_over = options.time.deadline.is_some_and(|end| end <= now);
         if !state.is_ready() {
             if is_over {
                 self.step = Step::Failed(state.unknown());
@@ -197,8 +188,18 @@ impl Call {
             return;
         }
         let mut random = fastrand::Rng::with_seed(random);
-        let options = CallOptions {
-            node: state.only().or(options.node),
+        let node = match &options.address {
+            None => state.only().or(options.node),
+            Some(address) => match state.find(address) {
+                Some(node) => Some(node),
+                None => {
+                    self.step = Step::Failed(unknown_node());
+                    return;
+                }
+            },
+        };
+        let options = CallSettings {
+            node,
             ..options.clone()
         };
         self.step = match encoded.plan(state, &options, now, || random.u64(..)) {
@@ -213,7 +214,7 @@ impl Call {
     /// What to do next.
     pub(crate) fn action(&mut self) -> Action {
         match &mut self.step {
-            Step::Unplanned(_, options) => Action::WaitForChange(options.deadline),
+            Step::Unplanned(_, options) => Action::WaitForChange(options.time.deadline),
             Step::Moved(requests) => {
                 let Some(first) = requests.first() else {
                     return Action::Done;
@@ -259,7 +260,7 @@ impl Call {
     /// How long the answer to it may take.
     pub(crate) fn limit(&self) -> TimeLimit {
         let deadline = deadline(self.batch().requests);
-        TimeLimit::Whole(answer_by(deadline, self.patience))
+        self.time.limit(deadline, self.patience)
     }
 
     /// Whether nothing is left to do.
@@ -300,8 +301,7 @@ impl Call {
         random: u64,
     ) {
         // The server may have held a blocking command back for long.
-        let extended = (self.patience != Patience::None)
-            .then(|| self.allowed.and_then(|allowed| now.checked_add(allowed)));
+        let extended = self.time.extended(self.patience, now);
         self.settle(came.map(Frames::into_vec), extended, state, now, random);
     }
 
@@ -367,7 +367,7 @@ impl Call {
     }
 
     fn tell_time_out(&self, phase: Phase, state: &ClusterState, now: Instant) {
-        state.tell(now, || timed_out(self.name, phase, self.begun, now));
+        state.tell(now, || timed_out(self.name, phase, self.time.begun, now));
     }
 
     /// Why nothing at all was answered by the only server.
@@ -436,11 +436,10 @@ impl Call {
         self.step = Step::Moved(Vec::new());
         let parts = steps.into_iter().map(|step| Self {
             name: self.name,
-            begun: self.begun,
             patience: self.patience,
             lends: self.lends,
             urgent: self.urgent,
-            allowed: self.allowed,
+            time: self.time,
             step,
             done: Vec::new(),
             answers: Answers::default(),
@@ -450,14 +449,5 @@ impl Call {
 
     fn take(&mut self) -> Step {
         mem::replace(&mut self.step, Step::Moved(Vec::new()))
-    }
-}
-
-/// When the answer of a call must have come that ends then, if the server may hold it back.
-pub(crate) fn answer_by(deadline: Option<Instant>, patience: Patience) -> Option<Instant> {
-    match patience {
-        Patience::None => deadline,
-        Patience::Up(wait) => deadline.and_then(|end| end.checked_add(wait)),
-        Patience::Forever => None,
     }
 }

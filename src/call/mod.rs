@@ -7,11 +7,12 @@
 //!       └──▶ Encoded::of ──▶ plan ──▶ Requests, each for one node ──▶ Answers ──▶ finish_each
 //! ```
 //!
-//! `route` says which nodes a command asks for, `plan` makes an `attempt` at each of them, `split`
-//! and `join` are for commands of several nodes. `instead` is what goes out in the place of a command
-//! that a server has refused. `redirect` reads error replies, and `time_out` is what
-//! is told of a call whose time has run out. Nothing here does IO, reads a clock or draws a random number. The facts about commands come from the spec by
-//! [`Info`](crate::command::Info).
+//! `options` are the wishes of a caller, and `settings` what holds for one call. `route` says which
+//! nodes a command asks for, `plan` makes an `attempt` at each of them, `split` and `join` are for
+//! commands of several nodes. `instead` is what goes out in the place of a command that a server has
+//! refused. `redirect` reads error replies, and `time_out` is what is told of a call whose time has run
+//! out. Nothing here does IO, reads a clock or draws a random number. The facts about commands come
+//! from the spec by [`Info`](crate::command::Info).
 
 mod answers;
 mod attempt;
@@ -32,6 +33,7 @@ mod request;
 mod route;
 #[cfg(test)]
 mod scripts;
+mod settings;
 mod split;
 mod time_out;
 
@@ -41,11 +43,12 @@ pub(crate) use cluster_scan::{ClusterScan, ScanStep};
 pub(crate) use direct::DirectCall;
 pub(crate) use encoded::Encoded;
 pub(crate) use instead::Instead;
-pub(crate) use machine::{Action, Call, Connect, answer_by};
+pub(crate) use machine::{Action, Call, Connect};
 #[cfg(test)]
 pub(crate) use node_batch::NodeBatch;
 pub(crate) use node_batch::PinnedRequest;
-pub(crate) use options::CallOptions;
+pub use options::{CallOptions, RetryPolicy};
 pub(crate) use outcomes::no_connection;
 pub(crate) use redirect::explained;
+pub(crate) use settings::{CallSettings, CallTime};
 pub(crate) use time_out::SingleTry;

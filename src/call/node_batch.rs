@@ -107,7 +107,13 @@ impl Exchange for NodeBatch<'_> {
             if request.call.is_asking() {
                 out.command(|to| info::ASKING.write_name(to))?;
             }
+            if request.call.reads_replica() {
+                out.command(|to| info::READONLY.write_name(to))?;
+            }
             out.encoded(&request.bytes);
+            if request.call.reads_replica() {
+                out.command(|to| info::READWRITE.write_name(to))?;
+            }
             frames += request.awaited();
             next += 1;
         }

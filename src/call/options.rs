@@ -1,67 +1,126 @@
-//! What a caller wants of one call.
+//! What a caller wants of its calls, where that is not what holds for the whole client.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::{
-    cluster::{NodeId, ReadFrom},
-    config::Config,
-};
+use crate::{address::NodeAddress, config::ReadFrom};
 
-/// What a caller wants of one call.
-#[derive(Clone, Debug)]
-pub(crate) struct CallOptions {
-    /// The node that it names, whatever the command asks for.
-    pub(crate) node: Option<NodeId>,
-    /// Which node of a shard runs what only reads, if it is not as for all calls.
-    pub(crate) read_from: Option<ReadFrom>,
-    /// Whether a command may be sent in parts, which is not atomic.
-    pub(crate) parts: bool,
-    /// Whether a map with the answer of each node is an answer.
-    pub(crate) per_node: bool,
-    /// Whether a second run does no harm, although the facts of the command do not promise that.
-    pub(crate) idempotent: bool,
-    /// When the call ends, come what may.
-    pub(crate) deadline: Option<Instant>,
-    /// When it began.
-    pub(crate) begun: Option<Instant>,
-    /// How long it may take, which begins anew when a server has held an answer back.
-    pub(crate) allowed: Option<Duration>,
+/// What a caller wants of its calls; given to a client with `with`.
+///
+/// ```no_run
+/// # async fn example(client: respec::Client) -> respec::Result<()> {
+/// use std::time::Duration;
+///
+/// use respec::{CallOptions, prelude::*};
+///
+/// let quick = client.with(CallOptions::new().timeout(Duration::from_millis(50)));
+/// let name: Option<String> = quick.get("name").await?;
+///
+/// // Whoever knows that a second run does no harm may say so.
+/// let sure = client.with(CallOptions::new().idempotent());
+/// sure.hset("user:7", ("name", "Ada")).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CallOptions {
+    pub(super) timeout: Option<Duration>,
+    pub(super) retry: RetryPolicy,
+    pub(super) idempotent: bool,
+    pub(super) read_from: Option<ReadFrom>,
+    pub(super) node: Option<NodeAddress>,
+}
+
+/// What is sent again when it has failed.
+///
+/// Redirects of a cluster are followed in any case: they are a part of finding the node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RetryPolicy {
+    /// Nothing: the first failure is the answer.
+    Never,
+    /// What was certainly not executed, and what does no harm when it runs twice: what only reads, and
+    /// what is [`idempotent`](CallOptions::idempotent) by the caller's word.
+    #[default]
+    Safe,
 }
 
 impl CallOptions {
-    /// What is promised without being asked for.
-    pub(crate) fn until(deadline: Option<Instant>) -> Self {
+    /// What holds for the client, in every respect.
+    pub(crate) const NONE: Self = Self {
+        timeout: None,
+        retry: RetryPolicy::Safe,
+        idempotent: false,
+        read_from: None,
+        node: None,
+    };
+
+    /// Options that change nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::NONE
+    }
+
+    /// Ends each call after that time at the latest: waits for a connection, tries and pauses, and the
+    /// time that a blocking command lets the server wait, all together.
+    ///
+    /// In place of [`response_timeout`](crate::Config::response_timeout), to which such waits add, and
+    /// which begins anew with each chunk of a long pipeline.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
         Self {
-            node: None,
-            read_from: None,
-            parts: true,
-            per_node: false,
-            idempotent: false,
-            deadline,
-            begun: None,
-            allowed: None,
+            timeout: Some(timeout),
+            ..self
         }
     }
 
-    /// How long it may still take when it has a connection, by that time.
-    #[cfg(feature = "blocking")]
-    pub(crate) fn left(&self, now: Instant) -> Option<Duration> {
-        if self.begun == Some(now) {
-            return self.allowed;
-        }
-        self.deadline
-            .map(|deadline| deadline.saturating_duration_since(now))
+    /// Sets what is sent again when it has failed.
+    #[must_use]
+    pub fn retry(self, retry: RetryPolicy) -> Self {
+        Self { retry, ..self }
     }
 
-    /// The same for a call that begins now, of which the settings of a client say how long it may
-    /// take and whether it may be sent in parts.
-    pub(crate) fn of(config: &Config, now: Instant) -> Self {
-        let allowed = config.response_timeout;
+    /// Says that a second run of a command does no harm, so that it may be sent again although it may
+    /// have been executed.
+    ///
+    /// Only the caller can know that: `HSET` that runs again overwrites what somebody else has written
+    /// in between, and `INCR` counts twice.
+    #[must_use]
+    pub fn idempotent(self) -> Self {
         Self {
-            parts: config.cluster.split,
-            begun: Some(now),
-            allowed,
-            ..Self::until(allowed.and_then(|allowed| now.checked_add(allowed)))
+            idempotent: true,
+            ..self
         }
+    }
+
+    /// Sets which nodes of a cluster run what only reads, in place of
+    /// [`read_from`](crate::Config::read_from).
+    #[must_use]
+    pub fn read_from(self, read_from: ReadFrom) -> Self {
+        Self {
+            read_from: Some(read_from),
+            ..self
+        }
+    }
+
+    /// Names the node that runs the commands, whatever their keys; what it answers is the answer.
+    ///
+    /// Calls fail with [`ErrorKind::Refused`](crate::ErrorKind::Refused) where no such node is known.
+    #[must_use]
+    pub fn node(self, node: NodeAddress) -> Self {
+        Self {
+            node: Some(node),
+            ..self
+        }
+    }
+
+    /// Whether calls are for one node, whatever they ask for.
+    pub(crate) fn names_node(&self) -> bool {
+        self.node.is_some()
+    }
+
+    /// Whether a call goes elsewhere than its keys and the settings of the client say.
+    #[inline]
+    pub(crate) fn names_nodes(&self) -> bool {
+        self.node.is_some() || self.read_from.is_some()
     }
 }

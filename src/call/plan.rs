@@ -4,7 +4,7 @@ use std::{ops::Range, time::Instant};
 
 use bytes::Bytes;
 
-use super::{attempt::Attempt, options::CallOptions, route::Route};
+use super::{attempt::Attempt, route::Route, settings::CallSettings};
 use crate::{
     cluster::{ClusterState, ReadFrom, Target},
     command::{Info, Join},
@@ -40,7 +40,7 @@ impl ClusterState {
         &self,
         info: &'static Info,
         target: Target,
-        options: &CallOptions,
+        options: &CallSettings,
         now: Instant,
         random: u64,
     ) -> Result<Attempt> {
@@ -57,7 +57,7 @@ impl ClusterState {
         info: &'static Info,
         command: &[u8],
         keys: &[Range<usize>],
-        options: &CallOptions,
+        options: &CallSettings,
         now: Instant,
         random: u64,
     ) -> Result<Plan> {
@@ -99,7 +99,7 @@ impl ClusterState {
         &self,
         info: &'static Info,
         target: Target,
-        options: &CallOptions,
+        options: &CallSettings,
         now: Instant,
         random: u64,
     ) -> Result<Attempt> {
@@ -107,13 +107,13 @@ impl ClusterState {
         let node = self
             .node_for(target, read_from, None, now, random)
             .ok_or_else(|| self.nobody(info.name))?;
-        Ok(Attempt::new(info, target, read_from, options, node))
+        Ok(Attempt::new(info, target, read_from, options, node, self))
     }
 
     pub(super) fn read_from_of<'r>(
         &'r self,
         info: &Info,
-        options: &'r CallOptions,
+        options: &'r CallSettings,
     ) -> &'r ReadFrom {
         match &options.read_from {
             _ if !info.replicas => &ReadFrom::Primary,

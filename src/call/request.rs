@@ -20,7 +20,7 @@ pub(crate) struct Request {
     pub(super) place: usize,
     pub(super) name: &'static str,
     pub(crate) bytes: Bytes,
-    /// How many frames answer it, beside that of `ASKING`.
+    /// How many frames answer it, beside those of `ASKING` and of `READONLY` and `READWRITE`.
     pub(crate) frames: usize,
     /// Whether its answer is an error, or else the end of the connection.
     pub(super) ends: bool,
@@ -46,11 +46,13 @@ impl Request {
         now: Instant,
         random: u64,
     ) -> Next {
-        if self.call.is_asking() && !frames.is_empty() {
-            let asking = frames.remove(0);
-            if let Some(error) = asking.reply().as_error() {
-                return Next::GiveUp(self.call.asking_failed(error));
-            }
+        let in_front = usize::from(self.call.is_asking()) + usize::from(self.call.reads_replica());
+        let in_front: Vec<_> = frames.drain(..in_front.min(frames.len())).collect();
+        if self.call.reads_replica() {
+            frames.pop();
+        }
+        if let Some(error) = in_front.iter().find_map(|it| it.reply().as_error()) {
+            return Next::GiveUp(self.call.asking_failed(error));
         }
         match deciding_error(frames.iter().map(Frame::reply)) {
             Some(error) => self.call.refused(state, error, now, random),
@@ -58,8 +60,10 @@ impl Request {
         }
     }
 
-    /// How many frames answer it, with that of `ASKING`.
+    /// How many frames answer it and what stands in front of it and behind.
     pub(crate) fn awaited(&self) -> usize {
-        self.frames + usize::from(self.call.is_asking())
+        self.frames
+            + usize::from(self.call.is_asking())
+            + 2 * usize::from(self.call.reads_replica())
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    options::CallOptions,
+    settings::CallSettings,
     split::{Part, split, words},
 };
 use crate::{
@@ -41,7 +41,7 @@ impl Route {
         info: &Info,
         command: &[u8],
         keys: &[Range<usize>],
-        options: &CallOptions,
+        options: &CallSettings,
     ) -> Result<Self> {
         if let Some(node) = options.node {
             return Ok(Self::Node(node));
@@ -170,7 +170,7 @@ mod tests {
     use crate::resp::Writer;
 
     /// The route of a command in which a word behind `@` is a key.
-    fn route(words: &str, options: &CallOptions) -> Result<Route> {
+    fn route(words: &str, options: &CallSettings) -> Result<Route> {
         let words: Vec<_> = words.split(' ').collect();
         let info = (1..=2)
             .rev()
@@ -190,12 +190,12 @@ mod tests {
         Route::of(info, &command, &keys, options)
     }
 
-    fn options() -> CallOptions {
-        CallOptions::until(None)
+    fn options() -> CallSettings {
+        CallSettings::until(None)
     }
 
     #[track_caller]
-    fn refused(words: &str, options: &CallOptions, message: &str) {
+    fn refused(words: &str, options: &CallSettings, message: &str) {
         let error = route(words, options).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Refused);
         assert!(!error.may_have_executed());
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn an_option_or_a_condition_forbids_parts() {
-        let whole = CallOptions {
+        let whole = CallSettings {
             parts: false,
             ..options()
         };
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn what_is_about_one_node_wants_it_named() {
         let id = crate::cluster::Nodes::default().at(&crate::cluster::NodeAddress::new("h", 1));
-        let named = CallOptions {
+        let named = CallSettings {
             node: Some(id),
             ..options()
         };
@@ -321,7 +321,7 @@ mod tests {
         }
         refused("CLIENT LIST NOT-ID 7", &options(), "with NOT-ID");
         let id = crate::cluster::Nodes::default().at(&crate::cluster::NodeAddress::new("h", 1));
-        let named = CallOptions {
+        let named = CallSettings {
             node: Some(id),
             ..options()
         };
@@ -336,7 +336,7 @@ mod tests {
             &options(),
             "INFO: refused: in a cluster each node answers for itself",
         );
-        let each = CallOptions {
+        let each = CallSettings {
             per_node: true,
             ..options()
         };

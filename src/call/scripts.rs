@@ -8,8 +8,9 @@ use super::{
     attempt::{Attempt, Next},
     encoded::Encoded,
     machine::{Action, Call},
-    options::CallOptions,
+    options::RetryPolicy,
     plan::Plan,
+    settings::CallSettings,
 };
 use crate::{
     cluster::{
@@ -110,11 +111,11 @@ impl Script {
         events
     }
 
-    fn options(&self, ms: u64) -> CallOptions {
-        CallOptions::until(Some(self.now + Duration::from_millis(ms)))
+    fn options(&self, ms: u64) -> CallSettings {
+        CallSettings::until(Some(self.now + Duration::from_millis(ms)))
     }
 
-    fn plan(&self, words: &str, options: &CallOptions) -> Result<Plan> {
+    fn plan(&self, words: &str, options: &CallSettings) -> Result<Plan> {
         let words: Vec<_> = words.split(' ').collect();
         let info = Info::of(words[0])
             .or_else(|| Info::of(&words[..2].join(" ")))
@@ -437,7 +438,7 @@ fn what_was_sent_is_sent_again_only_if_that_does_no_harm() {
             "SET: connection lost: reset (may have executed: true)",
         ),
     ] {
-        let options = CallOptions {
+        let options = CallSettings {
             idempotent,
             ..script.options(2000)
         };
@@ -530,7 +531,7 @@ fn reads_go_to_replicas_and_elsewhere_if_these_fail() {
     assert_eq!(script.at(&script.call("GET foo")), "b:1");
     script.after(1000);
     assert_eq!(script.at(&script.call("GET foo")), "b:2");
-    let primary = CallOptions {
+    let primary = CallSettings {
         read_from: Some(ReadFrom::Primary),
         ..script.options(2000)
     };
@@ -602,7 +603,7 @@ fn a_part_for_all_primaries_follows_a_failover() {
 #[test]
 fn a_command_for_one_node_stays_there() {
     let mut script = Script::new();
-    let options = CallOptions {
+    let options = CallSettings {
         node: script.state.find(&NodeAddress::new("a", 2)),
         ..script.options(2000)
     };
@@ -784,15 +785,120 @@ fn nobody_to_send_to_is_an_error_that_says_why() {
 }
 
 #[test]
+fn nothing_is_tried_again_for_who_wants_that() {
+    let mut script = Script::new();
+    let options = CallSettings {
+        retry: RetryPolicy::Never,
+        ..script.options(2000)
+    };
+    for (words, error) in [
+        ("GET foo", "LOADING it reads its data"),
+        ("GET foo", "TRYAGAIN the slot moves"),
+        ("INCR foo", "CLUSTERDOWN nobody serves it"),
+    ] {
+        let Plan::One(mut call) = script.plan(words, &options).unwrap() else {
+            panic!("expected one node");
+        };
+        let name = words.split(' ').next().unwrap();
+        assert_eq!(
+            script.refuse(&mut call, error),
+            format!("{name}: the server answered: {error} (may have executed: false)")
+        );
+    }
+    let Plan::One(mut call) = script.plan("GET foo", &options).unwrap() else {
+        panic!("expected one node");
+    };
+    assert_eq!(
+        script.lose(&mut call, Outcome::NotSent),
+        "GET: connection lost: reset (may have executed: false)"
+    );
+    // A redirect is how the node is found, and no second try.
+    let Plan::One(mut call) = script.plan("GET foo", &options).unwrap() else {
+        panic!("expected one node");
+    };
+    assert_eq!(script.refuse(&mut call, "MOVED 12182 a:1"), "send to a:1");
+}
+
+#[test]
+fn a_call_is_sent_again_as_often_as_wanted() {
+    for most in [0, 1, 3] {
+        let mut script = Script::new();
+        let options = CallSettings {
+            retries: Some(most),
+            ..script.options(10_000)
+        };
+        let Plan::One(mut call) = script.plan("GET foo", &options).unwrap() else {
+            panic!("expected one node");
+        };
+        let mut sent_again = 0;
+        while let Next::Wait(at) =
+            call.refused(&mut script.state, b"LOADING x", script.now, 1 << 63)
+        {
+            sent_again += 1;
+            script.now = at;
+            let next = call.resume(&mut script.state, script.now, 0);
+            assert!(matches!(next, Next::Send), "{next:?}");
+        }
+        assert_eq!(sent_again, most);
+    }
+}
+
+#[test]
+fn retries_do_not_multiply_the_load() {
+    let mut script = Script::new();
+    let mut retried = 0;
+    for _ in 0..5000 {
+        script.state.calls().add();
+        let mut call = script.call("GET foo");
+        // Each of them would be sent again until its time is up.
+        for _ in 0..8 {
+            match call.refused(&mut script.state, b"LOADING x", script.now, 0) {
+                Next::Wait(_) => retried += 1,
+                next => {
+                    assert!(matches!(next, Next::GiveUp(_)), "{next:?}");
+                    break;
+                }
+            }
+        }
+    }
+    // One for each call, and those of the first ten seconds of a client that has few.
+    assert_eq!(retried, 6000);
+    // What has reached no server puts no load on any.
+    let mut call = script.call("GET foo");
+    let error = Error::new(ErrorKind::Connect, "refused");
+    let next = call.lost(&mut script.state, error, script.now, 0);
+    assert!(matches!(next, Next::Wait(_)), "{next:?}");
+}
+
+#[test]
+fn pauses_begin_with_what_the_settings_say() {
+    let mut script = Script::new();
+    let options = CallSettings {
+        retry_backoff: Duration::from_millis(4),
+        ..script.options(10_000)
+    };
+    let Plan::One(mut call) = script.plan("GET foo", &options).unwrap() else {
+        panic!("expected one node");
+    };
+    let mut pauses = Vec::new();
+    for _ in 0..4 {
+        let Next::Wait(at) = call.refused(&mut script.state, b"TRYAGAIN x", script.now, 1 << 63)
+        else {
+            panic!("expected it to be tried again");
+        };
+        pauses.push((at - script.now).as_millis());
+    }
+    assert_eq!(pauses, [0, 2, 4, 8]);
+}
+
+#[test]
 fn the_end_of_its_time_is_told_once_for_each_phase_of_a_call() {
     let told = |answers: [Error; 2]| {
         let mut script = Script::new();
         let (kept, events) = Kept::new();
         script.state = script.state.telling(events);
-        let options = CallOptions {
-            begun: Some(script.now),
-            ..script.options(2000)
-        };
+        let mut options = script.options(2000);
+        options.time.begun = Some(script.now);
         let batch = Pipelined::<_, EachError>::new(
             [FOO, BAR, FOO]
                 .map(|key| raw("GET").key(key))

@@ -29,12 +29,6 @@ impl SingleTry {
         Self { name, begun: now }
     }
 
-    /// When it has begun.
-    #[cfg(feature = "blocking")]
-    pub(crate) fn begun(&self) -> Instant {
-        self.begun
-    }
-
     /// Takes note of why it has failed, and tells it if its time has run out.
     pub(crate) fn failed(&self, error: &Error, events: &Events, now: Instant) {
         if let Some(phase) = error.phase() {

@@ -3,7 +3,7 @@
 //! `state` has all of it, `query` and `refresh` keep it up to date by what nodes say, which
 //! `announcement` reads and `topology` holds. `server_map` is the state together with what a driver
 //! has of each node, and `slot_table` what an ordinary call needs to know of that. `slot_coverage`
-//! is what a scan of all nodes has seen. What becomes of calls and scans is decided by `call`. Nothing here does IO, reads a clock or draws a random number: time and
+//! is what a scan of all nodes has seen, and `retry_budget` how much may be sent again. What becomes of calls and scans is decided by `call`. Nothing here does IO, reads a clock or draws a random number: time and
 //! chance are arguments, so that everything can be replayed.
 
 #[cfg(test)]
@@ -13,6 +13,7 @@ mod node;
 mod query;
 mod read_from;
 mod refresh;
+mod retry_budget;
 mod server_map;
 #[cfg(test)]
 mod simulation;
@@ -31,6 +32,7 @@ pub(crate) use read_from::MEASURE_EVERY;
 #[cfg(test)]
 pub(crate) use refresh::QueryId;
 pub(crate) use refresh::{PATIENCE, late};
+pub(crate) use retry_budget::CallCount;
 pub(crate) use server_map::{ServerMap, TopologyQuery, gone, replaced, unknown_node};
 pub(crate) use slot_coverage::SlotCoverage;
 pub(crate) use slot_table::SlotTable;

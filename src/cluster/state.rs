@@ -14,6 +14,7 @@ use super::{
     query::Query,
     read_from::pick,
     refresh::{QueryId, Refresh},
+    retry_budget::{CallCount, RetryBudget},
     topology::Topology,
 };
 use crate::{
@@ -21,6 +22,7 @@ use crate::{
     config::{ClusterOptions, Config, ReadFrom},
     error::{Error, ErrorKind, Phase},
     events::{Event as Told, Events},
+    mutant::{self, Mutant},
 };
 
 /// What the nodes are that calls go to.
@@ -72,6 +74,8 @@ pub(crate) struct ClusterState {
     /// Counts the changes of what node serves what.
     pub(super) version: u64,
     pub(super) events: VecDeque<Event>,
+    /// How much may be sent again.
+    pub(super) retries: RetryBudget,
 }
 
 /// The settings of a state.
@@ -126,7 +130,7 @@ pub(crate) enum Target {
 /// What a driver does beside its calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// QueryId a node for the topology, and call [`ClusterState::topology`] or [`ClusterState::topology_failed`].
+    /// Ask a node for the topology, and call [`ClusterState::topology`] or [`ClusterState::topology_failed`].
     Ask(QueryId, NodeId, Query),
     /// Connect to a node anew: what answers there redirects to itself.
     Reconnect(NodeId),
@@ -173,6 +177,7 @@ impl ClusterState {
             failure: None,
             version: 0,
             events: VecDeque::new(),
+            retries: RetryBudget::new(now),
         }
     }
 
@@ -182,6 +187,16 @@ impl ClusterState {
             observer: events,
             ..self
         }
+    }
+
+    /// Where calls are counted, each of which allows something to be sent again.
+    pub(crate) fn calls(&self) -> &CallCount {
+        self.retries.calls()
+    }
+
+    /// Whether something may be sent again that a server has got before; it counts as that then.
+    pub(crate) fn takes_retry(&mut self, now: Instant) -> bool {
+        self.retries.take(now) || mutant::is(Mutant::BudgetIgnored)
     }
 
     /// Notes that a node answers.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
     address::{AddressMap, NodeAddress},
+    back_off,
     error::{Error, ErrorKind, Result},
     resp::Limits,
     secret::Secret,
@@ -61,6 +62,8 @@ pub use settings::Settings;
 /// | `version_check` | `true` or `false`; see [`version_check`](Self::version_check) | `false` |
 /// | `connect_timeout` | time to resolve, dial and greet | `5s` |
 /// | `response_timeout` | time to answer a command, or `none` | `5s` |
+/// | `retries` | how often a call is sent again at most, or `none` for as often as its time allows; see [`retries`](Self::retries) | `none` |
+/// | `retry_backoff` | longest pause before a call is sent again for the second time; see [`retry_backoff`](Self::retry_backoff) | `50ms` |
 /// | `tcp_nodelay` | `true` or `false` | `true` |
 /// | `tcp_keepalive` | idle time before the first probe, or `none` | `5s` |
 /// | `tcp_user_timeout` | time for sent bytes to be acknowledged, `auto` or `none`; see [`tcp_user_timeout`](Self::tcp_user_timeout) | `auto` |
@@ -118,6 +121,10 @@ pub struct Config {
     pub(crate) connect_timeout: Duration,
     /// The time that the server may take to answer, beyond what the command itself lets it wait.
     pub(crate) response_timeout: Option<Duration>,
+    /// How often a call is sent again at most.
+    pub(crate) retries: Option<u32>,
+    /// The limit of the first pause before a call is sent again, of which chance takes a part.
+    pub(crate) retry_backoff: Duration,
     /// How many bytes of requests may be sent on one shared connection without having been answered.
     ///
     /// Callers beyond wait for their turn, which is a part of the time for their response. A request
@@ -247,6 +254,8 @@ impl Config {
             version_check: false,
             connect_timeout: Duration::from_secs(5),
             response_timeout: Some(Duration::from_secs(5)),
+            retries: None,
+            retry_backoff: back_off::FIRST,
             max_unanswered: 64 << 20,
             max_unread: 64 << 20,
             heartbeat: Some(Duration::from_secs(1)),
@@ -369,6 +378,29 @@ impl Config {
     #[must_use]
     pub fn response_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.response_timeout = some_time(timeout);
+        self
+    }
+
+    /// Sets how often a call is sent again at most, beyond following redirects; none, the default, is
+    /// as often as its time allows.
+    ///
+    /// What is sent again is what was certainly not executed, and what only reads; see
+    /// [`CallOptions`](crate::CallOptions) for what a caller may ask for. In addition a budget of the
+    /// client keeps retries from multiplying the load of an outage: each call of the last ten seconds
+    /// allows one, and a hundred a second are allowed besides.
+    #[must_use]
+    pub fn retries(mut self, most: impl Into<Option<u32>>) -> Self {
+        self.retries = most.into();
+        self
+    }
+
+    /// Sets the longest pause before a call is sent again for the second time.
+    ///
+    /// The first time it is sent again at once. The limit of pauses then doubles up to a second, and
+    /// each pause is a part of it by chance.
+    #[must_use]
+    pub fn retry_backoff(mut self, longest: Duration) -> Self {
+        self.retry_backoff = longest;
         self
     }
 
@@ -562,6 +594,9 @@ impl Config {
             return Err(invalid(
                 "client_name: expected none where identify is false",
             ));
+        }
+        if self.retry_backoff.is_zero() {
+            return Err(invalid("retry_backoff: expected a time above zero"));
         }
         if self.connect_timeout.is_zero() {
             return Err(invalid("connect_timeout: expected a time above zero"));

@@ -83,6 +83,18 @@ impl<'c> Settings<'c> {
         self.0.response_timeout
     }
 
+    /// How often a call is sent again at most; `None` is as often as its time allows.
+    #[must_use]
+    pub fn retries(self) -> Option<u32> {
+        self.0.retries
+    }
+
+    /// The longest pause before a call is sent again for the second time.
+    #[must_use]
+    pub fn retry_backoff(self) -> Duration {
+        self.0.retry_backoff
+    }
+
     /// How many bytes of requests may be unanswered on one shared connection.
     #[must_use]
     pub fn max_unanswered(self) -> usize {

@@ -107,6 +107,30 @@ const OPTIONS: &[UrlOption] = &[
         print: |config| print_time_or_none(config.response_timeout),
     },
     UrlOption {
+        name: "retries",
+        expected: "none or a number of retries",
+        read: |config, text| {
+            config.retries = match text {
+                "none" => None,
+                _ => Some(whole(text)?),
+            };
+            Some(())
+        },
+        print: |config| match config.retries {
+            None => "none".to_owned(),
+            Some(retries) => retries.to_string(),
+        },
+    },
+    UrlOption {
+        name: "retry_backoff",
+        expected: "a time above zero, such as 50ms",
+        read: |config, text| {
+            config.retry_backoff = time(text).filter(|time| !time.is_zero())?;
+            Some(())
+        },
+        print: |config| print_time(config.retry_backoff),
+    },
+    UrlOption {
         name: "tcp_nodelay",
         expected: TRUE_OR_FALSE,
         read: |config, text| {

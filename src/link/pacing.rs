@@ -112,7 +112,7 @@ impl Pacing {
         let pause = if is_refusal(error) && !mutant::is(Mutant::RefusalHastened) {
             back_off::wait_when_refused(random)
         } else {
-            back_off::wait(failures, Duration::MAX, random)
+            back_off::wait(back_off::FIRST, failures, Duration::MAX, random)
         };
         self.failing = Some(Failing {
             failures: failures.saturating_add(1),

@@ -28,7 +28,12 @@ impl Replacing {
             return false;
         }
         self.times = self.times.saturating_add(1);
-        self.next = now.checked_add(back_off::wait(self.times, Duration::MAX, random));
+        self.next = now.checked_add(back_off::wait(
+            back_off::FIRST,
+            self.times,
+            Duration::MAX,
+            random,
+        ));
         true
     }
 }

@@ -39,6 +39,8 @@ pub(crate) enum Mutant {
     PopKept,
     /// What may have been executed is sent again although a second run does harm.
     UncertainSentAgain,
+    /// There is no limit to what is sent again.
+    BudgetIgnored,
     /// Once something may have been executed, a later refusal says that nothing was.
     DoubtForgotten,
     /// There is no limit to redirects.
@@ -104,7 +106,7 @@ mod tests {
     use super::Mutant::{self, *};
 
     /// Which test notices what.
-    pub(super) const CAUGHT: [(Mutant, &str); 30] = [
+    pub(super) const CAUGHT: [(Mutant, &str); 31] = [
         (
             PlaceSkipped,
             "protocol::outbound::tests::abandoned_slots_swallow_their_replies_or_are_never_written",
@@ -172,6 +174,10 @@ mod tests {
         (
             UncertainSentAgain,
             "call::scripts::what_was_sent_is_sent_again_only_if_that_does_no_harm",
+        ),
+        (
+            BudgetIgnored,
+            "call::scripts::retries_do_not_multiply_the_load",
         ),
         (
             DoubtForgotten,

@@ -13,6 +13,9 @@ use super::tokens::{doc, ident};
 ///
 /// /// Every code of the spec, sorted, with what it says about the execution of a command.
 /// pub static ALL: &[(&str, Execution)] = &[(OOM, Execution::RefusedOutsideScripts)];
+///
+/// /// Those that pass: a server may answer the same command otherwise later.
+/// pub static PASSING: &[&str] = &[OOM];
 /// ```
 pub(super) fn file(codes: &Codes) -> TokenStream {
     let constants = codes.iter().map(|(name, code)| {
@@ -33,10 +36,15 @@ pub(super) fn file(codes: &Codes) -> TokenStream {
             Execution::Possible => quote!((#constant, Execution::Possible)),
         }
     });
+    let passing = codes.iter().filter(|(_, code)| code.passes);
+    let passing = passing.map(|(name, _)| ident(name));
     quote! {
         #(#constants)*
 
         /// Every code of the spec, sorted, with what it says about the execution of a command.
         pub static ALL: &[(&str, Execution)] = &[#(#all),*];
+
+        /// Those that pass: a server may answer the same command otherwise later.
+        pub static PASSING: &[&str] = &[#(#passing),*];
     }
 }

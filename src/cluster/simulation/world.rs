@@ -24,12 +24,16 @@ use super::{
         state::{Event as ClusterEvent, Options},
     },
     chance::Chance,
+    is_tried_once,
     ledger::{Counts, Ledger, Operation},
     model::{Announcement, Cluster, Reply, Request, State},
     wire::{ClientEnd, Found, NodeEnd, Place, Waiter},
 };
 use crate::{
-    call::{Action, Call, CallOptions, DirectCall, Encoded, no_connection},
+    call::{
+        Action, Call, CallOptions, CallSettings, CallTime, DirectCall, Encoded, RetryPolicy,
+        no_connection,
+    },
     command::{Patience, Raw, Single, raw},
     config::{Address, Config, Integrity},
     error::{Error, ErrorKind, Outcome, Phase, Result},
@@ -392,7 +396,7 @@ impl World {
         if let Some((direct, id)) = self.direct(at) {
             self.tasks[task].direct = Some((direct, id));
             let options = self.options(at);
-            return self.connect(task, (id, options.deadline, false));
+            return self.connect(task, (id, options.time.deadline, false));
         }
         let command = self.ledger.operations[at].command.clone();
         let options = self.options(at);
@@ -427,14 +431,15 @@ impl World {
         Some((direct, id))
     }
 
-    fn options(&self, at: usize) -> CallOptions {
+    fn options(&self, at: usize) -> CallSettings {
         let begun = self.instant(self.ledger.operations[at].begin);
-        let allowed = Duration::from_micros(DEADLINE);
-        CallOptions {
-            begun: Some(begun),
-            allowed: Some(allowed),
-            ..CallOptions::until(Some(begun + allowed))
-        }
+        let config = Config::default().response_timeout(Duration::from_micros(DEADLINE));
+        let options = match is_tried_once(at) {
+            true => CallOptions::new().retry(RetryPolicy::Never),
+            false => CallOptions::new(),
+        };
+        let time = CallTime::of(&config, &options, begun);
+        CallSettings::of(&config, &options, time)
     }
 
     fn task(&mut self, client: usize, purpose: Purpose) -> usize {

@@ -5,6 +5,7 @@ mod client;
 mod cluster;
 mod dedicated;
 mod link;
+mod options;
 mod pool;
 
 use respec::{Config, Protocol};

@@ -1,15 +1,15 @@
 //! Commands that are not in the spec of this crate: one that is added to it, and those of a user's
 //! own module. Each is built as a user would build it and sent to a real server.
 
-#![cfg(feature = "blocking")]
-
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Output,
 };
 
 use respec_testkit::{Variant, shared};
+
+use crate::write;
 
 /// A command with a choice, an option and a counted list, in the published schema.
 const ACME: &str = r#"{
@@ -205,32 +205,6 @@ fn a_feature_that_is_off_is_named() {
     }
 }
 
-/// A program that depends on the client in a folder, with nothing but the blocking client.
-fn project(name: &str, respec: &Path) -> PathBuf {
-    let project = scratch(name).join("program");
-    let manifest = format!(
-        "[package]\nname = \"program\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
-         respec = {{ path = {respec:?}, default-features = false, \
-         features = [\"blocking\", \"string\"] }}\nbytes = \"1\"\n"
-    );
-    write(&project.join("Cargo.toml"), &manifest);
-    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
-    fs::copy(lock, project.join("Cargo.lock")).unwrap();
-    project
-}
-
-/// An empty folder of this test.
-fn scratch(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("own-commands")
-        .join(name);
-    if folder.join("program").exists() {
-        fs::remove_dir_all(folder.join("program")).unwrap();
-    }
-    fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
 /// Builds and runs a program with the address of a server, and returns what it prints.
 fn run(project: &Path) -> String {
     let output = cargo(project);
@@ -246,31 +220,26 @@ fn run(project: &Path) -> String {
 }
 
 fn cargo(project: &Path) -> Output {
-    Command::new(env!("CARGO"))
-        .args([
-            "run",
-            "--quiet",
-            "--offline",
-            "--",
-            &shared(Variant::Redis70).url(),
-        ])
-        .current_dir(project)
-        // With it, cargo itself speaks of backtraces where a build script fails.
-        .env_remove("RUST_BACKTRACE")
-        // Both programs share what they depend on.
-        .env(
-            "CARGO_TARGET_DIR",
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join("own-commands/target"),
-        )
-        .output()
-        .unwrap()
+    let url = shared(Variant::Redis70).url();
+    crate::cargo(project, &["run", "--quiet", "--", &url])
 }
 
-fn write(file: &Path, text: &str) {
-    fs::create_dir_all(file.parent().unwrap()).unwrap();
-    if fs::read_to_string(file).ok().as_deref() != Some(text) {
-        fs::write(file, text).unwrap();
+/// A program with nothing but the blocking client.
+fn project(name: &str, respec: &Path) -> PathBuf {
+    let project = scratch(name).join("program");
+    let features = r#"default-features = false, features = ["blocking", "string"]"#;
+    crate::project(&project, respec, features, "");
+    project
+}
+
+/// An empty folder of this test.
+fn scratch(name: &str) -> PathBuf {
+    let folder = crate::folder().join(name);
+    if folder.join("program").exists() {
+        fs::remove_dir_all(folder.join("program")).unwrap();
     }
+    fs::create_dir_all(&folder).unwrap();
+    folder
 }
 
 fn append(file: &Path, text: &str) {

@@ -1,0 +1,142 @@
+//! What holds for one call, of the settings of its client and of the options of its caller.
+
+use std::time::{Duration, Instant};
+
+use super::options::{CallOptions, RetryPolicy};
+use crate::{
+    address::NodeAddress,
+    back_off,
+    cluster::{NodeId, ReadFrom},
+    command::Patience,
+    config::Config,
+    protocol::TimeLimit,
+};
+
+/// What holds for one call.
+#[derive(Clone, Debug)]
+pub(crate) struct CallSettings {
+    /// The node that its caller names by its address.
+    pub(super) address: Option<NodeAddress>,
+    /// The node that is to run it, whatever the command asks for.
+    pub(crate) node: Option<NodeId>,
+    /// Which node of a shard runs what only reads, if it is not as for all calls.
+    pub(crate) read_from: Option<ReadFrom>,
+    /// Whether a command may be sent in parts, which is not atomic.
+    pub(crate) parts: bool,
+    /// Whether a map with the answer of each node is an answer.
+    pub(crate) per_node: bool,
+    /// Whether a second run does no harm, although the facts of the command do not promise that.
+    pub(crate) idempotent: bool,
+    /// What is sent again, how often at most, and after what pause.
+    pub(super) retry: RetryPolicy,
+    pub(super) retries: Option<u32>,
+    pub(super) retry_backoff: Duration,
+    pub(crate) time: CallTime,
+}
+
+/// When a call began, and how long it may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallTime {
+    /// When it began.
+    pub(crate) begun: Option<Instant>,
+    /// When it ends, come what may but for what the server may hold back.
+    pub(crate) deadline: Option<Instant>,
+    /// How long it may take, which begins anew when a server has held an answer back.
+    pub(super) allowed: Option<Duration>,
+    /// The server may hold nothing back beyond that, and nothing begins anew.
+    absolute: bool,
+}
+
+impl CallTime {
+    /// That of a call that ends then.
+    pub(crate) fn until(deadline: Option<Instant>) -> Self {
+        Self {
+            begun: None,
+            deadline,
+            allowed: None,
+            absolute: false,
+        }
+    }
+
+    /// That of a call that begins now.
+    #[inline]
+    pub(crate) fn of(config: &Config, options: &CallOptions, now: Instant) -> Self {
+        let allowed = options.timeout.or(config.response_timeout);
+        Self {
+            begun: Some(now),
+            deadline: allowed.and_then(|allowed| now.checked_add(allowed)),
+            allowed,
+            absolute: options.timeout.is_some(),
+        }
+    }
+
+    /// How long the answer may take, wherever it has got to.
+    pub(crate) fn limit(&self, deadline: Option<Instant>, patience: Patience) -> TimeLimit {
+        TimeLimit::Whole(match patience {
+            _ if self.absolute => deadline,
+            Patience::None => deadline,
+            Patience::Up(wait) => deadline.and_then(|end| end.checked_add(wait)),
+            Patience::Forever => None,
+        })
+    }
+
+    /// How long each chunk of a long exchange may take, beyond what the server may hold back.
+    #[inline]
+    pub(crate) fn chunk_limit(&self) -> TimeLimit {
+        match self.absolute {
+            true => TimeLimit::Whole(self.deadline),
+            false => TimeLimit::Each(self.allowed),
+        }
+    }
+
+    /// The same for a call that has a connection by that time.
+    #[cfg(feature = "blocking")]
+    #[inline]
+    pub(crate) fn limit_from(&self, now: Instant) -> TimeLimit {
+        if self.absolute || self.begun == Some(now) {
+            return self.chunk_limit();
+        }
+        let left = |deadline: Instant| deadline.saturating_duration_since(now);
+        TimeLimit::Each(self.deadline.map(left))
+    }
+
+    /// When it ends after a server may have held an answer back until now; `None` if that moves nothing.
+    pub(super) fn extended(&self, patience: Patience, now: Instant) -> Option<Option<Instant>> {
+        let moves = patience != Patience::None && !self.absolute;
+        moves.then(|| self.allowed.and_then(|allowed| now.checked_add(allowed)))
+    }
+}
+
+impl CallSettings {
+    /// What is promised without being asked for.
+    pub(crate) fn until(deadline: Option<Instant>) -> Self {
+        Self {
+            address: None,
+            node: None,
+            read_from: None,
+            parts: true,
+            per_node: false,
+            idempotent: false,
+            retry: RetryPolicy::Safe,
+            retries: None,
+            retry_backoff: back_off::FIRST,
+            time: CallTime::until(deadline),
+        }
+    }
+
+    /// What holds for a call with that time.
+    pub(crate) fn of(config: &Config, options: &CallOptions, time: CallTime) -> Self {
+        Self {
+            address: options.node.clone(),
+            node: None,
+            read_from: options.read_from.clone(),
+            parts: config.cluster.split,
+            per_node: false,
+            idempotent: options.idempotent,
+            retry: options.retry,
+            retries: config.retries,
+            retry_backoff: config.retry_backoff,
+            time,
+        }
+    }
+}
