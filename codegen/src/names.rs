@@ -2,11 +2,9 @@
 
 use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path};
 
-use serde_json::Value;
-
 use crate::{
     error::Error,
-    json::{self, Fields, Read},
+    json::{self, Fields, Read, Value},
 };
 
 /// The file in the folder of a spec.

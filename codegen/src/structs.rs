@@ -2,11 +2,9 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use serde_json::Value;
-
 use crate::{
     error::Error,
-    json::{self, Fields, Read, Word},
+    json::{self, Fields, Read, Value, Word},
     replies::{self, Type},
 };
 

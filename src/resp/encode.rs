@@ -109,15 +109,12 @@ impl<'b> Writer<'b> {
         view: &mut dyn FnMut(&[u8]),
         write: impl FnOnce(&mut Writer<'_>),
     ) -> Result<()> {
-        let mut nothing = BytesMut::new();
         let mut view = |place: usize, word: &[u8]| {
             if place == at {
                 view(word);
             }
         };
-        let mut writer = Writer::unwritten(&mut nothing, Keys::Words(&mut view));
-        write(&mut writer);
-        writer.check()
+        Self::view_words(&mut view, write)
     }
 
     /// Shows every word of a command but those of its name with its place, the name's first being 0;

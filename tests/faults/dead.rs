@@ -202,7 +202,8 @@ fn f31_neighbours_that_change_places_are_seen_by_type_and_tag() {
             let run = Run::new("F31", server, &side, protocol, Duration::from_secs(10));
             let proxy = Proxy::start(server.addr()).unwrap();
             let config = run.config(&proxy, protocol).integrity(Integrity::Batch);
-            let caller = side.client(config.pool_max(1));
+            // A probe would be a reply among the others.
+            let caller = side.client(config.pool_max(1).heartbeat(None));
             let link = connected(&side, &caller, &proxy);
             for round in 0..count(5 * 19, 500 * 19) {
                 // Each shape is at each place.

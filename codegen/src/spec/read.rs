@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
-use crate::json::{Fields, Read, Word};
+use crate::json::{Fields, Read, Value, Word};
 
 use super::{
     Argument, ArgumentType, BeginSearch, Blocking, Caching, Command, ConnectionUse, Count,

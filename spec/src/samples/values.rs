@@ -4,9 +4,8 @@ use std::{fs, path::Path};
 
 use respec_codegen::{
     error::Error,
-    json::{self, Fields, Read},
+    json::{self, Fields, Read, Value},
 };
-use serde_json::Value;
 
 /// Which values stand for which arguments, as a file of rules says.
 #[derive(Clone, Debug, Default)]
