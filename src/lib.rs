@@ -80,7 +80,6 @@ mod socket;
 pub use address::Address;
 #[cfg(feature = "async")]
 pub use aio::Client;
-#[cfg(any(feature = "async", feature = "blocking"))]
 pub use call::{CallOptions, RetryPolicy};
 pub use config::{Config, Integrity, Protocol, Settings};
 pub use error::{Error, ErrorKind, Phase, Result};

@@ -631,3 +631,18 @@ async fn a_client_with_other_options_is_a_client() {
         assert_eq!(visit(&kept, &key("visited")).await.unwrap(), visited());
     }
 }
+
+#[tokio::test]
+async fn a_client_ends_with_all_its_clones() {
+    for url in urls() {
+        let client = Client::connect(&url).await.unwrap();
+        client.ready(Duration::from_secs(10)).await.unwrap();
+        assert!(client.is_connected());
+        let clone = client.clone();
+        client.close(Duration::from_secs(10)).await.unwrap();
+        assert!(!clone.is_connected());
+        let error = clone.get("k").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Closed);
+        assert!(!error.may_have_executed());
+    }
+}

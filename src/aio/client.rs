@@ -1,9 +1,9 @@
 //! A client that many callers share.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, future::poll_fn, sync::Arc, time::Duration};
 
 use super::{
-    cluster::Cluster,
+    cluster::{Cluster, within},
     dedicated::Dedicated,
     each::Each,
     iterate::Iterate,
@@ -13,12 +13,13 @@ use super::{
     server::Server,
 };
 use crate::{
-    call::{CallOptions, SingleTry},
-    cluster::{NodeAddress, key_slot, unknown_node},
+    call::{CallOptions, Readiness, SingleTry},
+    cluster::{Calls, NodeAddress, closed, key_slot, not_in_time, unknown_node},
     command::{
-        AsyncClient, Batch, Command, Commands, Exchange, IsDetached, Pipeline, Sequence, Single,
-        Transaction,
+        AsyncClient, Bare, Batch, Command, Commands, Exchange, IsDetached, Pipeline, Sequence,
+        Single, Transaction,
     },
+    commands::info,
     config::{Address, Config},
     error::Result,
     link::PoolStats,
@@ -314,6 +315,65 @@ impl Client {
         }
     }
 
+    /// Closes the client, and with it all its clones: lets no more calls begin, waits for those that are
+    /// under way, at most so long, and then closes all connections.
+    ///
+    /// Calls that come later fail with [`ErrorKind::Closed`](crate::ErrorKind::Closed), and so do those on
+    /// connections of one's own that the client has lent. Of a client that was made for
+    /// [one node](Self::node) it is the whole client that is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed), with how many calls were still under way. They
+    /// have failed, and may have been executed.
+    pub async fn close(&self, timeout: Duration) -> Result<()> {
+        let calls = self.calls();
+        calls.close();
+        let end = now().checked_add(timeout);
+        let idle = within(end, poll_fn(|cx| calls.poll_idle(cx))).await;
+        let under_way = calls.under_way();
+        calls.give_up();
+        match &self.target {
+            Target::Server(server) => server.fail(&closed()),
+            Target::Cluster(cluster) => cluster.end(&closed()),
+        }
+        match idle {
+            Some(()) => Ok(()),
+            None => Err(not_in_time(under_way)),
+        }
+    }
+
+    /// Waits until the server answers, or all nodes of a cluster, at most so long.
+    ///
+    /// # Errors
+    ///
+    /// The last error of a node that has not.
+    pub async fn ready(&self, timeout: Duration) -> Result<()> {
+        let mut ready = Readiness::until(now().checked_add(timeout));
+        loop {
+            let asked = self.each_node().send(Bare(&info::PING));
+            let answers = within(ready.end(), asked).await;
+            let again = ready.heard(answers, now(), fastrand::u64(..))?;
+            match again {
+                None => return Ok(()),
+                Some(again) => tokio::time::sleep_until(again.into()).await,
+            }
+        }
+    }
+
+    /// Whether there is a connection that is open, as far as is known without asking anybody; in a
+    /// cluster one to each primary that serves slots.
+    ///
+    /// A client connects when it has to, so that one that was not used yet, or not for long, has none.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        let is_connected = match &self.target {
+            Target::Server(server) => server.is_connected(),
+            Target::Cluster(cluster) => cluster.is_connected(),
+        };
+        is_connected && !self.calls().is_closing()
+    }
+
     pub(super) fn options(&self) -> &CallOptions {
         self.options.as_deref().unwrap_or(&CallOptions::NONE)
     }
@@ -323,6 +383,8 @@ impl Client {
     }
 
     async fn lend(&self, slot: Option<u16>) -> Result<Dedicated> {
+        let calls = self.calls().clone();
+        let _under_way = calls.begin()?;
         let (config, lent) = match &self.target {
             Target::Server(server) => {
                 let only = SingleTry::lend(now());
@@ -336,7 +398,20 @@ impl Client {
             ),
         };
         let options = self.options.clone();
-        Ok(Dedicated::new(Arc::clone(config), lent, options))
+        Ok(Dedicated::new(
+            Arc::clone(config),
+            lent,
+            options,
+            calls.clone(),
+        ))
+    }
+
+    /// The calls of all its clones.
+    fn calls(&self) -> &Calls {
+        match &self.target {
+            Target::Server(server) => server.calls(),
+            Target::Cluster(cluster) => cluster.calls(),
+        }
     }
 
     fn pending<E: Exchange>(&self, exchange: E) -> Pending<'_, E> {

@@ -33,10 +33,10 @@ use super::{connection::Connection, refresher::Refresher, runtime::now, server::
 use crate::{
     call::{CallSettings, DirectCall},
     cluster::{
-        CallCount, ClusterState, NodeAddress, NodeId, ServerMap, SlotTable, TopologyQuery, replaced,
+        Calls, ClusterState, NodeAddress, NodeId, ServerMap, SlotTable, TopologyQuery, replaced,
     },
     config::{Address, Config},
-    error::Result,
+    error::{Error, Result},
     events::Events,
     link::PoolStats,
 };
@@ -46,7 +46,7 @@ pub(super) struct Cluster {
     /// Itself, for the refresher.
     me: Weak<Self>,
     config: Arc<Config>,
-    calls: CallCount,
+    calls: Calls,
     directory: Mutex<ServerMap<Arc<Server>>>,
     table: RwLock<SlotTable<Arc<Server>>>,
     /// Shows that calls which wait should look again.
@@ -63,17 +63,24 @@ pub(super) type BoxFuture<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
 impl Cluster {
     pub(super) fn new(config: Arc<Config>) -> Arc<Self> {
         let events = Events::of_client();
+        let calls = Calls::default();
         let make = {
-            let (config, events) = (Arc::clone(&config), events.clone());
+            let (config, events, calls) = (Arc::clone(&config), events.clone(), calls.clone());
             move |address: &NodeAddress| {
                 let address = Address::from(address);
-                Arc::new(Server::node(Arc::clone(&config), address, events.clone()))
+                Arc::new(Server::node(
+                    Arc::clone(&config),
+                    address,
+                    events.clone(),
+                    calls.clone(),
+                ))
             }
         };
-        let directory = ServerMap::new(&config, events, now(), make).at_home(fastrand::u64(..));
+        let directory =
+            ServerMap::new(&config, events, &calls, now(), make).at_home(fastrand::u64(..));
         Arc::new_cyclic(|me| Self {
             me: Weak::clone(me),
-            calls: directory.state.calls().clone(),
+            calls,
             directory: Mutex::new(directory),
             config,
             table: RwLock::new(SlotTable::empty()),
@@ -88,8 +95,8 @@ impl Cluster {
         &self.config
     }
 
-    /// Where calls are counted.
-    pub(super) fn calls(&self) -> &CallCount {
+    /// The calls of its client.
+    pub(super) fn calls(&self) -> &Calls {
         &self.calls
     }
 
@@ -216,6 +223,22 @@ impl Cluster {
     /// Shows that a question about the topology has come to its end.
     pub(super) fn was_asked(&self) {
         self.asked.send_replace(());
+    }
+
+    /// Whether there is a connection to each primary.
+    pub(super) fn is_connected(&self) -> bool {
+        let primaries = self.nodes(false);
+        let mut servers = primaries.iter().map(|(_, _, server)| server);
+        !primaries.is_empty() && servers.all(|server| server.is_connected())
+    }
+
+    /// Ends all connections, whoever uses them, and has calls that wait look again.
+    pub(super) fn end(&self, why: &Error) {
+        let servers: Vec<_> = self.lock().servers().cloned().collect();
+        for server in &servers {
+            server.fail(why);
+        }
+        self.decide(|state, _, _| state.change());
     }
 
     /// What the refresher has to do, and when to look again if nothing happens before.

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     call::CallOptions,
+    cluster::Calls,
     command::{
         AsyncClient, Batch, Command, Commands, DedicatedCommands, Exchange, IsDetached, Pipeline,
         Sequence, Single, Transaction,
@@ -60,6 +61,8 @@ pub struct Dedicated {
     config: Arc<Config>,
     options: Option<Arc<CallOptions>>,
     lent: PooledConnection,
+    /// The calls of its client.
+    calls: Calls,
     /// A command was sent that may have changed the connection.
     used: AtomicBool,
 }
@@ -69,11 +72,13 @@ impl Dedicated {
         config: Arc<Config>,
         lent: PooledConnection,
         options: Option<Arc<CallOptions>>,
+        calls: Calls,
     ) -> Self {
         Self {
             config,
             options,
             lent,
+            calls,
             used: AtomicBool::new(false),
         }
     }
@@ -118,6 +123,10 @@ impl Dedicated {
         let connection = self.connection()?;
         let frame = poll_fn(|cx| connection.poll_push(cx)).await?;
         Ok(Push::new(frame))
+    }
+
+    pub(super) fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     pub(super) fn config(&self) -> &Config {

@@ -21,7 +21,7 @@ use crate::{
         Call, CallOptions, CallSettings, CallTime, DirectCall, Encoded, Instead, SingleTry,
         explained, no_connection,
     },
-    cluster::{NodeId, Scope},
+    cluster::{CallGuard, NodeId, Scope},
     command::{Exchange, Patience, Place},
     config::Config,
     error::{Error, ErrorKind, Result},
@@ -40,6 +40,8 @@ pub struct Pending<'a, E: Exchange> {
     via: Via<'a>,
     exchange: E,
     options: &'a CallOptions,
+    /// It counts as long as it is under way.
+    under_way: Option<CallGuard<'a>>,
     state: State<'a>,
     /// Nothing is tried again.
     once: bool,
@@ -84,6 +86,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
             via,
             exchange,
             options,
+            under_way: None,
             state: State::Start,
             once: false,
         }
@@ -96,6 +99,11 @@ impl<'a, E: Exchange> Pending<'a, E> {
 
     /// Finds a connection; the state is another one afterwards.
     fn start(&mut self, cx: &Context<'_>) -> Result<()> {
+        self.under_way = Some(match self.via {
+            Via::Dedicated(dedicated) => dedicated.calls().begin()?,
+            Via::Server(server) => server.calls().begin()?,
+            Via::Cluster(cluster) => cluster.calls().begin()?,
+        });
         match self.via {
             Via::Dedicated(dedicated) => {
                 self.exchange.check(Place::Dedicated)?;
@@ -112,7 +120,6 @@ impl<'a, E: Exchange> Pending<'a, E> {
             }
             Via::Server(server) => {
                 self.exchange.check(Place::Shared)?;
-                server.calls().add();
                 let now = now();
                 if self.options.names_nodes() {
                     return self.route(Nodes::One(server), now);
@@ -191,7 +198,6 @@ impl<'a, E: Exchange> Pending<'a, E> {
 
     /// Sends it to the node of a cluster that its keys tell, or lets the cluster find its way.
     fn direct(&mut self, cluster: &'a Arc<Cluster>, cx: &Context<'_>) -> Result<()> {
-        cluster.calls().add();
         let (nodes, begun) = (Nodes::Many(cluster), now());
         if !self.options.names_nodes()
             && !self.is_blocking()
@@ -419,6 +425,7 @@ impl<E: Exchange> Future for Pending<'_, E> {
             only.failed(error, events, now());
         }
         this.state = State::Done;
+        this.under_way = None;
         let scope = this.scope();
         Poll::Ready(result.map_err(|error| explained(this.exchange.named(error), scope)))
     }

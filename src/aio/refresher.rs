@@ -69,7 +69,7 @@ async fn run(cluster: Weak<Cluster>, woken: Arc<Notify>, _running: Running) {
     let mut measure = Instant::now();
     loop {
         let again = {
-            let Some(cluster) = cluster.upgrade() else {
+            let Some(cluster) = cluster.upgrade().filter(|it| !it.calls().is_closing()) else {
                 return;
             };
             let (questions, mut again) = cluster.work();

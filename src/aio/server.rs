@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     call::DirectCall,
-    cluster::{CallCount, ClusterState, NodeId, Scope},
+    cluster::{Calls, ClusterState, NodeId, Scope},
     config::{Address, Config},
     error::{Error, Result},
     events::{Events, LossReason},
@@ -36,7 +36,7 @@ pub(super) struct Server {
     state: Mutex<ClusterState>,
     /// Its name there.
     id: NodeId,
-    calls: CallCount,
+    calls: Calls,
     scope: Scope,
 }
 
@@ -51,20 +51,37 @@ impl Server {
     /// The one server of a client.
     pub(super) fn new(config: Arc<Config>) -> Self {
         let address = config.address.clone();
-        Self::at(config, address, Scope::Server, Events::of_client())
+        Self::at(
+            config,
+            address,
+            Scope::Server,
+            Events::of_client(),
+            Calls::default(),
+        )
     }
 
     /// A node of a cluster.
-    pub(super) fn node(config: Arc<Config>, address: Address, events: Events) -> Self {
-        Self::at(config, address, Scope::Node, events)
+    pub(super) fn node(
+        config: Arc<Config>,
+        address: Address,
+        events: Events,
+        calls: Calls,
+    ) -> Self {
+        Self::at(config, address, Scope::Node, events, calls)
     }
 
-    fn at(config: Arc<Config>, address: Address, scope: Scope, events: Events) -> Self {
+    fn at(
+        config: Arc<Config>,
+        address: Address,
+        scope: Scope,
+        events: Events,
+        calls: Calls,
+    ) -> Self {
         let (state, id) = ClusterState::one(&address, scope, now());
         Self {
             id,
-            calls: state.calls().clone(),
-            state: Mutex::new(state.telling(events.clone())),
+            state: Mutex::new(state.telling(events.clone()).counting(&calls, now())),
+            calls,
             scope,
             may_wait: matches!(scope, Scope::Server),
             pool: Arc::new(ConnectionPool::new(Arc::clone(&config), address, events)),
@@ -191,8 +208,13 @@ impl Server {
         self.pool.fail(why);
     }
 
-    /// Where calls are counted.
-    pub(super) fn calls(&self) -> &CallCount {
+    /// Whether there is a shared connection that is open.
+    pub(super) fn is_connected(&self) -> bool {
+        self.pool.link().current(|it| it.is_open()).is_some()
+    }
+
+    /// The calls of its client.
+    pub(super) fn calls(&self) -> &Calls {
         &self.calls
     }
 
@@ -229,7 +251,9 @@ impl Server {
     /// A connection that nobody else uses, when there is one; for a call that ends at that time, if it
     /// does.
     pub(super) async fn lend(&self, deadline: Option<Instant>) -> Result<PooledConnection> {
-        Arc::clone(&self.pool).lend(deadline).await
+        let mut lent = Arc::clone(&self.pool).lend(deadline).await?;
+        self.calls.check().inspect_err(|_| lent.close())?;
+        Ok(lent)
     }
 
     /// Makes the shared connection in a task of its own, whatever becomes of the caller.
@@ -274,6 +298,9 @@ impl Dialling {
         drop(link);
         // Closing is not done under the lock.
         drop((closed, replaced));
+        if let Err(closed) = server.calls.check() {
+            server.fail(&closed);
+        }
         server.pool.tell_of_attempt();
     }
 }

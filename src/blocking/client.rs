@@ -1,18 +1,25 @@
 //! A client that many threads share.
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
+    time::{Duration, Instant},
+};
 
 use super::{
     cluster::Cluster, dedicated::Dedicated, each::Each, iterate::Iterate, nodes::Nodes,
     server::Server,
 };
 use crate::{
-    call::{CallOptions, SingleTry, explained},
-    cluster::{NodeAddress, key_slot, unknown_node},
+    call::{CallOptions, Readiness, SingleTry, explained},
+    cluster::{Calls, NodeAddress, closed, key_slot, not_in_time, unknown_node},
     command::{
-        Batch, BlockingClient, Command, Commands, Exchange, IsDetached, Pipeline, Sequence, Single,
-        Transaction,
+        Bare, Batch, BlockingClient, Command, Commands, Exchange, IsDetached, Pipeline, Sequence,
+        Single, Transaction,
     },
+    commands::info,
     config::{Address, Config},
     error::{Error, Result},
     link::PoolStats,
@@ -299,6 +306,76 @@ impl Client {
         }
     }
 
+    /// Closes the client, and with it all its clones: lets no more calls begin, waits for those that are
+    /// under way, at most so long, and then closes all connections.
+    ///
+    /// Calls that come later fail with [`ErrorKind::Closed`](crate::ErrorKind::Closed), and so do those on
+    /// connections of one's own that the client has lent. Of a client that was made for
+    /// [one node](Self::node) it is the whole client that is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed), with how many calls were still under way. They
+    /// have failed, and may have been executed.
+    pub fn close(&self, timeout: Duration) -> Result<()> {
+        let calls = self.calls();
+        calls.close();
+        let end = Instant::now().checked_add(timeout);
+        let is_idle = wait_until(end, |cx| calls.poll_idle(cx));
+        let under_way = calls.under_way();
+        calls.give_up();
+        match &self.target {
+            Target::Server(server) => {
+                server.fail(&closed());
+                server.wake_all();
+            }
+            Target::Cluster(cluster) => cluster.end(&closed()),
+        }
+        match is_idle {
+            true => Ok(()),
+            false => Err(not_in_time(under_way)),
+        }
+    }
+
+    /// Waits until the server answers, or all nodes of a cluster, at most so long.
+    ///
+    /// # Errors
+    ///
+    /// The last error of a node that has not.
+    pub fn ready(&self, timeout: Duration) -> Result<()> {
+        let mut ready = Readiness::until(Instant::now().checked_add(timeout));
+        loop {
+            let hurried = self.with(CallOptions::new().timeout(ready.left(Instant::now())));
+            let answers = hurried.each_node().send(Bare(&info::PING));
+            let again = ready.heard(Some(answers), Instant::now(), fastrand::u64(..))?;
+            match again {
+                None => return Ok(()),
+                Some(again) => thread::sleep(again.saturating_duration_since(Instant::now())),
+            }
+        }
+    }
+
+    /// Whether there is a connection that is open, as far as is known without asking anybody; in a
+    /// cluster one to each primary that serves slots.
+    ///
+    /// A client connects when it has to, so that one that was not used yet, or not for long, has none.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        let is_connected = match &self.target {
+            Target::Server(server) => server.is_connected(),
+            Target::Cluster(cluster) => cluster.is_connected(),
+        };
+        is_connected && !self.calls().is_closing()
+    }
+
+    /// The calls of all its clones.
+    fn calls(&self) -> &Calls {
+        match &self.target {
+            Target::Server(server) => server.calls(),
+            Target::Cluster(cluster) => cluster.calls(),
+        }
+    }
+
     pub(super) fn options(&self) -> &CallOptions {
         self.options.as_deref().unwrap_or(&CallOptions::NONE)
     }
@@ -310,6 +387,7 @@ impl Client {
     fn lend(&self, slot: Option<u16>) -> Result<Dedicated> {
         let lent = match &self.target {
             Target::Server(server) => {
+                let _under_way = server.calls().begin()?;
                 let only = SingleTry::lend(Instant::now());
                 let tell = |error: &Error| only.failed(error, server.events(), Instant::now());
                 server.lend().inspect_err(tell)?
@@ -343,4 +421,26 @@ impl fmt::Debug for Client {
             .field("address", address)
             .finish_non_exhaustive()
     }
+}
+
+/// Waits in this thread for what a waker tells of; says whether it has come by then.
+fn wait_until(end: Option<Instant>, mut poll: impl FnMut(&Context<'_>) -> Poll<()>) -> bool {
+    struct Parked(Thread);
+
+    impl Wake for Parked {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Waker::from(Arc::new(Parked(thread::current())));
+    let cx = Context::from_waker(&waker);
+    while poll(&cx).is_pending() {
+        match end.map(|end| end.saturating_duration_since(Instant::now())) {
+            None => thread::park(),
+            Some(Duration::ZERO) => return false,
+            Some(left) => thread::park_timeout(left),
+        }
+    }
+    true
 }

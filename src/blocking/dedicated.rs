@@ -157,6 +157,8 @@ impl State {
             options,
             used,
         } = self;
+        let server = Arc::clone(lent.server());
+        let _under_way = server.calls().begin()?;
         *used |= leaves_trace;
         let now = Instant::now();
         let options = options.as_deref().unwrap_or(&CallOptions::NONE);

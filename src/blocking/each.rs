@@ -54,6 +54,7 @@ impl<'c> Each<'c> {
                 return Ok(vec![(NodeAddress::of(server.address()), reply)]);
             }
         };
+        let _under_way = cluster.calls().begin()?;
         cluster.connect()?;
         let (addresses, servers): (Vec<_>, Vec<_>) = cluster
             .nodes(self.replicas)

@@ -21,7 +21,7 @@ use crate::{
     call::{
         Action, Call, CallOptions, CallSettings, CallTime, Connect, DirectCall, Encoded, Instead,
     },
-    cluster::{CallCount, ClusterState, NodeId, Scope, gone},
+    cluster::{Calls, ClusterState, NodeId, Scope, gone},
     command::{Exchange, Patience, Place},
     config::Config,
     error::Result,
@@ -59,8 +59,8 @@ impl<'a> Nodes<'a> {
         }
     }
 
-    /// Where calls are counted.
-    fn calls(self) -> &'a CallCount {
+    /// The calls of the client.
+    fn calls(self) -> &'a Calls {
         match self {
             Self::One(server) => server.calls(),
             Self::Many(cluster) => cluster.calls(),
@@ -85,6 +85,7 @@ impl<'a> Nodes<'a> {
         if exchange.is_empty() {
             return exchange.finish(&Frames::new());
         }
+        let _under_way = self.calls().begin()?;
         let begun = Instant::now();
         let time = CallTime::of(self.config(), options, begun);
         let settings = || CallSettings::of(self.config(), options, time);
@@ -149,6 +150,7 @@ impl<'a> Nodes<'a> {
     ///
     /// There is none in time.
     pub(super) fn lend(self, slot: Option<u16>, options: &CallOptions) -> Result<PooledConnection> {
+        let _under_way = self.calls().begin()?;
         self.keep()?;
         let time = CallTime::of(self.config(), options, Instant::now());
         let settings = CallSettings::of(self.config(), options, time);
@@ -169,7 +171,6 @@ impl<'a> Nodes<'a> {
         exchange: &E,
         options: &CallOptions,
     ) -> Result<Option<(DirectCall, NodeId, Arc<Server>)>> {
-        self.calls().add();
         if options.names_nodes() {
             return Ok(None);
         }

@@ -73,7 +73,7 @@ fn run(weak: &Weak<Cluster>) {
         node: 0,
     };
     loop {
-        let Some(cluster) = weak.upgrade() else {
+        let Some(cluster) = weak.upgrade().filter(|it| !it.calls().is_closing()) else {
             return;
         };
         let (questions, mut again) = cluster.work();

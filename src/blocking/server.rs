@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     call::{DirectCall, no_connection},
-    cluster::{CallCount, ClusterState, NodeId, Scope},
+    cluster::{Calls, ClusterState, NodeId, Scope},
     command::{Exchange, Place},
     config::{Address, Config},
     error::{Error, Result},
@@ -37,7 +37,7 @@ pub(super) struct Server {
     state: Mutex<ClusterState>,
     /// Its name there.
     id: NodeId,
-    calls: CallCount,
+    calls: Calls,
     scope: Scope,
     events: Events,
 }
@@ -75,15 +75,32 @@ impl Server {
     /// The one server of a client.
     pub(super) fn new(config: Arc<Config>) -> Self {
         let address = config.address.clone();
-        Self::at(config, address, Scope::Server, Events::of_client())
+        Self::at(
+            config,
+            address,
+            Scope::Server,
+            Events::of_client(),
+            Calls::default(),
+        )
     }
 
     /// A node of a cluster at that address, whatever the config says.
-    pub(super) fn node(config: Arc<Config>, address: Address, events: Events) -> Self {
-        Self::at(config, address, Scope::Node, events)
+    pub(super) fn node(
+        config: Arc<Config>,
+        address: Address,
+        events: Events,
+        calls: Calls,
+    ) -> Self {
+        Self::at(config, address, Scope::Node, events, calls)
     }
 
-    fn at(config: Arc<Config>, address: Address, scope: Scope, events: Events) -> Self {
+    fn at(
+        config: Arc<Config>,
+        address: Address,
+        scope: Scope,
+        events: Events,
+        calls: Calls,
+    ) -> Self {
         let (state, id) = ClusterState::one(&address, scope, Instant::now());
         let address = Arc::new(address);
         let link = Link::new(
@@ -94,8 +111,12 @@ impl Server {
         );
         Self {
             id,
-            calls: state.calls().clone(),
-            state: Mutex::new(state.telling(events.clone())),
+            state: Mutex::new(
+                state
+                    .telling(events.clone())
+                    .counting(&calls, Instant::now()),
+            ),
+            calls,
             scope,
             link: Mutex::new(link),
             sockets: Mutex::default(),
@@ -128,8 +149,13 @@ impl Server {
         self.link().pool().stats()
     }
 
-    /// Where calls are counted.
-    pub(super) fn calls(&self) -> &CallCount {
+    /// Whether there is a connection that was not found to have ended.
+    pub(super) fn is_connected(&self) -> bool {
+        self.link().pool().is_connected()
+    }
+
+    /// The calls of its client.
+    pub(super) fn calls(&self) -> &Calls {
         &self.calls
     }
 
@@ -330,6 +356,9 @@ impl Server {
         sockets.retain(|handle| handle.strong_count() > 0);
         sockets.push(dialled.stream.handle());
         drop(sockets);
+        if let Err(closed) = self.calls.check() {
+            self.fail(&closed);
+        }
         let settings = ConnectionSettings::pooled(&self.config, &self.address, &self.events);
         Connection::new(dialled, settings)
     }
@@ -469,7 +498,7 @@ impl PooledConnection {
         self.since
     }
 
-    pub(super) fn server(&self) -> &Server {
+    pub(super) fn server(&self) -> &Arc<Server> {
         &self.server
     }
 

@@ -338,6 +338,9 @@ impl Attempt {
 
     /// Where a call goes that has waited.
     pub(crate) fn resume(&mut self, state: &mut ClusterState, now: Instant, random: u64) -> Next {
+        if let Err(error) = state.calls().check() {
+            return Next::GiveUp(self.most_telling(error.with_command(self.name)));
+        }
         if self.left(now) < SHORTEST_WAIT {
             // A try that nobody can wait for would only hide what the others have met.
             self.timed_out = Some(Phase::Queue);

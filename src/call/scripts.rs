@@ -848,7 +848,7 @@ fn retries_do_not_multiply_the_load() {
     let mut script = Script::new();
     let mut retried = 0;
     for _ in 0..5000 {
-        script.state.calls().add();
+        drop(script.state.calls().begin().unwrap());
         let mut call = script.call("GET foo");
         // Each of them would be sent again until its time is up.
         for _ in 0..8 {

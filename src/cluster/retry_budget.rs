@@ -1,19 +1,15 @@
 //! How much may be sent again: retries must not multiply the load of servers that are in trouble.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Instant,
-};
+use std::time::Instant;
+
+use super::calls::Calls;
 
 /// Allows one retry for each call of the last seconds, and a few besides.
 ///
 /// So retries at most double the load, whatever the back-off of each call would allow.
 #[derive(Debug)]
 pub(crate) struct RetryBudget {
-    calls: CallCount,
+    calls: Calls,
     /// How many calls there were when it was asked last, and when that was.
     known: u64,
     asked: Instant,
@@ -23,23 +19,11 @@ pub(crate) struct RetryBudget {
     allowed: f64,
 }
 
-/// How many calls a client has begun.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct CallCount(Arc<AtomicU64>);
-
-impl CallCount {
-    /// Counts a call.
-    #[inline]
-    pub(crate) fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 impl RetryBudget {
-    /// A budget for a client that begins now.
-    pub(crate) fn new(now: Instant) -> Self {
+    /// A budget for a client with these calls, from now on.
+    pub(crate) fn new(calls: Calls, now: Instant) -> Self {
         Self {
-            calls: CallCount::default(),
+            calls,
             known: 0,
             asked: now,
             recent: 0.0,
@@ -47,14 +31,14 @@ impl RetryBudget {
         }
     }
 
-    /// Where calls are counted.
-    pub(crate) fn calls(&self) -> &CallCount {
+    /// The calls of the client.
+    pub(crate) fn calls(&self) -> &Calls {
         &self.calls
     }
 
     /// Takes one retry, if there is one.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
-        let calls = self.calls.0.load(Ordering::Relaxed);
+        let calls = self.calls.begun();
         // The difference is far below what an `f64` holds exactly.
         let new = calls.wrapping_sub(self.known) as f64;
         let passed = now.saturating_duration_since(self.asked).as_secs_f64();
@@ -94,7 +78,7 @@ mod tests {
     #[test]
     fn a_client_with_few_calls_has_a_hundred_retries_a_second() {
         let start = Instant::now();
-        let mut budget = RetryBudget::new(start);
+        let mut budget = RetryBudget::new(Calls::default(), start);
         assert_eq!(taken(&mut budget, start), 1000);
         assert_eq!(taken(&mut budget, start + Duration::from_millis(500)), 50);
         assert_eq!(taken(&mut budget, start + Duration::from_secs(60)), 1000);
@@ -103,13 +87,13 @@ mod tests {
     #[test]
     fn each_call_allows_one_retry_for_a_while() {
         let start = Instant::now();
-        let mut budget = RetryBudget::new(start);
+        let mut budget = RetryBudget::new(Calls::default(), start);
         taken(&mut budget, start);
-        (0..5000).for_each(|_| budget.calls().add());
+        (0..5000).for_each(|_| drop(budget.calls().begin().unwrap()));
         assert_eq!(taken(&mut budget, start), 5000);
         assert_eq!(taken(&mut budget, start), 0);
         // What was allowed and not used is forgotten with the calls that allowed it.
-        (0..50_000).for_each(|_| budget.calls().add());
+        (0..50_000).for_each(|_| drop(budget.calls().begin().unwrap()));
         assert!(budget.take(start));
         let later = start + Duration::from_secs(100);
         let taken = taken(&mut budget, later);
@@ -119,7 +103,7 @@ mod tests {
     #[test]
     fn a_clock_that_goes_back_gives_nothing() {
         let start = Instant::now() + Duration::from_secs(9);
-        let mut budget = RetryBudget::new(start);
+        let mut budget = RetryBudget::new(Calls::default(), start);
         taken(&mut budget, start);
         assert_eq!(taken(&mut budget, start - Duration::from_secs(5)), 0);
         assert_eq!(taken(&mut budget, start), 0);

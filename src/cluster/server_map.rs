@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    calls::Calls,
     node::{NodeAddress, NodeId},
     query::Query,
     refresh::QueryId,
@@ -64,6 +65,7 @@ impl<S: Clone> ServerMap<S> {
     pub(crate) fn new(
         config: &Config,
         events: Events,
+        calls: &Calls,
         now: Instant,
         make: impl Fn(&NodeAddress) -> S + Send + 'static,
     ) -> Self {
@@ -74,7 +76,9 @@ impl<S: Clone> ServerMap<S> {
         };
         let options = Options::of(&config.cluster);
         Self {
-            state: ClusterState::new(seeds, options, now).telling(events),
+            state: ClusterState::new(seeds, options, now)
+                .telling(events)
+                .counting(calls, now),
             servers: HashMap::new(),
             questions: VecDeque::new(),
             looks: Some(now),
@@ -222,7 +226,13 @@ mod tests {
     fn whoever_asks_is_told_to_look_only_when_that_is_of_use() {
         let (start, random) = (Instant::now(), || 1);
         let config = Config::cluster([NodeAddress::new("a", 1)]);
-        let mut directory = ServerMap::new(&config, Events::default(), start, NodeAddress::port);
+        let mut directory = ServerMap::new(
+            &config,
+            Events::default(),
+            &Calls::default(),
+            start,
+            NodeAddress::port,
+        );
         assert!(directory.drain(start, random).asks, "a question");
         let (mut questions, again) = directory.questions(start);
         let question = questions.pop_front().unwrap();

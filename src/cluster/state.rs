@@ -10,11 +10,12 @@ use std::{
 
 use super::{
     announcement::Announcement,
+    calls::Calls,
     node::{AddressMap, Node, NodeAddress, NodeId, Nodes},
     query::Query,
     read_from::pick,
     refresh::{QueryId, Refresh},
-    retry_budget::{CallCount, RetryBudget},
+    retry_budget::RetryBudget,
     topology::Topology,
 };
 use crate::{
@@ -177,7 +178,7 @@ impl ClusterState {
             failure: None,
             version: 0,
             events: VecDeque::new(),
-            retries: RetryBudget::new(now),
+            retries: RetryBudget::new(Calls::default(), now),
         }
     }
 
@@ -189,14 +190,27 @@ impl ClusterState {
         }
     }
 
-    /// Where calls are counted, each of which allows something to be sent again.
-    pub(crate) fn calls(&self) -> &CallCount {
+    /// The same, whose calls are counted there.
+    pub(crate) fn counting(self, calls: &Calls, now: Instant) -> Self {
+        Self {
+            retries: RetryBudget::new(calls.clone(), now),
+            ..self
+        }
+    }
+
+    /// The calls, each of which allows something to be sent again.
+    pub(crate) fn calls(&self) -> &Calls {
         self.retries.calls()
     }
 
     /// Whether something may be sent again that a server has got before; it counts as that then.
     pub(crate) fn takes_retry(&mut self, now: Instant) -> bool {
         self.retries.take(now) || mutant::is(Mutant::BudgetIgnored)
+    }
+
+    /// Has calls that wait look again.
+    pub(crate) fn change(&mut self) {
+        self.events.push_back(Event::Changed);
     }
 
     /// Notes that a node answers.

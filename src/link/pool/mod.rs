@@ -309,6 +309,11 @@ impl<C, W: Clone> Pool<C, W> {
         self.idle.len() == 0 && self.open >= self.options.max
     }
 
+    /// Whether there is a connection, be it lent.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.open > self.connecting
+    }
+
     /// A connection that is free, and otherwise nothing.
     #[inline]
     pub(crate) fn reuse(&mut self) -> Option<(PoolPermit, C)> {

@@ -4,6 +4,7 @@ mod batch;
 mod client;
 mod cluster;
 mod dedicated;
+mod end;
 mod link;
 mod options;
 mod pool;

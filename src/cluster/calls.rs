@@ -1,0 +1,174 @@
+//! The calls of a client: how many there are, and whether there may be more.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Counts the calls of a client, all its clones and the clients of its nodes included.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Calls(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    begun: AtomicU64,
+    ended: AtomicU64,
+    /// No more may begin.
+    closing: AtomicBool,
+    /// Those that are under way have been given up as well.
+    closed: AtomicBool,
+    /// Who waits until none is under way.
+    waiting: Mutex<Vec<Waker>>,
+}
+
+/// A call that is under way, as long as this lives.
+#[derive(Debug)]
+pub(crate) struct CallGuard<'c>(&'c Counts);
+
+impl Calls {
+    /// Begins a call.
+    ///
+    /// # Errors
+    ///
+    /// The client was closed.
+    #[inline]
+    pub(crate) fn begin(&self) -> Result<CallGuard<'_>> {
+        // Counted before it looks, so that whoever closes sees it unless it sees that.
+        self.0.begun.fetch_add(1, Ordering::SeqCst);
+        let guard = CallGuard(&self.0);
+        match self.0.closing.load(Ordering::SeqCst) {
+            false => Ok(guard),
+            true => Err(closed()),
+        }
+    }
+
+    /// How many have begun.
+    pub(crate) fn begun(&self) -> u64 {
+        self.0.begun.load(Ordering::Relaxed)
+    }
+
+    /// How many are under way.
+    pub(crate) fn under_way(&self) -> u64 {
+        // In this order none is counted that has ended before it was looked for.
+        let ended = self.0.ended.load(Ordering::SeqCst);
+        self.0.begun.load(Ordering::SeqCst).saturating_sub(ended)
+    }
+
+    /// Lets no more calls begin.
+    pub(crate) fn close(&self) {
+        self.0.closing.store(true, Ordering::SeqCst);
+    }
+
+    /// Gives up those that are under way.
+    pub(crate) fn give_up(&self) {
+        self.0.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether no more calls may begin.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.0.closing.load(Ordering::Relaxed)
+    }
+
+    /// The error of a call that is still under way in a client that has given up all of them.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.0.closed.load(Ordering::Relaxed) {
+            false => Ok(()),
+            true => Err(closed()),
+        }
+    }
+
+    /// Waits, in a client that is closing, until no call is under way.
+    pub(crate) fn poll_idle(&self, cx: &Context<'_>) -> Poll<()> {
+        self.0.waiting().push(cx.waker().clone());
+        match self.under_way() {
+            0 => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    }
+}
+
+impl Counts {
+    fn waiting(&self) -> MutexGuard<'_, Vec<Waker>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cold]
+    fn wake(&self) {
+        let waiting = std::mem::take(&mut *self.waiting());
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Drop for CallGuard<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.ended.fetch_add(1, Ordering::SeqCst);
+        if self.0.closing.load(Ordering::SeqCst) {
+            self.0.wake();
+        }
+    }
+}
+
+/// The error of a call of a client that was closed.
+pub(crate) fn closed() -> Error {
+    Error::new(
+        ErrorKind::Closed,
+        "expected a client that is open, and this one was closed",
+    )
+}
+
+/// The error of who closes a client while calls are under way that do not end in time.
+pub(crate) fn not_in_time(under_way: u64) -> Error {
+    Error::new(
+        ErrorKind::Closed,
+        format!("{under_way} calls were under way when its time was over, and have failed"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::atomic::AtomicUsize, task::Wake};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_client_that_closes_waits_for_its_calls_and_lets_none_begin() {
+        let calls = Calls::default();
+        let one = calls.begin().unwrap();
+        let other = calls.clone();
+        let two = other.begin().unwrap();
+        assert_eq!((calls.begun(), calls.under_way()), (2, 2));
+        calls.close();
+        let refused = other.begin().unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Closed);
+        assert!(!refused.may_have_executed());
+        let woken = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let cx = Context::from_waker(&waker);
+        assert!(calls.poll_idle(&cx).is_pending());
+        drop(one);
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        assert!(calls.poll_idle(&cx).is_pending());
+        assert!(calls.check().is_ok());
+        drop(two);
+        assert_eq!(woken.0.load(Ordering::Relaxed), 2);
+        assert!(calls.poll_idle(&cx).is_ready());
+        calls.give_up();
+        assert!(other.check().is_err());
+        assert_eq!(calls.under_way(), 0);
+    }
+}
