@@ -33,6 +33,7 @@
 
 mod cached;
 mod canonical;
+mod catalogue;
 mod grammar;
 mod lengthened;
 mod paper;
