@@ -6,8 +6,10 @@
 
 use std::path::Path;
 
+use serde_json::{Map, Value};
+
 use crate::error::Error;
-use crate::json::{self, Fields, Map, Read, Value};
+use crate::json::{self, Fields, Read};
 use crate::store::Store;
 
 /// The file in the folder of a spec that corrects what upstream says.
@@ -121,7 +123,11 @@ fn step<'a>(place: &'a mut Value, segment: &str) -> Result<&'a mut Value, String
     }
 }
 
-fn change_field(fields: &mut Map, field: &str, correction: &Correction) -> Result<(), String> {
+fn change_field(
+    fields: &mut Map<String, Value>,
+    field: &str,
+    correction: &Correction,
+) -> Result<(), String> {
     check(fields.get(field).unwrap_or(&Value::Null), &correction.was)?;
     match &correction.is {
         Value::Null => fields.remove(field),

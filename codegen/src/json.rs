@@ -1,14 +1,11 @@
 //! Reading what JSON describes, by hand: which fields an object may have, what they hold, and what is
-//! wrong with one that is there. A derive, or a reader for all that others do with JSON, would make
-//! every build wait for the crates behind it.
+//! wrong with one that is there. A derive would make every build wait for the crates behind it.
 
 use std::{collections::BTreeMap, path::Path};
 
+use serde_json::{Map, Value};
+
 use crate::error::Error;
-
-mod value;
-
-pub use value::{Map, Number, Value};
 
 /// What can be read from a JSON value.
 pub trait Read: Sized {
@@ -53,7 +50,7 @@ impl<T: Word> Read for T {
 /// An object, whose fields are read one after the other.
 #[derive(Debug)]
 pub struct Fields<'v> {
-    map: &'v Map,
+    map: &'v Map<String, Value>,
     read: Vec<&'static str>,
 }
 
@@ -242,7 +239,7 @@ pub fn kind(value: &Value) -> &'static str {
 ///
 /// Where it is no JSON, or not what is described; the error names the file, and the line or the place.
 pub fn parse<T: Read>(file: &Path, text: &str) -> Result<T, Error> {
-    let value =
-        value::read(text).map_err(|(line, reason)| Error::new(file, reason).at_line(line))?;
+    let value: Value = serde_json::from_str(text)
+        .map_err(|error| Error::new(file, error.to_string()).at_line(error.line().max(1)))?;
     T::read(&value).map_err(|reason| Error::new(file, reason))
 }

@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path};
 
+use serde_json::Value;
+
 use crate::{
     error::Error,
-    json::{self, Fields, Read, Value},
+    json::{self, Fields, Read},
 };
 
 /// The file in the folder of a spec.

@@ -13,8 +13,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Map, Value};
+
 use crate::error::Error;
-use crate::json::{self, Map, Read, Value};
+use crate::json::{self, Read};
 use crate::spec::{
     Argument, ArgumentType, BeginSearch, Command, Commands, FindKeys, KeySpec, Provider,
 };
@@ -90,7 +92,7 @@ impl Source {
         origin: &Path,
         form: Form,
         provider: Provider,
-        entries: Vec<(PathBuf, String, Map)>,
+        entries: Vec<(PathBuf, String, Map<String, Value>)>,
     ) -> Result<Self, Error> {
         let mut source = Self {
             origin: origin.to_path_buf(),
@@ -145,7 +147,7 @@ impl Source {
     }
 }
 
-fn refuse_replies(file: &Path, object: &Map) -> Result<(), Error> {
+fn refuse_replies(file: &Path, object: &Map<String, Value>) -> Result<(), Error> {
     let described = |value: &Value| value.get("group").is_some() || value.get("arity").is_some();
     if object.is_empty() {
         return Err(Error::new(file, "expected commands, found an empty object"));
@@ -169,7 +171,7 @@ fn refuse_replies(file: &Path, object: &Map) -> Result<(), Error> {
     ];
     let is_schema = |value: &Value| {
         value.as_object().is_some_and(|fields| {
-            fields.is_empty() || schema.iter().any(|name| fields.contains_key(name))
+            fields.is_empty() || schema.iter().any(|name| fields.contains_key(*name))
         })
     };
     if object.values().all(is_schema) {
@@ -180,11 +182,11 @@ fn refuse_replies(file: &Path, object: &Map) -> Result<(), Error> {
     Ok(())
 }
 
-fn is_server_form(fields: &Map) -> bool {
+fn is_server_form(fields: &Map<String, Value>) -> bool {
     fields.contains_key("function") || fields.contains_key("container")
 }
 
-fn full_name(name: &str, fields: &Map) -> String {
+fn full_name(name: &str, fields: &Map<String, Value>) -> String {
     let name = name.to_uppercase().replace('|', " ");
     match fields.get("container").and_then(Value::as_str) {
         Some(container) if !name.starts_with(&format!("{container} ")) => {
@@ -194,7 +196,7 @@ fn full_name(name: &str, fields: &Map) -> String {
     }
 }
 
-fn command(fields: &Map, form: Form) -> Result<Command, String> {
+fn command(fields: &Map<String, Value>, form: Form) -> Result<Command, String> {
     let mut flags = lower_case(&strings(fields, "command_flags")?);
     flags.retain(|flag| !SERVER_ONLY.contains(&flag.as_str()));
     let mut hints = lower_case(&strings(fields, "hints")?);
@@ -251,7 +253,7 @@ fn command(fields: &Map, form: Form) -> Result<Command, String> {
     })
 }
 
-fn argument(fields: &Map) -> Result<Argument, String> {
+fn argument(fields: &Map<String, Value>) -> Result<Argument, String> {
     let name = text(fields, "name")?.ok_or("expected a name in each argument, found none")?;
     let within = |reason: String| format!("argument {name}: {reason}");
     let kind = fields
@@ -299,9 +301,9 @@ fn argument(fields: &Map) -> Result<Argument, String> {
     })
 }
 
-fn key_spec(fields: &Map) -> Result<KeySpec, String> {
+fn key_spec(fields: &Map<String, Value>) -> Result<KeySpec, String> {
     let mut flags = BTreeMap::new();
-    for (name, value) in fields.iter() {
+    for (name, value) in fields {
         match value {
             Value::Bool(true) => {
                 flags.insert(key_flag(name), true);
@@ -318,7 +320,7 @@ fn key_spec(fields: &Map) -> Result<KeySpec, String> {
     let number = |names: &[&str]| {
         names
             .iter()
-            .find_map(|name| spec.get(name))
+            .find_map(|name| spec.get(*name))
             .and_then(Value::as_i64)
             .ok_or_else(|| {
                 format!(
@@ -346,7 +348,7 @@ fn key_spec(fields: &Map) -> Result<KeySpec, String> {
     let number = |names: &[&str]| {
         names
             .iter()
-            .find_map(|name| spec.get(name))
+            .find_map(|name| spec.get(*name))
             .and_then(Value::as_i64)
             .ok_or_else(|| {
                 format!(
@@ -378,7 +380,7 @@ fn key_spec(fields: &Map) -> Result<KeySpec, String> {
 }
 
 /// The kind and the numbers of one half of a key spec, `{"type": …, "spec": …}` or `{"index": …}`.
-fn step(fields: &Map, half: &str) -> Result<(String, Value), String> {
+fn step(fields: &Map<String, Value>, half: &str) -> Result<(String, Value), String> {
     let object = fields
         .get(half)
         .and_then(Value::as_object)
@@ -448,20 +450,20 @@ pub fn names_in(text: &str) -> Vec<String> {
         .collect()
 }
 
-fn history(fields: &Map) -> Result<Vec<(String, String)>, String> {
+fn history(fields: &Map<String, Value>) -> Result<Vec<(String, String)>, String> {
     let Some(value) = fields.get("history") else {
         return Ok(Vec::new());
     };
     let entries = array(value).map_err(|reason| format!("history: {reason}"))?;
     let version = |entry: &Value| {
-        let version = entry.at(0).and_then(Value::as_str);
+        let version = entry.get(0).and_then(Value::as_str);
         version.map(|version| (version.to_owned(), String::new()))
     };
     let versions: Option<Vec<_>> = entries.iter().map(version).collect();
     versions.ok_or_else(|| "history: expected pairs of version and text".to_owned())
 }
 
-fn text(fields: &Map, name: &str) -> Result<Option<String>, String> {
+fn text(fields: &Map<String, Value>, name: &str) -> Result<Option<String>, String> {
     match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -472,7 +474,7 @@ fn text(fields: &Map, name: &str) -> Result<Option<String>, String> {
     }
 }
 
-fn strings(fields: &Map, name: &str) -> Result<Vec<String>, String> {
+fn strings(fields: &Map<String, Value>, name: &str) -> Result<Vec<String>, String> {
     let Some(value) = fields.get(name) else {
         return Ok(Vec::new());
     };
@@ -484,7 +486,10 @@ fn strings(fields: &Map, name: &str) -> Result<Vec<String>, String> {
     texts.ok_or_else(|| format!("{name}: expected a list of texts"))
 }
 
-fn objects<'a>(fields: &'a Map, name: &str) -> Result<impl Iterator<Item = &'a Map>, String> {
+fn objects<'a>(
+    fields: &'a Map<String, Value>,
+    name: &str,
+) -> Result<impl Iterator<Item = &'a Map<String, Value>>, String> {
     let list = match fields.get(name) {
         None => &[][..],
         Some(value) => array(value).map_err(|reason| format!("{name}: {reason}"))?,

@@ -7,8 +7,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Map, Value};
+
 use crate::error::Error;
-use crate::json::{self, Map, Read, Value};
+use crate::json::{self, Read};
 use crate::spec::{Command, Commands, Skip};
 
 /// The commands of a folder and the names that it leaves out.
@@ -99,7 +101,7 @@ pub fn read_optional(file: &Path) -> Result<Option<String>, Error> {
 ///
 /// # Errors
 /// When the file cannot be read or holds something else.
-pub fn read_object(file: &Path) -> Result<Map, Error> {
+pub fn read_object(file: &Path) -> Result<Map<String, Value>, Error> {
     let text = fs::read_to_string(file).map_err(|error| Error::new(file, error.to_string()))?;
     match json::parse(file, &text)? {
         Value::Object(fields) => Ok(fields),

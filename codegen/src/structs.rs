@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use serde_json::Value;
+
 use crate::{
     error::Error,
-    json::{self, Fields, Read, Value, Word},
+    json::{self, Fields, Read, Word},
     replies::{self, Type},
 };
 

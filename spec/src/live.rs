@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use respec_codegen::json::{Map, Value};
 use respec_codegen::{
     error::Error,
     json,
     source::{Form, SENTINEL, Source},
     spec::Provider,
 };
+use serde_json::{Map, Value};
 
 /// Reads the reply of `COMMAND` and that of `COMMAND DOCS`, as JSON.
 ///
@@ -46,7 +46,7 @@ fn live_entry(
     origin: &Path,
     info: &Value,
     docs: &Value,
-    entries: &mut Vec<(PathBuf, String, Map)>,
+    entries: &mut Vec<(PathBuf, String, Map<String, Value>)>,
 ) -> Result<(), Error> {
     let fail = |reason: &str| Error::new(origin, reason);
     let info = info

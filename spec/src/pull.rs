@@ -10,9 +10,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use respec_codegen::error::Error;
-use respec_codegen::json::{Map, Value};
 use respec_codegen::source::Source;
 use respec_codegen::spec::Provider;
+use serde_json::{Map, Value};
 
 use crate::live;
 

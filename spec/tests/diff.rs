@@ -1,29 +1,37 @@
 //! What a comparison says.
 
-use std::path::Path;
-
-use respec_codegen::{json, spec::Commands};
+use respec_codegen::{
+    json::Read as _,
+    spec::{Command, Commands},
+};
 use respec_spec::diff;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-fn commands(text: &Value) -> Commands {
-    json::parse(Path::new("commands.json"), &text.to_string()).unwrap()
+fn commands(text: Value) -> Commands {
+    let Value::Object(fields) = text else {
+        panic!("expected an object")
+    };
+    let command = |value: Value| Command::read(&value).unwrap();
+    fields
+        .into_iter()
+        .map(|(name, value)| (name, command(value)))
+        .collect()
 }
 
 fn diff(first: Value, second: Value) -> String {
-    diff::commands(&commands(&first), &commands(&second)).to_string()
+    diff::commands(&commands(first), &commands(second)).to_string()
 }
 
 #[test]
 fn the_same_has_no_difference() {
-    let one = serde_json::json!({ "GET": { "group": "string", "arity": 2 } });
+    let one = json!({ "GET": { "group": "string", "arity": 2 } });
     assert_eq!(diff(one.clone(), one), "0 added, 0 removed, 0 changed\n");
 }
 
 #[test]
 fn commands_come_and_go() {
-    let old = serde_json::json!({ "OLD": { "group": "string" } });
-    let new = serde_json::json!({ "NEW": { "group": "module", "module": "bf", "since": "2.0.0", "arguments": [
+    let old = json!({ "OLD": { "group": "string" } });
+    let new = json!({ "NEW": { "group": "module", "module": "bf", "since": "2.0.0", "arguments": [
         { "name": "key", "type": "key" },
         { "name": "n", "type": "integer", "token": "COUNT", "optional": true } ] } });
     let expected = "- OLD\n+ NEW key [COUNT n]  (bf, since 2.0.0)\n1 added, 1 removed, 0 changed\n";
@@ -33,17 +41,17 @@ fn commands_come_and_go() {
 #[test]
 fn options_types_flags_and_key_specs_are_told_one_by_one() {
     let key_spec = |flag: &str| {
-        serde_json::json!({ "begin_search": { "type": "index", "spec": { "index": 1 } },
+        json!({ "begin_search": { "type": "index", "spec": { "index": 1 } },
             "find_keys": { "type": "range", "spec": { "lastkey": 0, "keystep": 1, "limit": 0 } },
             flag: true })
     };
-    let old = serde_json::json!({ "CMD": { "group": "string", "arity": 3, "command_flags": ["write", "fast"],
+    let old = json!({ "CMD": { "group": "string", "arity": 3, "command_flags": ["write", "fast"],
         "key_specs": [key_spec("RW")], "arguments": [
             { "name": "n", "type": "integer" },
             { "name": "old", "type": "pure-token", "token": "OLD", "optional": true },
             { "name": "when", "type": "oneof", "optional": true, "arguments": [
                 { "name": "nx", "type": "pure-token", "token": "NX" } ] } ] } });
-    let new = serde_json::json!({ "CMD": { "group": "string", "arity": -3, "command_flags": ["write"],
+    let new = json!({ "CMD": { "group": "string", "arity": -3, "command_flags": ["write"],
         "key_specs": [key_spec("RO")], "hints": ["request_policy:all_nodes"], "arguments": [
             { "name": "n", "type": "double" },
             { "name": "new", "type": "string", "token": "NEW", "optional": true, "since": "8.0.0" },
@@ -69,8 +77,8 @@ fn options_types_flags_and_key_specs_are_told_one_by_one() {
 #[test]
 fn another_order_of_arguments_is_a_difference() {
     let command = |names: [&str; 2]| {
-        let arguments = names.map(|name| serde_json::json!({ "name": name, "type": "string" }));
-        serde_json::json!({ "CMD": { "group": "string", "arguments": arguments } })
+        let arguments = names.map(|name| json!({ "name": name, "type": "string" }));
+        json!({ "CMD": { "group": "string", "arguments": arguments } })
     };
     let expected = "~ CMD\n    other order: b a\n0 added, 0 removed, 1 changed\n";
     assert_eq!(diff(command(["a", "b"]), command(["b", "a"])), expected);
@@ -78,9 +86,9 @@ fn another_order_of_arguments_is_a_difference() {
 
 #[test]
 fn our_own_facts_are_compared_too() {
-    let old = serde_json::json!({ "CMD": { "group": "string", "arguments": [
+    let old = json!({ "CMD": { "group": "string", "arguments": [
         { "name": "t", "type": "integer" } ] } });
-    let new = serde_json::json!({ "CMD": { "group": "string", "retry": "state", "connection": "state",
+    let new = json!({ "CMD": { "group": "string", "retry": "state", "connection": "state",
         "arguments": [{ "name": "t", "type": "integer", "unit": "seconds", "count": "none" }] } });
     let expected = "\
 ~ CMD

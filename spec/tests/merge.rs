@@ -1,8 +1,9 @@
 //! The rules by which a source becomes part of the spec.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use respec_codegen::json::Read as _;
 use respec_codegen::source::{Form, Source};
 use respec_codegen::spec::{Argument, Command, Commands, Provider, Skip};
 use respec_codegen::syntax::syntax;
@@ -15,8 +16,7 @@ fn source(provider: Provider, since: &str, arguments: Value) -> Source {
         group: "string".to_owned(),
         since: Some(since.to_owned()),
         arity: -2,
-        arguments: respec_codegen::json::parse(Path::new("arguments.json"), &arguments.to_string())
-            .unwrap(),
+        arguments: Vec::read(&arguments).unwrap(),
         ..Command::default()
     };
     of(provider, [("CMD", command)])

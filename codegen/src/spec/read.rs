@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::json::{Fields, Read, Value, Word};
+use serde_json::Value;
+
+use crate::json::{Fields, Read, Word};
 
 use super::{
     Argument, ArgumentType, BeginSearch, Blocking, Caching, Command, ConnectionUse, Count,

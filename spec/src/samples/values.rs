@@ -4,8 +4,9 @@ use std::{fs, path::Path};
 
 use respec_codegen::{
     error::Error,
-    json::{self, Fields, Read, Value},
+    json::{self, Fields, Read},
 };
+use serde_json::Value;
 
 /// Which values stand for which arguments, as a file of rules says.
 #[derive(Clone, Debug, Default)]
