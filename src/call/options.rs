@@ -13,7 +13,7 @@ use crate::{address::NodeAddress, config::ReadFrom};
 /// use respec::{CallOptions, prelude::*};
 ///
 /// let quick = client.with(CallOptions::new().timeout(Duration::from_millis(50)));
-/// let name: Option<String> = quick.get("name").await?;
+/// let name = quick.get("name").await?;
 ///
 /// // Whoever knows that a second run does no harm may say so.
 /// let sure = client.with(CallOptions::new().idempotent());
