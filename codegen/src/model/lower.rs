@@ -242,25 +242,19 @@ impl<'a> Lowering<'a> {
         after: Option<usize>,
     ) -> Lowered<Vec<Step>> {
         let mut steps = Vec::new();
-        let mut count = None;
         if let Some(columns) = columns(arguments) {
             return self.parallel(&columns, &arguments[0], arguments);
         }
-        for (at, argument) in arguments.iter().enumerate() {
-            match is_count(argument, arguments.get(at + 1)) {
-                Some(Count::Words) => {
+        for part in parts(arguments) {
+            let (argument, counted) = match part {
+                Part::CountOfWords(at, count) => {
                     let rest = arguments.get(at + 1..).unwrap_or_default();
-                    steps.push(Step::Words(words(argument)));
+                    steps.push(Step::Words(words(count)));
                     steps.push(Step::Counted(self.sequence(rest, after)?));
                     return Ok(steps);
                 }
-                Some(_) => {
-                    count = Some(argument);
-                    continue;
-                }
-                None => {}
-            }
-            let counted = count.take();
+                Part::Counted(_, argument, counted) => (argument, counted),
+            };
             if argument.optional {
                 steps.extend(self.optional(argument, counted, after)?);
             } else {
@@ -551,11 +545,10 @@ impl<'a> Lowering<'a> {
         let mut binds = Vec::new();
         let mut steps = vec![Step::Words(words(argument))];
         let mut counted_from = None;
-        let mut count = None;
         let mut sends_empty = false;
         let mut by_token = Vec::new();
         let row = columns(&argument.arguments);
-        let parts: &[Argument] = if row.is_some() {
+        let each: &[Argument] = if row.is_some() {
             &[]
         } else {
             &argument.arguments
@@ -579,20 +572,15 @@ impl<'a> Lowering<'a> {
                 columns,
             }));
         }
-        for (at, part) in parts.iter().enumerate() {
-            match is_count(part, argument.arguments.get(at + 1)) {
-                Some(Count::Words) => {
-                    steps.push(Step::Words(words(part)));
+        for part in parts(each) {
+            let (at, part, counted) = match part {
+                Part::CountOfWords(_, count) => {
+                    steps.push(Step::Words(words(count)));
                     counted_from = Some(steps.len());
                     continue;
                 }
-                Some(_) => {
-                    count = Some(part);
-                    continue;
-                }
-                None => {}
-            }
-            let counted = count.take();
+                Part::Counted(at, part, counted) => (at, part, counted),
+            };
             let may_be_empty = is_counted_list(&argument.arguments, at);
             sends_empty |= may_be_empty;
             if part.optional && !may_be_empty {
@@ -906,6 +894,30 @@ pub(super) fn columns(arguments: &[Argument]) -> Option<Vec<(String, Ty)>> {
     })
 }
 
+/// A part of a block, with its place there.
+pub(super) enum Part<'a> {
+    /// The count of the words of all that stands behind it.
+    CountOfWords(usize, &'a Argument),
+    /// Any other, and the count that stands in front of it.
+    Counted(usize, &'a Argument, Option<&'a Argument>),
+}
+
+/// The parts of a block, each with the count in front of it, which is no part of its own.
+pub(super) fn parts(arguments: &[Argument]) -> impl Iterator<Item = Part<'_>> {
+    let mut count = None;
+    let each = arguments.iter().enumerate();
+    each.filter_map(
+        move |(at, part)| match is_count(part, arguments.get(at + 1)) {
+            Some(Count::Words) => Some(Part::CountOfWords(at, part)),
+            Some(_) => {
+                count = Some(part);
+                None
+            }
+            None => Some(Part::Counted(at, part, count.take())),
+        },
+    )
+}
+
 /// What is wrong with a count that would not be written.
 pub(super) fn uncounted(count: &Argument) -> String {
     format!("`{}` counts what follows, expected a list", count.name)
@@ -961,7 +973,7 @@ pub(super) fn alternative(variant: &VariantModel) -> Alternative {
 }
 
 /// Whether `argument` counts the repetitions of the one after it.
-pub(super) fn is_count(argument: &Argument, next: Option<&Argument>) -> Option<Count> {
+fn is_count(argument: &Argument, next: Option<&Argument>) -> Option<Count> {
     let counts = argument.kind == ArgumentType::Integer
         && !argument.optional
         && !argument.multiple

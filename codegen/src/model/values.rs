@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use heck::{ToSnakeCase, ToUpperCamelCase};
 
 use crate::{
-    spec::{Argument, ArgumentType, Count, Unit},
+    spec::{Argument, ArgumentType, Unit},
     syntax::syntax,
 };
 
 use super::{
     BlockModel, BlockOption, EnumModel, ListStep, Parameter, Place, Step, Ty, VariantModel,
     lower::{
-        Lowered, Lowering, alternative, columns, counted_behind, is_count, is_value, join_words,
-        note, uncounted,
+        Lowered, Lowering, Part, alternative, columns, counted_behind, is_value, join_words, note,
+        parts, uncounted,
     },
     naming::{identifier, noun, option_name, parameter_name, row_name, words},
 };
@@ -217,25 +217,19 @@ impl Lowering<'_> {
     }
 
     /// Lowers parts none of which has a setter of its own.
-    fn plain(&mut self, parts: &[Argument]) -> Lowered<Plain> {
+    fn plain(&mut self, arguments: &[Argument]) -> Lowered<Plain> {
         let mut fields = Vec::new();
         let mut steps = Vec::new();
         let mut counted_from = None;
-        let mut count = None;
-        for (at, part) in parts.iter().enumerate() {
-            match is_count(part, parts.get(at + 1)) {
-                Some(Count::Words) => {
-                    steps.push(Step::Words(words(part)));
+        for part in parts(arguments) {
+            let (part, counted) = match part {
+                Part::CountOfWords(_, count) => {
+                    steps.push(Step::Words(words(count)));
                     counted_from = Some(steps.len());
                     continue;
                 }
-                Some(_) => {
-                    count = Some(part);
-                    continue;
-                }
-                None => {}
-            }
-            let counted = count.take();
+                Part::Counted(_, part, counted) => (part, counted),
+            };
             if part.kind == ArgumentType::PureToken && !part.multiple {
                 if let Some(count) = counted {
                     return Err(uncounted(count));
@@ -331,21 +325,15 @@ impl Lowering<'_> {
         let mut optional = Vec::new();
         let mut steps = vec![Step::Words(words(argument))];
         let mut counted_from = None;
-        let mut count = None;
-        for (at, part) in argument.arguments.iter().enumerate() {
-            match is_count(part, argument.arguments.get(at + 1)) {
-                Some(Count::Words) => {
-                    steps.push(Step::Words(words(part)));
+        for part in parts(&argument.arguments) {
+            let (part, counted) = match part {
+                Part::CountOfWords(_, count) => {
+                    steps.push(Step::Words(words(count)));
                     counted_from = Some(steps.len());
                     continue;
                 }
-                Some(_) => {
-                    count = Some(part);
-                    continue;
-                }
-                None => {}
-            }
-            let counted = count.take();
+                Part::Counted(_, part, counted) => (part, counted),
+            };
             if let Some(count) = counted.filter(|_| !part.multiple) {
                 return Err(uncounted(count));
             }
