@@ -248,8 +248,7 @@ impl Server {
         self.pool.stats()
     }
 
-    /// A connection that nobody else uses, when there is one; for a call that ends at that time, if it
-    /// does.
+    /// Waits for a connection that no other caller uses, until the end of the call, if it has one.
     pub(super) async fn lend(&self, deadline: Option<Instant>) -> Result<PooledConnection> {
         let mut lent = Arc::clone(&self.pool).lend(deadline).await?;
         self.calls.check().inspect_err(|_| lent.close())?;

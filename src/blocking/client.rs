@@ -295,9 +295,9 @@ impl Client {
         Iterate::new(self, page)
     }
 
-    /// The same client with options for its calls, in place of those that this one has.
+    /// A client whose calls have these options, in place of those that the calls of this one have.
     ///
-    /// Both share all connections. It is cheap, and whatever takes a client takes it.
+    /// Both share all connections. It is cheap, and a function that takes a client takes it.
     #[must_use]
     pub fn with(&self, options: CallOptions) -> Self {
         Self {
@@ -358,7 +358,7 @@ impl Client {
     /// Whether there is a connection that is open, as far as is known without asking anybody; in a
     /// cluster one to each primary that serves slots.
     ///
-    /// A client connects when it has to, so that one that was not used yet, or not for long, has none.
+    /// A client connects when a call needs a connection, so that before its first call it has none.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         let is_connected = match &self.target {

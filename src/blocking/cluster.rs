@@ -232,12 +232,11 @@ impl Cluster {
 
     /// Whether there is a connection to each primary.
     pub(super) fn is_connected(&self) -> bool {
-        let primaries = self.nodes(false);
-        let mut servers = primaries.iter().map(|(_, _, server)| server);
-        !primaries.is_empty() && servers.all(|server| server.is_connected())
+        self.lock().every_primary(|server| server.is_connected())
     }
 
-    /// Ends all connections, whoever uses them, and has calls that wait look again.
+    /// Ends the connections to all nodes, those that callers use included, and wakes callers who wait
+    /// for a node.
     pub(super) fn end(&self, why: &Error) {
         let servers: Vec<_> = self.lock().servers().cloned().collect();
         for server in &servers {

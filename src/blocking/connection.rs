@@ -127,7 +127,7 @@ impl Connection {
             return Ok(());
         };
         let polled = self.machine.poll(key, &tickets, |()| true).0;
-        // A blocking command that was given up must not take what is for somebody else.
+        // The server must not give an element to a blocking command whose caller has given it up.
         if let Err(error) = self.machine.check() {
             self.end(&error);
         }

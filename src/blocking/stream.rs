@@ -134,8 +134,8 @@ impl Stream {
         Ok(())
     }
 
-    /// Ends both directions, so that the server learns of it while whoever has the connection still keeps
-    /// it.
+    /// Ends both directions, so that the server learns of it although the caller still has the
+    /// connection.
     pub(super) fn shut_down(&self) {
         // It can only fail where there is nothing to end any more.
         let _ = self.handle.transport.shut_down();

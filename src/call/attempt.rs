@@ -142,8 +142,8 @@ impl Attempt {
     }
 
     /// Whether `READONLY` has to stand in front of it, and `READWRITE` behind: a replica runs what only
-    /// reads for connections that say so, and whoever reads from primaries must learn from them when one
-    /// has become a replica.
+    /// reads for connections that say so, and a caller who reads from a primary must learn from that
+    /// node when it has become a replica.
     ///
     /// If it is answered with an error, [`Attempt::asking_failed`] ends the call.
     pub(crate) fn reads_replica(&self) -> bool {

@@ -82,7 +82,7 @@ impl CallOptions {
     /// Says that a second run of a command does no harm, so that it may be sent again although it may
     /// have been executed.
     ///
-    /// Only the caller can know that: `HSET` that runs again overwrites what somebody else has written
+    /// Only the caller can know that: `HSET` that runs again overwrites what another caller has written
     /// in between, and `INCR` counts twice.
     #[must_use]
     pub fn idempotent(self) -> Self {

@@ -3,8 +3,9 @@
 //! `state` has all of it, `query` and `refresh` keep it up to date by what nodes say, which
 //! `announcement` reads and `topology` holds. `server_map` is the state together with what a driver
 //! has of each node, and `slot_table` what an ordinary call needs to know of that. `slot_coverage`
-//! is what a scan of all nodes has seen, `calls` how many calls there are, and `retry_budget` how much may be sent again. What becomes of calls and scans is decided by `call`. Nothing here does IO, reads a clock or draws a random number: time and
-//! chance are arguments, so that everything can be replayed.
+//! is what a scan of all nodes has seen, `calls` how many calls there are, and `retry_budget` how much
+//! may be sent again. What becomes of calls and scans is decided by `call`. Nothing here does IO, reads
+//! a clock or draws a random number: time and chance are arguments, so that everything can be replayed.
 
 #[cfg(test)]
 pub(crate) mod announced;

@@ -124,6 +124,12 @@ impl<S: Clone> ServerMap<S> {
         known.collect()
     }
 
+    /// Whether something is true of the server of each primary, of which there is at least one.
+    pub(crate) fn every_primary(&mut self, test: impl Fn(&S) -> bool) -> bool {
+        let primaries = self.nodes(false);
+        !primaries.is_empty() && primaries.iter().all(|(_, _, server)| test(server))
+    }
+
     /// The server at an address, if it is known.
     pub(crate) fn find(&mut self, address: &NodeAddress) -> Option<S> {
         let id = self.state.find(address)?;
