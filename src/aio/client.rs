@@ -375,7 +375,7 @@ impl Client {
     }
 
     pub(super) fn options(&self) -> &CallOptions {
-        self.options.as_deref().unwrap_or(&CallOptions::NONE)
+        CallOptions::given(&self.options)
     }
 
     pub(super) fn target(&self) -> &Target {

@@ -148,7 +148,7 @@ impl Dedicated {
     }
 
     fn pending<E: Exchange>(&self, exchange: E) -> Pending<'_, E> {
-        let options = self.options.as_deref().unwrap_or(&CallOptions::NONE);
+        let options = CallOptions::given(&self.options);
         Pending::new(Via::Dedicated(self), exchange, options)
     }
 }

@@ -377,7 +377,7 @@ impl Client {
     }
 
     pub(super) fn options(&self) -> &CallOptions {
-        self.options.as_deref().unwrap_or(&CallOptions::NONE)
+        CallOptions::given(&self.options)
     }
 
     pub(super) fn target(&self) -> &Target {
@@ -385,9 +385,9 @@ impl Client {
     }
 
     fn lend(&self, slot: Option<u16>) -> Result<Dedicated> {
+        let _under_way = self.calls().begin()?;
         let lent = match &self.target {
             Target::Server(server) => {
-                let _under_way = server.calls().begin()?;
                 let only = SingleTry::lend(Instant::now());
                 let tell = |error: &Error| only.failed(error, server.events(), Instant::now());
                 server.lend().inspect_err(tell)?

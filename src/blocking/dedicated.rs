@@ -161,7 +161,7 @@ impl State {
         let _under_way = server.calls().begin()?;
         *used |= leaves_trace;
         let now = Instant::now();
-        let options = options.as_deref().unwrap_or(&CallOptions::NONE);
+        let options = CallOptions::given(options);
         let limit = CallTime::of(lent.server().config(), options, now).chunk_limit();
         let only = SingleTry::begin(exchange.name(), now);
         let connection = lent.connection()?;

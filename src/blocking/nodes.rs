@@ -150,7 +150,6 @@ impl<'a> Nodes<'a> {
     ///
     /// There is none in time.
     pub(super) fn lend(self, slot: Option<u16>, options: &CallOptions) -> Result<PooledConnection> {
-        let _under_way = self.calls().begin()?;
         self.keep()?;
         let time = CallTime::of(self.config(), options, Instant::now());
         let settings = CallSettings::of(self.config(), options, time);

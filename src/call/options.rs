@@ -1,6 +1,6 @@
 //! What a caller wants of its calls, where that is not what holds for the whole client.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{address::NodeAddress, config::ReadFrom};
 
@@ -46,7 +46,7 @@ pub enum RetryPolicy {
 
 impl CallOptions {
     /// What holds for the client, in every respect.
-    pub(crate) const NONE: Self = Self {
+    const NONE: Self = Self {
         timeout: None,
         retry: RetryPolicy::Safe,
         idempotent: false,
@@ -111,6 +111,12 @@ impl CallOptions {
             node: Some(node),
             ..self
         }
+    }
+
+    /// Those that a client was given, or none.
+    #[inline]
+    pub(crate) fn given(options: &Option<Arc<Self>>) -> &Self {
+        options.as_deref().unwrap_or(&Self::NONE)
     }
 
     /// Whether calls are for one node, whatever they ask for.
