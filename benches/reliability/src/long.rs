@@ -16,19 +16,24 @@ use crate::{
 
 /// Runs the tests whose names have one of these in them, or all, and takes what their tables say;
 /// whether a test has failed.
-pub(crate) fn run(scale: f64, filter: &[String], store: &mut Store) -> Result<bool> {
+pub(crate) fn run(scale: f64, filter: &[String]) -> Result<bool> {
     let mut entries: Vec<Entry> = Vec::new();
     let mut failed = false;
-    // One of them keeps the machine at work, while others look at how long something takes.
-    for (test, variable, only) in [
-        ("faults", "FAULTS_LONG", ["--skip", BUSY].as_slice()),
+    let tests: &[(&str, &str, &[&str])] = &[
+        ("faults", "FAULTS_LONG", &["--skip", BUSY]),
+        // It keeps the machine at work, and others look at how long something takes.
         ("faults", "FAULTS_LONG", &[BUSY]),
         ("cluster_load", "CLUSTER_LOAD_LONG", &[]),
-    ] {
+    ];
+    let chosen: &[(&str, &str, &[&str])] = &[
+        ("faults", "FAULTS_LONG", &[]),
+        ("cluster_load", "CLUSTER_LOAD_LONG", &[]),
+    ];
+    for (test, variable, only) in if filter.is_empty() { tests } else { chosen } {
         let mut child = Command::new("cargo")
             .args(["test", "-q", "-p", "respec", "--test", test])
             .args(["--manifest-path", MANIFEST, "--", "--nocapture"])
-            .args(if filter.is_empty() { only } else { &[] })
+            .args(*only)
             .args(filter)
             .env(variable, scale.to_string())
             .stdout(Stdio::piped())
@@ -38,7 +43,8 @@ pub(crate) fn run(scale: f64, filter: &[String], store: &mut Store) -> Result<bo
         for line in BufReader::new(output).lines() {
             let line = line?;
             println!("{line}");
-            let Some(cells) = line.strip_prefix("| ") else {
+            // There may be a dot in front of it, for a test that has succeeded.
+            let Some(cells) = line.trim_start_matches('.').strip_prefix("| ") else {
                 continue;
             };
             let cells: Vec<_> = cells.trim_end_matches(" |").split(" | ").collect();
@@ -50,7 +56,9 @@ pub(crate) fn run(scale: f64, filter: &[String], store: &mut Store) -> Result<bo
         }
         failed |= !child.wait()?.success();
     }
+    let mut store = Store::read()?;
     entries.into_iter().for_each(|entry| store.put(entry));
+    store.write()?;
     Ok(failed)
 }
 

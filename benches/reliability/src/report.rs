@@ -56,7 +56,6 @@ fn runs(store: &Store, part: Part, what: &str) -> String {
         scales().fold(f64::INFINITY, f64::min),
         scales().fold(0.0, f64::max),
     );
-    let minutes = all().map(|entry| entry.cell.took).sum::<f64>() / 60.0;
     let Some((first, last)) = dates else {
         return format!("{what}: not yet");
     };
@@ -68,9 +67,7 @@ fn runs(store: &Store, part: Part, what: &str) -> String {
         true => format!("{least}"),
         false => format!("{least} to {most}"),
     };
-    format!(
-        "{what}: {date}, scale {scale}, {minutes:.0} minutes, of rows that ran side by side all"
-    )
+    format!("{what}: {date}, scale {scale}")
 }
 
 /// The sums for each server and client.
