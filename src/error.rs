@@ -302,7 +302,7 @@ impl fmt::Display for Error {
             ErrorKind::Aborted => "transaction aborted",
             ErrorKind::Closed => "client closed",
         };
-        write!(f, "{what}: {}", Printable(self.shown(), LONGEST_MESSAGE))?;
+        write!(f, "{what}: {}", self.printable_message())?;
         match self.0.hint {
             Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),
@@ -311,6 +311,11 @@ impl fmt::Display for Error {
 }
 
 impl Error {
+    /// What follows the words for the kind, as it is printed.
+    pub(crate) fn printable_message(&self) -> Printable<'_> {
+        Printable(self.shown(), LONGEST_MESSAGE)
+    }
+
     /// The message without what a server repeats of a command that it does not know.
     fn shown(&self) -> &str {
         match self.0.message.split_once(", with args beginning with:") {
@@ -326,10 +331,7 @@ impl fmt::Debug for Error {
             .field("kind", &self.0.kind)
             .field("command", &self.0.command)
             .field("batch_index", &self.0.place)
-            .field(
-                "message",
-                &format_args!("{}", Printable(self.shown(), LONGEST_MESSAGE)),
-            )
+            .field("message", &format_args!("{}", self.printable_message()))
             .field("may_have_executed", &self.may_have_executed())
             .field("source", &self.0.source)
             .finish()
