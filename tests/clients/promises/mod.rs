@@ -8,6 +8,7 @@ mod end;
 mod link;
 mod options;
 mod pool;
+mod secrets;
 
 use respec::{Config, Protocol};
 use respec_testkit::{Server, Variant};
