@@ -303,7 +303,7 @@ impl fmt::Display for Error {
             ErrorKind::Aborted => "transaction aborted",
             ErrorKind::Closed => "client closed",
         };
-        write!(f, "{what}: {}", Printable(&self.shown(), LONGEST_MESSAGE))?;
+        write!(f, "{what}: {}", self.printable_message())?;
         match self.0.hint {
             Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),
@@ -312,25 +312,14 @@ impl fmt::Display for Error {
 }
 
 impl Error {
-    /// The message without what a server repeats of a command where that may be a secret.
-    fn shown(&self) -> Cow<'_, str> {
+    /// What follows the words for the kind, as it is printed.
+    pub(crate) fn printable_message(&self) -> Printable<'_> {
         let message = &*self.0.message;
-        if self.0.kind != ErrorKind::Server {
-            return message.into();
-        }
-        if let Some((head, _)) = message.split_once(", with args beginning with:") {
-            return head.into();
-        }
-        let repeated = REPEATED
-            .iter()
-            .filter_map(|before| Some(message.find(before)? + before.len()));
-        match repeated.min().map(|at| message.split_at(at)) {
-            Some((head, rest)) => {
-                let tail = rest.rfind('\'').and_then(|end| rest.get(end..));
-                format!("{head}***{}", tail.unwrap_or_default()).into()
-            }
-            None => message.into(),
-        }
+        let shown = match self.0.kind {
+            ErrorKind::Server => without_secrets(message),
+            _ => message.into(),
+        };
+        Printable(shown, LONGEST_MESSAGE)
     }
 }
 
@@ -340,10 +329,7 @@ impl fmt::Debug for Error {
             .field("kind", &self.0.kind)
             .field("command", &self.0.command)
             .field("batch_index", &self.0.place)
-            .field(
-                "message",
-                &format_args!("{}", Printable(&self.shown(), LONGEST_MESSAGE)),
-            )
+            .field("message", &format_args!("{}", self.printable_message()))
             .field("may_have_executed", &self.may_have_executed())
             .field("source", &self.0.source)
             .finish()
@@ -360,22 +346,39 @@ impl error::Error for Error {
 }
 
 /// Text from outside: at most so many characters of it, and none that moves a cursor.
-pub(crate) struct Printable<'a>(pub(crate) &'a str, pub(crate) usize);
+pub(crate) struct Printable<'a>(pub(crate) Cow<'a, str>, pub(crate) usize);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(text, length) = *self;
-        for c in text.chars().take(length) {
+        let Self(text, length) = self;
+        for c in text.chars().take(*length) {
             if c.is_control() {
                 write!(f, "{}", c.escape_default())?;
             } else {
                 write!(f, "{c}")?;
             }
         }
-        if text.chars().nth(length).is_some() {
+        if text.chars().nth(*length).is_some() {
             f.write_str(" …")?;
         }
         Ok(())
+    }
+}
+
+/// The text of an error reply without what the server repeats of a command where that may be a secret.
+pub(crate) fn without_secrets(text: &str) -> Cow<'_, str> {
+    if let Some((head, _)) = text.split_once(", with args beginning with:") {
+        return head.into();
+    }
+    let repeated = REPEATED
+        .iter()
+        .filter_map(|before| Some(text.find(before)? + before.len()));
+    match repeated.min().map(|at| text.split_at(at)) {
+        Some((head, rest)) => {
+            let tail = rest.rfind('\'').and_then(|end| rest.get(end..));
+            format!("{head}***{}", tail.unwrap_or_default()).into()
+        }
+        None => text.into(),
     }
 }
 

@@ -191,7 +191,7 @@ impl<'a> Nodes<'a> {
         connected.map(|connected| connected.map(CallConnection::Shared))
     }
 
-    fn server(self, id: NodeId) -> Option<Arc<Server>> {
+    pub(super) fn server(self, id: NodeId) -> Option<Arc<Server>> {
         match self {
             Self::One(server) => Some(Arc::clone(server)),
             Self::Many(cluster) => cluster.server_of(id),

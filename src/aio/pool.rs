@@ -170,6 +170,13 @@ impl ConnectionPool {
         self.link().pool().stats()
     }
 
+    /// How many bytes of requests are not answered on the connections that are lent.
+    pub(super) fn unanswered(&self) -> u64 {
+        // What is dropped last is not dropped under the lock.
+        let lent: Vec<_> = self.lent().iter().filter_map(Weak::upgrade).collect();
+        lent.iter().map(|connection| connection.stats().0).sum()
+    }
+
     /// Waits until the pool has something for the caller, perhaps instead of a dead connection.
     async fn turn(
         self: &Arc<Self>,
@@ -279,6 +286,11 @@ impl PooledConnection {
     /// Where what happens to it is told.
     pub(super) fn events(&self) -> &Events {
         self.pool.events()
+    }
+
+    /// Where it leads to.
+    pub(super) fn address(&self) -> &Arc<Address> {
+        self.pool.address()
     }
 
     /// Closes the connection, so that it will not go back.

@@ -23,6 +23,7 @@ use crate::{
     config::{Address, Config},
     error::{Error, Result},
     link::PoolStats,
+    observe::Stats,
     reply::{ScanPage, Scanned},
 };
 
@@ -137,6 +138,18 @@ impl Client {
         match &self.target {
             Target::Server(server) => server.pool_stats(),
             Target::Cluster(cluster) => cluster.pool_stats(),
+        }
+    }
+
+    /// What the client is doing, and what it has done with all its clones; it prints.
+    ///
+    /// Of a client that was made for [one node](Self::node) connections and unanswered bytes are those
+    /// of that node, and what is counted is that of the whole client.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        match &self.target {
+            Target::Server(server) => Stats::of(server.calls(), [server.stats()]),
+            Target::Cluster(cluster) => cluster.stats(),
         }
     }
 

@@ -37,8 +37,8 @@ use crate::{
     },
     config::{Address, Config},
     error::{Error, Result},
-    events::Events,
     link::PoolStats,
+    observe::{Stats, events_of_client},
 };
 
 /// A cluster as all clones of a client see it.
@@ -61,8 +61,8 @@ pub(super) type Task<'t, T> = Box<dyn FnOnce() -> T + Send + 't>;
 
 impl Cluster {
     pub(super) fn new(config: Arc<Config>) -> Arc<Self> {
-        let events = Events::of_client();
-        let calls = Calls::default();
+        let events = events_of_client(&config);
+        let calls = Calls::of_client(events.clone());
         let make = {
             let (config, events, calls) = (Arc::clone(&config), events.clone(), calls.clone());
             move |address: &NodeAddress| {
@@ -185,6 +185,15 @@ impl Cluster {
                 }
             };
         }
+    }
+
+    /// What its nodes are doing, and what is known of them.
+    pub(super) fn stats(&self) -> Stats {
+        let directory = self.lock();
+        let servers: Vec<_> = directory.servers().cloned().collect();
+        let age = directory.state.topology_age(Instant::now());
+        drop(directory);
+        Stats::of(&self.calls, servers.iter().map(|it| it.stats())).with_topology(age)
     }
 
     /// What the pools of all nodes are doing, added up.

@@ -19,8 +19,9 @@ use crate::{
     command::{Exchange, Place},
     config::{Address, Config},
     error::{Error, Result},
-    events::{Events, LossReason},
+    events::{DisconnectReason, Events},
     link::{Acquire, Acquired, Defect, Link, Pool, PoolPermit, PoolStats, WaitId, gone},
+    observe::{ServerStats, events_of_client},
     protocol::{ConnectionSettings, TimeLimit},
     resp::Frames,
 };
@@ -75,13 +76,9 @@ impl Server {
     /// The one server of a client.
     pub(super) fn new(config: Arc<Config>) -> Self {
         let address = config.address.clone();
-        Self::at(
-            config,
-            address,
-            Scope::Server,
-            Events::of_client(),
-            Calls::default(),
-        )
+        let events = events_of_client(&config);
+        let calls = Calls::of_client(events.clone());
+        Self::at(config, address, Scope::Server, events, calls)
     }
 
     /// A node of a cluster at that address, whatever the config says.
@@ -135,7 +132,7 @@ impl Server {
         self.scope
     }
 
-    pub(super) fn address(&self) -> &Address {
+    pub(super) fn address(&self) -> &Arc<Address> {
         &self.address
     }
 
@@ -147,6 +144,20 @@ impl Server {
     /// What the pool is doing, and what it has done.
     pub(super) fn pool_stats(&self) -> PoolStats {
         self.link().pool().stats()
+    }
+
+    /// What it is doing.
+    pub(super) fn stats(&self) -> ServerStats {
+        let sockets: Vec<_> = {
+            let sockets = lock(&self.sockets);
+            sockets.iter().filter_map(Weak::upgrade).collect()
+        };
+        ServerStats {
+            shared: 0,
+            pool: self.pool_stats(),
+            unanswered: sockets.iter().map(|handle| handle.unanswered()).sum(),
+            round_trip: None,
+        }
     }
 
     /// Whether there is a connection that was not found to have ended.
@@ -171,13 +182,13 @@ impl Server {
         let leaves = state.takes_leave();
         drop(state);
         if leaves {
-            self.leave(LossReason::Demoted);
+            self.leave(DisconnectReason::Demoted);
         }
         answer
     }
 
     /// Has connections made anew, since another server seems to be the one to use.
-    fn leave(&self, reason: LossReason) {
+    fn leave(&self, reason: DisconnectReason) {
         let closed = self.link().leave(reason, Instant::now());
         // Closing is not done under the lock.
         drop(closed);

@@ -274,6 +274,16 @@ impl Call {
 
     /// There is the connection that was wanted.
     pub(crate) fn connected(&mut self) {
+        if let Step::Moved(requests) = &self.step
+            && let Some(first) = requests.first()
+        {
+            first.call.sent();
+        }
+        self.settles();
+    }
+
+    /// It is about to be decided about what is for one node.
+    fn settles(&mut self) {
         self.step = match self.take() {
             Step::Moved(requests) => Step::Connected(requests),
             other => other,
@@ -288,7 +298,7 @@ impl Call {
         now: Instant,
         random: u64,
     ) {
-        self.connected();
+        self.settles();
         self.settle(Err(error), None, state, now, random);
     }
 

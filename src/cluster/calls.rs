@@ -8,7 +8,10 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    events::Events,
+};
 
 /// Counts the calls of a client, all its clones and the clients of its nodes included.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +25,9 @@ struct Counts {
     closing: AtomicBool,
     /// Those that are under way have been given up as well.
     closed: AtomicBool,
+    /// Whether somebody wants to know of each.
+    watched: bool,
+    events: Events,
     /// Who waits until none is under way.
     waiting: Mutex<Vec<Waker>>,
 }
@@ -31,6 +37,26 @@ struct Counts {
 pub(crate) struct CallGuard<'c>(&'c Counts);
 
 impl Calls {
+    /// Those of a client that tells its events there.
+    pub(crate) fn of_client(events: Events) -> Self {
+        Self(Arc::new(Counts {
+            watched: events.wants_calls(),
+            events,
+            ..Counts::default()
+        }))
+    }
+
+    /// Whether somebody wants to know of each.
+    #[inline]
+    pub(crate) fn are_watched(&self) -> bool {
+        self.0.watched
+    }
+
+    /// Where what happens to them is told.
+    pub(crate) fn events(&self) -> &Events {
+        &self.0.events
+    }
+
     /// Begins a call.
     ///
     /// # Errors

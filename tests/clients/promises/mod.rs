@@ -6,6 +6,7 @@ mod cluster;
 mod dedicated;
 mod end;
 mod link;
+mod observed;
 mod options;
 mod pool;
 mod secrets;
