@@ -9,6 +9,7 @@ mod link;
 mod observed;
 mod options;
 mod pool;
+mod secrets;
 
 use respec::{Config, Protocol};
 use respec_testkit::{Server, Variant};
