@@ -12,8 +12,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong with a call, a connection or a configuration.
 ///
-/// It never holds argument values or secrets. Text that came from a server is kept as it was, and
-/// is shortened and freed of control characters when it is printed.
+/// It never holds argument values or secrets of its own. Text that came from a server is kept as it
+/// was; when it is printed, it is shortened, freed of control characters, and of what a server repeats
+/// of a command where that may be a password.
 #[derive(Clone)]
 pub struct Error(Box<Inner>);
 
@@ -135,6 +136,12 @@ impl Error {
             Some(known) if *known != UNKNOWN => {}
             _ => self.0.command = Some(command.into()),
         }
+        self
+    }
+
+    /// Names the server that it is about, in front of a message that does not.
+    pub(crate) fn of_server(mut self, server: &impl fmt::Display) -> Self {
+        self.0.message = format!("{server}: {}", self.0.message).into();
         self
     }
 
@@ -302,7 +309,7 @@ impl fmt::Display for Error {
             ErrorKind::Aborted => "transaction aborted",
             ErrorKind::Closed => "client closed",
         };
-        write!(f, "{what}: {}", Printable(self.shown(), LONGEST_MESSAGE))?;
+        write!(f, "{what}: {}", self.printable_message())?;
         match self.0.hint {
             Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),
@@ -311,12 +318,14 @@ impl fmt::Display for Error {
 }
 
 impl Error {
-    /// The message without what a server repeats of a command that it does not know.
-    fn shown(&self) -> &str {
-        match self.0.message.split_once(", with args beginning with:") {
-            Some((head, _)) if self.0.kind == ErrorKind::Server => head,
-            _ => &self.0.message,
-        }
+    /// What follows the words for the kind, as it is printed.
+    pub(crate) fn printable_message(&self) -> Printable<'_> {
+        let message = &*self.0.message;
+        let shown = match self.0.kind {
+            ErrorKind::Server => without_secrets(message),
+            _ => message.into(),
+        };
+        Printable(shown, LONGEST_MESSAGE)
     }
 }
 
@@ -326,10 +335,7 @@ impl fmt::Debug for Error {
             .field("kind", &self.0.kind)
             .field("command", &self.0.command)
             .field("batch_index", &self.0.place)
-            .field(
-                "message",
-                &format_args!("{}", Printable(self.shown(), LONGEST_MESSAGE)),
-            )
+            .field("message", &format_args!("{}", self.printable_message()))
             .field("may_have_executed", &self.may_have_executed())
             .field("source", &self.0.source)
             .finish()
@@ -346,27 +352,54 @@ impl error::Error for Error {
 }
 
 /// Text from outside: at most so many characters of it, and none that moves a cursor.
-pub(crate) struct Printable<'a>(pub(crate) &'a str, pub(crate) usize);
+pub(crate) struct Printable<'a>(pub(crate) Cow<'a, str>, pub(crate) usize);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(text, length) = *self;
-        for c in text.chars().take(length) {
+        let Self(text, length) = self;
+        for c in text.chars().take(*length) {
             if c.is_control() {
                 write!(f, "{}", c.escape_default())?;
             } else {
                 write!(f, "{c}")?;
             }
         }
-        if text.chars().nth(length).is_some() {
+        if text.chars().nth(*length).is_some() {
             f.write_str(" …")?;
         }
         Ok(())
     }
 }
 
+/// The text of an error reply without what the server repeats of a command where that may be a secret.
+pub(crate) fn without_secrets(text: &str) -> Cow<'_, str> {
+    if let Some((head, _)) = text.split_once(", with args beginning with:") {
+        return head.into();
+    }
+    let repeated = REPEATED
+        .iter()
+        .filter_map(|before| Some(text.find(before)? + before.len()));
+    match repeated.min().map(|at| text.split_at(at)) {
+        Some((head, rest)) => {
+            let tail = rest.rfind('\'').and_then(|end| rest.get(end..));
+            format!("{head}***{}", tail.unwrap_or_default()).into()
+        }
+        None => text.into(),
+    }
+}
+
 /// The name in the facts of what the spec does not know.
 pub(crate) const UNKNOWN: &str = "an unknown command";
+
+/// What servers put in front of an argument that they repeat, and that may be a secret: of commands
+/// that log in, define users, or are given their words in a wrong order. A quote ends it.
+const REPEATED: [&str; 5] = [
+    "in ACL SETUSER modifier '",
+    "in acl selector starting at '",
+    "in HELLO option '",
+    "for CONFIG SET - '",
+    "unknown subcommand '",
+];
 
 /// The most characters of a message that are printed.
 const LONGEST_MESSAGE: usize = 300;
@@ -463,6 +496,49 @@ mod tests {
                 .server_message()
                 .is_some_and(|text| text.contains("s3cret"))
         );
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_not_printed_although_a_server_repeats_it() {
+        for (text, shown) in [
+            (
+                "ERR Error in ACL SETUSER modifier '<s3cret': The password you are trying",
+                "ERR Error in ACL SETUSER modifier '***': The password you are trying",
+            ),
+            (
+                "ERR Error in ACL SETUSER modifier '>s3c'ret': Adding 's3cret' is not valid",
+                "ERR Error in ACL SETUSER modifier '***' is not valid",
+            ),
+            (
+                "ERR Unmatched parenthesis in acl selector starting at '(s3cret'.",
+                "ERR Unmatched parenthesis in acl selector starting at '***'.",
+            ),
+            (
+                "ERR Syntax error in HELLO option 's3cret'",
+                "ERR Syntax error in HELLO option '***'",
+            ),
+            (
+                "ERR Unknown option or number of arguments for CONFIG SET - 's3cret'",
+                "ERR Unknown option or number of arguments for CONFIG SET - '***'",
+            ),
+            (
+                "ERR unknown subcommand 's3cret'. Try ACL HELP.",
+                "ERR unknown subcommand '***'. Try ACL HELP.",
+            ),
+            (
+                "ERR unknown subcommand 's3cret",
+                "ERR unknown subcommand '***",
+            ),
+            (
+                "NOGROUP No such key 'k' or consumer group 'g'",
+                "NOGROUP No such key 'k' or consumer group 'g'",
+            ),
+        ] {
+            let error = Error::server(text.as_bytes());
+            assert_eq!(error.to_string(), format!("the server answered: {shown}"));
+            assert!(format!("{error:?}").contains(shown));
+            assert_eq!(error.server_message(), Some(text));
+        }
     }
 
     #[test]

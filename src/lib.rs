@@ -16,6 +16,7 @@
 //! - [`command`] says what a command is and what may be passed to one; [`reply`] what comes back.
 //! - [`cluster`] has the slots of keys and how nodes are found and chosen.
 //! - [`Config`] has the settings and their URL form; [`Error`] answers questions.
+//! - [`observe`] shows what happens to a client.
 //! - [`resp`] is the protocol, for those who want to speak it themselves.
 
 // Nothing panics on bytes from outside; where an invariant rules a panic out, it says so there.
@@ -49,9 +50,9 @@ pub mod command;
 pub mod commands;
 mod config;
 mod error;
-#[allow(
-    dead_code,
-    reason = "nobody listens yet, so that nothing reads what the machines tell"
+#[cfg_attr(
+    not(any(feature = "async", feature = "blocking")),
+    allow(dead_code, reason = "without a client nobody listens")
 )]
 mod events;
 #[cfg(any(feature = "async", feature = "blocking"))]
@@ -65,6 +66,7 @@ mod events;
 )]
 mod link;
 mod mutant;
+pub mod observe;
 pub mod prelude;
 #[cfg_attr(
     not(all(feature = "async", feature = "blocking")),

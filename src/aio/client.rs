@@ -23,6 +23,7 @@ use crate::{
     config::{Address, Config},
     error::Result,
     link::PoolStats,
+    observe::{Stats, sample},
     reply::{ScanPage, Scanned},
 };
 
@@ -121,8 +122,16 @@ impl Client {
     pub fn from_config(config: Config) -> Self {
         let config = Arc::new(config);
         let target = match config.address {
-            Address::Cluster(_) => Target::Cluster(Cluster::new(config)),
-            Address::Tcp { .. } | Address::Unix(_) => Target::Server(Arc::new(Server::new(config))),
+            Address::Cluster(_) => {
+                let cluster = Cluster::new(config);
+                sample(cluster.calls().events(), Arc::downgrade(&cluster) as _);
+                Target::Cluster(cluster)
+            }
+            Address::Tcp { .. } | Address::Unix(_) => {
+                let server = Arc::new(Server::new(config));
+                sample(server.calls().events(), Arc::downgrade(&server) as _);
+                Target::Server(server)
+            }
         };
         Self {
             target,
@@ -148,6 +157,18 @@ impl Client {
         match &self.target {
             Target::Server(server) => server.pool_stats(),
             Target::Cluster(cluster) => cluster.pool_stats(),
+        }
+    }
+
+    /// What the client is doing, and what it has done with all its clones; it prints.
+    ///
+    /// Of a client that was made for [one node](Self::node) connections and unanswered bytes are those
+    /// of that node, and what is counted is that of the whole client.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        match &self.target {
+            Target::Server(server) => Stats::of(server.calls(), [server.stats()]),
+            Target::Cluster(cluster) => cluster.stats(),
         }
     }
 
@@ -339,7 +360,7 @@ impl Client {
         }
         match idle {
             Some(()) => Ok(()),
-            None => Err(not_in_time(under_way)),
+            None => Err(not_in_time(under_way, timeout)),
         }
     }
 

@@ -37,8 +37,8 @@ use crate::{
     },
     config::{Address, Config},
     error::{Error, Result},
-    events::Events,
     link::PoolStats,
+    observe::{ServerStats, Source, Stats, events_of_client},
 };
 
 /// A cluster as all clones of a client see it.
@@ -62,8 +62,8 @@ pub(super) type BoxFuture<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
 
 impl Cluster {
     pub(super) fn new(config: Arc<Config>) -> Arc<Self> {
-        let events = Events::of_client();
-        let calls = Calls::default();
+        let events = events_of_client(&config);
+        let calls = Calls::of_client(events.clone());
         let make = {
             let (config, events, calls) = (Arc::clone(&config), events.clone(), calls.clone());
             move |address: &NodeAddress| {
@@ -155,11 +155,11 @@ impl Cluster {
                     return Ok(());
                 }
                 if gives_up(&directory.state) {
-                    return Err(directory.state.unknown());
+                    return Err(directory.state.unknown(None));
                 }
             }
             if within(deadline, asked.changed()).await.is_none() {
-                return Err(self.lock().state.unknown());
+                return Err(self.lock().state.unknown(None));
             }
         }
     }
@@ -177,7 +177,7 @@ impl Cluster {
                 return Ok(());
             }
             if within(deadline, asked.changed()).await.is_none() {
-                return Err(self.lock().state.unknown());
+                return Err(self.lock().state.unknown(None));
             }
         }
     }
@@ -187,6 +187,13 @@ impl Cluster {
         let directory = self.lock();
         let stats = directory.servers().map(|server| server.pool_stats());
         stats.fold(PoolStats::default(), PoolStats::and)
+    }
+
+    /// What its nodes are doing, and what is known of them.
+    pub(super) fn stats(&self) -> Stats {
+        let servers = self.servers().into_iter().map(|(_, stats)| stats);
+        let age = self.lock().state.topology_age(now());
+        Stats::of(&self.calls, servers).with_topology(age)
     }
 
     /// The primaries, or all nodes, with their addresses.
@@ -263,7 +270,7 @@ impl Cluster {
             drop(server.disconnect());
         }
         for server in &effects.failed {
-            server.fail(&replaced());
+            server.fail(&replaced(server.address()));
         }
         if effects.changed {
             self.changed.send_replace(());
@@ -296,6 +303,14 @@ impl Cluster {
         self.directory
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Source for Cluster {
+    fn servers(&self) -> Vec<(Arc<Address>, ServerStats)> {
+        let servers: Vec<_> = self.lock().servers().cloned().collect();
+        let stats = |server: &Arc<Server>| (Arc::clone(server.address()), server.stats());
+        servers.iter().map(stats).collect()
     }
 }
 

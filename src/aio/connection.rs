@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Waker},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -323,6 +323,12 @@ impl Connection {
         }
     }
 
+    /// How many bytes of requests are not answered, and how long the last heartbeat took.
+    pub(super) fn stats(&self) -> (u64, Option<Duration>) {
+        let state = self.0.lock();
+        (state.machine.unanswered(), state.machine.round_trip())
+    }
+
     /// Drops the messages that came while nobody used the connection.
     pub(super) fn drop_pushes(&self) {
         let mut state = self.0.lock();
@@ -393,7 +399,12 @@ impl Core {
         view: &mut DriverView,
         dispatch: &mut Dispatch<Waker>,
     ) -> Result<Delivered> {
-        self.lock().machine.deliver(inbound, view, dispatch)
+        let machine = &mut self.lock().machine;
+        let delivered = machine.deliver(inbound, view, dispatch);
+        if machine.wants_time() {
+            machine.measured(now());
+        }
+        delivered
     }
 
     /// Answers those whose time has run out, has the driver look when that is due, and returns when to

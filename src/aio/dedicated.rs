@@ -15,6 +15,7 @@ use super::{
     pool::PooledConnection,
 };
 use crate::{
+    address::Address,
     call::CallOptions,
     cluster::Calls,
     command::{
@@ -131,6 +132,11 @@ impl Dedicated {
 
     pub(super) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Where it leads to.
+    pub(super) fn address(&self) -> &Arc<Address> {
+        self.lent.address()
     }
 
     /// Where what happens to it is told.

@@ -19,13 +19,14 @@ use super::{
 use crate::{
     call::{
         Call, CallOptions, CallSettings, CallTime, DirectCall, Encoded, Instead, SingleTry,
-        explained, no_connection,
+        explained, no_connection_to,
     },
-    cluster::{CallGuard, NodeId, Scope},
+    cluster::{CallGuard, Calls, NodeId, Scope},
     command::{Exchange, Patience, Place},
     config::Config,
     error::{Error, ErrorKind, Result},
     events::Events,
+    observe::WatchedCall,
     resp::{Frame, Frames},
 };
 
@@ -42,6 +43,8 @@ pub struct Pending<'a, E: Exchange> {
     options: &'a CallOptions,
     /// It counts as long as it is under way.
     under_way: Option<CallGuard<'a>>,
+    /// Somebody watches it.
+    watched: Option<Box<WatchedCall>>,
     state: State<'a>,
     /// Nothing is tried again.
     once: bool,
@@ -87,6 +90,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
             exchange,
             options,
             under_way: None,
+            watched: None,
             state: State::Start,
             once: false,
         }
@@ -99,11 +103,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
 
     /// Finds a connection; the state is another one afterwards.
     fn start(&mut self, cx: &Context<'_>) -> Result<()> {
-        self.under_way = Some(match self.via {
-            Via::Dedicated(dedicated) => dedicated.calls().begin()?,
-            Via::Server(server) => server.calls().begin()?,
-            Via::Cluster(cluster) => cluster.calls().begin()?,
-        });
+        self.under_way = Some(self.calls().begin()?);
         match self.via {
             Via::Dedicated(dedicated) => {
                 self.exchange.check(Place::Dedicated)?;
@@ -111,6 +111,9 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     dedicated.mark_used();
                 }
                 let link = CallConnection::Shared(Arc::clone(dedicated.connection()?));
+                if let Some(watched) = &self.watched {
+                    watched.record().sent_to(Arc::clone(dedicated.address()));
+                }
                 let begun = now();
                 let limit = self.time(dedicated.config(), begun).chunk_limit();
                 let limit = limit.with(self.exchange.patience());
@@ -131,6 +134,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     node,
                     time: self.time(server.config(), now),
                 };
+                let late = move || no_connection_to(server.address(), now, self::now());
                 if self.is_blocking() {
                     runtime()?;
                     let end = destination.time.deadline;
@@ -143,7 +147,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     let end = destination.time.deadline;
                     let urgent = async move {
                         let connected = within(end, server.urgent()).await;
-                        let connected = connected.unwrap_or_else(|| Err(no_connection()));
+                        let connected = connected.unwrap_or_else(|| Err(late()));
                         connected.map(CallConnection::Shared)
                     };
                     self.state = State::Connecting(Box::pin(urgent), destination);
@@ -158,7 +162,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
                         let end = destination.time.deadline;
                         let connected = async move {
                             let connected = within(end, server.connected()).await;
-                            let connected = connected.unwrap_or_else(|| Err(no_connection()));
+                            let connected = connected.unwrap_or_else(|| Err(late()));
                             connected.map(CallConnection::Shared)
                         };
                         self.state = State::Connecting(Box::pin(connected), destination);
@@ -183,6 +187,11 @@ impl<'a, E: Exchange> Pending<'a, E> {
     ) -> Result<()> {
         let time = destination.time;
         let limit = time.limit(time.deadline, self.exchange.patience());
+        if let Some(watched) = &self.watched
+            && let Some(server) = destination.nodes.server(destination.node)
+        {
+            watched.record().sent_to(Arc::clone(server.address()));
+        }
         match InFlight::begin(link, &self.exchange, limit, now, cx.waker()) {
             Ok(mut in_flight) => {
                 if in_flight.has_more_to_send() {
@@ -221,10 +230,34 @@ impl<'a, E: Exchange> Pending<'a, E> {
         let encoded = Encoded::of(&self.exchange)?;
         let patience = self.exchange.patience();
         let time = self.time(nodes.config(), now);
-        let settings = CallSettings::of(nodes.config(), self.options, time);
+        let settings = self.settings(nodes, time);
         let routed = Box::pin(nodes.route(encoded, patience, settings));
         self.state = State::Routed(routed, Some(time));
         Ok(())
+    }
+
+    /// What holds for it.
+    fn settings(&self, nodes: Nodes<'a>, time: CallTime) -> CallSettings {
+        let record = self.watched.as_ref().map(|watched| watched.record());
+        CallSettings::of(nodes.config(), self.options, time).recorded(record)
+    }
+
+    /// The settings of its client.
+    fn config(&self) -> &'a Config {
+        match self.via {
+            Via::Dedicated(dedicated) => dedicated.config(),
+            Via::Server(server) => server.config(),
+            Via::Cluster(cluster) => cluster.config(),
+        }
+    }
+
+    /// The calls of its client.
+    fn calls(&self) -> &'a Calls {
+        match self.via {
+            Via::Dedicated(dedicated) => dedicated.calls(),
+            Via::Server(server) => server.calls(),
+            Via::Cluster(cluster) => cluster.calls(),
+        }
     }
 
     /// How long it may take if it begins now.
@@ -250,7 +283,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
             Nodes::One(_) => Encoded::for_only(&self.exchange)?,
             Nodes::Many(_) => Encoded::of(&self.exchange)?,
         };
-        let settings = CallSettings::of(nodes.config(), self.options, time);
+        let settings = self.settings(nodes, time);
         let patience = self.exchange.patience();
         let call = nodes.decide(|state, now, random| {
             let mut call = Call::sent(direct, node, &encoded, &settings, patience, state);
@@ -263,7 +296,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
 
     /// Sends something else, which began with the call.
     fn replace(&mut self, nodes: Nodes<'a>, instead: Instead, time: CallTime) {
-        let settings = CallSettings::of(nodes.config(), self.options, time);
+        let settings = self.settings(nodes, time);
         let routed = Box::pin(nodes.route(instead.encoded, instead.patience, settings));
         self.state = State::Routed(routed, None);
     }
@@ -333,6 +366,33 @@ impl<'a, E: Exchange> Pending<'a, E> {
 
     fn is_blocking(&self) -> bool {
         self.exchange.patience() != Patience::None
+    }
+
+    /// The same as [`poll_to_end`](Self::poll_to_end), and tells the end.
+    #[cold]
+    fn poll_watched(&mut self, cx: &mut Context<'_>) -> Poll<Result<E::Output>> {
+        let polled = {
+            let _entered = self.watched.as_ref().map(|watched| watched.enter());
+            self.poll_to_end(cx)
+        };
+        let result = ready!(polled);
+        if let Some(watched) = self.watched.take() {
+            watched.end(&result);
+        }
+        Poll::Ready(result)
+    }
+
+    fn poll_to_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<E::Output>> {
+        let result = ready!(self.poll_result(cx));
+        if let Err(error) = &result
+            && let Some((only, events)) = self.single_try()
+        {
+            only.failed(error, events, now());
+        }
+        self.state = State::Done;
+        self.under_way = None;
+        let scope = self.scope();
+        Poll::Ready(result.map_err(|error| explained(self.exchange.named(error), scope)))
     }
 
     fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Result<E::Output>> {
@@ -418,16 +478,13 @@ impl<E: Exchange> Future for Pending<'_, E> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let result = ready!(this.poll_result(cx));
-        if let Err(error) = &result
-            && let Some((only, events)) = this.single_try()
-        {
-            only.failed(error, events, now());
+        if let State::Start = this.state {
+            this.watched = WatchedCall::begin(&this.exchange, this.calls(), this.config());
         }
-        this.state = State::Done;
-        this.under_way = None;
-        let scope = this.scope();
-        Poll::Ready(result.map_err(|error| explained(this.exchange.named(error), scope)))
+        match this.watched {
+            None => this.poll_to_end(cx),
+            Some(_) => this.poll_watched(cx),
+        }
     }
 }
 

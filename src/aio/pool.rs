@@ -15,7 +15,7 @@ use super::{
     runtime::{now, runtime, with_all_it_takes},
 };
 use crate::{
-    call::no_connection,
+    call::no_connection_to,
     config::{Address, Config},
     error::{Error, Result},
     events::Events,
@@ -131,6 +131,7 @@ impl ConnectionPool {
         deadline: Option<Instant>,
     ) -> Result<PooledConnection> {
         let runtime = runtime()?;
+        let since = now();
         let mut dead = None;
         loop {
             match self.turn(dead, deadline, &runtime).await? {
@@ -147,8 +148,10 @@ impl ConnectionPool {
                     // caller. If the caller leaves, what was made goes to the next.
                     let connecting = runtime.spawn(lent.connect());
                     return match within(deadline, connecting).await {
-                        Some(connected) => connected.unwrap_or_else(|_| Err(Attempt::stopped())),
-                        None => Err(no_connection()),
+                        Some(connected) => {
+                            connected.unwrap_or_else(|_| Err(Attempt::stopped(&self.address)))
+                        }
+                        None => Err(no_connection_to(&self.address, since, now())),
                     };
                 }
                 Acquired::Failed(error) => return Err(error),
@@ -168,6 +171,13 @@ impl ConnectionPool {
     /// What the pool is doing, and what it has done.
     pub(super) fn stats(&self) -> PoolStats {
         self.link().pool().stats()
+    }
+
+    /// How many bytes of requests are not answered on the connections that are lent.
+    pub(super) fn unanswered(&self) -> u64 {
+        // What is dropped last is not dropped under the lock.
+        let lent: Vec<_> = self.lent().iter().filter_map(Weak::upgrade).collect();
+        lent.iter().map(|connection| connection.stats().0).sum()
     }
 
     /// Waits until the pool has something for the caller, perhaps instead of a dead connection.
@@ -279,6 +289,11 @@ impl PooledConnection {
     /// Where what happens to it is told.
     pub(super) fn events(&self) -> &Events {
         self.pool.events()
+    }
+
+    /// Where it leads to.
+    pub(super) fn address(&self) -> &Arc<Address> {
+        self.pool.address()
     }
 
     /// Closes the connection, so that it will not go back.

@@ -19,8 +19,9 @@ use crate::{
     cluster::{Calls, ClusterState, NodeId, Scope},
     config::{Address, Config},
     error::{Error, Result},
-    events::{Events, LossReason},
+    events::{DisconnectReason, Events},
     link::{Dial, LastUse, PoolStats, Seen, SharedStep},
+    observe::{ServerStats, Source, events_of_client},
     protocol::ConnectionSettings,
 };
 
@@ -51,13 +52,9 @@ impl Server {
     /// The one server of a client.
     pub(super) fn new(config: Arc<Config>) -> Self {
         let address = config.address.clone();
-        Self::at(
-            config,
-            address,
-            Scope::Server,
-            Events::of_client(),
-            Calls::default(),
-        )
+        let events = events_of_client(&config);
+        let calls = Calls::of_client(events.clone());
+        Self::at(config, address, Scope::Server, events, calls)
     }
 
     /// A node of a cluster.
@@ -99,7 +96,7 @@ impl Server {
         self.scope
     }
 
-    pub(super) fn address(&self) -> &Address {
+    pub(super) fn address(&self) -> &Arc<Address> {
         self.pool.address()
     }
 
@@ -175,7 +172,7 @@ impl Server {
     }
 
     /// Has connections made anew, since another server seems to be the one to use.
-    fn leave(self: &Arc<Self>, reason: LossReason) {
+    fn leave(self: &Arc<Self>, reason: DisconnectReason) {
         let now = now();
         let mut link = self.pool.link();
         let closed = link.leave(reason, now);
@@ -197,7 +194,7 @@ impl Server {
 
     /// Lets the next one who wants a connection make another, and returns the one that there was.
     pub(super) fn disconnect(&self) -> Option<Arc<Connection>> {
-        self.pool.link().disconnect(LossReason::Closed, now())
+        self.pool.link().disconnect(DisconnectReason::Closed, now())
     }
 
     /// Ends all connections, those that are used included; calls that are under way get the error.
@@ -233,7 +230,7 @@ impl Server {
         let leaves = state.takes_leave();
         drop(state);
         if leaves {
-            self.leave(LossReason::Demoted);
+            self.leave(DisconnectReason::Demoted);
         }
         answer
     }
@@ -246,6 +243,18 @@ impl Server {
     /// What the pool of connections to be lent is doing.
     pub(super) fn pool_stats(&self) -> PoolStats {
         self.pool.stats()
+    }
+
+    /// What it is doing.
+    pub(super) fn stats(&self) -> ServerStats {
+        let shared = self.pool.link().current(|it| it.is_open());
+        let (unanswered, round_trip) = shared.as_ref().map(|it| it.stats()).unwrap_or_default();
+        ServerStats {
+            shared: usize::from(shared.is_some()),
+            pool: self.pool.stats(),
+            unanswered: unanswered + self.pool.unanswered(),
+            round_trip,
+        }
     }
 
     /// Waits for a connection that no other caller uses, until the end of the call, if it has one.
@@ -273,6 +282,12 @@ impl Server {
             }));
         });
         Ok(())
+    }
+}
+
+impl Source for Server {
+    fn servers(&self) -> Vec<(Arc<Address>, ServerStats)> {
+        vec![(Arc::clone(self.address()), self.stats())]
     }
 }
 

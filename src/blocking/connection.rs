@@ -123,6 +123,7 @@ impl Connection {
         if let Err(error) = self.finish(exchange, answer) {
             self.end(&error);
         }
+        self.stream.note_answered(self.written);
         let Some((key, tickets)) = answer.call.take() else {
             return Ok(());
         };
@@ -301,6 +302,7 @@ impl Connection {
         match written {
             Ok(written) => {
                 self.written += written as u64;
+                self.stream.note_written(self.written);
                 self.output.advance(written);
                 let is_left = !self.output.is_empty();
                 self.machine.driver_wrote(self.written, is_left);

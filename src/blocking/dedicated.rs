@@ -6,9 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::server::PooledConnection;
+use super::server::{PooledConnection, Server};
 use crate::{
-    call::{CallOptions, CallTime, Instead, SingleTry, explained},
+    call::{CallOptions, CallRecord, CallTime, Instead, SingleTry, explained},
     cluster::Scope,
     command::{
         Batch, BlockingClient, Command, Commands, DedicatedCommands, Exchange, IsDetached,
@@ -16,6 +16,7 @@ use crate::{
     },
     error::{Error, ErrorKind, Result},
     mutant::{self, Mutant},
+    observe::WatchedCall,
     reply::Push,
     resp::Frames,
 };
@@ -38,6 +39,8 @@ use crate::{
 /// It may be lent to other threads, but carries one call at a time: another one meanwhile is
 /// refused, and does not wait.
 pub struct Dedicated {
+    /// Where it leads to.
+    server: Arc<Server>,
     /// Locked for the length of one call.
     state: Mutex<State>,
 }
@@ -52,6 +55,7 @@ struct State {
 impl Dedicated {
     pub(super) fn new(lent: PooledConnection, options: Option<Arc<CallOptions>>) -> Self {
         Self {
+            server: Arc::clone(lent.server()),
             state: Mutex::new(State {
                 lent,
                 options,
@@ -111,12 +115,32 @@ impl Dedicated {
     }
 
     fn call<E: Exchange>(&self, exchange: &E) -> Result<E::Output> {
+        let watched = WatchedCall::begin(exchange, self.server.calls(), self.server.config());
+        let record = watched.as_ref().map(|watched| &**watched.record());
+        let result = {
+            let _entered = watched.as_ref().map(|watched| watched.enter());
+            self.call_recorded(exchange, record)
+        };
+        if let Some(watched) = watched {
+            watched.end(&result);
+        }
+        result
+    }
+
+    fn call_recorded<E: Exchange>(
+        &self,
+        exchange: &E,
+        record: Option<&CallRecord>,
+    ) -> Result<E::Output> {
         exchange.check(Place::Dedicated)?;
         // An empty transaction tells whether a watched key has changed, and ends the watch.
         if exchange.is_empty() && !exchange.is_atomic() {
             return exchange.finish(&Frames::new());
         }
         let mut state = self.state()?;
+        if let Some(record) = record {
+            record.sent_to(Arc::clone(self.server.address()));
+        }
         let mut frames = state.call(exchange, !exchange.leaves_no_trace())?;
         if let Some(instead) = Instead::of(exchange, &frames, Place::Dedicated)? {
             let other = instead.encoded.chosen(instead.patience);

@@ -14,6 +14,7 @@ use crate::{
     cluster::NodeAddress,
     command::{Command, Exchange, IsDetached, Place, Single},
     error::{Error, Result},
+    observe::WatchedCall,
     protocol::TimeLimit,
     resp::Frames,
 };
@@ -64,6 +65,12 @@ impl<'c> Each<'c> {
         let now = Instant::now();
         let limit = CallTime::of(cluster.config(), self.client.options(), now).chunk_limit();
         let only = SingleTry::begin(exchange.name(), now);
+        let watch = |server: &Arc<Server>| {
+            let watched = WatchedCall::begin(&exchange, cluster.calls(), cluster.config())?;
+            watched.record().sent_to(Arc::clone(server.address()));
+            Some(watched)
+        };
+        let watched: Vec<_> = servers.iter().map(watch).collect();
         let replies = call_each(&servers, &exchange, limit)
             .into_iter()
             .zip(&servers)
@@ -71,7 +78,14 @@ impl<'c> Each<'c> {
                 let tell = |error: &Error| only.failed(error, server.events(), Instant::now());
                 exchange.finish(&frames.inspect_err(tell)?)
             })
-            .map(|reply| reply.map_err(named));
+            .map(|reply| reply.map_err(named))
+            .zip(watched)
+            .map(|(reply, watched)| {
+                if let Some(watched) = watched {
+                    watched.end(&reply);
+                }
+                reply
+            });
         Ok(addresses.into_iter().zip(replies).collect())
     }
 }

@@ -19,12 +19,14 @@ use super::{
 };
 use crate::{
     call::{
-        Action, Call, CallOptions, CallSettings, CallTime, Connect, DirectCall, Encoded, Instead,
+        Action, Call, CallOptions, CallRecord, CallSettings, CallTime, Connect, DirectCall,
+        Encoded, Instead,
     },
     cluster::{Calls, ClusterState, NodeId, Scope, gone},
     command::{Exchange, Patience, Place},
     config::Config,
     error::Result,
+    observe::WatchedCall,
     protocol::TimeLimit,
     resp::{Frame, Frames},
 };
@@ -81,6 +83,25 @@ impl<'a> Nodes<'a> {
         exchange: &E,
         options: &CallOptions,
     ) -> Result<E::Output> {
+        let watched = WatchedCall::begin(exchange, self.calls(), self.config());
+        let record = watched.as_ref().map(|watched| watched.record());
+        let result = {
+            let _entered = watched.as_ref().map(|watched| watched.enter());
+            self.call_recorded(exchange, options, record)
+        };
+        if let Some(watched) = watched {
+            watched.end(&result);
+        }
+        result
+    }
+
+    #[inline]
+    fn call_recorded<E: Exchange>(
+        self,
+        exchange: &E,
+        options: &CallOptions,
+        record: Option<&Arc<CallRecord>>,
+    ) -> Result<E::Output> {
         exchange.check(Place::Shared)?;
         if exchange.is_empty() {
             return exchange.finish(&Frames::new());
@@ -88,12 +109,15 @@ impl<'a> Nodes<'a> {
         let _under_way = self.calls().begin()?;
         let begun = Instant::now();
         let time = CallTime::of(self.config(), options, begun);
-        let settings = || CallSettings::of(self.config(), options, time);
+        let settings = || CallSettings::of(self.config(), options, time).recorded(record);
         // Before the node is looked up, so that no change is missed.
         let changes = self.changes();
         let Some((direct, node, server)) = self.direct(exchange, options)? else {
             return self.find(exchange, settings());
         };
+        if let Some(record) = record {
+            record.sent_to(Arc::clone(server.address()));
+        }
         let Some(came) = self.send(exchange, &server, changes, time) else {
             // There may be another node for it by now.
             return self.find(exchange, settings());

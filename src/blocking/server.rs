@@ -14,13 +14,14 @@ use super::{
     stream::SocketHandle,
 };
 use crate::{
-    call::{DirectCall, no_connection},
+    call::{DirectCall, no_connection_to},
     cluster::{Calls, ClusterState, NodeId, Scope},
     command::{Exchange, Place},
     config::{Address, Config},
     error::{Error, Result},
-    events::{Events, LossReason},
+    events::{DisconnectReason, Events},
     link::{Acquire, Acquired, Defect, Link, Pool, PoolPermit, PoolStats, WaitId, gone},
+    observe::{ServerStats, Source, events_of_client},
     protocol::{ConnectionSettings, TimeLimit},
     resp::Frames,
 };
@@ -75,13 +76,9 @@ impl Server {
     /// The one server of a client.
     pub(super) fn new(config: Arc<Config>) -> Self {
         let address = config.address.clone();
-        Self::at(
-            config,
-            address,
-            Scope::Server,
-            Events::of_client(),
-            Calls::default(),
-        )
+        let events = events_of_client(&config);
+        let calls = Calls::of_client(events.clone());
+        Self::at(config, address, Scope::Server, events, calls)
     }
 
     /// A node of a cluster at that address, whatever the config says.
@@ -135,7 +132,7 @@ impl Server {
         self.scope
     }
 
-    pub(super) fn address(&self) -> &Address {
+    pub(super) fn address(&self) -> &Arc<Address> {
         &self.address
     }
 
@@ -147,6 +144,20 @@ impl Server {
     /// What the pool is doing, and what it has done.
     pub(super) fn pool_stats(&self) -> PoolStats {
         self.link().pool().stats()
+    }
+
+    /// What it is doing.
+    pub(super) fn stats(&self) -> ServerStats {
+        let sockets: Vec<_> = {
+            let sockets = lock(&self.sockets);
+            sockets.iter().filter_map(Weak::upgrade).collect()
+        };
+        ServerStats {
+            shared: 0,
+            pool: self.pool_stats(),
+            unanswered: sockets.iter().map(|handle| handle.unanswered()).sum(),
+            round_trip: None,
+        }
     }
 
     /// Whether there is a connection that was not found to have ended.
@@ -171,13 +182,13 @@ impl Server {
         let leaves = state.takes_leave();
         drop(state);
         if leaves {
-            self.leave(LossReason::Demoted);
+            self.leave(DisconnectReason::Demoted);
         }
         answer
     }
 
     /// Has connections made anew, since another server seems to be the one to use.
-    fn leave(&self, reason: LossReason) {
+    fn leave(&self, reason: DisconnectReason) {
         let closed = self.link().leave(reason, Instant::now());
         // Closing is not done under the lock.
         drop(closed);
@@ -275,7 +286,7 @@ impl Server {
                 Acquire::Wait(wait_id, woken) => {
                     waited = true;
                     let turn = self.wait(wait_id, &woken, wait);
-                    match turn.map_err(|error| self.blamed(error))? {
+                    match turn.map_err(|error| self.blamed(error, wait.since))? {
                         Some((turn, then)) => {
                             now = then;
                             turn
@@ -457,9 +468,10 @@ impl Server {
     }
 
     /// The error of a wait in vain, which may be the fault of the node and not of other callers.
-    fn blamed(&self, error: Error) -> Error {
+    fn blamed(&self, error: Error, since: Instant) -> Error {
         if self.link().pool().is_connecting() {
-            return no_connection().with_source(error);
+            let late = no_connection_to(&self.address, since, Instant::now());
+            return late.with_source(error);
         }
         error
     }
@@ -467,6 +479,12 @@ impl Server {
     /// All that is known of the server and of the connections to it.
     fn link(&self) -> MutexGuard<'_, LinkState> {
         lock(&self.link)
+    }
+}
+
+impl Source for Server {
+    fn servers(&self) -> Vec<(Arc<Address>, ServerStats)> {
+        vec![(Arc::clone(self.address()), self.stats())]
     }
 }
 

@@ -4,7 +4,10 @@ use std::{
     io::{self, IoSlice, Read, Write},
     net::{Shutdown, TcpStream},
     ops::RangeInclusive,
-    sync::{Arc, OnceLock, Weak},
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -48,6 +51,10 @@ pub(super) struct Stream {
 pub(super) struct SocketHandle {
     transport: Box<dyn Transport>,
     ended: OnceLock<Error>,
+    /// How many bytes of requests were written, and of these are answered, as far as the one who uses
+    /// it has noted that.
+    written: AtomicU64,
+    answered: AtomicU64,
 }
 
 impl SocketHandle {
@@ -57,6 +64,13 @@ impl SocketHandle {
             // It can only fail where there is nothing to end any more.
             let _ = self.transport.shut_down();
         }
+    }
+
+    /// How many bytes of requests are not answered.
+    pub(super) fn unanswered(&self) -> u64 {
+        let answered = self.answered.load(Ordering::Relaxed);
+        let written = self.written.load(Ordering::Relaxed);
+        written.saturating_sub(answered)
     }
 }
 
@@ -69,6 +83,8 @@ impl Stream {
             handle: Arc::new(SocketHandle {
                 transport: Box::new(transport),
                 ended: OnceLock::new(),
+                written: AtomicU64::new(0),
+                answered: AtomicU64::new(0),
             }),
             read_timeout: None,
             waiting: true,
@@ -78,6 +94,18 @@ impl Stream {
     /// For whoever may have to end it.
     pub(super) fn handle(&self) -> Weak<SocketHandle> {
         Arc::downgrade(&self.handle)
+    }
+
+    /// Notes how many bytes of requests were written.
+    #[inline]
+    pub(super) fn note_written(&self, bytes: u64) {
+        self.handle.written.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Notes how many of them are answered.
+    #[inline]
+    pub(super) fn note_answered(&self, bytes: u64) {
+        self.handle.answered.store(bytes, Ordering::Relaxed);
     }
 
     /// Why it was ended, if somebody else has done that.

@@ -21,6 +21,7 @@ use std::{
 
 use super::{
     options::RetryPolicy,
+    record::CallRecord,
     redirect::{Meaning, Refusal},
     settings::CallSettings,
 };
@@ -67,6 +68,9 @@ pub(crate) struct Attempt {
     trouble: Option<Error>,
     /// What it was waiting for when its time ran out, whatever error its caller gets.
     timed_out: Option<Phase>,
+    /// What is kept of its call, if somebody watches that, and where its node is.
+    record: Option<Arc<CallRecord>>,
+    address: Option<Arc<Address>>,
 }
 
 /// What a driver does next with a call.
@@ -111,6 +115,8 @@ impl Attempt {
             stays: false,
             trouble: None,
             timed_out: None,
+            record: options.record.clone(),
+            address: None,
         };
         attempt.go_to(node, state);
         attempt
@@ -122,6 +128,16 @@ impl Attempt {
             && state.read_from().is_primary()
             && state.scope() != Scope::Server
             && !state.primaries().any(|primary| primary == node);
+        if self.record.is_some() {
+            self.address = address(node, state);
+        }
+    }
+
+    /// Takes note that it is sent.
+    pub(super) fn sent(&self) {
+        if let (Some(record), Some(address)) = (&self.record, &self.address) {
+            record.sent_to(Arc::clone(address));
+        }
     }
 
     /// Moves the deadline, as for a call that a server may hold back before it says where to go.
@@ -347,6 +363,9 @@ impl Attempt {
             return Next::GiveUp(self.expired(state));
         }
         if let Some(error) = &self.trouble {
+            if let Some(record) = &self.record {
+                record.retried();
+            }
             state.tell(now, || Event::Retried {
                 command: self.name.into(),
                 attempts: self.tries,
@@ -387,12 +406,10 @@ impl Attempt {
             state.want_topology();
             return self.wait(state, trouble, now, random);
         }
-        let address = |id| {
-            state
-                .node(id)
-                .map(|node| Arc::new(Address::from(&node.address)))
-        };
-        if let (Some(from), Some(to)) = (address(self.node), address(to)) {
+        if let Some(record) = &self.record {
+            record.redirected();
+        }
+        if let (Some(from), Some(to)) = (address(self.node, state), address(to, state)) {
             state.tell(now, || Event::Redirected {
                 command: self.name.into(),
                 from,
@@ -504,6 +521,12 @@ impl Attempt {
             .with_outcome(Outcome::NotSent);
         self.wait(state, trouble, now, random)
     }
+}
+
+/// Where a node is, if it is known.
+fn address(id: NodeId, state: &ClusterState) -> Option<Arc<Address>> {
+    let node = state.node(id)?;
+    Some(Arc::new(Address::from(&node.address)))
 }
 
 /// Whether it says that there is no connection.

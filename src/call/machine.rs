@@ -182,7 +182,7 @@ impl Call {
         let is_over = options.time.deadline.is_some_and(|end| end <= now);
         if !state.is_ready() {
             if is_over {
-                self.step = Step::Failed(state.unknown());
+                self.step = Step::Failed(state.unknown(self.time.allowed));
                 self.tell_time_out(Phase::Connect, state, now);
             }
             return;
@@ -274,6 +274,16 @@ impl Call {
 
     /// There is the connection that was wanted.
     pub(crate) fn connected(&mut self) {
+        if let Step::Moved(requests) = &self.step
+            && let Some(first) = requests.first()
+        {
+            first.call.sent();
+        }
+        self.settles();
+    }
+
+    /// It is about to be decided about what is for one node.
+    fn settles(&mut self) {
         self.step = match self.take() {
             Step::Moved(requests) => Step::Connected(requests),
             other => other,
@@ -288,7 +298,7 @@ impl Call {
         now: Instant,
         random: u64,
     ) {
-        self.connected();
+        self.settles();
         self.settle(Err(error), None, state, now, random);
     }
 

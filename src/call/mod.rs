@@ -11,7 +11,7 @@
 //! nodes a command asks for, `plan` makes an `attempt` at each of them, `split` and `join` are for
 //! commands of several nodes. `instead` is what goes out in the place of a command that a server has
 //! refused. `redirect` reads error replies, and `time_out` is what is told of a call whose time has run
-//! out. `readiness` waits for all nodes. Nothing here does IO, reads a clock or draws a random number.
+//! out, and `record` what is kept of one that somebody watches. `readiness` waits for all nodes. Nothing here does IO, reads a clock or draws a random number.
 //! The facts about commands come from the spec by [`Info`](crate::command::Info).
 
 mod answers;
@@ -29,6 +29,7 @@ mod options;
 mod outcomes;
 mod plan;
 mod readiness;
+mod record;
 mod redirect;
 mod request;
 mod route;
@@ -49,8 +50,11 @@ pub(crate) use machine::{Action, Call, Connect};
 pub(crate) use node_batch::NodeBatch;
 pub(crate) use node_batch::PinnedRequest;
 pub use options::{CallOptions, RetryPolicy};
+#[cfg(test)]
 pub(crate) use outcomes::no_connection;
+pub(crate) use outcomes::no_connection_to;
 pub(crate) use readiness::Readiness;
+pub(crate) use record::CallRecord;
 pub(crate) use redirect::explained;
 pub(crate) use settings::{CallSettings, CallTime};
 pub(crate) use time_out::SingleTry;

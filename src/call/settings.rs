@@ -1,8 +1,14 @@
 //! What holds for one call, of the settings of its client and of the options of its caller.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use super::options::{CallOptions, RetryPolicy};
+use super::{
+    options::{CallOptions, RetryPolicy},
+    record::CallRecord,
+};
 use crate::{
     address::NodeAddress,
     back_off,
@@ -32,6 +38,8 @@ pub(crate) struct CallSettings {
     pub(super) retries: Option<u32>,
     pub(super) retry_backoff: Duration,
     pub(crate) time: CallTime,
+    /// What is kept of it, if somebody watches it.
+    pub(super) record: Option<Arc<CallRecord>>,
 }
 
 /// When a call began, and how long it may take.
@@ -121,6 +129,7 @@ impl CallSettings {
             retries: None,
             retry_backoff: back_off::FIRST,
             time: CallTime::until(deadline),
+            record: None,
         }
     }
 
@@ -137,6 +146,15 @@ impl CallSettings {
             retries: config.retries,
             retry_backoff: config.retry_backoff,
             time,
+            record: None,
+        }
+    }
+
+    /// The same for a call of which something is kept.
+    pub(crate) fn recorded(self, record: Option<&Arc<CallRecord>>) -> Self {
+        Self {
+            record: record.cloned(),
+            ..self
         }
     }
 }

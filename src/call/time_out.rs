@@ -38,7 +38,12 @@ impl SingleTry {
 }
 
 /// What is told of a call of that name whose time has run out in a phase.
-pub(super) fn timed_out(name: &str, phase: Phase, begun: Option<Instant>, now: Instant) -> Event {
+pub(super) fn timed_out(
+    name: &'static str,
+    phase: Phase,
+    begun: Option<Instant>,
+    now: Instant,
+) -> Event {
     Event::TimedOut {
         command: name.into(),
         phase,

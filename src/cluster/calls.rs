@@ -6,9 +6,13 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    events::Events,
+};
 
 /// Counts the calls of a client, all its clones and the clients of its nodes included.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +26,9 @@ struct Counts {
     closing: AtomicBool,
     /// Those that are under way have been given up as well.
     closed: AtomicBool,
+    /// Whether somebody wants to know of each.
+    watched: bool,
+    events: Events,
     /// Who waits until none is under way.
     waiting: Mutex<Vec<Waker>>,
 }
@@ -31,6 +38,26 @@ struct Counts {
 pub(crate) struct CallGuard<'c>(&'c Counts);
 
 impl Calls {
+    /// Those of a client that tells its events there.
+    pub(crate) fn of_client(events: Events) -> Self {
+        Self(Arc::new(Counts {
+            watched: events.wants_calls(),
+            events,
+            ..Counts::default()
+        }))
+    }
+
+    /// Whether somebody wants to know of each.
+    #[inline]
+    pub(crate) fn are_watched(&self) -> bool {
+        self.0.watched
+    }
+
+    /// Where what happens to them is told.
+    pub(crate) fn events(&self) -> &Events {
+        &self.0.events
+    }
+
     /// Begins a call.
     ///
     /// # Errors
@@ -123,10 +150,10 @@ pub(crate) fn closed() -> Error {
 }
 
 /// The error of who closes a client while calls are under way that do not end in time.
-pub(crate) fn not_in_time(under_way: u64) -> Error {
+pub(crate) fn not_in_time(under_way: u64, timeout: Duration) -> Error {
     Error::new(
         ErrorKind::Closed,
-        format!("{under_way} calls were under way when its time was over, and have failed"),
+        format!("{under_way} calls were still under way after {timeout:?}, and have failed"),
     )
 }
 

@@ -1,6 +1,6 @@
 //! How nodes are asked for the topology, and which of their answers is believed.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use super::{
     announcement::{Announcement, Asked},
@@ -11,11 +11,12 @@ use super::{
     topology::Topology,
 };
 use crate::{
+    address::Address,
     code,
     command::{Bare, Info},
     commands::info,
     error::{Error, ErrorKind},
-    events::Event as Told,
+    events::{Event as Told, MovedSlots},
     resp::Reply,
 };
 
@@ -200,6 +201,7 @@ impl ClusterState {
     fn install(&mut self, announcement: Announcement, now: Instant, random: u64) {
         self.unconfirmed = None;
         self.failure = None;
+        self.confirmed = Some(now);
         self.refresh.done(now, random);
         if self.installed.as_ref() == Some(&announcement) {
             return;
@@ -215,7 +217,10 @@ impl ClusterState {
             }
         }
         let changed = !topology.agrees_with(&self.topology);
-        self.topology = topology;
+        let known = std::mem::replace(&mut self.topology, topology);
+        // What redirects have corrected is news as well.
+        let told = self.uncorrected.take().unwrap_or(known);
+        self.tell_of_change(&told, now);
         let replaced = failed.into_iter().filter(|id| !self.topology.serves(*id));
         self.events.extend(replaced.map(Event::Failed));
         let known: Vec<_> = self.topology.nodes().collect();
@@ -224,9 +229,43 @@ impl ClusterState {
         if changed {
             self.version += 1;
             self.events.push_back(Event::Changed);
-            let (nodes, slots) = (self.topology.nodes().count(), self.topology.covered());
-            self.tell(now, || Told::TopologyChanged { nodes, slots });
         }
+    }
+
+    /// Tells how the topology differs from the one that was told of before, if it does; of nodes that
+    /// are all still known.
+    fn tell_of_change(&self, told: &Topology, now: Instant) {
+        if self.topology.agrees_with(told) {
+            return;
+        }
+        let (nodes, moved) = (self.topology.nodes().count(), self.moved_since(told));
+        let is_known = |id| told.nodes().any(|known| known == id);
+        let has_same_nodes = nodes == told.nodes().count() && self.topology.nodes().all(is_known);
+        if moved.is_empty() && has_same_nodes {
+            // Nodes tell of shards in whichever order.
+            return;
+        }
+        self.tell(now, || Told::TopologyChanged {
+            nodes,
+            slots: self.topology.covered(),
+            moved,
+        });
+    }
+
+    /// Which slots have another primary than before.
+    fn moved_since(&self, told: &Topology) -> Vec<MovedSlots> {
+        let address = |id: NodeId| {
+            let node = self.nodes.get(id)?;
+            Some(Arc::new(Address::from(&node.address)))
+        };
+        let moves = self.topology.moved_since(told).into_iter();
+        moves
+            .map(|(from, to, ranges)| MovedSlots {
+                ranges,
+                from: from.and_then(address),
+                to: to.and_then(address),
+            })
+            .collect()
     }
 }
 

@@ -66,6 +66,10 @@ pub(crate) struct ClusterState {
     pub(super) query: Query,
     /// The answer that the topology was made of, if nothing was corrected since.
     pub(super) installed: Option<Announcement>,
+    /// The topology that was told of, if redirects have corrected it since.
+    pub(super) uncorrected: Option<Topology>,
+    /// When an answer about the topology was last taken over.
+    pub(super) confirmed: Option<Instant>,
     /// Slots that redirects have corrected since the question that is under way was asked.
     pub(super) corrected: Vec<(u16, NodeId)>,
     /// An answer that knows less than what was known, until another node confirms it.
@@ -173,6 +177,8 @@ impl ClusterState {
             topology: Topology::empty(),
             query: Query::Shards,
             installed: None,
+            uncorrected: None,
+            confirmed: None,
             corrected: Vec::new(),
             unconfirmed: None,
             failure: None,
@@ -329,6 +335,12 @@ impl ClusterState {
         self.refresh.answers()
     }
 
+    /// How long ago a node has last told the topology, or told that it is as it was.
+    pub(crate) fn topology_age(&self, now: Instant) -> Option<Duration> {
+        let confirmed = self.confirmed?;
+        Some(now.saturating_duration_since(confirmed))
+    }
+
     /// Whether all nodes were asked for the topology in vain.
     pub(crate) fn is_at_a_loss(&self) -> bool {
         self.refresh.is_at_a_loss()
@@ -355,12 +367,14 @@ impl ClusterState {
     }
 
     /// Why the topology is not known: the last question about it was not answered, or not in time.
-    pub(crate) fn unknown(&self) -> Error {
+    pub(crate) fn unknown(&self, allowed: Option<Duration>) -> Error {
         self.failure.clone().unwrap_or_else(|| {
-            Error::new(
-                ErrorKind::Timeout(Phase::Connect),
-                "no node has told the topology of the cluster within the time allowed",
-            )
+            let seeds = Address::Cluster(self.seeds.clone());
+            let mut message = format!("none of {seeds} has told the topology of the cluster");
+            if let Some(allowed) = allowed {
+                message += &format!(" within {allowed:?}");
+            }
+            Error::new(ErrorKind::Timeout(Phase::Connect), message)
         })
     }
 
@@ -425,6 +439,8 @@ impl ClusterState {
         }
         self.installed = None;
         self.version += 1;
+        self.uncorrected
+            .get_or_insert_with(|| self.topology.clone());
         self.topology.patch(slot, primary);
     }
 

@@ -1,6 +1,6 @@
 //! Which node serves which slot, as nodes announce it and as redirects correct it.
 
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
 use super::{
     announcement::{Announced, Announcement, Claim},
@@ -14,6 +14,9 @@ pub(crate) struct Topology {
     shards: Vec<Shard>,
     slots: Slots,
 }
+
+/// Slots that have gone from one primary to another.
+pub(crate) type Moved = (Option<NodeId>, Option<NodeId>, Vec<RangeInclusive<u16>>);
 
 /// The nodes that serve the same slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +120,29 @@ impl Topology {
     /// How many slots have a primary.
     pub(crate) fn covered(&self) -> usize {
         self.slots.covered
+    }
+
+    /// The slots that have another primary than there, in ranges: those that have gone from one node
+    /// to another together, with the node that they had and the one that they have.
+    pub(crate) fn moved_since(&self, other: &Self) -> Vec<Moved> {
+        let mut moves: Vec<Moved> = Vec::new();
+        for slot in 0..SLOTS {
+            let primary = |topology: &Self| topology.shard(slot).map(|shard| shard.primary);
+            let (from, to) = (primary(other), primary(self));
+            if from == to {
+                continue;
+            }
+            let known = moves.iter_mut().find(|it| (it.0, it.1) == (from, to));
+            let Some((.., ranges)) = known else {
+                moves.push((from, to, vec![slot..=slot]));
+                continue;
+            };
+            match ranges.last_mut() {
+                Some(last) if last.end() + 1 == slot => *last = *last.start()..=slot,
+                _ => ranges.push(slot..=slot),
+            }
+        }
+        moves
     }
 
     /// Whether every slot is served by the same nodes.

@@ -4,11 +4,12 @@
 //! as a URL whose password is masked. Everything that a URL can say stands in [`url`]; nothing here
 //! resolves a name or opens a socket.
 
+mod observer;
 mod read_from;
 mod settings;
 mod url;
 
-use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -16,10 +17,12 @@ use crate::{
     address::{AddressMap, NodeAddress},
     back_off,
     error::{Error, ErrorKind, Result},
+    events::Observer,
     resp::Limits,
     secret::Secret,
 };
 
+use self::observer::SharedObserver;
 pub(crate) use crate::address::Address;
 pub use read_from::ReadFrom;
 pub use settings::Settings;
@@ -151,6 +154,8 @@ pub struct Config {
     pub(crate) pool: PoolOptions,
     /// What holds for a cluster.
     pub(crate) cluster: ClusterOptions,
+    /// Who is told what happens; it has no place in a URL.
+    pub(crate) observer: Option<SharedObserver>,
 }
 
 /// A version of RESP.
@@ -265,6 +270,7 @@ impl Config {
             tcp: TcpOptions::default(),
             pool: PoolOptions::default(),
             cluster: ClusterOptions::default(),
+            observer: None,
         }
     }
 
@@ -539,6 +545,16 @@ impl Config {
     #[must_use]
     pub fn address_map(mut self, map: AddressMap) -> Self {
         self.cluster.address_map = map;
+        self
+    }
+
+    /// Sets who is told what happens to the client: every call, connection and change of the topology;
+    /// see [`observe`](crate::observe).
+    ///
+    /// It is an object, and so no part of the URL or of what is serialised.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(SharedObserver(observer));
         self
     }
 

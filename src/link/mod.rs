@@ -56,7 +56,7 @@ use crate::{
     address::Address,
     config::Config,
     error::{Error, ErrorKind},
-    events::{Events, LossReason},
+    events::{DisconnectReason, Events},
 };
 
 /// All connections to one server.
@@ -162,7 +162,7 @@ impl<C, W: Clone> Link<C, W> {
             .shared
             .connected(dial, connection, self.pool.pacing(), now);
         if replaced.is_some() {
-            self.pool.reporter().lost(now, LossReason::Old, None);
+            self.pool.reporter().lost(now, DisconnectReason::Old, None);
         }
         replaced
     }
@@ -182,7 +182,7 @@ impl<C, W: Clone> Link<C, W> {
     }
 
     /// Takes out the shared connection, so that the next one who asks makes another.
-    pub(crate) fn disconnect(&mut self, reason: LossReason, now: Instant) -> Option<C> {
+    pub(crate) fn disconnect(&mut self, reason: DisconnectReason, now: Instant) -> Option<C> {
         let taken = self.shared.take();
         if taken.is_some() {
             self.pool.reporter().lost(now, reason, None);
@@ -201,7 +201,7 @@ impl<C, W: Clone> Link<C, W> {
     ///
     /// Returns connections that are to be closed. The shared one is used until another one
     /// [is made](Link::renew). Nothing is done where that was tried a moment ago.
-    pub(crate) fn leave(&mut self, reason: LossReason, now: Instant) -> Vec<C> {
+    pub(crate) fn leave(&mut self, reason: DisconnectReason, now: Instant) -> Vec<C> {
         let random = self.pool.random();
         if !self.replacing.is_due(now, random) {
             return Vec::new();
@@ -226,7 +226,7 @@ impl<C, W: Clone> Link<C, W> {
             return Vec::new();
         }
         self.shared.make_stale();
-        self.pool.leave_server(permit, LossReason::Moved, now)
+        self.pool.leave_server(permit, DisconnectReason::Moved, now)
     }
 
     /// Leave to make a connection for a call that cannot wait, beside all others.
@@ -242,7 +242,10 @@ impl<C, W: Clone> Link<C, W> {
                 self.pool.reporter().dialling(now, failures);
                 Ok(dial_permit)
             }
-            None => Err(pacing.error().cloned().unwrap_or_else(Attempt::under_way)),
+            None => {
+                let error = pacing.error().cloned();
+                Err(error.unwrap_or_else(|| Attempt::under_way(self.pool.reporter().server())))
+            }
         }
     }
 
@@ -324,14 +327,14 @@ mod tests {
         let _ = link.pool().give_back(permit, 2, now);
         assert!(link.renew(now).is_none(), "nothing is wrong with it");
 
-        assert_eq!(link.leave(LossReason::Demoted, now), [2]);
+        assert_eq!(link.leave(DisconnectReason::Demoted, now), [2]);
         let dial = link.renew(now).unwrap();
         assert!(link.renew(now).is_none(), "one attempt at a time");
         assert_eq!(link.current(|_| true), Some(1));
         assert_eq!(link.connected(dial, 3, now), Some(1));
         assert_eq!(link.current(|_| true), Some(3));
         // The server says so again at once, as it does to one who writes to a replica by mistake.
-        let _ = link.leave(LossReason::Demoted, now + Duration::from_millis(1));
+        let _ = link.leave(DisconnectReason::Demoted, now + Duration::from_millis(1));
         let _ = link.renew(now + Duration::from_millis(1));
         assert_eq!(
             link.current(|_| true),
@@ -407,7 +410,7 @@ mod tests {
         assert_eq!(link.current(|_| true), None);
         connect(&mut link, 2, now);
         // An attempt on a runtime that does not run is no longer waited for after its time.
-        assert_eq!(link.disconnect(LossReason::Closed, now), Some(2));
+        assert_eq!(link.disconnect(DisconnectReason::Closed, now), Some(2));
         let SharedStep::Dial(lost) = ask(&mut link, now) else {
             panic!("there is none")
         };

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     address::Address,
     error::Error,
-    events::{Event, Events, LossReason},
+    events::{DisconnectReason, Event, Events},
 };
 
 /// Tells what happens to the connections to one server.
@@ -29,29 +29,29 @@ impl Reporter {
     }
 
     pub(super) fn dialling(&self, now: Instant, failures: u32) {
-        self.events.tell(now, || Event::Dialling {
+        self.events.tell(now, || Event::Connecting {
             server: Arc::clone(&self.server),
             failures,
         });
     }
 
     pub(super) fn ready(&self, now: Instant, since: Instant) {
-        self.events.tell(now, || Event::Ready {
+        self.events.tell(now, || Event::Connected {
             server: Arc::clone(&self.server),
             took: now.saturating_duration_since(since),
         });
     }
 
     pub(super) fn not_ready(&self, now: Instant, error: &Error, pause: Duration) {
-        self.events.tell(now, || Event::NotReady {
+        self.events.tell(now, || Event::ConnectFailed {
             server: Arc::clone(&self.server),
             error: error.clone(),
             pause,
         });
     }
 
-    pub(super) fn lost(&self, now: Instant, reason: LossReason, error: Option<&Error>) {
-        self.events.tell(now, || Event::Lost {
+    pub(super) fn lost(&self, now: Instant, reason: DisconnectReason, error: Option<&Error>) {
+        self.events.tell(now, || Event::Disconnected {
             server: Arc::clone(&self.server),
             reason,
             error: error.cloned(),
@@ -59,7 +59,7 @@ impl Reporter {
     }
 
     pub(super) fn pool_wait(&self, now: Instant, waited: Duration, served: bool) {
-        self.events.tell(now, || Event::PoolWait {
+        self.events.tell(now, || Event::PoolWaited {
             server: Arc::clone(&self.server),
             waited,
             served,

@@ -405,7 +405,7 @@ impl World {
                 self.wake(woken);
             }
             Step::Leave => {
-                let closed = self.link.leave(LossReason::Demoted, self.now);
+                let closed = self.link.leave(DisconnectReason::Demoted, self.now);
                 self.dead.extend(closed);
                 if let Some(dial) = self.link.renew(self.now) {
                     self.begin(Dialled::Shared(dial));
@@ -491,16 +491,16 @@ fn a_link_holds_its_promises_whatever_the_server_does() {
         let mut dialling = 0_i64;
         for (_, event) in kept.take() {
             match event {
-                Event::Dialling { .. } => dialling += 1,
-                Event::Ready { .. } => {
+                Event::Connecting { .. } => dialling += 1,
+                Event::Connected { .. } => {
                     ready += 1;
                     dialling -= 1;
                 }
-                Event::NotReady { .. } => {
+                Event::ConnectFailed { .. } => {
                     not_ready += 1;
                     dialling -= 1;
                 }
-                Event::PoolWait { served: true, .. } => passed += 1,
+                Event::PoolWaited { served: true, .. } => passed += 1,
                 _ => {}
             }
             assert!(dialling >= 0, "seed {seed}: an end without a beginning");

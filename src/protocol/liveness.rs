@@ -97,6 +97,12 @@ pub(crate) struct Liveness {
     silence: Duration,
     /// For how long the driver has not come although it was called.
     absence: Duration,
+    /// When the probe was sent whose answer is timed, and behind how many others.
+    timed: Option<(Instant, usize)>,
+    /// Its answer has come, of which the driver can tell the time.
+    is_answered: bool,
+    /// How long the answer to the last one that was timed took.
+    round_trip: Option<Duration>,
 }
 
 /// How a silent peer is found out.
@@ -127,7 +133,42 @@ impl Liveness {
             looked: None,
             silence: Duration::ZERO,
             absence: Duration::ZERO,
+            timed: None,
+            is_answered: false,
+            round_trip: None,
         }
+    }
+
+    /// A probe is sent behind others that are not answered yet.
+    pub(crate) fn probed(&mut self, now: Instant, asked: usize) {
+        self.timed.get_or_insert((now, asked));
+    }
+
+    /// A probe was answered.
+    pub(crate) fn probe_answered(&mut self) {
+        match &mut self.timed {
+            Some((_, 0)) => self.is_answered = true,
+            Some((_, ahead)) => *ahead -= 1,
+            None => {}
+        }
+    }
+
+    /// Whether the answer to the probe that is timed has come a moment ago.
+    #[inline]
+    pub(crate) fn wants_time(&self) -> bool {
+        self.is_answered
+    }
+
+    /// It has come now.
+    pub(crate) fn measured(&mut self, now: Instant) {
+        self.is_answered = false;
+        let timed = self.timed.take();
+        self.round_trip = timed.map(|(sent, _)| now.saturating_duration_since(sent));
+    }
+
+    /// How long the answer to the last probe took that was timed.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
     }
 
     /// How much later to look again.

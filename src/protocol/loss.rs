@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use crate::{
     address::Address,
     error::{Error, ErrorKind, Phase},
-    events::LossReason,
+    events::DisconnectReason,
 };
 
 /// How a connection has ended.
@@ -27,15 +27,15 @@ pub(crate) enum Loss {
 
 impl Loss {
     /// Why the connection is used no longer; nothing where the caller that has dropped it tells that.
-    pub(super) fn reason(&self) -> Option<LossReason> {
+    pub(super) fn reason(&self) -> Option<DisconnectReason> {
         Some(match self {
             Self::Read(error) | Self::Write(error) if error.kind() == io::ErrorKind::TimedOut => {
-                LossReason::Mute
+                DisconnectReason::Mute
             }
-            Self::Closed | Self::Read(_) | Self::Write(_) => LossReason::Ended,
-            Self::NotTaken(_) => LossReason::Dirty,
-            Self::Stopped => LossReason::Stalled,
-            Self::Ended(_) => LossReason::Closed,
+            Self::Closed | Self::Read(_) | Self::Write(_) => DisconnectReason::Ended,
+            Self::NotTaken(_) => DisconnectReason::Dirty,
+            Self::Stopped => DisconnectReason::Stalled,
+            Self::Ended(_) => DisconnectReason::Closed,
             Self::Dropped => return None,
         })
     }
@@ -49,7 +49,7 @@ impl Loss {
             Self::Write(error) => unreachable_peer("writing to", server, error),
             Self::NotTaken(allowed) => Error::new(
                 ErrorKind::Timeout(Phase::Write),
-                format!("{server} has not taken the whole request within {allowed:?}"),
+                format!("{server} has not taken the whole request within {allowed:.0?}"),
             ),
             Self::Stopped => connection(format!(
                 "the task of the connection to {server} was stopped, as happens when its runtime is shut down"

@@ -1,6 +1,11 @@
 //! What is sent and owed on one connection, and everything that is decided about it.
 
-use std::{io, ops::RangeInclusive, sync::Arc, time::Instant};
+use std::{
+    io,
+    ops::RangeInclusive,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     BackPressure, Beat, Chunk, ConnectionSettings, FrameOwner, Inbound, Key, Liveness, Loss,
@@ -9,7 +14,7 @@ use super::{
 use crate::{
     address::Address,
     error::{Error, ErrorKind, Outcome, Phase, Result},
-    events::{Event, Events, LossReason},
+    events::{DisconnectReason, Event, Events},
     mutant::{self, Mutant},
     resp::{Frame, Frames, Output},
 };
@@ -44,7 +49,7 @@ pub(crate) struct Outbound<W> {
     /// The peer was not heard for too long.
     mute: Option<Error>,
     /// Why it ends, unless whoever has no use for it any more tells that.
-    why: Option<(LossReason, Error)>,
+    why: Option<(DisconnectReason, Error)>,
     /// It was told that it is used no longer, since its driver does not come.
     set_aside: bool,
     /// Where the server is, for messages and events.
@@ -320,8 +325,8 @@ impl<W: Clone> Outbound<W> {
 
     /// Ends the connection of a blocking command that was given up.
     fn give_up(&mut self) -> WriteStep {
-        let error = given_up();
-        self.ends(LossReason::Dirty, &error);
+        let error = given_up(&self.server);
+        self.ends(DisconnectReason::Dirty, &error);
         self.close(error)
     }
 
@@ -585,7 +590,8 @@ impl<W: Clone> Outbound<W> {
                 None => {
                     self.pushes.take_waiters(&mut dispatch.waiters);
                     if let Err(error) = self.pushes.check() {
-                        self.ends(LossReason::Unread, &error);
+                        let error = error.of_server(&self.server);
+                        self.ends(DisconnectReason::Unread, &error);
                         return Err(error);
                     }
                     return Ok(true);
@@ -595,6 +601,7 @@ impl<W: Clone> Outbound<W> {
             FrameOwner::Swallowed => dispatch.unwanted.push(frame),
             FrameOwner::Probed => {
                 dispatch.unwanted.push(frame);
+                self.liveness.probe_answered();
                 for held in std::mem::take(&mut self.held) {
                     self.waiters.complete(held.key, dispatch);
                 }
@@ -646,11 +653,14 @@ impl<W: Clone> Outbound<W> {
         if owes {
             let (asked, is_called) = (self.queue.probes(), self.scheduler.is_called());
             match self.liveness.look(now, asked, is_called) {
-                Beat::Probe(nonce) => self.queue.probe(nonce, now),
+                Beat::Probe(nonce) => {
+                    self.liveness.probed(now, asked);
+                    self.queue.probe(nonce, now);
+                }
                 Beat::Mute(silence) => {
                     let mute = Error::new(
                         ErrorKind::Connection,
-                        format!("{} has sent nothing for {silence:?}", self.server),
+                        format!("{} has sent nothing for {silence:.1?}", self.server),
                     );
                     self.mute = Some(mute);
                 }
@@ -741,13 +751,22 @@ impl<W: Clone> Outbound<W> {
         if let Stage::Closed(_) = self.stage {
             return;
         }
+        let named;
+        let error = match error.kind() {
+            // Whoever reads the bytes does not know whose they are.
+            ErrorKind::Protocol => {
+                named = error.clone().of_server(&self.server);
+                &named
+            }
+            _ => error,
+        };
         if error.kind() == ErrorKind::Protocol {
-            self.ends(LossReason::Protocol, error);
+            self.ends(DisconnectReason::Protocol, error);
         } else if self.mute.is_some() {
-            self.ends(LossReason::Mute, error);
+            self.ends(DisconnectReason::Mute, error);
         }
         let why = self.why.take();
-        let by_server = matches!(why, Some((LossReason::Ended, _)));
+        let by_server = matches!(why, Some((DisconnectReason::Ended, _)));
         self.tell_of_end(why, now);
         let Self {
             queue,
@@ -831,6 +850,28 @@ impl<W: Clone> Outbound<W> {
         self.queue.is_idle() && self.pushes.is_empty()
     }
 
+    /// Whether [`Outbound::measured`] shall be called, since the answer to a heartbeat has come.
+    #[inline]
+    pub(crate) fn wants_time(&self) -> bool {
+        self.liveness.wants_time()
+    }
+
+    /// The answer to a heartbeat has come now.
+    #[cold]
+    pub(crate) fn measured(&mut self, now: Instant) {
+        self.liveness.measured(now);
+    }
+
+    /// How long the last heartbeat took to be answered, if one was.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.liveness.round_trip()
+    }
+
+    /// How many bytes of requests are not answered.
+    pub(crate) fn unanswered(&self) -> u64 {
+        self.queue.unanswered()
+    }
+
     /// Whether the driver does not come although it was called: another connection is needed.
     pub(crate) fn is_stalled(&self) -> bool {
         self.liveness.is_stalled()
@@ -847,16 +888,16 @@ impl<W: Clone> Outbound<W> {
     }
 
     /// Takes note of why it ends; what is known first is the reason.
-    fn ends(&mut self, reason: LossReason, error: &Error) {
+    fn ends(&mut self, reason: DisconnectReason, error: &Error) {
         self.why.get_or_insert_with(|| (reason, error.clone()));
     }
 
     /// Tells why it has ended, unless it was used no longer before.
-    fn tell_of_end(&self, why: Option<(LossReason, Error)>, now: Instant) {
+    fn tell_of_end(&self, why: Option<(DisconnectReason, Error)>, now: Instant) {
         let Some((reason, error)) = why.filter(|_| !self.set_aside) else {
             return;
         };
-        self.events.tell(now, || Event::Lost {
+        self.events.tell(now, || Event::Disconnected {
             server: Arc::clone(&self.server),
             reason,
             error: Some(error),
@@ -869,9 +910,9 @@ impl<W: Clone> Outbound<W> {
             return;
         }
         self.set_aside = true;
-        self.events.tell(now, || Event::Lost {
+        self.events.tell(now, || Event::Disconnected {
             server: Arc::clone(&self.server),
-            reason: LossReason::Stalled,
+            reason: DisconnectReason::Stalled,
             error: None,
         });
     }
@@ -949,10 +990,12 @@ fn timed_out(expired: Expired<Key>, server: &Address) -> Error {
     }
 }
 
-fn given_up() -> Error {
+fn given_up(server: &Address) -> Error {
     Error::new(
         ErrorKind::Connection,
-        "a blocking command was given up, which ends the connection that it waits on",
+        format!(
+            "a blocking command was given up, which ends the connection to {server} that it waits on"
+        ),
     )
 }
 

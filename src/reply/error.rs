@@ -3,7 +3,7 @@
 use std::{borrow::Cow, error, fmt};
 
 use crate::{
-    error::{Error, ErrorKind, Printable},
+    error::{Error, ErrorKind, Printable, without_secrets},
     resp::{Kind, Reply},
 };
 
@@ -98,7 +98,7 @@ impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "expected {}, found {}", self.0.expected, self.0.found)?;
         if let Some(text) = &self.0.server {
-            write!(f, " ({})", Printable(text, LONGEST_TEXT))?;
+            write!(f, " ({})", Printable(without_secrets(text), LONGEST_TEXT))?;
         }
         for (at, step) in self.0.path.iter().rev().enumerate() {
             f.write_str(if at == 0 { " at " } else { ", " })?;

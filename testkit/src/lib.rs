@@ -25,6 +25,10 @@
 //! A [`Proxy`] stands between a client and a server, ends, delays, splits and falsifies what passes,
 //! at the byte that a test names, and keeps the ledger of what was handed over.
 //!
+//! # Secrets
+//!
+//! A test that needs a password takes a [`canary`], so that it is noticed wherever it is printed.
+//!
 //! # How a server is found
 //!
 //! For each [`Variant`], the first of these that works:
@@ -69,8 +73,10 @@
 //! cargo run -p respec-testkit -- install          all servers: where they are, and their versions
 //! cargo run -p respec-testkit -- run redis82      run one until Ctrl-C or the end of stdin
 //! cargo run -p respec-testkit -- cluster redis82  run three primaries with a replica each
+//! cargo run -p respec-testkit -- canary FILE…     fail if a file holds a secret of a test
 //! ```
 
+pub mod canary;
 mod cluster;
 mod error;
 mod install;

@@ -1,10 +1,11 @@
-//! Installs the servers, or runs one or a cluster, from the command line.
+//! Installs the servers, runs one or a cluster, or looks for secrets, from the command line.
 
 use std::env;
+use std::fs;
 use std::io;
 use std::process::ExitCode;
 
-use respec_testkit::{Cluster, Error, Server, Variant};
+use respec_testkit::{Cluster, Error, Server, Variant, canary};
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -16,12 +17,14 @@ fn main() -> ExitCode {
             variants.and_then(|variants| install(&variants))
         }
         ["cluster", name] => name.parse().and_then(cluster),
+        ["canary", files @ ..] if !files.is_empty() => return look_for_secrets(files),
         ["run", name, options @ ..] => name.parse().and_then(|variant| run(variant, options)),
         _ => {
             let names = Variant::ALL.map(Variant::name).join("|");
             eprintln!("usage: respec-testkit install [{names}]…");
             eprintln!("       respec-testkit run <{names}> [--server-option value]…");
             eprintln!("       respec-testkit cluster <{names}>");
+            eprintln!("       respec-testkit canary FILE…");
             return ExitCode::from(2);
         }
     };
@@ -32,6 +35,40 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Tells each line of the files in which a secret of a test is printed, and fails if there is one.
+///
+/// A file that cannot be read, or is empty, proves nothing, and is a failure as well.
+fn look_for_secrets(files: &[&str]) -> ExitCode {
+    let mut result = ExitCode::SUCCESS;
+    let mut fail = |what: String| {
+        eprintln!("{what}");
+        result = ExitCode::FAILURE;
+    };
+    for file in files {
+        let text = match fs::read(file) {
+            Ok(bytes) if bytes.is_empty() => {
+                fail(format!("{file} is empty"));
+                continue;
+            }
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) => {
+                fail(format!("{file}: {error}"));
+                continue;
+            }
+        };
+        let mut from = 0;
+        while let Some(at) = canary::find(&text[from..]) {
+            let at = from + at;
+            fail(format!(
+                "{file} holds a secret: {}",
+                canary::in_front(&text, at)
+            ));
+            from = text[at..].find('\n').map_or(text.len(), |end| at + end);
+        }
+    }
+    result
 }
 
 /// Tries them all, so that everything that is missing is named at once.

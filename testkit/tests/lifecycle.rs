@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use respec_testkit::{Server, ServerOptions, Variant};
+use respec_testkit::{Server, ServerOptions, Variant, canary::secret};
 
 #[test]
 fn a_dropped_server_is_gone_with_its_directory() {
@@ -103,7 +103,7 @@ fn a_restart_waits_for_the_port_and_says_when_it_stays_taken() {
 #[test]
 fn settings_reach_the_server() {
     let server = quick()
-        .config("requirepass", "secret word")
+        .config("requirepass", format!("{} word", secret("server")))
         .args(["--maxclients", "17"]);
     let server = server.unix_socket(false).start().unwrap();
     assert!(!server.socket_path().exists());

@@ -554,6 +554,18 @@ fn text_of_a_server_is_printed_in_bounds() {
     assert!(error.len() < 300);
 }
 
+#[test]
+fn what_a_server_repeats_of_a_password_is_not_printed_where_a_value_was_expected() {
+    let frame = frame("*1\r\n-ERR Error in ACL SETUSER modifier '<s3cret': it does not exist\r\n");
+    let error = <Vec<i64>>::decode(frame.reply()).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("modifier '***': it does not exist")
+    );
+    assert!(!format!("{error:?}").contains("s3cret"));
+}
+
 /// Every way in which a reply is looked at, none of which may panic.
 fn look_at_all_of_it(frame: &Frame) {
     let reply = frame.reply();

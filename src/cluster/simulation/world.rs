@@ -37,7 +37,7 @@ use crate::{
     command::{Patience, Raw, Single, raw},
     config::{Address, Config, Integrity},
     error::{Error, ErrorKind, Outcome, Phase, Result},
-    events::{Events, LossReason},
+    events::{DisconnectReason, Events},
     link::{Dial, Link, SharedStep},
     protocol::{ConnectionSettings, Time, TimeLimit},
     resp::{Frame, Frames, Kind},
@@ -1071,7 +1071,7 @@ impl World {
                 && self.mutant != Some(Mutant::DemotionIgnored)
                 && let Some(link) = self.clients[client].links.get_mut(&only)
             {
-                let _ = link.leave(LossReason::Demoted, now);
+                let _ = link.leave(DisconnectReason::Demoted, now);
                 let renewed = link.renew(now);
                 self.dial(client, only, renewed);
             }
@@ -1123,7 +1123,7 @@ impl World {
     fn disconnect(&mut self, client: usize, id: NodeId) -> Option<usize> {
         let now = self.instant(self.now);
         let link = self.clients[client].links.get_mut(&id)?;
-        link.disconnect(LossReason::Closed, now)
+        link.disconnect(DisconnectReason::Closed, now)
     }
 
     fn question(&mut self, client: usize, ask: QueryId, id: NodeId, query: Query) {

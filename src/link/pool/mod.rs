@@ -51,7 +51,7 @@ use crate::{
     back_off,
     config::PoolOptions,
     error::{Error, ErrorKind, Phase, Result},
-    events::LossReason,
+    events::DisconnectReason,
 };
 
 pub use stats::PoolStats;
@@ -217,7 +217,7 @@ impl<C, W: Clone> Pool<C, W> {
             }
         }
         for _ in &closed {
-            self.reporter.lost(now, LossReason::Forked, None);
+            self.reporter.lost(now, DisconnectReason::Forked, None);
         }
         (self.open, self.connecting, self.for_waiter) = (0, 0, 0);
         self.filling = false;
@@ -326,7 +326,7 @@ impl<C, W: Clone> Pool<C, W> {
     pub(crate) fn clear(&mut self, now: Instant) -> Vec<C> {
         let closed = self.idle.clear();
         self.counts.closed_broken += closed.len() as u64;
-        self.closed(&closed, LossReason::Closed, now);
+        self.closed(&closed, DisconnectReason::Closed, now);
         closed
     }
 
@@ -337,7 +337,7 @@ impl<C, W: Clone> Pool<C, W> {
     pub(crate) fn leave_server(
         &mut self,
         permit: Option<&PoolPermit>,
-        reason: LossReason,
+        reason: DisconnectReason,
         now: Instant,
     ) -> Vec<C> {
         self.left = permit.map_or(self.last_permit, |permit| permit.number.saturating_sub(1));
@@ -476,9 +476,9 @@ impl<C, W: Clone> Pool<C, W> {
             self.counts.closed_left += u64::from(left);
             self.counts.closed_old += u64::from(!left);
             let reason = if left {
-                LossReason::Demoted
+                DisconnectReason::Demoted
             } else {
-                LossReason::Old
+                DisconnectReason::Old
             };
             self.reporter.lost(now, reason, None);
             return Released {
@@ -532,8 +532,8 @@ impl<C, W: Clone> Pool<C, W> {
         let mut expired = self.idle.expire(spare, now);
         self.counts.closed_old += expired.old.len() as u64;
         self.counts.closed_idle += expired.idle.len() as u64;
-        self.closed(&expired.old, LossReason::Old, now);
-        self.closed(&expired.idle, LossReason::Idle, now);
+        self.closed(&expired.old, DisconnectReason::Old, now);
+        self.closed(&expired.idle, DisconnectReason::Idle, now);
         expired.old.append(&mut expired.idle);
         expired.old
     }
@@ -636,7 +636,7 @@ impl<C, W: Clone> Pool<C, W> {
         match defect {
             Defect::Dirty => {
                 self.counts.closed_dirty += 1;
-                self.reporter.lost(now, LossReason::Dirty, None);
+                self.reporter.lost(now, DisconnectReason::Dirty, None);
             }
             // Its own machine tells why.
             Defect::Broken => self.counts.closed_broken += 1,
@@ -652,7 +652,7 @@ impl<C, W: Clone> Pool<C, W> {
     }
 
     /// Takes connections out of the books that were idle.
-    fn closed(&mut self, closed: &[C], reason: LossReason, now: Instant) {
+    fn closed(&mut self, closed: &[C], reason: DisconnectReason, now: Instant) {
         self.open -= closed.len();
         for _ in closed {
             self.reporter.lost(now, reason, None);

@@ -531,7 +531,9 @@ fn c09_a_pool_that_leaves_its_server_makes_all_connections_anew() {
     script.pool.reporter = reporter(events);
     let now = script.start;
     assert_eq!(
-        script.pool.leave_server(None, LossReason::Demoted, now),
+        script
+            .pool
+            .leave_server(None, DisconnectReason::Demoted, now),
         [1]
     );
     assert_eq!(script.give_back(two, 0), (None, Some(2)));
@@ -543,8 +545,8 @@ fn c09_a_pool_that_leaves_its_server_makes_all_connections_anew() {
     let lost = |(_, event)| {
         matches!(
             event,
-            Event::Lost {
-                reason: LossReason::Demoted,
+            Event::Disconnected {
+                reason: DisconnectReason::Demoted,
                 ..
             }
         )

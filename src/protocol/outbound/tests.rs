@@ -530,10 +530,10 @@ fn c18_an_end_tells_which_server_and_what() {
 }
 
 /// The reasons that were told since this was last asked, with what was said of each.
-fn told(kept: &Kept) -> Vec<(LossReason, Option<String>)> {
+fn told(kept: &Kept) -> Vec<(DisconnectReason, Option<String>)> {
     let events = kept.take().into_iter();
     let lost = events.map(|(_, event)| match event {
-        Event::Lost {
+        Event::Disconnected {
             server,
             reason,
             error,
@@ -558,15 +558,15 @@ fn an_end_is_told_once_with_its_reason_by_who_knows_it() {
     let closed = || Error::new(ErrorKind::Closed, "of no use any more");
     let timed_out = || io::Error::from(io::ErrorKind::TimedOut);
     for (loss, reason) in [
-        (Loss::Closed, Some(LossReason::Ended)),
+        (Loss::Closed, Some(DisconnectReason::Ended)),
         (
             Loss::Read(io::ErrorKind::ConnectionReset.into()),
-            Some(LossReason::Ended),
+            Some(DisconnectReason::Ended),
         ),
-        (Loss::Write(timed_out()), Some(LossReason::Mute)),
-        (Loss::NotTaken(SECOND), Some(LossReason::Dirty)),
-        (Loss::Stopped, Some(LossReason::Stalled)),
-        (Loss::Ended(closed()), Some(LossReason::Closed)),
+        (Loss::Write(timed_out()), Some(DisconnectReason::Mute)),
+        (Loss::NotTaken(SECOND), Some(DisconnectReason::Dirty)),
+        (Loss::Stopped, Some(DisconnectReason::Stalled)),
+        (Loss::Ended(closed()), Some(DisconnectReason::Closed)),
         // The link tells why it has dropped it.
         (Loss::Dropped, None),
     ] {
@@ -602,7 +602,7 @@ fn what_is_known_first_is_why_it_ends() {
     let unread = delivered.unwrap_err();
     let _ = connection.outbound.lost(Loss::Closed);
     end(&mut connection, &unread);
-    let expected = (LossReason::Unread, Some(unread.to_string()));
+    let expected = (DisconnectReason::Unread, Some(unread.to_string()));
     assert_eq!(told(&kept), [expected]);
 }
 
@@ -621,7 +621,10 @@ fn a_reply_that_nobody_waits_for_and_a_silent_peer_are_told_as_such() {
         .outbound
         .deliver(&mut stray.inbound, &mut view, &mut dispatch);
     end(&mut stray, &delivered.unwrap_err());
-    assert!(matches!(told(&kept)[..], [(LossReason::Protocol, Some(_))]));
+    assert!(matches!(
+        told(&kept)[..],
+        [(DisconnectReason::Protocol, Some(_))]
+    ));
 
     let mut mute = connection_with(ConnectionSettings {
         events,
@@ -639,7 +642,10 @@ fn a_reply_that_nobody_waits_for_and_a_silent_peer_are_told_as_such() {
     };
     assert!(told(&kept).is_empty(), "there may be something to read");
     end(&mut mute, &error);
-    assert!(matches!(told(&kept)[..], [(LossReason::Mute, Some(_))]));
+    assert!(matches!(
+        told(&kept)[..],
+        [(DisconnectReason::Mute, Some(_))]
+    ));
 }
 
 #[test]
@@ -655,13 +661,13 @@ fn a_connection_whose_driver_does_not_come_is_told_of_once() {
     for second in 1..9 {
         connection.at(start + second * SECOND);
     }
-    assert_eq!(told(&kept), [(LossReason::Stalled, None)]);
+    assert_eq!(told(&kept), [(DisconnectReason::Stalled, None)]);
     // It is used again, unless there is another one by now.
     connection.look(false);
     for second in 9..18 {
         connection.at(start + second * SECOND);
     }
-    assert_eq!(told(&kept), [(LossReason::Stalled, None)]);
+    assert_eq!(told(&kept), [(DisconnectReason::Stalled, None)]);
     let lost = connection.outbound.lost(Loss::Closed);
     end(&mut connection, &lost);
     assert_eq!(told(&kept), [], "it was told before");

@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use respec::{Config, ErrorKind, Phase, Protocol, command::Command};
-use respec_testkit::{Server, Variant};
+use respec_testkit::{
+    Server, Variant,
+    canary::{assert_absent, secret},
+};
 
 use super::{Client, PROTOCOLS, clients, config, spawn};
 use crate::{
@@ -80,18 +83,18 @@ async fn the_settings_of_a_connection_are_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_is_told_without_the_password() {
     for variant in Variant::ALL {
-        let server = Server::builder(variant).config("requirepass", "right");
+        let server = Server::builder(variant).config("requirepass", secret("right"));
         let server = server.start().unwrap();
         for protocol in PROTOCOLS {
             let base = || config(&server).protocol(protocol);
-            let right = Client::from_config(base().password("right"));
+            let right = Client::from_config(base().password(secret("right")));
             assert_eq!(done!(right.send(words("PING"))).unwrap(), "PONG");
 
-            let wrong = Client::from_config(base().password("hunter2"));
+            let wrong = Client::from_config(base().password(secret("wrong")));
             let error = done!(wrong.send(words("PING"))).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Connect);
             assert!(error.to_string().contains("WRONGPASS"), "{error}");
-            assert!(!format!("{error} {error:?} {wrong:?}").contains("hunter2"));
+            assert_absent("the error", &format!("{error} {error:?} {wrong:?}"));
 
             let none = Client::from_config(base());
             let error = done!(none.send(words("PING"))).unwrap_err();

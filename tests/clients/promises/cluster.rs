@@ -16,7 +16,11 @@ use respec::{
     cmd,
     prelude::*,
 };
-use respec_testkit::{Cluster, Variant, key_in_slot};
+use respec_testkit::{
+    Cluster, Variant,
+    canary::{assert_absent, secret},
+    key_in_slot,
+};
 use serde::Deserialize;
 
 use super::{Client, NAME, next_push, spawn};
@@ -515,11 +519,11 @@ async fn who_cannot_connect_says_why() {
     let error = reply!(Client::from_config(config).get("x")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     let mut wrong = Config::from_url(&Cluster::shared(Variant::Redis70).url()).unwrap();
-    wrong = wrong.username("nobody").password("canary");
+    wrong = wrong.username("nobody").password(secret("wrong"));
     let error = done!(Client::connect(&wrong.to_url_with_secrets())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connect);
     assert!(error.to_string().contains("WRONGPASS"), "{error}");
-    assert!(!format!("{error} {error:?}").contains("canary"));
+    assert_absent("the error", &format!("{error} {error:?}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

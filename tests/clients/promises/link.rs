@@ -6,7 +6,7 @@ use std::{
 };
 
 use respec::{Config, ErrorKind, Integrity, cluster::NodeAddress, cmd, prelude::*};
-use respec_testkit::{Cluster, Server, Variant};
+use respec_testkit::{Cluster, Server, Variant, canary::secret};
 
 use super::{Client, NAME, PROTOCOLS, clients, config, spawn};
 use crate::{
@@ -37,7 +37,7 @@ async fn c03_a_user_without_a_password_has_its_own_rights() {
         let client = done!(Client::connect(&url)).unwrap();
         let error = done!(client.send(words("SET k v"))).unwrap_err();
         assert_eq!(error.code(), Some("NOPERM"), "it is alice and not default");
-        set("ACL SETUSER alice resetpass >secret");
+        set(&format!("ACL SETUSER alice resetpass >{}", secret("alice")));
         let error = done!(Client::connect(&url)).unwrap_err();
         assert!(error.to_string().contains("WRONGPASS"), "{error}");
     }
@@ -277,7 +277,7 @@ async fn c10_a_connection_with_messages_is_kept() {
 async fn c11_a_server_that_rejects_the_password_is_dialled_once_a_second() {
     for variant in Variant::ALL {
         let server = Server::start(variant).unwrap();
-        let config = config(&server).username("nobody").password("wrong");
+        let config = config(&server).username("nobody").password(secret("wrong"));
         let client = Client::from_config(config);
         let begin = Instant::now();
         let end = begin + Duration::from_secs(2);

@@ -6,8 +6,10 @@ mod cluster;
 mod dedicated;
 mod end;
 mod link;
+mod observed;
 mod options;
 mod pool;
+mod secrets;
 
 use respec::{Config, Protocol};
 use respec_testkit::{Server, Variant};
