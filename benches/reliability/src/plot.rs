@@ -74,7 +74,14 @@ fn field(cell: Option<&Cell>) -> (&'static str, String) {
         return (bad, words.split(',').next().unwrap_or_default().to_owned());
     }
     let colour = if cell.unserved > 0 { gone } else { clean };
-    (colour, format!("{} errors", cell.errors))
+    let asked = (cell.operations - cell.cancelled).max(1);
+    #[expect(clippy::cast_precision_loss, reason = "these are far below 2^53")]
+    let share = 100.0 * cell.errors as f64 / asked as f64;
+    let words = match cell.errors {
+        0 => "no errors".to_owned(),
+        _ => format!("{share:.1} % failed"),
+    };
+    (colour, words)
 }
 
 fn text(svg: &mut String, x: usize, y: usize, anchor: &str, words: &str) {

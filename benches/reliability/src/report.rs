@@ -154,8 +154,10 @@ pub(crate) fn brief(cell: &Cell) -> String {
     }
     words.push(match cell.errors {
         0 => "no errors".to_owned(),
-        1 => "1 error".to_owned(),
-        errors => format!("{} errors", thousands(errors)),
+        errors => {
+            let asked = cell.operations - cell.cancelled;
+            format!("{} of {} failed", thousands(errors), thousands(asked))
+        }
     });
     if let Some((middle, longest)) = cell.recovery {
         words.push(format!("{middle} / {longest} ms"));
