@@ -139,6 +139,12 @@ impl Error {
         self
     }
 
+    /// Names the server that it is about, in front of a message that does not.
+    pub(crate) fn of_server(mut self, server: &impl fmt::Display) -> Self {
+        self.0.message = format!("{server}: {}", self.0.message).into();
+        self
+    }
+
     /// Says what to do about it, behind the message.
     pub(crate) fn with_hint(mut self, hint: &'static str) -> Self {
         self.0.hint = Some(hint);

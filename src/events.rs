@@ -14,6 +14,7 @@ mod counts;
 mod display;
 
 use std::{
+    any::Any,
     borrow::Cow,
     fmt,
     ops::RangeInclusive,
@@ -308,7 +309,7 @@ impl<F: Fn(&Event) + Send + Sync> Observer for F {
 }
 
 /// What keeps the events that it is told.
-pub(crate) trait Sink: Send + Sync {
+pub(crate) trait Sink: Any + Send + Sync {
     /// Keeps an event, and the time at which it happened.
     ///
     /// A machine may call this under a lock: an implementation neither waits nor runs code of users.
@@ -352,6 +353,11 @@ impl Events {
                 sink.tell(at, event);
             }
         }
+    }
+
+    /// What keeps them, if anything does.
+    pub(crate) fn sink(&self) -> Option<&Arc<dyn Sink>> {
+        self.0.as_ref()?.sink.as_ref()
     }
 
     /// Whether the end of every call is to be told.

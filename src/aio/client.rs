@@ -23,7 +23,7 @@ use crate::{
     config::{Address, Config},
     error::Result,
     link::PoolStats,
-    observe::Stats,
+    observe::{Stats, sample},
     reply::{ScanPage, Scanned},
 };
 
@@ -122,8 +122,16 @@ impl Client {
     pub fn from_config(config: Config) -> Self {
         let config = Arc::new(config);
         let target = match config.address {
-            Address::Cluster(_) => Target::Cluster(Cluster::new(config)),
-            Address::Tcp { .. } | Address::Unix(_) => Target::Server(Arc::new(Server::new(config))),
+            Address::Cluster(_) => {
+                let cluster = Cluster::new(config);
+                sample(cluster.calls().events(), Arc::downgrade(&cluster) as _);
+                Target::Cluster(cluster)
+            }
+            Address::Tcp { .. } | Address::Unix(_) => {
+                let server = Arc::new(Server::new(config));
+                sample(server.calls().events(), Arc::downgrade(&server) as _);
+                Target::Server(server)
+            }
         };
         Self {
             target,
@@ -352,7 +360,7 @@ impl Client {
         }
         match idle {
             Some(()) => Ok(()),
-            None => Err(not_in_time(under_way)),
+            None => Err(not_in_time(under_way, timeout)),
         }
     }
 

@@ -38,7 +38,7 @@ use crate::{
     config::{Address, Config},
     error::{Error, Result},
     link::PoolStats,
-    observe::{Stats, events_of_client},
+    observe::{ServerStats, Source, Stats, events_of_client},
 };
 
 /// A cluster as all clones of a client see it.
@@ -155,11 +155,11 @@ impl Cluster {
                     return Ok(());
                 }
                 if gives_up(&directory.state) {
-                    return Err(directory.state.unknown());
+                    return Err(directory.state.unknown(None));
                 }
             }
             if within(deadline, asked.changed()).await.is_none() {
-                return Err(self.lock().state.unknown());
+                return Err(self.lock().state.unknown(None));
             }
         }
     }
@@ -177,7 +177,7 @@ impl Cluster {
                 return Ok(());
             }
             if within(deadline, asked.changed()).await.is_none() {
-                return Err(self.lock().state.unknown());
+                return Err(self.lock().state.unknown(None));
             }
         }
     }
@@ -191,11 +191,9 @@ impl Cluster {
 
     /// What its nodes are doing, and what is known of them.
     pub(super) fn stats(&self) -> Stats {
-        let directory = self.lock();
-        let servers: Vec<_> = directory.servers().cloned().collect();
-        let age = directory.state.topology_age(now());
-        drop(directory);
-        Stats::of(&self.calls, servers.iter().map(|it| it.stats())).with_topology(age)
+        let servers = self.servers().into_iter().map(|(_, stats)| stats);
+        let age = self.lock().state.topology_age(now());
+        Stats::of(&self.calls, servers).with_topology(age)
     }
 
     /// The primaries, or all nodes, with their addresses.
@@ -272,7 +270,7 @@ impl Cluster {
             drop(server.disconnect());
         }
         for server in &effects.failed {
-            server.fail(&replaced());
+            server.fail(&replaced(server.address()));
         }
         if effects.changed {
             self.changed.send_replace(());
@@ -305,6 +303,14 @@ impl Cluster {
         self.directory
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Source for Cluster {
+    fn servers(&self) -> Vec<(Arc<Address>, ServerStats)> {
+        let servers: Vec<_> = self.lock().servers().cloned().collect();
+        let stats = |server: &Arc<Server>| (Arc::clone(server.address()), server.stats());
+        servers.iter().map(stats).collect()
     }
 }
 

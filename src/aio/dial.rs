@@ -113,7 +113,8 @@ async fn greet(
             }
         }
         while let Some(frame) = receiver.frame().map_err(|error| attempt.garbled(error))? {
-            if let Progress::Done(greeting) = handshake.receive(&frame)? {
+            let progress = handshake.receive(&frame);
+            if let Progress::Done(greeting) = progress.map_err(|error| attempt.refused(error))? {
                 return Ok(Dialled {
                     stream,
                     receiver,

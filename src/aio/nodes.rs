@@ -16,7 +16,7 @@ use super::{
     server::Server,
 };
 use crate::{
-    call::{Action, Call, CallOptions, CallSettings, CallTime, Connect, Encoded, no_connection},
+    call::{Action, Call, CallOptions, CallSettings, CallTime, Connect, Encoded, no_connection_to},
     cluster::{ClusterState, NodeId, gone},
     command::Patience,
     config::Config,
@@ -160,9 +160,11 @@ impl<'a> Nodes<'a> {
         let Some(server) = self.server(to.node) else {
             return Some(Err(gone()));
         };
+        let since = now();
+        let late = || no_connection_to(server.address(), since, now());
         if to.urgent {
             let connected = within(to.deadline, server.urgent()).await;
-            let connected = connected.unwrap_or_else(|| Err(no_connection()));
+            let connected = connected.unwrap_or_else(|| Err(late()));
             return Some(connected.map(CallConnection::Shared));
         }
         if to.exclusive {
@@ -187,7 +189,7 @@ impl<'a> Nodes<'a> {
             within(to.deadline, either).await
         };
         let connected: Option<Result<Arc<Connection>>> =
-            connected.unwrap_or_else(|| Some(Err(no_connection())));
+            connected.unwrap_or_else(|| Some(Err(late())));
         connected.map(|connected| connected.map(CallConnection::Shared))
     }
 

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     call::{
         Call, CallOptions, CallSettings, CallTime, DirectCall, Encoded, Instead, SingleTry,
-        explained, no_connection,
+        explained, no_connection_to,
     },
     cluster::{CallGuard, Calls, NodeId, Scope},
     command::{Exchange, Patience, Place},
@@ -134,6 +134,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     node,
                     time: self.time(server.config(), now),
                 };
+                let late = move || no_connection_to(server.address(), now, self::now());
                 if self.is_blocking() {
                     runtime()?;
                     let end = destination.time.deadline;
@@ -146,7 +147,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     let end = destination.time.deadline;
                     let urgent = async move {
                         let connected = within(end, server.urgent()).await;
-                        let connected = connected.unwrap_or_else(|| Err(no_connection()));
+                        let connected = connected.unwrap_or_else(|| Err(late()));
                         connected.map(CallConnection::Shared)
                     };
                     self.state = State::Connecting(Box::pin(urgent), destination);
@@ -161,7 +162,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
                         let end = destination.time.deadline;
                         let connected = async move {
                             let connected = within(end, server.connected()).await;
-                            let connected = connected.unwrap_or_else(|| Err(no_connection()));
+                            let connected = connected.unwrap_or_else(|| Err(late()));
                             connected.map(CallConnection::Shared)
                         };
                         self.state = State::Connecting(Box::pin(connected), destination);
@@ -239,6 +240,15 @@ impl<'a, E: Exchange> Pending<'a, E> {
     fn settings(&self, nodes: Nodes<'a>, time: CallTime) -> CallSettings {
         let record = self.watched.as_ref().map(|watched| watched.record());
         CallSettings::of(nodes.config(), self.options, time).recorded(record)
+    }
+
+    /// The settings of its client.
+    fn config(&self) -> &'a Config {
+        match self.via {
+            Via::Dedicated(dedicated) => dedicated.config(),
+            Via::Server(server) => server.config(),
+            Via::Cluster(cluster) => cluster.config(),
+        }
     }
 
     /// The calls of its client.
@@ -361,7 +371,11 @@ impl<'a, E: Exchange> Pending<'a, E> {
     /// The same as [`poll_to_end`](Self::poll_to_end), and tells the end.
     #[cold]
     fn poll_watched(&mut self, cx: &mut Context<'_>) -> Poll<Result<E::Output>> {
-        let result = ready!(self.poll_to_end(cx));
+        let polled = {
+            let _entered = self.watched.as_ref().map(|watched| watched.enter());
+            self.poll_to_end(cx)
+        };
+        let result = ready!(polled);
         if let Some(watched) = self.watched.take() {
             watched.end(&result);
         }
@@ -465,7 +479,7 @@ impl<E: Exchange> Future for Pending<'_, E> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if let State::Start = this.state {
-            this.watched = WatchedCall::begin(&this.exchange, this.calls());
+            this.watched = WatchedCall::begin(&this.exchange, this.calls(), this.config());
         }
         match this.watched {
             None => this.poll_to_end(cx),

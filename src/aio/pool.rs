@@ -15,7 +15,7 @@ use super::{
     runtime::{now, runtime, with_all_it_takes},
 };
 use crate::{
-    call::no_connection,
+    call::no_connection_to,
     config::{Address, Config},
     error::{Error, Result},
     events::Events,
@@ -131,6 +131,7 @@ impl ConnectionPool {
         deadline: Option<Instant>,
     ) -> Result<PooledConnection> {
         let runtime = runtime()?;
+        let since = now();
         let mut dead = None;
         loop {
             match self.turn(dead, deadline, &runtime).await? {
@@ -147,8 +148,10 @@ impl ConnectionPool {
                     // caller. If the caller leaves, what was made goes to the next.
                     let connecting = runtime.spawn(lent.connect());
                     return match within(deadline, connecting).await {
-                        Some(connected) => connected.unwrap_or_else(|_| Err(Attempt::stopped())),
-                        None => Err(no_connection()),
+                        Some(connected) => {
+                            connected.unwrap_or_else(|_| Err(Attempt::stopped(&self.address)))
+                        }
+                        None => Err(no_connection_to(&self.address, since, now())),
                     };
                 }
                 Acquired::Failed(error) => return Err(error),

@@ -133,11 +133,14 @@ async fn send(server: &Arc<Server>, command: impl Command) -> Result<Frame> {
         let connection = server.connected().await?;
         let limit = TimeLimit::Each(Some(PATIENCE));
         let frames = exchange(CallConnection::Shared(connection), &Single(command), limit).await?;
-        frames.into_vec().pop().ok_or_else(|| late(PATIENCE))
+        frames
+            .into_vec()
+            .pop()
+            .ok_or_else(|| late(server.address(), PATIENCE))
     };
     timeout(PATIENCE, answered)
         .await
-        .unwrap_or_else(|_| Err(late(PATIENCE)))
+        .unwrap_or_else(|_| Err(late(server.address(), PATIENCE)))
 }
 
 /// How long a node may take to answer; another one is asked then.

@@ -21,7 +21,7 @@ use crate::{
     error::{Error, Result},
     events::{DisconnectReason, Events},
     link::{Dial, LastUse, PoolStats, Seen, SharedStep},
-    observe::{ServerStats, events_of_client},
+    observe::{ServerStats, Source, events_of_client},
     protocol::ConnectionSettings,
 };
 
@@ -282,6 +282,12 @@ impl Server {
             }));
         });
         Ok(())
+    }
+}
+
+impl Source for Server {
+    fn servers(&self) -> Vec<(Arc<Address>, ServerStats)> {
+        vec![(Arc::clone(self.address()), self.stats())]
     }
 }
 

@@ -38,7 +38,7 @@ use crate::{
     config::{Address, Config},
     error::{Error, Result},
     link::PoolStats,
-    observe::{Stats, events_of_client},
+    observe::{ServerStats, Source, Stats, events_of_client},
 };
 
 /// A cluster as all clones of a client see it.
@@ -140,9 +140,9 @@ impl Cluster {
         self.keep()?;
         self.watch(deadline, |state| match state.is_ready() {
             true => Some(Ok(())),
-            false => gives_up(state).then(|| Err(state.unknown())),
+            false => gives_up(state).then(|| Err(state.unknown(None))),
         })
-        .unwrap_or_else(|| Err(self.lock().state.unknown()))
+        .unwrap_or_else(|| Err(self.lock().state.unknown(None)))
     }
 
     /// Waits until the topology is known, or until then.
@@ -158,7 +158,7 @@ impl Cluster {
             state.answers()
         });
         self.watch(deadline, |state| (state.answers() > before).then_some(()))
-            .ok_or_else(|| self.lock().state.unknown())
+            .ok_or_else(|| self.lock().state.unknown(None))
     }
 
     /// Waits until the state shows what is looked for; `None` says that it does not by then.
@@ -189,11 +189,9 @@ impl Cluster {
 
     /// What its nodes are doing, and what is known of them.
     pub(super) fn stats(&self) -> Stats {
-        let directory = self.lock();
-        let servers: Vec<_> = directory.servers().cloned().collect();
-        let age = directory.state.topology_age(Instant::now());
-        drop(directory);
-        Stats::of(&self.calls, servers.iter().map(|it| it.stats())).with_topology(age)
+        let servers = self.servers().into_iter().map(|(_, stats)| stats);
+        let age = self.lock().state.topology_age(Instant::now());
+        Stats::of(&self.calls, servers).with_topology(age)
     }
 
     /// What the pools of all nodes are doing, added up.
@@ -283,7 +281,7 @@ impl Cluster {
             server.disconnect();
         }
         for server in &effects.failed {
-            server.fail(&replaced());
+            server.fail(&replaced(server.address()));
         }
         for server in servers.iter().chain(&effects.forgotten) {
             server.wake_all();
@@ -319,6 +317,14 @@ impl Cluster {
         self.directory
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Source for Cluster {
+    fn servers(&self) -> Vec<(Arc<Address>, ServerStats)> {
+        let servers: Vec<_> = self.lock().servers().cloned().collect();
+        let stats = |server: &Arc<Server>| (Arc::clone(server.address()), server.stats());
+        servers.iter().map(stats).collect()
     }
 }
 

@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::server::PooledConnection;
+use super::server::{PooledConnection, Server};
 use crate::{
     call::{CallOptions, CallRecord, CallTime, Instead, SingleTry, explained},
-    cluster::{Calls, Scope},
+    cluster::Scope,
     command::{
         Batch, BlockingClient, Command, Commands, DedicatedCommands, Exchange, IsDetached,
         Pipeline, Place, Sequence, Single, Transaction,
@@ -39,8 +39,8 @@ use crate::{
 /// It may be lent to other threads, but carries one call at a time: another one meanwhile is
 /// refused, and does not wait.
 pub struct Dedicated {
-    /// The calls of its client.
-    calls: Calls,
+    /// Where it leads to.
+    server: Arc<Server>,
     /// Locked for the length of one call.
     state: Mutex<State>,
 }
@@ -55,7 +55,7 @@ struct State {
 impl Dedicated {
     pub(super) fn new(lent: PooledConnection, options: Option<Arc<CallOptions>>) -> Self {
         Self {
-            calls: lent.server().calls().clone(),
+            server: Arc::clone(lent.server()),
             state: Mutex::new(State {
                 lent,
                 options,
@@ -115,9 +115,12 @@ impl Dedicated {
     }
 
     fn call<E: Exchange>(&self, exchange: &E) -> Result<E::Output> {
-        let watched = WatchedCall::begin(exchange, &self.calls);
+        let watched = WatchedCall::begin(exchange, self.server.calls(), self.server.config());
         let record = watched.as_ref().map(|watched| &**watched.record());
-        let result = self.call_recorded(exchange, record);
+        let result = {
+            let _entered = watched.as_ref().map(|watched| watched.enter());
+            self.call_recorded(exchange, record)
+        };
         if let Some(watched) = watched {
             watched.end(&result);
         }
@@ -136,7 +139,7 @@ impl Dedicated {
         }
         let mut state = self.state()?;
         if let Some(record) = record {
-            record.sent_to(Arc::clone(state.lent.server().address()));
+            record.sent_to(Arc::clone(self.server.address()));
         }
         let mut frames = state.call(exchange, !exchange.leaves_no_trace())?;
         if let Some(instead) = Instead::of(exchange, &frames, Place::Dedicated)? {

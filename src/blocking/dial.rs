@@ -139,7 +139,8 @@ fn greet(
         let output = handshake.take_output();
         let failed = write_all(&mut stream, &output, attempt)?;
         while let Some(frame) = receiver.frame().map_err(|error| attempt.garbled(error))? {
-            if let Progress::Done(greeting) = handshake.receive(&frame)? {
+            let progress = handshake.receive(&frame);
+            if let Progress::Done(greeting) = progress.map_err(|error| attempt.refused(error))? {
                 return Ok(Dialled {
                     stream,
                     receiver,

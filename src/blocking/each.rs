@@ -66,7 +66,7 @@ impl<'c> Each<'c> {
         let limit = CallTime::of(cluster.config(), self.client.options(), now).chunk_limit();
         let only = SingleTry::begin(exchange.name(), now);
         let watch = |server: &Arc<Server>| {
-            let watched = WatchedCall::begin(&exchange, cluster.calls())?;
+            let watched = WatchedCall::begin(&exchange, cluster.calls(), cluster.config())?;
             watched.record().sent_to(Arc::clone(server.address()));
             Some(watched)
         };

@@ -83,9 +83,12 @@ impl<'a> Nodes<'a> {
         exchange: &E,
         options: &CallOptions,
     ) -> Result<E::Output> {
-        let watched = WatchedCall::begin(exchange, self.calls());
+        let watched = WatchedCall::begin(exchange, self.calls(), self.config());
         let record = watched.as_ref().map(|watched| watched.record());
-        let result = self.call_recorded(exchange, options, record);
+        let result = {
+            let _entered = watched.as_ref().map(|watched| watched.enter());
+            self.call_recorded(exchange, options, record)
+        };
         if let Some(watched) = watched {
             watched.end(&result);
         }

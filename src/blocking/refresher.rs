@@ -158,9 +158,14 @@ fn send(server: &Arc<Server>, command: impl Command) -> Result<Frame> {
                 deadline,
                 is_over: &|| false,
             };
-            let lent = server.lend_within(wait)?.ok_or_else(|| late(PATIENCE))?;
+            let lent = server
+                .lend_within(wait)?
+                .ok_or_else(|| late(server.address(), PATIENCE))?;
             lent.call(&exchange, limit)?
         }
     };
-    frames.into_vec().pop().ok_or_else(|| late(PATIENCE))
+    frames
+        .into_vec()
+        .pop()
+        .ok_or_else(|| late(server.address(), PATIENCE))
 }

@@ -14,14 +14,14 @@ use super::{
     stream::SocketHandle,
 };
 use crate::{
-    call::{DirectCall, no_connection},
+    call::{DirectCall, no_connection_to},
     cluster::{Calls, ClusterState, NodeId, Scope},
     command::{Exchange, Place},
     config::{Address, Config},
     error::{Error, Result},
     events::{DisconnectReason, Events},
     link::{Acquire, Acquired, Defect, Link, Pool, PoolPermit, PoolStats, WaitId, gone},
-    observe::{ServerStats, events_of_client},
+    observe::{ServerStats, Source, events_of_client},
     protocol::{ConnectionSettings, TimeLimit},
     resp::Frames,
 };
@@ -286,7 +286,7 @@ impl Server {
                 Acquire::Wait(wait_id, woken) => {
                     waited = true;
                     let turn = self.wait(wait_id, &woken, wait);
-                    match turn.map_err(|error| self.blamed(error))? {
+                    match turn.map_err(|error| self.blamed(error, wait.since))? {
                         Some((turn, then)) => {
                             now = then;
                             turn
@@ -468,9 +468,10 @@ impl Server {
     }
 
     /// The error of a wait in vain, which may be the fault of the node and not of other callers.
-    fn blamed(&self, error: Error) -> Error {
+    fn blamed(&self, error: Error, since: Instant) -> Error {
         if self.link().pool().is_connecting() {
-            return no_connection().with_source(error);
+            let late = no_connection_to(&self.address, since, Instant::now());
+            return late.with_source(error);
         }
         error
     }
@@ -478,6 +479,12 @@ impl Server {
     /// All that is known of the server and of the connections to it.
     fn link(&self) -> MutexGuard<'_, LinkState> {
         lock(&self.link)
+    }
+}
+
+impl Source for Server {
+    fn servers(&self) -> Vec<(Arc<Address>, ServerStats)> {
+        vec![(Arc::clone(self.address()), self.stats())]
     }
 }
 

@@ -112,7 +112,7 @@ fn route(connection: &mut Connection, address: SocketAddr, query: Query) {
     assert_eq!(asked, query);
     let frame = connection.ask(query.info().name);
     state.topology(ask, frame.reply(), now, 0);
-    assert!(state.is_ready(), "{:?}", state.unknown());
+    assert!(state.is_ready(), "{:?}", state.unknown(None));
     let nodes: Vec<_> = state.known_nodes().collect();
     assert_eq!(nodes.len(), 1);
     assert_eq!(state.node(nodes[0]).unwrap().address, seed);

@@ -182,7 +182,7 @@ impl Call {
         let is_over = options.time.deadline.is_some_and(|end| end <= now);
         if !state.is_ready() {
             if is_over {
-                self.step = Step::Failed(state.unknown());
+                self.step = Step::Failed(state.unknown(self.time.allowed));
                 self.tell_time_out(Phase::Connect, state, now);
             }
             return;

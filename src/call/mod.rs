@@ -50,7 +50,9 @@ pub(crate) use machine::{Action, Call, Connect};
 pub(crate) use node_batch::NodeBatch;
 pub(crate) use node_batch::PinnedRequest;
 pub use options::{CallOptions, RetryPolicy};
+#[cfg(test)]
 pub(crate) use outcomes::no_connection;
+pub(crate) use outcomes::no_connection_to;
 pub(crate) use readiness::Readiness;
 pub(crate) use record::CallRecord;
 pub(crate) use redirect::explained;

@@ -7,6 +7,7 @@ use super::{
     request::{Done, Request},
 };
 use crate::{
+    address::Address,
     cluster::ClusterState,
     command::Info,
     error::{Error, ErrorKind, Phase, Result},
@@ -138,6 +139,15 @@ impl Received {
             Err(error) => Err(error.clone()),
         }
     }
+}
+
+/// The error of a call that has waited in vain for a connection to a server.
+pub(crate) fn no_connection_to(server: &Address, since: Instant, now: Instant) -> Error {
+    let waited = now.saturating_duration_since(since);
+    Error::new(
+        ErrorKind::Timeout(Phase::Connect),
+        format!("no connection to {server} within {waited:.0?}"),
+    )
 }
 
 /// The error of a call that has waited for a connection in vain.

@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::outcomes::no_connection;
 use crate::{
     back_off,
     cluster::NodeAddress,
-    error::{ErrorKind, Result},
+    error::{Error, ErrorKind, Phase, Result},
 };
 
 /// A wait for all nodes of a client.
@@ -50,7 +49,7 @@ impl Readiness {
         random: u64,
     ) -> Result<Option<Instant>> {
         let error = match answers {
-            None => no_connection(),
+            None => no_answer(),
             Some(Err(error)) => error,
             Some(Ok(answers)) => match answers.into_iter().find_map(|(_, answer)| answer.err()) {
                 None => return Ok(None),
@@ -75,10 +74,17 @@ impl Readiness {
 /// How long to wait at least before nodes are asked again.
 const LEAST_PAUSE: Duration = Duration::from_millis(10);
 
+/// The error of nodes of which none has answered in time.
+fn no_answer() -> Error {
+    Error::new(
+        ErrorKind::Timeout(Phase::Reply),
+        "no node has answered within the time allowed",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Error, Phase};
 
     fn answers(each: &[Option<Error>]) -> Option<Result<Answers<()>>> {
         let node = |error: &Option<Error>| {

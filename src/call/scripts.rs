@@ -735,7 +735,7 @@ fn why_nobody_tells_the_topology_is_known() {
         script.answer_error(ask, "ERR cluster support disabled");
     }
     assert!(!script.state.is_ready());
-    let failure = script.state.unknown().to_string();
+    let failure = script.state.unknown(None).to_string();
     assert_eq!(
         failure,
         "CLUSTER SLOTS: the server answered: ERR cluster support disabled; \

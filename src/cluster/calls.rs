@@ -6,6 +6,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use crate::{
@@ -149,10 +150,10 @@ pub(crate) fn closed() -> Error {
 }
 
 /// The error of who closes a client while calls are under way that do not end in time.
-pub(crate) fn not_in_time(under_way: u64) -> Error {
+pub(crate) fn not_in_time(under_way: u64, timeout: Duration) -> Error {
     Error::new(
         ErrorKind::Closed,
-        format!("{under_way} calls were under way when its time was over, and have failed"),
+        format!("{under_way} calls were still under way after {timeout:?}, and have failed"),
     )
 }
 

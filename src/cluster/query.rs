@@ -238,10 +238,17 @@ impl ClusterState {
         if self.topology.agrees_with(told) {
             return;
         }
+        let (nodes, moved) = (self.topology.nodes().count(), self.moved_since(told));
+        let is_known = |id| told.nodes().any(|known| known == id);
+        let has_same_nodes = nodes == told.nodes().count() && self.topology.nodes().all(is_known);
+        if moved.is_empty() && has_same_nodes {
+            // Nodes tell of shards in whichever order.
+            return;
+        }
         self.tell(now, || Told::TopologyChanged {
-            nodes: self.topology.nodes().count(),
+            nodes,
             slots: self.topology.covered(),
-            moved: self.moved_since(told),
+            moved,
         });
     }
 

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::node::NodeId;
 use crate::{
+    address::Address,
     back_off::scaled,
     error::{Error, ErrorKind, Phase},
 };
@@ -227,10 +228,10 @@ const WATCH_EVERY: Duration = Duration::from_millis(250);
 const SLOWEST: Duration = Duration::from_secs(1);
 
 /// The error of a node that has not answered a question of the client's own in time.
-pub(crate) fn late(patience: Duration) -> Error {
+pub(crate) fn late(node: &Address, patience: Duration) -> Error {
     Error::new(
         ErrorKind::Timeout(Phase::Reply),
-        format!("the node has not answered within {patience:?}"),
+        format!("{node} has not answered within {patience:?}"),
     )
 }
 

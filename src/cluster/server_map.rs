@@ -209,10 +209,10 @@ pub(crate) fn unknown_node() -> Error {
 }
 
 /// The error of a call to a node whose slots others have taken over.
-pub(crate) fn replaced() -> Error {
+pub(crate) fn replaced(node: &Address) -> Error {
     Error::new(
         ErrorKind::Connection,
-        "the node has failed, and the cluster has replaced it",
+        format!("{node} has failed, and the cluster has replaced it"),
     )
 }
 

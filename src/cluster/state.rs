@@ -367,12 +367,14 @@ impl ClusterState {
     }
 
     /// Why the topology is not known: the last question about it was not answered, or not in time.
-    pub(crate) fn unknown(&self) -> Error {
+    pub(crate) fn unknown(&self, allowed: Option<Duration>) -> Error {
         self.failure.clone().unwrap_or_else(|| {
-            Error::new(
-                ErrorKind::Timeout(Phase::Connect),
-                "no node has told the topology of the cluster within the time allowed",
-            )
+            let seeds = Address::Cluster(self.seeds.clone());
+            let mut message = format!("none of {seeds} has told the topology of the cluster");
+            if let Some(allowed) = allowed {
+                message += &format!(" within {allowed:?}");
+            }
+            Error::new(ErrorKind::Timeout(Phase::Connect), message)
         })
     }
 

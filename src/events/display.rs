@@ -196,8 +196,9 @@ impl fmt::Display for Cause<'_> {
         let mut source = error::Error::source(self.0);
         while let Some(error) = source {
             let next = error.to_string();
-            // Some say what is behind them.
-            if !text.contains(&next) {
+            // Some say what is behind them, with the system's words and without its number.
+            let words = next.split(" (os error").next().unwrap_or_default();
+            if !text.to_lowercase().contains(&words.to_lowercase()) {
                 write!(f, ": {next}")?;
             }
             text = next;

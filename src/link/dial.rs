@@ -99,6 +99,11 @@ impl<'a> Attempt<'a> {
         Error::new(ErrorKind::Connect, message).with_source(error)
     }
 
+    /// The error of a server that refuses the connection.
+    pub(crate) fn refused(&self, error: Error) -> Error {
+        error.of_server(self.server)
+    }
+
     /// The error of an address that is not that of one server.
     pub(crate) fn of_several(&self) -> Error {
         Error::new(
@@ -108,10 +113,10 @@ impl<'a> Attempt<'a> {
     }
 
     /// The error of one who cannot wait while others try to connect.
-    pub(crate) fn under_way() -> Error {
+    pub(crate) fn under_way(server: &Address) -> Error {
         Error::new(
             ErrorKind::Connect,
-            "another attempt to connect is under way",
+            format!("another attempt to connect to {server} is under way"),
         )
     }
 
@@ -123,10 +128,12 @@ impl<'a> Attempt<'a> {
 
     /// The error of an attempt whose task was stopped.
     #[cfg(feature = "async")]
-    pub(crate) fn stopped() -> Error {
+    pub(crate) fn stopped(server: &Address) -> Error {
         Error::new(
             ErrorKind::Connect,
-            "the attempt was stopped, as happens when the runtime is shut down",
+            format!(
+                "the attempt to connect to {server} was stopped, as happens when its runtime is shut down"
+            ),
         )
     }
 }

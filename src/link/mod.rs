@@ -242,7 +242,10 @@ impl<C, W: Clone> Link<C, W> {
                 self.pool.reporter().dialling(now, failures);
                 Ok(dial_permit)
             }
-            None => Err(pacing.error().cloned().unwrap_or_else(Attempt::under_way)),
+            None => {
+                let error = pacing.error().cloned();
+                Err(error.unwrap_or_else(|| Attempt::under_way(self.pool.reporter().server())))
+            }
         }
     }
 

@@ -2,10 +2,12 @@
 
 use std::{borrow::Cow, sync::Arc, time::Instant};
 
+use super::traced::{CallSpan, Entered};
 use crate::{
     call::CallRecord,
     cluster::Calls,
     command::{Exchange, Info},
+    config::Config,
     error::{Error, ErrorKind, Result},
     events::{CallOutcome, Event, Events},
 };
@@ -18,25 +20,43 @@ pub(crate) struct WatchedCall {
     batch_size: Option<usize>,
     begun: Instant,
     record: Arc<CallRecord>,
+    span: CallSpan,
 }
 
 impl WatchedCall {
     /// Begins to watch a call, if somebody wants that.
     #[inline]
-    pub(crate) fn begin<E: Exchange>(exchange: &E, calls: &Calls) -> Option<Box<Self>> {
-        calls.are_watched().then(|| Self::watch(exchange, calls))
+    pub(crate) fn begin<E: Exchange>(
+        exchange: &E,
+        calls: &Calls,
+        config: &Config,
+    ) -> Option<Box<Self>> {
+        let is_watched = calls.are_watched() || CallSpan::is_wanted();
+        is_watched
+            .then(|| Self::watch(exchange, calls, config))
+            .flatten()
     }
 
     #[cold]
-    fn watch<E: Exchange>(exchange: &E, calls: &Calls) -> Box<Self> {
+    fn watch<E: Exchange>(exchange: &E, calls: &Calls, config: &Config) -> Option<Box<Self>> {
         let (operation, batch_size) = operation(exchange);
-        Box::new(Self {
-            events: Some(calls.events().clone()),
-            operation,
-            batch_size,
-            begun: Instant::now(),
-            record: Arc::default(),
+        let span = CallSpan::new(config, &operation, batch_size);
+        let is_watched = calls.are_watched() || !span.is_none();
+        is_watched.then(|| {
+            Box::new(Self {
+                events: Some(calls.events().clone()),
+                operation,
+                batch_size,
+                begun: Instant::now(),
+                record: Arc::default(),
+                span,
+            })
         })
+    }
+
+    /// Has what happens now belong to it, as long as what this returns lives.
+    pub(crate) fn enter(&self) -> Entered {
+        self.span.enter()
     }
 
     /// What is kept of it on its way.
@@ -45,7 +65,7 @@ impl WatchedCall {
     }
 
     /// Tells its end.
-    pub(crate) fn end<T>(mut self: Box<Self>, result: &Result<T>) {
+    pub(crate) fn end<T>(mut self, result: &Result<T>) {
         self.tell(CallOutcome::of(result));
     }
 
@@ -53,11 +73,16 @@ impl WatchedCall {
         let Some(events) = self.events.take() else {
             return;
         };
+        let server = self.record.server();
+        self.span.end(&outcome, server.as_deref());
+        if !events.wants_calls() {
+            return;
+        }
         let now = Instant::now();
         events.tell(now, || Event::CallEnded {
             operation: self.operation.clone(),
             batch_size: self.batch_size,
-            server: self.record.server(),
+            server,
             took: now.saturating_duration_since(self.begun),
             outcome,
             retries: self.record.retries(),

@@ -17,22 +17,36 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     process,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
     thread,
     time::{Duration, Instant},
 };
 
-use crate::events::{Event, Sink};
+use super::stats::{ServerStats, Source};
+use crate::{
+    address::Address,
+    events::{Event, Sink},
+};
 
 /// Somebody who wants to know what happens to a client; asked and told by one thread at a time.
 pub(super) trait Listener: Send {
     /// Whether the end of every call is to be told.
     fn wants_calls(&self) -> bool;
 
-    /// Takes note of an event.
-    fn told(&mut self, event: &Event);
+    /// Takes note of an event, and of when it happened.
+    fn told(&mut self, at: Instant, event: &Event);
+
+    /// Whether it wants to know now and then what the client is doing.
+    fn wants_samples(&self) -> bool {
+        false
+    }
+
+    /// Takes note of what each server is doing.
+    fn sampled(&mut self, servers: &[(Arc<Address>, ServerStats)]) {
+        let _ = servers;
+    }
 }
 
 /// The events of one client, and who listens to them.
@@ -41,13 +55,15 @@ pub(super) struct Feed {
     me: Weak<Self>,
     queue: Mutex<Queue>,
     listeners: Mutex<Vec<Box<dyn Listener>>>,
+    /// Who can say what the client is doing, if anybody wants to know.
+    source: OnceLock<Weak<dyn Source>>,
     /// How many events were left out in all.
     dropped: AtomicU64,
 }
 
 #[derive(Default)]
 struct Queue {
-    events: VecDeque<Event>,
+    events: VecDeque<(Instant, Event)>,
     /// How many were left out since that was last told.
     dropped: u64,
     /// The thread knows that it has to look.
@@ -60,8 +76,16 @@ impl Feed {
             me: Weak::clone(me),
             queue: Mutex::default(),
             listeners: Mutex::new(listeners),
+            source: OnceLock::new(),
             dropped: AtomicU64::new(0),
         })
+    }
+
+    /// Lets the listeners look at a client that says what it is doing, if they want to.
+    pub(super) fn sample(&self, source: Weak<dyn Source>) {
+        if lock(&self.listeners).iter().any(|it| it.wants_samples()) {
+            let _ = self.source.set(source);
+        }
     }
 
     /// Tells the listeners what has come, and says whether there was anything.
@@ -74,12 +98,22 @@ impl Feed {
             return false;
         }
         drop(queue);
-        let dropped = (dropped > 0).then_some(Event::EventsDropped { events: dropped });
+        let dropped = (dropped > 0).then(|| {
+            let event = Event::EventsDropped { events: dropped };
+            (Instant::now(), event)
+        });
         let mut listeners = lock(&self.listeners);
-        for event in events.iter().chain(&dropped) {
+        for (at, event) in events.iter().chain(&dropped) {
             for listener in listeners.iter_mut() {
-                // The panic was told by its hook, and is nobody else's business.
-                let _ = catch_unwind(AssertUnwindSafe(|| listener.told(event)));
+                protect(|| listener.told(*at, event));
+            }
+        }
+        // Where nothing happens, nothing changes.
+        if let Some(source) = self.source.get().and_then(Weak::upgrade) {
+            let servers = source.servers();
+            drop(source);
+            for listener in listeners.iter_mut() {
+                protect(|| listener.sampled(&servers));
             }
         }
         true
@@ -87,7 +121,7 @@ impl Feed {
 }
 
 impl Sink for Feed {
-    fn tell(&self, _: Instant, event: Event) {
+    fn tell(&self, at: Instant, event: Event) {
         let is_call = matches!(event, Event::CallEnded { .. });
         let mut queue = lock(&self.queue);
         let length = queue.events.len();
@@ -96,7 +130,7 @@ impl Sink for Feed {
             queue.dropped += 1;
             self.dropped.fetch_add(1, Ordering::Relaxed);
         } else {
-            queue.events.push_back(event);
+            queue.events.push_back((at, event));
         }
         let is_new = !mem::replace(&mut queue.is_scheduled, true);
         drop(queue);
@@ -241,6 +275,11 @@ fn wait(mut schedule: MutexGuard<'static, Schedule>) -> MutexGuard<'static, Sche
         };
     }
     schedule
+}
+
+/// Runs code of users. Its panic was told by the hook of panics, and is nobody else's business.
+fn protect(code: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(code));
 }
 
 /// A panic of a listener is caught, and nothing else panics while one of these is locked.

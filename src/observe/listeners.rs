@@ -1,8 +1,17 @@
 //! Who listens to a client.
 
-use std::sync::Arc;
+use std::{
+    any::Any,
+    sync::{Arc, Weak},
+    time::Instant,
+};
 
-use super::feed::{Feed, Listener};
+use super::{
+    feed::{Feed, Listener},
+    metered::meters,
+    stats::Source,
+    traced::log,
+};
 use crate::{
     config::Config,
     events::{Event, Events, Observer, Sink},
@@ -18,9 +27,21 @@ pub(crate) fn events_of_client(config: &Config) -> Events {
     if let Some(observer) = &config.observer {
         listeners.push(Box::new(Observing(Arc::clone(&observer.0))));
     }
+    listeners.extend(log());
+    listeners.extend(meters(config));
     let calls = listeners.iter().any(|listener| listener.wants_calls());
     let feed = (!listeners.is_empty()).then(|| Feed::new(listeners));
     Events::of_client(feed.map(|feed| feed as Arc<dyn Sink>), calls)
+}
+
+/// Lets those who listen to a client look at what it is doing, from time to time.
+pub(crate) fn sample(events: &Events, source: Weak<dyn Source>) {
+    let sink = events
+        .sink()
+        .map(|sink| Arc::clone(sink) as Arc<dyn Any + Send + Sync>);
+    if let Some(Ok(feed)) = sink.map(Arc::downcast::<Feed>) {
+        feed.sample(source);
+    }
 }
 
 /// The observer that a user has given.
@@ -31,7 +52,7 @@ impl Listener for Observing {
         true
     }
 
-    fn told(&mut self, event: &Event) {
+    fn told(&mut self, _: Instant, event: &Event) {
         self.0.observe(event);
     }
 }

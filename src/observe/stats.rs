@@ -1,8 +1,8 @@
 //! What a client is doing, and what it has done, in numbers.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use crate::{cluster::Calls, link::PoolStats};
+use crate::{address::Address, cluster::Calls, link::PoolStats};
 
 /// What a client is doing, and what it has done since it was made, with all its clones.
 ///
@@ -55,6 +55,12 @@ pub struct Stats {
     pub heartbeat: Option<Duration>,
     /// Events that listeners were not told, since they were too slow.
     pub events_dropped: u64,
+}
+
+/// Whoever can say what the servers of a client are doing.
+pub(crate) trait Source: Send + Sync {
+    /// What each of them is doing.
+    fn servers(&self) -> Vec<(Arc<Address>, ServerStats)>;
 }
 
 /// What one server is doing.

@@ -49,7 +49,7 @@ impl Loss {
             Self::Write(error) => unreachable_peer("writing to", server, error),
             Self::NotTaken(allowed) => Error::new(
                 ErrorKind::Timeout(Phase::Write),
-                format!("{server} has not taken the whole request within {allowed:?}"),
+                format!("{server} has not taken the whole request within {allowed:.0?}"),
             ),
             Self::Stopped => connection(format!(
                 "the task of the connection to {server} was stopped, as happens when its runtime is shut down"

@@ -325,7 +325,7 @@ impl<W: Clone> Outbound<W> {
 
     /// Ends the connection of a blocking command that was given up.
     fn give_up(&mut self) -> WriteStep {
-        let error = given_up();
+        let error = given_up(&self.server);
         self.ends(DisconnectReason::Dirty, &error);
         self.close(error)
     }
@@ -590,6 +590,7 @@ impl<W: Clone> Outbound<W> {
                 None => {
                     self.pushes.take_waiters(&mut dispatch.waiters);
                     if let Err(error) = self.pushes.check() {
+                        let error = error.of_server(&self.server);
                         self.ends(DisconnectReason::Unread, &error);
                         return Err(error);
                     }
@@ -659,7 +660,7 @@ impl<W: Clone> Outbound<W> {
                 Beat::Mute(silence) => {
                     let mute = Error::new(
                         ErrorKind::Connection,
-                        format!("{} has sent nothing for {silence:?}", self.server),
+                        format!("{} has sent nothing for {silence:.1?}", self.server),
                     );
                     self.mute = Some(mute);
                 }
@@ -750,6 +751,15 @@ impl<W: Clone> Outbound<W> {
         if let Stage::Closed(_) = self.stage {
             return;
         }
+        let named;
+        let error = match error.kind() {
+            // Whoever reads the bytes does not know whose they are.
+            ErrorKind::Protocol => {
+                named = error.clone().of_server(&self.server);
+                &named
+            }
+            _ => error,
+        };
         if error.kind() == ErrorKind::Protocol {
             self.ends(DisconnectReason::Protocol, error);
         } else if self.mute.is_some() {
@@ -980,10 +990,12 @@ fn timed_out(expired: Expired<Key>, server: &Address) -> Error {
     }
 }
 
-fn given_up() -> Error {
+fn given_up(server: &Address) -> Error {
     Error::new(
         ErrorKind::Connection,
-        "a blocking command was given up, which ends the connection that it waits on",
+        format!(
+            "a blocking command was given up, which ends the connection to {server} that it waits on"
+        ),
     )
 }
 
