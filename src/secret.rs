@@ -1,8 +1,9 @@
 //! Bytes that are wiped from memory when dropped and never printed.
 
-use std::fmt;
+use std::{fmt, ops::Deref};
 
-use zeroize::Zeroizing;
+use bytes::BytesMut;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// A password or another secret: wiped when dropped, and never printed.
 ///
@@ -51,6 +52,32 @@ impl From<Vec<u8>> for Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(***)")
+    }
+}
+
+/// Encoded bytes that may hold a secret on their way to a server: wiped when dropped.
+///
+/// A secret is what was written last, so that no smaller buffer that was outgrown holds it.
+#[derive(Default)]
+pub(crate) struct SecretOutput(BytesMut);
+
+impl From<BytesMut> for SecretOutput {
+    fn from(bytes: BytesMut) -> Self {
+        Self(bytes)
+    }
+}
+
+impl Deref for SecretOutput {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for SecretOutput {
+    fn drop(&mut self) {
+        self.0.as_mut().zeroize();
     }
 }
 

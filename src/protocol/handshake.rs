@@ -27,6 +27,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     reply::{Decode, ServerInfo},
     resp::{Frame, Reply, Writer},
+    secret::SecretOutput,
 };
 
 /// A version of RESP.
@@ -130,10 +131,10 @@ pub(crate) enum Progress {
 
 /// The state of a handshake.
 pub(crate) struct Handshake {
-    output: BytesMut,
+    output: SecretOutput,
     state: State,
     /// `AUTH` by itself, for servers without `HELLO`.
-    auth: Option<BytesMut>,
+    auth: Option<SecretOutput>,
     setup: BytesMut,
     /// What the replies to `setup` answer.
     steps: Vec<Step>,
@@ -203,13 +204,13 @@ impl Handshake {
                     Some(_) => words(&mut alone, &[b"AUTH", user, password])?,
                     None => words(&mut alone, &[b"AUTH", password])?,
                 }
-                auth = Some(alone);
+                auth = Some(alone.into());
             }
             (_, None) => words(&mut hello, &[b"HELLO", b"3"])?,
         }
 
         let mut handshake = Self {
-            output: hello,
+            output: hello.into(),
             state: State::Hello,
             auth,
             setup,
@@ -224,14 +225,14 @@ impl Handshake {
             },
         };
         if identity.version == Version::Resp2 {
-            handshake.output.clear();
+            handshake.output = SecretOutput::default();
             handshake.fall_back()?;
         }
         Ok(handshake)
     }
 
     /// The bytes to write next; empty while there are none.
-    pub(crate) fn take_output(&mut self) -> BytesMut {
+    pub(crate) fn take_output(&mut self) -> SecretOutput {
         std::mem::take(&mut self.output)
     }
 
@@ -342,7 +343,7 @@ impl Handshake {
     }
 
     fn begin_setup(&mut self) {
-        self.output = std::mem::take(&mut self.setup);
+        self.output = std::mem::take(&mut self.setup).into();
         self.state = State::Setup(0);
     }
 

@@ -1,6 +1,7 @@
 //! What needs no server: bytes, values and settings.
 
 mod config_url;
+mod documents;
 mod reply_decode;
 mod reply_requested;
 mod reply_serde;

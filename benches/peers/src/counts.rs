@@ -62,7 +62,7 @@ pub(crate) fn count(
 /// How many operations are enough, for the rows whose system calls are counted.
 fn operations(row: &Row) -> Option<u64> {
     match row.workload {
-        Workload::Tasks(tasks) | Workload::Cluster(tasks) => Some(500 * tasks as u64),
+        Workload::Tasks(tasks) | Workload::Cluster { tasks, .. } => Some(500 * tasks as u64),
         Workload::BigGet | Workload::BigSet => Some(100),
         _ => None,
     }

@@ -2,10 +2,12 @@
 //! over all contestants.
 
 use std::{
+    collections::{BTreeMap, btree_map::Entry},
     net::SocketAddr,
     path::Path,
-    process::{Command, Stdio},
+    process::{self, Command, Stdio},
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -18,6 +20,7 @@ use rustix::{
 
 use crate::{
     clients::Result,
+    curves,
     machine::Load,
     rows::{Contestant, Placement, ROWS, Row, Workload},
     workload::{self, Budget, Edge},
@@ -31,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) warm_up: f64,
     /// How often a measurement is tried that other processes disturb.
     pub(crate) attempts: usize,
+    /// Whether a contestant that fails is left out from then on, instead of ending everything.
+    pub(crate) leaves_out: bool,
 }
 
 /// What one process has measured.
@@ -42,6 +47,8 @@ pub(crate) struct Sample {
     pub(crate) cpu: f64,
     /// Batches that the server has read per operation.
     pub(crate) reads: f64,
+    /// Bytes of memory for each further connection, where there are several.
+    pub(crate) memory: Option<f64>,
     /// The share of the machine's CPU time that went to other processes meanwhile.
     pub(crate) foreign: f64,
 }
@@ -51,14 +58,15 @@ pub(crate) struct Series {
     pub(crate) row: &'static Row,
     pub(crate) who: Contestant,
     pub(crate) samples: Vec<Sample>,
+    /// Why there are no more of them.
+    pub(crate) failure: Option<String>,
 }
 
 /// The servers of all rows, with what the workloads read, on core 0.
 pub(crate) struct Servers {
     alone: Server,
-    /// The nodes of a cluster of primaries, which runs as long as this.
-    nodes: Vec<Arc<Node>>,
-    _cluster: Option<Cluster>,
+    /// Clusters of primaries by their size, which run as long as this.
+    clusters: BTreeMap<usize, (Cluster, Vec<Arc<Node>>)>,
 }
 
 impl Servers {
@@ -71,28 +79,13 @@ impl Servers {
             .start()?;
         pin_server(&alone)?;
         workload::prepare(&alone)?;
-        if !rows.iter().any(|row| is_clustered(row)) {
-            return Ok(Self {
-                alone,
-                nodes: Vec::new(),
-                _cluster: None,
-            });
+        let mut clusters = BTreeMap::new();
+        for size in rows.iter().filter_map(|row| cluster_size(row)) {
+            if let Entry::Vacant(entry) = clusters.entry(size) {
+                entry.insert(start_cluster(size)?);
+            }
         }
-        let cluster = Cluster::builder(Variant::Redis70)
-            .replicas(0)
-            // Nodes that share a busy core shall not take each other for dead.
-            .node_timeout(Duration::from_secs(15))
-            .start()?;
-        let nodes = cluster.nodes();
-        for node in &nodes {
-            pin_server(node.server())?;
-        }
-        workload::prepare_cluster(&cluster)?;
-        Ok(Self {
-            alone,
-            nodes,
-            _cluster: Some(cluster),
-        })
+        Ok(Self { alone, clusters })
     }
 
     /// The version of the servers.
@@ -107,16 +100,34 @@ impl Servers {
 
     /// Those that take part in a row.
     fn of(&self, row: &Row) -> Vec<&Server> {
-        if is_clustered(row) {
-            self.nodes.iter().map(|node| node.server()).collect()
-        } else {
-            vec![&self.alone]
+        match cluster_size(row).and_then(|size| self.clusters.get(&size)) {
+            Some((_, nodes)) => nodes.iter().map(|node| node.server()).collect(),
+            None => vec![&self.alone],
         }
     }
 }
 
-fn is_clustered(row: &Row) -> bool {
-    matches!(row.workload, Workload::Cluster(_))
+/// How many nodes the row takes, if it is one with a cluster.
+fn cluster_size(row: &Row) -> Option<usize> {
+    match row.workload {
+        Workload::Cluster { nodes, .. } => Some(nodes),
+        _ => None,
+    }
+}
+
+fn start_cluster(size: usize) -> Result<(Cluster, Vec<Arc<Node>>)> {
+    let cluster = Cluster::builder(Variant::Redis70)
+        .primaries(size)
+        .replicas(0)
+        // Nodes that share a busy core shall not take each other for dead.
+        .node_timeout(Duration::from_secs(15))
+        .start()?;
+    let nodes = cluster.nodes();
+    for node in &nodes {
+        pin_server(node.server())?;
+    }
+    workload::prepare_cluster(&cluster)?;
+    Ok((cluster, nodes))
 }
 
 fn pin_server(server: &Server) -> Result<()> {
@@ -143,6 +154,7 @@ pub(crate) fn measure(
                 row,
                 who,
                 samples: Vec::new(),
+                failure: None,
             })
         })
         .collect();
@@ -159,8 +171,20 @@ pub(crate) fn measure(
             // Whoever comes first in one round comes last in the next.
             for turn in 0..contestants {
                 let series = &mut of_row[(round + turn) % contestants];
-                let sample = quiet_sample(servers, row, series.who, settings)
-                    .map_err(|error| format!("{row}, {}: {error}", series.who.name()))?;
+                if series.failure.is_some() {
+                    continue;
+                }
+                let sample = match quiet_sample(servers, row, series.who, settings) {
+                    Ok(sample) => sample,
+                    Err(error) if settings.leaves_out => {
+                        eprintln!("{row}, {}: {error}", series.who.name());
+                        series.failure = Some(error.to_string());
+                        continue;
+                    }
+                    Err(error) => {
+                        return Err(format!("{row}, {}: {error}", series.who.name()).into());
+                    }
+                };
                 eprintln!(
                     "round {}/{}  {row}  {}  {:.0} op/s  {:.2} µs{}",
                     round + 1,
@@ -213,16 +237,22 @@ fn sample(
     let reads = reads(&involved)?;
     let load = Load::now(&involved)?;
     let budgets = [settings.warm_up, settings.seconds].map(|seconds| format!("{seconds}s"));
-    let output = child(servers, row, who, &budgets)?
-        .stderr(Stdio::inherit())
-        .output()?;
+    let output = child(servers, row, who, &budgets)?.output()?;
     let foreign = load.foreign_until(&Load::now(&involved)?);
     let reads = self::reads(&involved)? - reads;
     if !output.status.success() {
-        return Err(format!("the measuring process ended with {}", output.status).into());
+        let said = String::from_utf8_lossy(&output.stderr);
+        let why = said.lines().last().unwrap_or("it said nothing");
+        return Err(format!("the measuring process ended with {}: {why}", output.status).into());
     }
     let text = String::from_utf8(output.stdout)?;
-    let phases = text.lines().map(Phase::parse).collect::<Result<Vec<_>>>()?;
+    let (memory, phases): (Vec<&str>, Vec<&str>) =
+        text.lines().partition(|line| line.starts_with(MEMORY));
+    let memory = memory.first().and_then(|line| line.strip_prefix(MEMORY));
+    let phases = phases
+        .into_iter()
+        .map(Phase::parse)
+        .collect::<Result<Vec<_>>>()?;
     let [warm_up, measured] = phases.as_slice() else {
         return Err(format!("expected two lines from the measuring process, got {text:?}").into());
     };
@@ -234,6 +264,7 @@ fn sample(
         throughput: operations / measured.wall.as_secs_f64(),
         cpu: measured.cpu.as_secs_f64() * 1e6 / operations,
         reads,
+        memory: memory.map(str::parse).transpose()?,
         foreign,
     })
 }
@@ -253,8 +284,7 @@ pub(crate) fn child(
     who: Contestant,
     budgets: &[String],
 ) -> Result<Command> {
-    let index = ROWS
-        .iter()
+    let index = known_rows()
         .position(|known| std::ptr::eq(known, row))
         .ok_or("the row is not one of the table")?;
     let addresses: Vec<String> = servers
@@ -283,6 +313,11 @@ pub(crate) fn child(
     Ok(command)
 }
 
+/// The rows in the order by which processes know them.
+fn known_rows() -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().chain(curves::rows())
+}
+
 /// What the command of [`child`] does.
 pub(crate) fn run_child(arguments: &[String]) -> Result<()> {
     let [servers, index, who, budgets @ ..] = arguments else {
@@ -292,15 +327,19 @@ pub(crate) fn run_child(arguments: &[String]) -> Result<()> {
         .split(',')
         .map(|address| Ok(address.parse()?))
         .collect::<Result<Vec<SocketAddr>>>()?;
-    let row = ROWS.get(index.parse::<usize>()?).ok_or("no such row")?;
+    let row = known_rows()
+        .nth(index.parse::<usize>()?)
+        .ok_or("no such row")?;
     let who = Contestant::named(who).ok_or("no such contestant")?;
     let budgets = budgets
         .iter()
         .map(|budget| Budget::parse(budget))
         .collect::<Result<Vec<_>>>()?;
     pin(row.placement)?;
+    watch(&budgets);
     let mut begin = (Instant::now(), cpu_time());
     workload::run(row, who, &servers, &budgets, &mut |edge| match edge {
+        Edge::Memory(bytes) => println!("{MEMORY}{bytes}"),
         Edge::Begin => begin = (Instant::now(), cpu_time()),
         Edge::End(operations) => {
             let phase = Phase {
@@ -311,6 +350,22 @@ pub(crate) fn run_child(arguments: &[String]) -> Result<()> {
             println!("{}", phase.print());
         }
     })
+}
+
+/// Ends this process once it has taken far longer than the times of its budgets.
+fn watch(budgets: &[Budget]) {
+    let times = budgets.iter().map(|budget| match budget {
+        Budget::Time(time) => Some(*time),
+        Budget::Operations(_) => None,
+    });
+    if let Some(time) = times.sum::<Option<Duration>>() {
+        let limit = time + LONGEST_BESIDES;
+        thread::spawn(move || {
+            thread::sleep(limit);
+            eprintln!("not done after {} s", limit.as_secs());
+            process::exit(1);
+        });
+    }
 }
 
 /// What `publish` does: it has the server's core, and is not measured.
@@ -411,5 +466,9 @@ pub(crate) const BEFORE: &str = "BEFORE";
 
 const SERVER_CORE: usize = 0;
 const CLIENT_CORE: usize = 1;
+/// What connecting and the last operation may take.
+const LONGEST_BESIDES: Duration = Duration::from_secs(20);
+/// What begins the line with the memory of a connection.
+const MEMORY: &str = "memory ";
 /// The resolution of the kernel's figures is about one percent of a short measurement.
 const MOST_FOREIGN: f64 = 0.05;

@@ -103,7 +103,7 @@ pub(crate) fn print(servers: &Servers, rows: &[&'static Row], who: &[Contestant]
             continue;
         };
         // Where a program runs makes no difference to what it executes.
-        let request = format!("{} {}, {}", row.group, row.name, row.driver);
+        let request = format!("{} {}, {}", row.group, row.workload, row.driver);
         if !seen.insert(request.clone()) {
             continue;
         }
@@ -146,11 +146,15 @@ fn operations(row: &Row) -> Option<u64> {
     }
     match row.workload {
         Workload::Get | Workload::Set => Some(1_000),
-        Workload::Tasks(tasks) | Workload::Cluster(tasks) => Some(20 * tasks as u64),
+        Workload::Tasks(tasks) | Workload::Cluster { tasks, .. } => Some(20 * tasks as u64),
         Workload::Pipeline(commands) => Some(20 * commands as u64),
         Workload::Lrange | Workload::Hgetall => Some(50),
         Workload::Messages => Some(20_000),
-        Workload::BigGet | Workload::BigSet | Workload::Pool(_) => None,
+        Workload::BigGet
+        | Workload::BigSet
+        | Workload::Pool(_)
+        | Workload::Connections(_)
+        | Workload::Value(_) => None,
     }
 }
 

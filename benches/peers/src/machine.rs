@@ -3,7 +3,10 @@
 use std::{fs, process::Command, thread};
 
 use respec_testkit::Server;
-use rustix::param::clock_ticks_per_second;
+use rustix::{
+    param::{clock_ticks_per_second, page_size},
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+};
 
 use crate::clients::Result;
 
@@ -70,6 +73,23 @@ fn of_process(process: &str, times: usize) -> Result<u64> {
         .ok_or("no name in the process's stat")?;
     let fields = fields.split_ascii_whitespace().skip(11).take(times);
     fields.map(|time| Ok(time.parse::<u64>()?)).sum()
+}
+
+/// How many bytes of memory this process has at the moment.
+pub(crate) fn resident() -> Result<u64> {
+    let statm = fs::read_to_string("/proc/self/statm")?;
+    let pages = statm.split(' ').nth(1).ok_or("no second figure in statm")?;
+    Ok(pages.parse::<u64>()? * page_size() as u64)
+}
+
+/// Lets this process, and those that it starts, have as many files open as the system allows.
+pub(crate) fn open_many_files() -> Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    let limit = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    Ok(setrlimit(Resource::Nofile, limit)?)
 }
 
 /// What the machine is, in one line each.

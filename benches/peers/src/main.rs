@@ -2,6 +2,7 @@
 
 mod clients;
 mod counts;
+mod curves;
 mod harness;
 mod instructions;
 mod machine;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Some("publish") => harness::run_publisher(&arguments[1..]),
         Some("part") => instructions::run_part(&arguments[1..]),
         Some("price") => price::print(&arguments[1..]),
+        Some("curves") => curves::run(&arguments[1..]),
         Some("instructions") => count_instructions(&arguments[1..]),
         _ => measure(&arguments),
     };
@@ -48,7 +50,7 @@ struct Options {
 }
 
 fn measure(arguments: &[String]) -> Result<()> {
-    let options = Options::parse(arguments)?;
+    let options = Options::parse(arguments, Options::of_all(arguments.is_empty()))?;
     let Options { rows, who, .. } = &options;
     let servers = Servers::start(rows)?;
     let all = harness::measure(&servers, rows, who, &options.settings)?;
@@ -70,7 +72,7 @@ fn measure(arguments: &[String]) -> Result<()> {
 
 /// The same options choose what is counted; without them, respec and redis.
 fn count_instructions(arguments: &[String]) -> Result<()> {
-    let Options { rows, who, .. } = Options::parse(arguments)?;
+    let Options { rows, who, .. } = Options::parse(arguments, Options::of_all(false))?;
     let who = if who.len() == Contestant::ALL.len() {
         vec![Contestant::Respec, Contestant::Redis1]
     } else {
@@ -80,8 +82,9 @@ fn count_instructions(arguments: &[String]) -> Result<()> {
 }
 
 impl Options {
-    fn parse(arguments: &[String]) -> Result<Self> {
-        let mut options = Self {
+    /// Everything in the table; `counts` and `write` as told.
+    fn of_all(results: bool) -> Self {
+        Self {
             rows: ROWS.iter().collect(),
             who: Contestant::ALL.to_vec(),
             settings: Settings {
@@ -89,10 +92,15 @@ impl Options {
                 seconds: 0.7,
                 warm_up: 0.2,
                 attempts: 3,
+                leaves_out: false,
             },
-            counts: arguments.is_empty(),
-            write: arguments.is_empty(),
-        };
+            counts: results,
+            write: results,
+        }
+    }
+
+    /// These options with what the arguments say.
+    fn parse(arguments: &[String], mut options: Self) -> Result<Self> {
         let mut arguments = arguments.iter();
         while let Some(name) = arguments.next() {
             let mut value = || {
@@ -136,8 +144,9 @@ impl Options {
 }
 
 const USAGE: &str =
-    "without a word: measures; with `instructions`: counts them; with `price`: builds each client
-options:
+    "without a word: measures; with `instructions`: counts them; with `price`: builds each client;
+with `curves`: measures how figures grow with the work
+options, with their defaults for the first:
   --only W3,W5       only rows that begin like this
   --driver ct        only rows with this driver: sync, ct or mt
   --who respec,raw   only these: raw, rawtokio, respec, redis1, redis2, fred, rustis, before
@@ -146,4 +155,4 @@ options:
   --warm-up 0.2      after so long
   --attempts 3       how often, at most, while other processes are at work
   --system-calls     count system calls as well, as is done without any option
-  --write            write results.md and results.svg, as is done without any option";
+  --write            write the files of the results, as is done without any option";

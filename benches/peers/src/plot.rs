@@ -1,4 +1,4 @@
-//! The plot of the results: how every contestant compares with the best of the peers.
+//! The plots: how every contestant compares with the best of the peers, and how figures grow.
 
 use std::fmt::Write as _;
 
@@ -20,13 +20,8 @@ struct Panel {
 pub(crate) fn svg(rows: &[RowResults<'_>]) -> String {
     #[expect(clippy::cast_precision_loss, reason = "there are few rows")]
     let bottom = TOP + rows.len() as f64 * LINE;
-    let (width, height) = (2.0 * (PANEL + GAP) + LABELS, bottom + 40.0);
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
-         font-family=\"system-ui, sans-serif\" font-size=\"12\">\n\
-         <rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n"
-    );
-    legend(&mut svg);
+    let mut svg = begin(2.0 * (PANEL + GAP) + LABELS, bottom + 40.0);
+    legend(&mut svg, LABELS, Contestant::ALL);
     for (n, results) in rows.iter().enumerate() {
         let y = line(n);
         let _ = writeln!(
@@ -60,23 +55,16 @@ pub(crate) fn svg(rows: &[RowResults<'_>]) -> String {
 
 impl Panel {
     fn draw(&self, svg: &mut String, rows: &[RowResults<'_>], bottom: f64) {
-        let _ = writeln!(
-            svg,
-            "<text x=\"{}\" y=\"{}\" fill=\"#222\" font-weight=\"bold\">{}</text>",
-            self.left,
-            TOP - 14.0,
-            self.title
-        );
+        title(svg, self.left, self.title);
+        let ratios = Axis {
+            lowest: LOWEST,
+            highest: HIGHEST,
+            start: self.left,
+            length: PANEL,
+        };
         for (tick, label) in TICKS {
-            let x = self.x(tick);
-            let colour = if label == "1" { "#888" } else { "#ddd" };
-            let _ = writeln!(
-                svg,
-                "<line x1=\"{x:.1}\" y1=\"{}\" x2=\"{x:.1}\" y2=\"{bottom}\" stroke=\"{colour}\"/>\
-                 <text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\" fill=\"#555\">{label}</text>",
-                TOP - 6.0,
-                bottom + 16.0
-            );
+            let colour = if label == "1" { "#888" } else { GRID };
+            upright(svg, ratios.at(tick), bottom, colour, label);
         }
         for (n, results) in rows.iter().enumerate() {
             let figure = |who| (self.figure)(results, who);
@@ -89,31 +77,187 @@ impl Panel {
             let others = others.filter(|who| *who != Contestant::Respec);
             for who in others.chain([Contestant::Respec]) {
                 if let Some(figure) = figure(who) {
-                    let (x, radius) = (self.x(figure / best), radius(who));
-                    let (y, colour) = (line(n), colour(who));
-                    let _ = writeln!(
-                        svg,
-                        "<circle cx=\"{x:.1}\" cy=\"{y}\" r=\"{radius}\" fill=\"{colour}\">\
-                         <title>{}: {:.2}</title></circle>",
-                        who.name(),
-                        figure / best
-                    );
+                    let ratio = figure / best;
+                    point(svg, ratios.at(ratio), line(n), who, &format!("{ratio:.2}"));
                 }
             }
         }
     }
+}
 
-    /// Where a ratio is, on a logarithmic scale whose ends hold whatever is beyond them.
-    fn x(&self, ratio: f64) -> f64 {
-        let (lowest, highest) = (LOWEST.ln(), HIGHEST.ln());
-        let share = (ratio.ln() - lowest) / (highest - lowest);
-        self.left + PANEL * share.clamp(0.0, 1.0)
+/// One of the plots that stand side by side: how a figure of each contestant grows.
+pub(crate) struct LinePanel {
+    pub(crate) title: &'static str,
+    /// Each with what is counted, in rising order, and the figure there; all are above zero.
+    pub(crate) lines: Vec<(Contestant, Vec<(f64, f64)>)>,
+}
+
+/// Draws a line for each contestant in each of the panels, on logarithmic axes.
+///
+/// The ticks are where something was measured, in rising order.
+pub(crate) fn lines(counted: &str, ticks: &[(f64, String)], panels: &[LinePanel]) -> String {
+    let bottom = TOP + HEIGHT;
+    #[expect(clippy::cast_precision_loss, reason = "there are three panels at most")]
+    let width = panels.len() as f64 * (FIGURES + PANEL) + GAP;
+    let mut svg = begin(width, bottom + 50.0);
+    let who = panels.iter().flat_map(|panel| &panel.lines);
+    let mut who: Vec<Contestant> = who.map(|(who, _)| *who).collect();
+    who.sort();
+    who.dedup();
+    legend(&mut svg, FIGURES, who);
+    let mut left = FIGURES;
+    for panel in panels {
+        panel.draw(&mut svg, left, counted, ticks);
+        left += PANEL + FIGURES;
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
+impl LinePanel {
+    fn draw(&self, svg: &mut String, left: f64, counted: &str, ticks: &[(f64, String)]) {
+        let bottom = TOP + HEIGHT;
+        let (Some((lowest, _)), Some((highest, _))) = (ticks.first(), ticks.last()) else {
+            return;
+        };
+        let (lowest, highest) = (*lowest, *highest);
+        let across = Axis {
+            lowest,
+            highest,
+            start: left,
+            length: PANEL,
+        };
+        title(svg, left, self.title);
+        // Room for a label takes more than that for a line.
+        let every = ticks.len().div_ceil(MOST_LABELS);
+        for (n, (tick, label)) in ticks.iter().enumerate() {
+            let label = if n % every == 0 { label } else { "" };
+            upright(svg, across.at(*tick), bottom, GRID, label);
+        }
+        let _ = writeln!(
+            svg,
+            "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\" fill=\"#222\">{counted}</text>",
+            left + PANEL / 2.0,
+            bottom + 36.0
+        );
+        let figures = self.lines.iter().flat_map(|(_, line)| line);
+        let figures = figures.map(|(_, figure)| figure.log10());
+        let Some((least, most)) = figures
+            .clone()
+            .reduce(f64::min)
+            .zip(figures.reduce(f64::max))
+        else {
+            return;
+        };
+        let (least, most) = (least.floor(), most.ceil().max(least.floor() + 1.0));
+        let up = Axis {
+            lowest: 10_f64.powf(least),
+            highest: 10_f64.powf(most),
+            start: bottom,
+            length: -HEIGHT,
+        };
+        let mut tick = up.lowest;
+        while tick <= up.highest * 1.01 {
+            let y = up.at(tick);
+            let _ = writeln!(
+                svg,
+                "<line x1=\"{left}\" y1=\"{y:.1}\" x2=\"{}\" y2=\"{y:.1}\" stroke=\"{GRID}\"/>\
+                 <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"#555\">{}</text>",
+                left + PANEL,
+                left - 8.0,
+                y + 4.0,
+                power(tick)
+            );
+            tick *= 10.0;
+        }
+        // respec comes last, so that its line is on top.
+        let (respec, others): (Vec<_>, Vec<_>) = self
+            .lines
+            .iter()
+            .partition(|(who, _)| *who == Contestant::Respec);
+        for (who, line) in others.into_iter().chain(respec) {
+            let at = |&(count, figure): &(f64, f64)| (across.at(count), up.at(figure));
+            let corners: Vec<String> = line
+                .iter()
+                .map(at)
+                .map(|(x, y)| format!("{x:.1},{y:.1}"))
+                .collect();
+            let _ = writeln!(
+                svg,
+                "<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"2\"/>",
+                corners.join(" "),
+                colour(*who)
+            );
+            for measured in line {
+                let (x, y) = at(measured);
+                point(svg, x, y, *who, &format!("{:.3}", measured.1));
+            }
+        }
     }
 }
 
-fn legend(svg: &mut String) {
-    let mut x = LABELS;
-    for who in Contestant::ALL {
+/// A logarithmic axis, whose ends hold whatever is beyond them.
+struct Axis {
+    lowest: f64,
+    highest: f64,
+    /// Where the lowest is, and how far from there the highest.
+    start: f64,
+    length: f64,
+}
+
+impl Axis {
+    fn at(&self, value: f64) -> f64 {
+        let (lowest, highest) = (self.lowest.ln(), self.highest.ln());
+        if lowest == highest {
+            return self.start + self.length / 2.0;
+        }
+        let share = (value.ln() - lowest) / (highest - lowest);
+        self.start + self.length * share.clamp(0.0, 1.0)
+    }
+}
+
+/// What each plot begins with.
+fn begin(width: f64, height: f64) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
+         font-family=\"system-ui, sans-serif\" font-size=\"12\">\n\
+         <rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n"
+    )
+}
+
+fn title(svg: &mut String, left: f64, title: &str) {
+    let y = TOP - 14.0;
+    let _ = writeln!(
+        svg,
+        "<text x=\"{left}\" y=\"{y}\" fill=\"#222\" font-weight=\"bold\">{title}</text>"
+    );
+}
+
+/// A line from the top to the bottom, with a label below.
+fn upright(svg: &mut String, x: f64, bottom: f64, colour: &str, label: &str) {
+    let _ = writeln!(
+        svg,
+        "<line x1=\"{x:.1}\" y1=\"{}\" x2=\"{x:.1}\" y2=\"{bottom}\" stroke=\"{colour}\"/>\
+         <text x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\" fill=\"#555\">{label}</text>",
+        TOP - 6.0,
+        bottom + 16.0
+    );
+}
+
+/// The point of a contestant, which tells its figure.
+fn point(svg: &mut String, x: f64, y: f64, who: Contestant, figure: &str) {
+    let (radius, colour) = (radius(who), colour(who));
+    let _ = writeln!(
+        svg,
+        "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\" fill=\"{colour}\">\
+         <title>{}: {figure}</title></circle>",
+        who.name()
+    );
+}
+
+fn legend(svg: &mut String, left: f64, who: impl IntoIterator<Item = Contestant>) {
+    let mut x = left;
+    for who in who {
         let (colour, radius) = (colour(who), radius(who));
         let _ = writeln!(
             svg,
@@ -131,6 +275,17 @@ fn line(row: usize) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "there are few rows")]
     let row = row as f64;
     TOP + (row + 0.5) * LINE
+}
+
+/// A power of ten, in few characters.
+fn power(of_ten: f64) -> String {
+    match of_ten {
+        999_999.0.. => format!("{:.0}M", of_ten / 1e6),
+        999.0.. => format!("{:.0}k", of_ten / 1e3),
+        0.9.. => format!("{of_ten:.0}"),
+        0.09.. => format!("{of_ten:.1}"),
+        _ => format!("{of_ten:.2}"),
+    }
 }
 
 /// Colours that people with any kind of colour vision can tell apart.
@@ -154,7 +309,12 @@ fn radius(who: Contestant) -> f64 {
     }
 }
 
+const GRID: &str = "#ddd";
 const LABELS: f64 = 290.0;
+/// The width of the figures beside a plot of lines, its height, and how many labels are below it.
+const FIGURES: f64 = 70.0;
+const HEIGHT: f64 = 260.0;
+const MOST_LABELS: usize = 8;
 const PANEL: f64 = 360.0;
 const GAP: f64 = 40.0;
 const TOP: f64 = 64.0;

@@ -70,20 +70,7 @@ pub(crate) fn document(rows: &[RowResults<'_>], settings: &Settings, server: &st
         "Written by `cargo run --release --manifest-path benches/peers/Cargo.toml`; the \
          [README](README.md) says what the rows and columns are.\n\n",
     );
-    let mut facts = machine::describe();
-    facts.push(format!("Redis {server}"));
-    facts.push(machine::versions().join(", "));
-    facts.push(format!(
-        "{}: {} rounds of {} s each after {} s of warm-up; {}",
-        machine::date(),
-        settings.rounds,
-        settings.seconds,
-        settings.warm_up,
-        disturbance(rows)
-    ));
-    for fact in facts {
-        let _ = writeln!(text, "- {fact}");
-    }
+    text.push_str(&facts(rows, settings, server));
     let verdicts: Vec<Verdict> = rows.iter().flat_map(RowResults::verdicts).collect();
     let met = verdicts.iter().filter(|verdict| verdict.met).count();
     let _ = write!(
@@ -96,10 +83,26 @@ pub(crate) fn document(rows: &[RowResults<'_>], settings: &Settings, server: &st
     text
 }
 
+/// Where, with what and how long was measured.
+pub(crate) fn facts(rows: &[RowResults<'_>], settings: &Settings, server: &str) -> String {
+    let mut facts = machine::describe();
+    facts.push(format!("Redis {server}"));
+    facts.push(machine::versions().join(", "));
+    facts.push(format!(
+        "{}: {} rounds of {} s each after {} s of warm-up; {}",
+        machine::date(),
+        settings.rounds,
+        settings.seconds,
+        settings.warm_up,
+        disturbance(rows)
+    ));
+    facts.iter().map(|fact| format!("- {fact}\n")).collect()
+}
+
 /// Operations per second, CPU time, and the targets.
 fn main_table(rows: &[RowResults<'_>], who: &[Contestant]) -> String {
-    let ratios = ["× best", "× leanest", "× floor", "targets"];
-    let mut text = header("workload", who, &ratios);
+    let more = ["× best", "× leanest", "× floor", "targets"];
+    let mut text = header("workload", who, &more);
     for results in rows {
         let _ = write!(text, "| {} |", results.row);
         for &who in who {
@@ -111,14 +114,10 @@ fn main_table(rows: &[RowResults<'_>], who: &[Contestant]) -> String {
                 None => text.push_str(" |"),
             }
         }
-        for ratio in [results.to_best(), results.to_leanest(), results.to_floor()] {
-            match ratio {
-                Some(ratio) => {
-                    let _ = write!(text, " {ratio:.2} |");
-                }
-                None => text.push_str(" |"),
-            }
-        }
+        ratios(
+            &mut text,
+            &[results.to_best(), results.to_leanest(), results.to_floor()],
+        );
         let verdicts: Vec<String> = results
             .verdicts()
             .iter()
@@ -189,7 +188,20 @@ fn calls_table(rows: &[RowResults<'_>], who: &[Contestant]) -> String {
     text
 }
 
-fn header(first: &str, who: &[Contestant], more: &[&str]) -> String {
+/// Cells with ratios, empty where there are none.
+pub(crate) fn ratios(text: &mut String, ratios: &[Option<f64>]) {
+    for ratio in ratios {
+        match ratio {
+            Some(ratio) => {
+                let _ = write!(text, " {ratio:.2} |");
+            }
+            None => text.push_str(" |"),
+        }
+    }
+}
+
+/// The first two lines of a table.
+pub(crate) fn header(first: &str, who: &[Contestant], more: &[&str]) -> String {
     let mut text = format!("| {first} |");
     for name in who.iter().map(|who| who.name()).chain(more.iter().copied()) {
         let _ = write!(text, " {name} |");
@@ -224,13 +236,25 @@ impl RowResults<'_> {
         self.median(who, CPU)
     }
 
+    /// Bytes of memory for each further connection.
+    pub(crate) fn memory(&self, who: Contestant) -> Option<f64> {
+        let samples = self.samples(who)?.iter();
+        median(samples.filter_map(|sample| sample.memory).collect())
+    }
+
+    /// Who could not be measured as often as was wanted, and why.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = (Contestant, &str)> {
+        let series = self.series.iter();
+        series.filter_map(|series| Some((series.who, series.failure.as_deref()?)))
+    }
+
     /// Throughput of respec over that of the best peer of the same round.
-    fn to_best(&self) -> Option<f64> {
+    pub(crate) fn to_best(&self) -> Option<f64> {
         self.ratio(THROUGHPUT, Contestant::is_peer, f64::max)
     }
 
     /// CPU time of respec over that of the leanest peer of the same round.
-    fn to_leanest(&self) -> Option<f64> {
+    pub(crate) fn to_leanest(&self) -> Option<f64> {
         self.ratio(CPU, Contestant::is_peer, f64::min)
     }
 
@@ -312,7 +336,7 @@ pub(crate) fn median(mut figures: Vec<f64>) -> Option<f64> {
 }
 
 /// A number of operations per second, in three digits.
-fn rate(rate: f64) -> String {
+pub(crate) fn rate(rate: f64) -> String {
     match rate {
         10_000.0.. => format!("{:.0}k", rate / 1e3),
         1_000.0.. => format!("{:.1}k", rate / 1e3),
@@ -321,7 +345,7 @@ fn rate(rate: f64) -> String {
 }
 
 /// A number of microseconds, in three digits.
-fn micros(micros: f64) -> String {
+pub(crate) fn micros(micros: f64) -> String {
     match micros {
         100.0.. => format!("{micros:.0}"),
         10.0.. => format!("{micros:.1}"),

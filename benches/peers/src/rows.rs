@@ -7,7 +7,6 @@ use std::fmt;
 pub(crate) struct Row {
     /// The workload's number, by which `--only` finds it.
     pub(crate) group: &'static str,
-    pub(crate) name: &'static str,
     pub(crate) workload: Workload,
     pub(crate) driver: Driver,
     pub(crate) placement: Placement,
@@ -15,7 +14,7 @@ pub(crate) struct Row {
 }
 
 /// What is done over and over again.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Workload {
     /// One GET after the other.
     Get,
@@ -33,12 +32,16 @@ pub(crate) enum Workload {
     Lrange,
     /// HGETALL of 1,000 fields.
     Hgetall,
-    /// What [`Workload::Tasks`] does, on a cluster of three nodes.
-    Cluster(usize),
+    /// What [`Workload::Tasks`] does, on a cluster of so many primaries.
+    Cluster { nodes: usize, tasks: usize },
     /// Messages of a channel to which another process publishes.
     Messages,
     /// So many threads that share one pooled client, each of which sends one GET after the other.
     Pool(usize),
+    /// What [`Workload::Tasks`] does, with a connection for each task.
+    Connections(usize),
+    /// SET and GET of so many bytes in turn, one after the other.
+    Value(usize),
 }
 
 /// What runs the client.
@@ -94,25 +97,10 @@ pub(crate) enum Target {
 
 /// The rows in the order of the table.
 pub(crate) const ROWS: &[Row] = &[
-    row(
-        "W1",
-        "GET, sequential",
-        Workload::Get,
-        Driver::Sync,
-        Placement::Same,
-        W1,
-    ),
-    row(
-        "W1",
-        "SET, sequential",
-        Workload::Set,
-        Driver::Sync,
-        Placement::Same,
-        W1,
-    ),
+    row("W1", Workload::Get, Driver::Sync, Placement::Same, W1),
+    row("W1", Workload::Set, Driver::Sync, Placement::Same, W1),
     row(
         "W2",
-        "GET, sequential",
         Workload::Get,
         Driver::CurrentThread,
         Placement::Same,
@@ -120,7 +108,6 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         "W2",
-        "GET, sequential",
         Workload::Get,
         Driver::MultiThread,
         Placement::Same,
@@ -128,7 +115,6 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         "W2",
-        "GET, sequential",
         Workload::Get,
         Driver::CurrentThread,
         Placement::Cross,
@@ -136,7 +122,6 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         "W2",
-        "GET, sequential",
         Workload::Get,
         Driver::MultiThread,
         Placement::Free,
@@ -144,7 +129,6 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         "W3",
-        "64 tasks, one connection",
         Workload::Tasks(64),
         Driver::CurrentThread,
         Placement::Cross,
@@ -152,7 +136,6 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         "W3",
-        "256 tasks, one connection",
         Workload::Tasks(256),
         Driver::CurrentThread,
         Placement::Cross,
@@ -160,7 +143,6 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         "W3",
-        "64 tasks, one connection",
         Workload::Tasks(64),
         Driver::MultiThread,
         Placement::Free,
@@ -168,7 +150,6 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         "W3",
-        "256 tasks, one connection",
         Workload::Tasks(256),
         Driver::MultiThread,
         Placement::Free,
@@ -176,7 +157,6 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         "W4",
-        "pipeline of 100 SETs",
         Workload::Pipeline(100),
         Driver::Sync,
         Placement::Cross,
@@ -184,7 +164,6 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         "W4",
-        "pipeline of 1,000 SETs",
         Workload::Pipeline(1_000),
         Driver::Sync,
         Placement::Cross,
@@ -192,7 +171,6 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         "W4",
-        "pipeline of 100 SETs",
         Workload::Pipeline(100),
         Driver::CurrentThread,
         Placement::Cross,
@@ -200,31 +178,15 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         "W4",
-        "pipeline of 1,000 SETs",
         Workload::Pipeline(1_000),
         Driver::CurrentThread,
         Placement::Cross,
         W4,
     ),
+    row("W5", Workload::BigGet, Driver::Sync, Placement::Cross, W5),
+    row("W5", Workload::BigSet, Driver::Sync, Placement::Cross, W5),
     row(
         "W5",
-        "GET of 1 MiB",
-        Workload::BigGet,
-        Driver::Sync,
-        Placement::Cross,
-        W5,
-    ),
-    row(
-        "W5",
-        "SET of 1 MiB",
-        Workload::BigSet,
-        Driver::Sync,
-        Placement::Cross,
-        W5,
-    ),
-    row(
-        "W5",
-        "GET of 1 MiB",
         Workload::BigGet,
         Driver::CurrentThread,
         Placement::Cross,
@@ -232,7 +194,6 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         "W5",
-        "SET of 1 MiB",
         Workload::BigSet,
         Driver::CurrentThread,
         Placement::Cross,
@@ -240,7 +201,6 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         "W6",
-        "LRANGE of 1,000 × 32 B",
         Workload::Lrange,
         Driver::Sync,
         Placement::Cross,
@@ -248,7 +208,6 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         "W6",
-        "HGETALL of 1,000 fields",
         Workload::Hgetall,
         Driver::Sync,
         Placement::Cross,
@@ -256,7 +215,6 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         "W6",
-        "LRANGE of 1,000 × 32 B",
         Workload::Lrange,
         Driver::CurrentThread,
         Placement::Cross,
@@ -264,7 +222,6 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         "W6",
-        "HGETALL of 1,000 fields",
         Workload::Hgetall,
         Driver::CurrentThread,
         Placement::Cross,
@@ -272,23 +229,26 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         "W7",
-        "64 tasks, cluster of 3",
-        Workload::Cluster(64),
+        Workload::Cluster {
+            nodes: 3,
+            tasks: 64,
+        },
         Driver::CurrentThread,
         Placement::Cross,
         &[Target::Best(1.4), Target::Cpu(0.5)],
     ),
     row(
         "W7",
-        "64 tasks, cluster of 3",
-        Workload::Cluster(64),
+        Workload::Cluster {
+            nodes: 3,
+            tasks: 64,
+        },
         Driver::MultiThread,
         Placement::Free,
         &[Target::Best(2.0), Target::Cpu(0.5)],
     ),
     row(
         "W8",
-        "messages received",
         Workload::Messages,
         Driver::CurrentThread,
         Placement::Cross,
@@ -296,7 +256,6 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     row(
         "W9",
-        "GET, pool of 8 threads",
         Workload::Pool(8),
         Driver::Sync,
         Placement::Same,
@@ -313,7 +272,6 @@ const W6_HGETALL: &[Target] = &[Target::Best(1.15), Target::Cpu(0.8)];
 
 const fn row(
     group: &'static str,
-    name: &'static str,
     workload: Workload,
     driver: Driver,
     placement: Placement,
@@ -321,7 +279,6 @@ const fn row(
 ) -> Row {
     Row {
         group,
-        name,
         workload,
         driver,
         placement,
@@ -332,9 +289,12 @@ const fn row(
 impl Row {
     /// Whether the contestant has what the row measures.
     pub(crate) fn has(&self, who: Contestant) -> bool {
-        match self.driver {
-            Driver::Sync => who.is_sync(),
-            Driver::CurrentThread | Driver::MultiThread => true,
+        match (self.driver, self.workload) {
+            (Driver::Sync, _) => who.is_sync(),
+            (_, Workload::Connections(_) | Workload::Value(_)) => {
+                who == Contestant::Respec || who.is_peer()
+            }
+            (Driver::CurrentThread | Driver::MultiThread, _) => true,
         }
     }
 
@@ -349,10 +309,61 @@ impl Row {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { group, name, .. } = self;
-        write!(f, "{group} {name}, {} {}", self.driver, self.placement)
+        let Self {
+            group, workload, ..
+        } = self;
+        write!(f, "{group} {workload}, {} {}", self.driver, self.placement)
     }
 }
+
+impl fmt::Display for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Get => f.write_str("GET, sequential"),
+            Self::Set => f.write_str("SET, sequential"),
+            Self::Tasks(tasks) => write!(f, "{} tasks, one connection", thousands(tasks)),
+            Self::Pipeline(commands) => write!(f, "pipeline of {} SETs", thousands(commands)),
+            Self::BigGet => f.write_str("GET of 1 MiB"),
+            Self::BigSet => f.write_str("SET of 1 MiB"),
+            Self::Lrange => f.write_str("LRANGE of 1,000 × 32 B"),
+            Self::Hgetall => f.write_str("HGETALL of 1,000 fields"),
+            Self::Cluster { nodes, tasks } => {
+                write!(f, "{} tasks, cluster of {nodes}", thousands(tasks))
+            }
+            Self::Messages => f.write_str("messages received"),
+            Self::Pool(threads) => write!(f, "GET, pool of {threads} threads"),
+            Self::Connections(connections) => {
+                write!(f, "{} tasks, a connection each", thousands(connections))
+            }
+            Self::Value(size) => write!(f, "SET and GET of {}", bytes(size)),
+        }
+    }
+}
+
+/// A number in groups of three digits.
+pub(crate) fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A size in the largest unit of which it is a whole number.
+pub(crate) fn bytes(size: usize) -> String {
+    match size {
+        MIB.. if size.is_multiple_of(MIB) => format!("{} MiB", size / MIB),
+        KIB.. if size.is_multiple_of(KIB) => format!("{} KiB", size / KIB),
+        _ => format!("{size} B"),
+    }
+}
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
 
 impl fmt::Display for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

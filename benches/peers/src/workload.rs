@@ -23,6 +23,7 @@ use crate::{
         rawtokio::RawTokio,
         redis1, redis2,
     },
+    machine,
     rows::{Contestant, Driver, Row, Workload},
 };
 
@@ -94,7 +95,7 @@ pub(crate) fn run(
             Contestant::Before => Err(absent(row, who)),
         };
     }
-    if let Workload::Cluster(tasks) = row.workload {
+    if let Workload::Cluster { tasks, .. } = row.workload {
         return match who {
             Contestant::Raw => run.raw_cluster(tasks),
             Contestant::RawTokio => run.rawtokio_cluster(tasks),
@@ -118,9 +119,11 @@ pub(crate) fn run(
     }
 }
 
-/// The beginning or the end of what is measured.
+/// The beginning or the end of what is measured, or what was found out before.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Edge {
+    /// So many bytes of memory are what each further connection takes while nothing is sent.
+    Memory(u64),
     Begin,
     /// With the number of operations done.
     End(u64),
@@ -245,9 +248,11 @@ impl Run<'_> {
                     }
                 }
                 Workload::Tasks(_)
-                | Workload::Cluster(_)
+                | Workload::Cluster { .. }
                 | Workload::Messages
-                | Workload::Pool(_) => return Err(self.unfit()),
+                | Workload::Pool(_)
+                | Workload::Connections(_)
+                | Workload::Value(_) => return Err(self.unfit()),
             }
             (self.report)(Edge::End(meter.done));
         }
@@ -258,8 +263,13 @@ impl Run<'_> {
         let runtime = runtime(self.row.driver)?;
         let client = runtime.block_on(C::connect(self.server))?;
         let workload = self.row.workload;
-        if let Workload::Tasks(tasks) = workload {
-            return self.share(&runtime, client, tasks);
+        match workload {
+            Workload::Tasks(tasks) => return self.share(&runtime, &vec![client; tasks]),
+            Workload::Connections(connections) => {
+                let clients = self.connect(&runtime, client, connections)?;
+                return self.share(&runtime, &clients);
+            }
+            _ => {}
         }
         for &budget in self.budgets {
             (self.report)(Edge::Begin);
@@ -274,13 +284,42 @@ impl Run<'_> {
     fn cluster<C: Clustered>(&mut self, tasks: usize) -> Result<()> {
         let runtime = runtime(self.row.driver)?;
         let client = runtime.block_on(C::connect(self.server))?;
-        self.share(&runtime, client, tasks)
+        self.share(&runtime, &vec![client; tasks])
     }
 
-    fn share<C: Shared>(&mut self, runtime: &Runtime, client: C, tasks: usize) -> Result<()> {
+    /// As many clients as there shall be, each of which has connected.
+    fn connect<C: Async>(&mut self, runtime: &Runtime, first: C, count: usize) -> Result<Vec<C>> {
+        let mut clients = vec![first];
+        let mut alone = 0;
+        runtime.block_on(async {
+            let key = &keys(1)[0];
+            loop {
+                // Some connect with the first call.
+                if let Some(last) = clients.last_mut() {
+                    expect(last.get(key).await?, SMALL)?;
+                }
+                if clients.len() == 1 {
+                    alone = machine::resident()?;
+                }
+                if clients.len() == count {
+                    return Ok::<_, Failure>(());
+                }
+                clients.push(C::connect(self.server).await?);
+            }
+        })?;
+        if count > 1 {
+            let taken = machine::resident()?.saturating_sub(alone);
+            (self.report)(Edge::Memory(taken / (count as u64 - 1)));
+        }
+        Ok(clients)
+    }
+
+    /// A task for each of the clients.
+    fn share<C: Shared>(&mut self, runtime: &Runtime, clients: &[C]) -> Result<()> {
         for &budget in self.budgets {
+            let clients = clients.to_vec();
             (self.report)(Edge::Begin);
-            let done = runtime.block_on(share(client.clone(), tasks, budget))?;
+            let done = runtime.block_on(share(clients, budget))?;
             (self.report)(Edge::End(done));
         }
         Ok(())
@@ -526,9 +565,11 @@ impl Run<'_> {
             Workload::BigSet => (set(BIG_WRITTEN_KEY, &vec![b'x'; BIG]), 1),
             Workload::Lrange => (request(&[b"LRANGE", LIST_KEY.as_bytes(), b"0", b"-1"]), 1),
             Workload::Hgetall => (request(&[b"HGETALL", HASH_KEY.as_bytes()]), 1),
-            Workload::Cluster(_) | Workload::Messages | Workload::Pool(_) => {
-                return Err(self.unfit());
-            }
+            Workload::Cluster { .. }
+            | Workload::Messages
+            | Workload::Pool(_)
+            | Workload::Connections(_)
+            | Workload::Value(_) => return Err(self.unfit()),
         };
         Ok((
             Exchange::prepare(self.server, requests, count)?,
@@ -608,23 +649,35 @@ async fn repeat<C: Async>(mut client: C, workload: Workload, budget: Budget) -> 
                 expect(client.hgetall(HASH_KEY).await?, ELEMENTS)?;
             }
         }
-        Workload::Tasks(_) | Workload::Cluster(_) | Workload::Messages | Workload::Pool(_) => {
+        Workload::Value(size) => {
+            let value = Bytes::from(vec![b'x'; size]);
+            while meter.next(2) {
+                client.set(BIG_WRITTEN_KEY, &value).await?;
+                expect(client.get(BIG_WRITTEN_KEY).await?, size)?;
+            }
+        }
+        Workload::Tasks(_)
+        | Workload::Cluster { .. }
+        | Workload::Messages
+        | Workload::Pool(_)
+        | Workload::Connections(_) => {
             return Err("this workload is not one operation after the other".into());
         }
     }
     Ok(meter.done)
 }
 
-/// Tasks that share the client's connections, each with a key of its own.
+/// A task for each of the clients, which may share connections.
 ///
 /// Only the first task looks at the clock, since the others would pay for it with every operation.
-async fn share<C: Shared>(client: C, tasks: usize, budget: Budget) -> Result<u64> {
+async fn share<C: Shared>(clients: Vec<C>, budget: Budget) -> Result<u64> {
     let over = Arc::new(AtomicBool::new(false));
     let small = Bytes::from(vec![b'x'; SMALL]);
+    let tasks = clients.len();
     let keys = keys(tasks).into_iter().enumerate();
     let tasks: Vec<_> = keys
-        .map(|(task, key)| {
-            let mut client = client.clone();
+        .zip(clients)
+        .map(|((task, key), mut client)| {
             let small = small.clone();
             let over = Arc::clone(&over);
             let mut meter = Meter::new(budget.part(tasks));
@@ -763,8 +816,11 @@ fn runtime(driver: Driver) -> Result<Runtime> {
     Ok(builder.worker_threads(WORKERS).enable_all().build()?)
 }
 
+/// A key for each of so many, as long as there are as many.
 fn keys(count: usize) -> Vec<String> {
-    (0..count).map(|n| format!("key:{n:012}")).collect()
+    (0..count)
+        .map(|n| format!("key:{:012}", n % MOST_KEYS))
+        .collect()
 }
 
 fn expect(found: usize, expected: usize) -> Result<()> {
