@@ -49,9 +49,7 @@ impl<'c> Each<'c> {
         let cluster = match self.client.target() {
             Target::Cluster(cluster) => cluster,
             Target::Server(server) => {
-                let reply = Nodes::One(server)
-                    .call(&exchange, self.client.options())
-                    .map_err(named);
+                let reply = Nodes::One(server).call(&exchange, self.client.options());
                 return Ok(vec![(NodeAddress::of(server.address()), reply)]);
             }
         };

@@ -65,6 +65,7 @@ impl WatchedCall {
     }
 
     /// Tells its end.
+    #[cold]
     pub(crate) fn end<T>(mut self, result: &Result<T>) {
         self.tell(CallOutcome::of(result));
     }
