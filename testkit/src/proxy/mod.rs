@@ -18,8 +18,8 @@
 //!
 //! A [`Rule`] is an [`Action`] at a place in the traffic ([`At`]). Places are known by what stands
 //! there (the third request, the reply to an `INCR`, inside an array) and are exact to the byte. The
-//! proxy reads RESP2 and RESP3 in both directions. Something else passes as well, but from there on
-//! only [`At::now`] finds a place.
+//! proxy reads RESP2 and RESP3 in both directions, and requests in one line of text. Something else passes
+//! as well, but from there on only [`At::now`] finds a place.
 //!
 //! [`Traffic`] is the ledger: for every request how many of its bytes have come from the client and
 //! how many were handed to the server, and the same of its reply. It is the ground truth for what a
