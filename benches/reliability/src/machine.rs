@@ -11,8 +11,11 @@ pub(crate) fn describe() -> Vec<String> {
         .map_or("unknown", |(_, model)| model.trim());
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').nth(2).unwrap_or("unknown").to_owned();
     vec![
         format!("CPU: {model}, {cores} cores"),
+        format!("load average of the last fifteen minutes when this was written: {load}"),
         format!("Linux {}", kernel.trim()),
         versions().join(", "),
     ]

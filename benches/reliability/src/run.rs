@@ -481,6 +481,10 @@ impl Run {
                 .first()
                 .map(|what| format!("such as {what}")),
         );
+        if deadlines.longest_stall > STALL {
+            let stall = deadlines.longest_stall.as_millis();
+            notes.push(format!("the machine let this wait for {stall} ms"));
+        }
         let findings = appends.findings.iter().take(2);
         notes.extend(findings.map(|it| format!("{:?}: {}", it.kind, it.detail)));
         Cell {
@@ -649,6 +653,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What is worth telling of a busy machine.
+const STALL: Duration = Duration::from_millis(100);
 /// All shapes.
 pub(crate) static SHAPES: [Shape; 5] = [
     Shape::Echo,
