@@ -368,33 +368,6 @@ impl<'a, E: Exchange> Pending<'a, E> {
         self.exchange.patience() != Patience::None
     }
 
-    /// The same as [`poll_to_end`](Self::poll_to_end), and tells the end.
-    #[cold]
-    fn poll_watched(&mut self, cx: &mut Context<'_>) -> Poll<Result<E::Output>> {
-        let polled = {
-            let _entered = self.watched.as_ref().map(|watched| watched.enter());
-            self.poll_to_end(cx)
-        };
-        let result = ready!(polled);
-        if let Some(watched) = self.watched.take() {
-            watched.end(&result);
-        }
-        Poll::Ready(result)
-    }
-
-    fn poll_to_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<E::Output>> {
-        let result = ready!(self.poll_result(cx));
-        if let Err(error) = &result
-            && let Some((only, events)) = self.single_try()
-        {
-            only.failed(error, events, now());
-        }
-        self.state = State::Done;
-        self.under_way = None;
-        let scope = self.scope();
-        Poll::Ready(result.map_err(|error| explained(self.exchange.named(error), scope)))
-    }
-
     fn poll_result(&mut self, cx: &mut Context<'_>) -> Poll<Result<E::Output>> {
         loop {
             match &mut self.state {
@@ -479,11 +452,25 @@ impl<E: Exchange> Future for Pending<'_, E> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if let State::Start = this.state {
-            this.watched = WatchedCall::begin(&this.exchange, this.calls(), this.config());
+            let watched = WatchedCall::begin(&this.exchange, this.calls(), this.config());
+            if watched.is_some() {
+                this.watched = watched;
+            }
         }
-        match this.watched {
-            None => this.poll_to_end(cx),
-            Some(_) => this.poll_watched(cx),
+        let _entered = this.watched.as_ref().map(|watched| watched.enter());
+        let result = ready!(this.poll_result(cx));
+        if let Err(error) = &result
+            && let Some((only, events)) = this.single_try()
+        {
+            only.failed(error, events, now());
+        }
+        this.state = State::Done;
+        this.under_way = None;
+        let scope = this.scope();
+        let result = result.map_err(|error| explained(this.exchange.named(error), scope));
+        match this.watched.take() {
+            None => Poll::Ready(result),
+            Some(watched) => Poll::Ready(watched.end(result)),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::{
     server::Server,
 };
 use crate::{
-    call::{CallOptions, Readiness, SingleTry, explained},
+    call::{CallOptions, Readiness, SingleTry},
     cluster::{Calls, NodeAddress, closed, key_slot, not_in_time, unknown_node},
     command::{
         Bare, Batch, BlockingClient, Command, Commands, Exchange, IsDetached, Pipeline, Sequence,
@@ -427,8 +427,7 @@ impl BlockingClient for Client {
             Target::Server(server) => Nodes::One(server),
             Target::Cluster(cluster) => Nodes::Many(cluster),
         };
-        let result = nodes.call(&exchange, self.options());
-        result.map_err(|error| explained(exchange.named(error), nodes.scope()))
+        nodes.call(&exchange, self.options())
     }
 }
 

@@ -49,9 +49,7 @@ impl<'c> Each<'c> {
         let cluster = match self.client.target() {
             Target::Cluster(cluster) => cluster,
             Target::Server(server) => {
-                let reply = Nodes::One(server)
-                    .call(&exchange, self.client.options())
-                    .map_err(named);
+                let reply = Nodes::One(server).call(&exchange, self.client.options());
                 return Ok(vec![(NodeAddress::of(server.address()), reply)]);
             }
         };
@@ -80,11 +78,9 @@ impl<'c> Each<'c> {
             })
             .map(|reply| reply.map_err(named))
             .zip(watched)
-            .map(|(reply, watched)| {
-                if let Some(watched) = watched {
-                    watched.end(&reply);
-                }
-                reply
+            .map(|(reply, watched)| match watched {
+                None => reply,
+                Some(watched) => watched.end(reply),
             });
         Ok(addresses.into_iter().zip(replies).collect())
     }

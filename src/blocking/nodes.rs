@@ -20,7 +20,7 @@ use super::{
 use crate::{
     call::{
         Action, Call, CallOptions, CallRecord, CallSettings, CallTime, Connect, DirectCall,
-        Encoded, Instead,
+        Encoded, Instead, explained,
     },
     cluster::{Calls, ClusterState, NodeId, Scope, gone},
     command::{Exchange, Patience, Place},
@@ -77,7 +77,7 @@ impl<'a> Nodes<'a> {
         }
     }
 
-    /// Sends an exchange wherever it belongs, and waits for its result.
+    /// Sends an exchange wherever it belongs, and waits for its result, as its caller sees it.
     pub(super) fn call<E: Exchange>(
         self,
         exchange: &E,
@@ -88,11 +88,12 @@ impl<'a> Nodes<'a> {
         let result = {
             let _entered = watched.as_ref().map(|watched| watched.enter());
             self.call_recorded(exchange, options, record)
-        };
-        if let Some(watched) = watched {
-            watched.end(&result);
         }
-        result
+        .map_err(|error| explained(exchange.named(error), self.scope()));
+        match watched {
+            None => result,
+            Some(watched) => watched.end(result),
+        }
     }
 
     #[inline]

@@ -92,10 +92,10 @@
 //!
 //! # What it costs
 //!
-//! Where nobody listens a call pays for two looks at a flag. With an observer, or a recorder of metrics, each
-//! call makes an event, which costs the caller about as much as a map in memory would, and the thread that
-//! tells it what the listener takes. With the feature `tracing` a call costs one more look, unless somebody
-//! listens at `trace`.
+//! Where nobody listens a call pays for a look at a flag, and for a second one with the feature `tracing`.
+//! With an observer, or a recorder of metrics, each call makes an event and puts it into a queue, from which a
+//! thread takes it to the listener: some 1,400 instructions in all, a fifth of a `GET` by a future and half of
+//! one that blocks, system calls not counted. With a subscriber at `trace` it makes a span.
 
 #[cfg(all(
     any(feature = "async", feature = "blocking"),

@@ -22,6 +22,10 @@ use crate::{
 pub(crate) struct Counts {
     pub(crate) kills: usize,
     pub(crate) failovers: usize,
+    /// Replacements of all primaries at once.
+    pub(crate) storms: usize,
+    /// Slots that nobody owns for a while, for less than calls wait and for longer.
+    pub(crate) holes: usize,
     pub(crate) silences: usize,
     pub(crate) moves: usize,
     pub(crate) cuts: usize,
@@ -52,6 +56,9 @@ pub(crate) fn run(sides: &[Side], variant: Variant, counts: &Counts) -> Vec<Row>
     let mut stage = Stage::new(sides, variant, SHORT);
     let mut rows = stage.kills(counts.kills);
     rows.extend(stage.failovers(counts.failovers));
+    rows.extend(stage.storms(counts.storms));
+    rows.extend(stage.holes(Fault::Hole, counts.holes));
+    rows.extend(stage.holes(Fault::LongHole, counts.holes));
     rows.extend(stage.silences(counts.silences));
     rows.extend(stage.cuts(counts.cuts));
     drop(stage);
@@ -139,6 +146,60 @@ impl<'s> Stage<'s> {
             self.look(&trials, Some((slot, &replica)));
         }
         self.rows(Fault::Failover, count, begun, trials)
+    }
+
+    /// F16: all primaries are replaced one directly after the other, so that every slot's owner is
+    /// another, and whoever is asked by its old address says so.
+    fn storms(&mut self, count: usize) -> Vec<Row> {
+        let begun = Instant::now();
+        let trials = self.trials(&some_slots());
+        let mut asked = Vec::new();
+        for turn in 0..count as u32 {
+            let next = begun + turn * SHARDS.len() as u32 * ELECTION;
+            thread::sleep(next.saturating_duration_since(Instant::now()));
+            let (start, before) = (Instant::now(), self.questions());
+            for slot in SHARDS {
+                let replica = self.replica_of(slot);
+                self.cluster.fail_over(&replica).unwrap();
+                self.look(&trials, Some((slot, &replica)));
+            }
+            let_work(&trials, BETWEEN_CUTS, CALM);
+            asked.push((self.questions() - before, start.elapsed()));
+        }
+        let mut rows = self.rows(Fault::Storm, count, begun, trials);
+        for row in &mut rows {
+            row.asked.clone_from(&asked);
+        }
+        rows
+    }
+
+    /// F17: nobody owns a slot, for less time than calls wait or for more.
+    fn holes(&mut self, fault: Fault, count: usize) -> Vec<Row> {
+        let begun = Instant::now();
+        let limit = if fault == Fault::Hole {
+            LIMIT
+        } else {
+            LIMIT / 2
+        };
+        let mut trials = self.trials_of(&some_slots(), limit);
+        for slot in slots_of_victims().take(count) {
+            let primary = self.cluster.primary_of(slot).unwrap();
+            let (prober, witnesses) = self.watch(slot, &mut trials);
+            let deleted = Instant::now();
+            self.cluster.delete_slots(slot..=slot).unwrap();
+            thread::sleep(if fault == Fault::Hole {
+                limit / 4
+            } else {
+                5 * limit / 4
+            });
+            let given = Instant::now();
+            self.cluster.add_slots(slot..=slot, &primary).unwrap();
+            let accepted = prober.first_after(given, PATIENCE).unwrap();
+            for (trial, witnesses) in trials.iter_mut().zip(witnesses) {
+                trial.served(deleted, &accepted, witnesses);
+            }
+        }
+        self.rows(fault, count, begun, trials)
     }
 
     /// F18: a primary is silent for longer than the others want to believe in it, then goes on.
@@ -298,8 +359,26 @@ impl<'s> Stage<'s> {
         self.cluster.replicas_of(&primary).unwrap().remove(0)
     }
 
+    /// How often all nodes were asked by clients who has which slot.
+    fn questions(&self) -> u64 {
+        let of_node = |node: &Arc<Node>| {
+            let info = node.command(&[b"INFO", b"commandstats"]).unwrap();
+            let info = String::from_utf8_lossy(&info).into_owned();
+            let mut lines = info.lines();
+            let line = lines.find_map(|line| line.strip_prefix("cmdstat_cluster|shards:calls="));
+            let count = line.and_then(|line| line.split(',').next());
+            count.map_or(0, |count| count.parse().unwrap())
+        };
+        self.cluster.nodes().iter().map(of_node).sum()
+    }
+
     /// Each kind of client with a load of its own.
     fn trials(&mut self, slots: &[u16]) -> Vec<Trial<'s>> {
+        self.trials_of(slots, LIMIT)
+    }
+
+    /// The same, with calls that may take so long.
+    fn trials_of(&mut self, slots: &[u16], limit: Duration) -> Vec<Trial<'s>> {
         self.takeovers = Takeovers::new(&self.cluster);
         self.unelected = 0;
         let trials = self.sides.iter().map(|side| {
@@ -307,7 +386,7 @@ impl<'s> Stage<'s> {
             let plan = Plan {
                 run: self.runs,
                 slots: slots.to_vec(),
-                limit: LIMIT,
+                limit,
             };
             Trial {
                 load: Load::start(side, &self.cluster, &plan),
@@ -339,6 +418,7 @@ impl<'s> Stage<'s> {
             recoveries: trial.recoveries,
             others: trial.others,
             redirected: Vec::new(),
+            asked: Vec::new(),
             took: begun.elapsed(),
         });
         rows.collect()
@@ -351,8 +431,18 @@ impl Trial<'_> {
         // A reply of the old primary may still have been on its way.
         let writes =
             witnesses.finish(|write| write.begun >= outage.down || write.done >= accepted.received);
+        self.came_back(outage.down, accepted, &writes);
+    }
+
+    /// The same where the slot had no owner since a moment.
+    fn served(&mut self, since: Instant, accepted: &Accepted, witnesses: Witnesses) {
+        let writes = witnesses.finish(|write| write.done >= accepted.received);
+        self.came_back(since, accepted, &writes);
+    }
+
+    fn came_back(&mut self, since: Instant, accepted: &Accepted, writes: &[Write]) {
         let beyond = |write: &Write| write.done.saturating_duration_since(accepted.received);
-        let servers = accepted.received - outage.down;
+        let servers = accepted.received - since;
         self.recoveries
             .push(Recovery::new(servers, writes.iter().map(beyond)));
     }

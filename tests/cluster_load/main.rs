@@ -8,7 +8,7 @@
 //! What the servers themselves lose when a primary dies is counted apart.
 //!
 //! The table of what came of it is printed with `--nocapture`. With `CLUSTER_LOAD_LONG=1` much more
-//! goes wrong, which takes minutes for each server.
+//! goes wrong, which takes minutes for each server; with `CLUSTER_LOAD_LONG=0.1` a tenth of that.
 
 #![cfg(all(feature = "async", feature = "blocking", feature = "core"))]
 
@@ -76,11 +76,8 @@ fn turn() -> MutexGuard<'static, ()> {
 
 fn check(variant: Variant) {
     let _turn = turn();
-    let counts = if env::var_os("CLUSTER_LOAD_LONG").is_some() {
-        LONG
-    } else {
-        SHORT
-    };
+    let scale = env::var("CLUSTER_LOAD_LONG").map_or(Ok(0.0), |scale| scale.parse());
+    let counts = LONG.part(scale.expect("CLUSTER_LOAD_LONG is a number, such as 1 or 0.1"));
     let rows = faults::run(&Side::all(), variant, &counts);
     println!("{}", Table(&rows));
     rows.iter().for_each(judge);
@@ -102,7 +99,8 @@ fn judge(row: &Row) {
     if is_orderly && !matches!(row.fault, Fault::Kill | Fault::Silence) {
         assert_eq!(verdict.stale, 0, "{details}");
     }
-    if is_orderly && matches!(row.fault, Fault::Failover | Fault::Moves) {
+    let nobody_told = [Fault::Failover, Fault::Storm, Fault::Hole, Fault::Moves];
+    if is_orderly && nobody_told.contains(&row.fault) {
         assert!(
             verdict.tally.errors.is_empty(),
             "{what}: {:?}",
@@ -112,6 +110,17 @@ fn judge(row: &Row) {
     if row.fault == Fault::Cut {
         let unsure = |((_, executed), _): (&(String, bool), &u64)| *executed;
         assert!(verdict.tally.errors.iter().all(unsure), "{details}");
+    }
+    if row.fault == Fault::LongHole {
+        let codes = verdict.tally.errors.keys().map(|(code, _)| code);
+        let known = |code: &String| code == "CLUSTERDOWN" || code.starts_with("Timeout");
+        assert!(codes.clone().any(|code| code == "CLUSTERDOWN"), "{details}");
+        assert!(codes.clone().all(known), "{details}");
+    }
+    for (asked, took) in &row.asked {
+        // Each client at most ten times a second, and once more at each end of that time.
+        let allowed = 2 * (2 + 10 * took.as_millis() as u64 / 1_000);
+        assert!(*asked <= allowed, "{what}: asked {asked} times in {took:?}");
     }
     for (name, count) in &row.redirected {
         assert!(*count > 0, "{what}: expected {name} to be met");
@@ -126,9 +135,28 @@ fn judge(row: &Row) {
     }
 }
 
+impl Counts {
+    /// A part of these, and at least what is done in every run of the tests.
+    fn part(self, scale: f64) -> Self {
+        let part = |short: usize, long: usize| short.max((long as f64 * scale) as usize);
+        Self {
+            kills: part(SHORT.kills, self.kills),
+            failovers: part(SHORT.failovers, self.failovers),
+            storms: part(SHORT.storms, self.storms),
+            holes: part(SHORT.holes, self.holes),
+            silences: part(SHORT.silences, self.silences),
+            moves: part(SHORT.moves, self.moves),
+            cuts: part(SHORT.cuts, self.cuts),
+            operations: (self.operations as f64 * scale) as u64,
+        }
+    }
+}
+
 const SHORT: Counts = Counts {
     kills: 3,
     failovers: 5,
+    storms: 1,
+    holes: 1,
     silences: 1,
     moves: 50,
     cuts: 100,
@@ -138,6 +166,8 @@ const SHORT: Counts = Counts {
 const LONG: Counts = Counts {
     kills: 40,
     failovers: 200,
+    storms: 50,
+    holes: 100,
     silences: 10,
     moves: 2000,
     cuts: 2000,

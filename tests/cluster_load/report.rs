@@ -11,6 +11,9 @@ use crate::{books::Verdict, meter::Measured};
 pub(crate) enum Fault {
     Kill,
     Failover,
+    Storm,
+    Hole,
+    LongHole,
     Moves,
     Silence,
     Cut,
@@ -32,6 +35,8 @@ pub(crate) struct Row {
     pub(crate) others: Vec<Others>,
     /// Error replies of the nodes that all clients together had to follow, by code.
     pub(crate) redirected: Vec<(&'static str, u64)>,
+    /// How often all clients together asked who has which slot, and in what time.
+    pub(crate) asked: Vec<(u64, Duration)>,
     pub(crate) took: Duration,
 }
 
@@ -140,6 +145,12 @@ impl Row {
         for (name, count) in &self.redirected {
             writeln!(f, "{title}: {count} × {name} followed by all clients")?;
         }
+        for (count, took) in &self.asked {
+            writeln!(
+                f,
+                "{title}: {count} × asked who has which slot in {took:.1?}"
+            )?;
+        }
         for others in &self.others {
             let [client, control] = &others.silent;
             writeln!(
@@ -159,6 +170,9 @@ impl fmt::Display for Fault {
         f.write_str(match self {
             Self::Kill => "F13 kill -9",
             Self::Failover => "F14 failover",
+            Self::Storm => "F16 all owners change",
+            Self::Hole => "F17 slot without owner",
+            Self::LongHole => "F17 the same, for longer than calls wait",
             Self::Moves => "F15 slot moves",
             Self::Silence => "F18 silent node",
             Self::Cut => "F1 cut connections",

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// 102,000 cancellations over all runs, of which a fifth strikes a request in flight; the others are
-/// dropped before they are polled or before they are written. The long mode has 1,200,000.
+/// dropped before they are polled or before they are written. The long mode has 3,000,000.
 #[test]
 fn f09_a_call_that_is_dropped_at_any_poll_shifts_nobodys_reply() {
     let side = Side::threads();
@@ -33,7 +33,7 @@ fn f09_a_call_that_is_dropped_at_any_poll_shifts_nobodys_reply() {
         let proxy = Proxy::start(server.addr()).unwrap();
         let caller = side.client(run.config(&proxy, protocol));
         let load = Load::start(&run, &side, &caller, 4);
-        let cancellations = count(17_000, 200_000);
+        let cancellations = count(17_000, 500_000);
         let tasks = (0..8).map(|writer| {
             let (run, caller) = (Arc::clone(&run), caller.clone());
             side.spawn(async move {

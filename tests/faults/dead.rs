@@ -162,7 +162,12 @@ fn f31_replies_out_of_step_are_found_before_anybody_gets_one() {
                     strike(&caller, one, Action::Swap, 0);
                 }
                 // A nonce and what is behind it, on a connection that may carry that meanwhile.
-                for _ in 0..count(if side.is_blocking() { 0 } else { 25 }, 500) {
+                let turns = if side.is_blocking() {
+                    0
+                } else {
+                    count(25, 500)
+                };
+                for _ in 0..turns {
                     let link = connected(&side, &caller, &proxy);
                     link.arm(Rule::new(At::reply(20), Action::Swap));
                     let before = proxy.traffic().requests();

@@ -6,7 +6,7 @@
 //! not sent the proxy has not received one byte. A fault counts if a request was in flight.
 //!
 //! `cargo test --test faults -- --nocapture` prints the table. With `FAULTS_LONG=1` much more goes
-//! wrong, which takes much longer.
+//! wrong, which takes much longer; with `FAULTS_LONG=0.1` a tenth of that.
 
 #![cfg(all(feature = "async", feature = "blocking", feature = "core"))]
 
@@ -16,6 +16,7 @@ mod crowds;
 mod dead;
 mod dials;
 mod ends;
+mod mixed;
 mod names;
 mod refusals;
 mod report;
@@ -28,14 +29,14 @@ mod silence;
 
 use std::{env, thread, time::Duration};
 
-/// How often something is done: in every run of the tests, and in the long mode.
+/// How often something is done: in every run of the tests at least, and in the long mode.
 pub(crate) fn count(short: u64, long: u64) -> u64 {
-    if is_long() { long } else { short }
+    short.max((long as f64 * scale()) as u64)
 }
 
-/// How long something goes on: in every run of the tests, and in the long mode.
+/// How long something goes on: in every run of the tests at least, and in the long mode.
 pub(crate) fn span(short: Duration, long: Duration) -> Duration {
-    if is_long() { long } else { short }
+    short.max(long.mul_f64(scale()))
 }
 
 /// Does the same with all of these at once, for rows that mostly wait.
@@ -47,7 +48,13 @@ pub(crate) fn beside<T: Send>(all: impl IntoIterator<Item = T>, each: impl Fn(T)
     });
 }
 
-/// Whether much more is to go wrong.
+/// Whether all of the long mode is to go wrong.
 pub(crate) fn is_long() -> bool {
-    env::var_os("FAULTS_LONG").is_some()
+    scale() >= 1.0
+}
+
+/// What part of the long mode is to go wrong.
+fn scale() -> f64 {
+    let scale = env::var("FAULTS_LONG").map_or(Ok(0.0), |scale| scale.parse());
+    scale.expect("FAULTS_LONG is a number, such as 1 or 0.1")
 }

@@ -1,7 +1,7 @@
 //! One row on one server with one client: what was done, what callers were told, and whether it is true.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::Range,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -39,6 +39,8 @@ pub(crate) struct Run {
     limit: Duration,
     begun: Instant,
     sequence: AtomicU64,
+    /// The numbers of the operations under way.
+    open: Mutex<BTreeSet<u64>>,
     list: String,
     appends: AppendLog,
     deadlines: Ledger,
@@ -91,6 +93,7 @@ pub(crate) enum Shape {
 
 /// An operation that has begun.
 pub(crate) struct Op {
+    sequence: u64,
     pub(crate) shape: Shape,
     pub(crate) tag: String,
     append: Option<Operation>,
@@ -121,6 +124,7 @@ impl Run {
             limit,
             begun: Instant::now(),
             sequence: AtomicU64::new(0),
+            open: Mutex::default(),
             appends: AppendLog::new([list.clone()]),
             list,
             deadlines: Ledger::new(),
@@ -158,6 +162,7 @@ impl Run {
     /// Begins an operation.
     pub(crate) fn begin(&self, shape: Shape, writer: u32) -> Op {
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+        lock(&self.open).insert(sequence);
         self.tally().issued += 1;
         let append = (shape == Shape::Append).then(|| self.appends.begin(0, writer));
         // As the log of appends wants it; in other operations a word that occurs nowhere else.
@@ -171,6 +176,7 @@ impl Run {
         };
         let deadline = Instant::now() + self.limit;
         Op {
+            sequence,
             shape,
             tag,
             append,
@@ -253,6 +259,7 @@ impl Run {
 
     /// Notes how an operation has ended.
     pub(crate) fn end(&self, op: Op, result: &Result<Value>) {
+        lock(&self.open).remove(&op.sequence);
         let told = match result {
             Ok(value) => {
                 let is_right = self.is_right(&op, value);
@@ -282,6 +289,7 @@ impl Run {
 
     /// Notes that nobody waits for an operation any more.
     pub(crate) fn cancelled(&self, op: Op) {
+        lock(&self.open).remove(&op.sequence);
         self.tally().cancelled += 1;
         let once = matches!(op.shape, Shape::Append);
         self.deliveries.told(op.tag, Told::Nothing, once);
@@ -388,6 +396,14 @@ impl Run {
 
     pub(crate) fn tally(&self) -> MutexGuard<'_, Tally> {
         lock(&self.tally)
+    }
+
+    /// Waits until all operations have ended that are under way now.
+    pub(crate) fn drain(&self) {
+        let next = self.sequence.load(Ordering::Relaxed);
+        until("what is under way has ended", || {
+            lock(&self.open).first().is_none_or(|first| *first >= next)
+        });
     }
 
     pub(crate) fn operations(&self) -> u64 {

@@ -157,7 +157,7 @@ fn messages_name_the_server_the_phase_and_the_time() {
     row(
         "the same, and calls have less time",
         connect,
-        &["connecting", &silent, "4"],
+        &["connecting", &silent, "ms"],
         got,
     );
     let other = format!("redis-cluster://{silent}?response_timeout=400ms&connect_timeout=9s");
@@ -232,7 +232,7 @@ fn messages_name_the_server_the_phase_and_the_time() {
         row(
             "a request that is not taken",
             kind,
-            &["ECHO", &address, "within 40"],
+            &["ECHO", &address, "within ", "ms"],
             vec![(name, error)],
         );
     }

@@ -114,6 +114,8 @@ impl Scanner {
             b'|' => self.aggregate(length(digits)?, 2, Role::Attributes),
             b'>' if self.open.is_empty() => self.aggregate(length(digits)?, 1, Role::Element),
             b'>' => self.aggregate(length(digits)?, 1, Role::Push),
+            // A request in one line of text, as some clients send their first.
+            b'A'..=b'Z' | b'a'..=b'z' if self.open.is_empty() => Ok(self.complete()),
             _ => Err(Malformed),
         }
     }
@@ -211,6 +213,7 @@ mod tests {
                 vec![(0, Start(b'$')), (5, End), (5, Start(b'_')), (8, End)],
             ),
             (b"$4\r\n\r\n\r\n\r\n", vec![(0, Start(b'$')), (10, End)]),
+            (b"HELLO 3\r\n", vec![(0, Start(b'H')), (9, End)]),
             (
                 b"*0\r\n:1\r\n",
                 vec![(0, Start(b'*')), (4, End), (4, Start(b':')), (8, End)],
@@ -279,8 +282,9 @@ mod tests {
     #[test]
     fn what_is_not_resp_is_an_error() {
         for bytes in [
-            &b"PING\r\n"[..],
-            b"\r\n",
+            &b"\r\n"[..],
+            b"?1\r\n",
+            b"*1\r\nPING\r\n",
             b"$x\r\n",
             b"*-2\r\n",
             b"$18446744073709551615\r\n",
