@@ -452,7 +452,10 @@ impl<E: Exchange> Future for Pending<'_, E> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if let State::Start = this.state {
-            this.watched = WatchedCall::begin(&this.exchange, this.calls(), this.config());
+            let watched = WatchedCall::begin(&this.exchange, this.calls(), this.config());
+            if watched.is_some() {
+                this.watched = watched;
+            }
         }
         let _entered = this.watched.as_ref().map(|watched| watched.enter());
         let result = ready!(this.poll_result(cx));
@@ -465,10 +468,10 @@ impl<E: Exchange> Future for Pending<'_, E> {
         this.under_way = None;
         let scope = this.scope();
         let result = result.map_err(|error| explained(this.exchange.named(error), scope));
-        if let Some(watched) = this.watched.take() {
-            watched.end(&result);
+        match this.watched.take() {
+            None => Poll::Ready(result),
+            Some(watched) => Poll::Ready(watched.end(result)),
         }
-        Poll::Ready(result)
     }
 }
 

@@ -121,10 +121,10 @@ impl Dedicated {
             let _entered = watched.as_ref().map(|watched| watched.enter());
             self.call_recorded(exchange, record)
         };
-        if let Some(watched) = watched {
-            watched.end(&result);
+        match watched {
+            None => result,
+            Some(watched) => watched.end(result),
         }
-        result
     }
 
     fn call_recorded<E: Exchange>(

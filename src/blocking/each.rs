@@ -78,11 +78,9 @@ impl<'c> Each<'c> {
             })
             .map(|reply| reply.map_err(named))
             .zip(watched)
-            .map(|(reply, watched)| {
-                if let Some(watched) = watched {
-                    watched.end(&reply);
-                }
-                reply
+            .map(|(reply, watched)| match watched {
+                None => reply,
+                Some(watched) => watched.end(reply),
             });
         Ok(addresses.into_iter().zip(replies).collect())
     }

@@ -90,10 +90,10 @@ impl<'a> Nodes<'a> {
             self.call_recorded(exchange, options, record)
         }
         .map_err(|error| explained(exchange.named(error), self.scope()));
-        if let Some(watched) = watched {
-            watched.end(&result);
+        match watched {
+            None => result,
+            Some(watched) => watched.end(result),
         }
-        result
     }
 
     #[inline]

@@ -211,3 +211,32 @@ impl fmt::Debug for Slots {
         write!(f, "{} slots", self.covered)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::NodeAddress;
+
+    #[test]
+    fn slots_that_have_gone_the_same_way_are_told_together_in_ranges() {
+        let mut nodes = Nodes::default();
+        let [a, b] = [1, 2].map(|port| nodes.at(&NodeAddress::new("h", port)));
+        let mut before = Topology::empty();
+        for slot in 0..10 {
+            before.patch(slot, a);
+        }
+        let mut after = before.clone();
+        assert!(after.moved_since(&before).is_empty());
+        for slot in [2, 3, 4, 7] {
+            after.patch(slot, b);
+        }
+        after.patch(SLOTS - 1, b);
+        let expected = vec![
+            (Some(a), Some(b), vec![2..=4, 7..=7]),
+            (None, Some(b), vec![SLOTS - 1..=SLOTS - 1]),
+        ];
+        assert_eq!(after.moved_since(&before), expected);
+        let back = (Some(b), None, vec![SLOTS - 1..=SLOTS - 1]);
+        assert_eq!(before.moved_since(&after)[1], back);
+    }
+}

@@ -64,10 +64,12 @@ impl WatchedCall {
         &self.record
     }
 
-    /// Tells its end.
+    /// Tells its end, and gives the result back: one that nobody watches stays where it was made.
     #[cold]
-    pub(crate) fn end<T>(mut self, result: &Result<T>) {
-        self.tell(CallOutcome::of(result));
+    #[inline(never)]
+    pub(crate) fn end<T>(mut self, result: Result<T>) -> Result<T> {
+        self.tell(CallOutcome::of(&result));
+        result
     }
 
     fn tell(&mut self, outcome: CallOutcome) {

@@ -279,6 +279,31 @@ mod tests {
     }
 
     #[test]
+    fn the_answer_to_a_probe_is_timed_and_not_that_of_one_before_it() {
+        let start = Instant::now();
+        let mut liveness = Liveness::new(Some(heartbeat()), 1);
+        assert_eq!(liveness.round_trip(), None);
+        // One other is not answered yet.
+        liveness.probed(start, 1);
+        liveness.probe_answered();
+        assert!(!liveness.wants_time());
+        // What is sent meanwhile is not timed.
+        liveness.probed(start + SECOND, 1);
+        liveness.probe_answered();
+        assert!(liveness.wants_time());
+        liveness.measured(start + 2 * SECOND);
+        assert!(!liveness.wants_time());
+        assert_eq!(liveness.round_trip(), Some(2 * SECOND));
+        // Its answer is nothing that is waited for.
+        liveness.probe_answered();
+        assert!(!liveness.wants_time());
+        liveness.probed(start + 3 * SECOND, 0);
+        liveness.probe_answered();
+        liveness.measured(start + 4 * SECOND);
+        assert_eq!(liveness.round_trip(), Some(SECOND));
+    }
+
+    #[test]
     fn c02_only_its_own_nonce_answers_a_probe() {
         let nonce = Nonce(*b"12345678");
         for answer in [

@@ -132,12 +132,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     machine::open_many_files()?;
     let mut all = Vec::new();
     let mut version = String::new();
-    for row in rows {
-        // By itself, so that no cluster stands by while another one is measured.
-        let row = std::slice::from_ref(row);
-        let servers = Servers::start(row)?;
+    // One cluster at a time, so that none stands by while something else is measured.
+    let is_alone = |row: &Row| !matches!(row.workload, Workload::Cluster { .. });
+    for rows in rows.chunk_by(|a, b| is_alone(a) && is_alone(b)) {
+        let servers = Servers::start(rows)?;
         servers.version().clone_into(&mut version);
-        all.extend(harness::measure(&servers, row, who, settings)?);
+        all.extend(harness::measure(&servers, rows, who, settings)?);
     }
     let results = report::by_row(&all, &[]);
     let curves: Vec<Measured<'_>> = CURVES
@@ -277,8 +277,10 @@ impl<'r> Measured<'r> {
             let points = self.points.iter();
             let points =
                 points.filter_map(|(point, results)| Some((number(*point), figure(results, who)?)));
-            // None of it can be shown on a logarithmic axis.
-            points.filter(|(_, figure)| *figure > 0.0).collect()
+            // Nothing else has a place on a logarithmic axis.
+            points
+                .filter(|(_, figure)| *figure > 0.0 && figure.is_finite())
+                .collect()
         };
         plot::LinePanel {
             title,

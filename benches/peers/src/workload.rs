@@ -612,6 +612,10 @@ async fn repeat<C: Async>(mut client: C, workload: Workload, budget: Budget) -> 
         _ => 1,
     });
     let key = &keys[0];
+    let value = match workload {
+        Workload::Value(size) => Bytes::from(vec![b'x'; size]),
+        _ => Bytes::new(),
+    };
     let mut meter = Meter::new(budget);
     match workload {
         Workload::Get => {
@@ -650,7 +654,6 @@ async fn repeat<C: Async>(mut client: C, workload: Workload, budget: Budget) -> 
             }
         }
         Workload::Value(size) => {
-            let value = Bytes::from(vec![b'x'; size]);
             while meter.next(2) {
                 client.set(BIG_WRITTEN_KEY, &value).await?;
                 expect(client.get(BIG_WRITTEN_KEY).await?, size)?;
@@ -726,12 +729,13 @@ impl Meter {
         Self { end, done: 0 }
     }
 
-    /// Whether so many operations more are to be done.
+    /// Whether so many operations more are to be done, as the first ones always are.
     fn next(&mut self, operations: u64) -> bool {
         let more = match self.end {
             End::At(end) => Instant::now() < end,
             End::After(operations) => self.done < operations,
         };
+        let more = more || self.done == 0;
         if more {
             self.done += operations;
         }
