@@ -28,6 +28,11 @@ pub fn of(text: &[u8]) -> Option<&str> {
     str::from_utf8(word).ok()
 }
 
+/// Whether an error reply says that the same command may be executed later.
+pub(crate) fn passes(text: &[u8]) -> bool {
+    of(text).is_some_and(|code| PASSING.contains(&code))
+}
+
 /// What a code says about the execution of the command that it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -68,7 +68,7 @@ pub enum ErrorKind {
 pub enum Phase {
     /// Waiting for a connection of the pool, or for room in an output buffer.
     Queue,
-    /// Resolving, dialling or greeting.
+    /// Resolving, dialling or greeting, or waiting until that may be tried again.
     Connect,
     /// Writing the request.
     Write,
@@ -264,9 +264,7 @@ impl Error {
             | ErrorKind::Timeout(_)
             | ErrorKind::Protocol => true,
             // What is refused for good, such as a command that a user may not run, has another code.
-            ErrorKind::Server => self
-                .code()
-                .is_some_and(|code| code::PASSING.contains(&code)),
+            ErrorKind::Server => code::passes(self.0.message.as_bytes()),
             _ => false,
         }
     }

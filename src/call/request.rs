@@ -8,7 +8,7 @@ use super::{
     attempt::{Attempt, Next},
     redirect::deciding_error,
 };
-use crate::{cluster::ClusterState, error::Result, resp::Frame};
+use crate::{cluster::ClusterState, code, error::Result, resp::Frame};
 
 /// A request and what came of it.
 pub(crate) type Done = (Request, Result<Vec<Frame>>);
@@ -51,12 +51,17 @@ impl Request {
         if self.call.reads_replica() {
             frames.pop();
         }
-        if let Some(error) = in_front.iter().find_map(|it| it.reply().as_error()) {
-            return Next::GiveUp(self.call.asking_failed(error));
-        }
-        match deciding_error(frames.iter().map(Frame::reply)) {
+        let next = match deciding_error(frames.iter().map(Frame::reply)) {
             Some(error) => self.call.refused(state, error, now, random),
             None => Next::Answer,
+        };
+        // Where that is refused, the node may still be one that executes the command without it.
+        let refused = in_front.iter().find_map(|it| it.reply().as_error());
+        match (next, refused) {
+            (Next::Send | Next::Wait(_), Some(error)) if !code::passes(error) => {
+                Next::GiveUp(self.call.asking_failed(error))
+            }
+            (next, _) => next,
         }
     }
 
