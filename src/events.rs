@@ -286,15 +286,13 @@ impl CallOutcome {
 /// Every closure over `&Event` is one:
 ///
 /// ```
-/// use std::sync::Arc;
-///
 /// use respec::{Config, observe::Event};
 ///
-/// let config = Config::default().observer(Arc::new(|event: &Event| {
+/// let config = Config::default().observer(|event: &Event| {
 ///     if let Event::CallEnded { operation, took, .. } = event {
 ///         println!("{operation} took {took:?}");
 ///     }
-/// }));
+/// });
 /// # let _ = config;
 /// ```
 pub trait Observer: Send + Sync {
@@ -305,6 +303,12 @@ pub trait Observer: Send + Sync {
 impl<F: Fn(&Event) + Send + Sync> Observer for F {
     fn observe(&self, event: &Event) {
         self(event);
+    }
+}
+
+impl<O: Observer + ?Sized> Observer for Arc<O> {
+    fn observe(&self, event: &Event) {
+        (**self).observe(event);
     }
 }
 

@@ -83,7 +83,9 @@ pub use address::Address;
 #[cfg(feature = "async")]
 pub use aio::Client;
 pub use call::{CallOptions, RetryPolicy};
-pub use config::{Config, Integrity, Protocol, Settings};
+pub use config::{
+    Config, Dialler, Dialling, Integrity, Offline, Protocol, Resolver, Settings, Socket,
+};
 pub use error::{Error, ErrorKind, Phase, Result};
 #[cfg(any(feature = "async", feature = "blocking"))]
 pub use link::PoolStats;

@@ -13,7 +13,7 @@ use super::{
     server::Server,
 };
 use crate::{
-    call::{CallOptions, Readiness, SingleTry},
+    call::{CallOptions, Readiness},
     cluster::{Calls, NodeAddress, closed, key_slot, not_in_time, unknown_node},
     command::{
         AsyncClient, Bare, Batch, Command, Commands, Exchange, IsDetached, Pipeline, Sequence,
@@ -29,8 +29,8 @@ use crate::{
 
 /// A client that many callers share; cheap to clone.
 ///
-/// All clones use one connection, on which the commands of all callers travel together, and
-/// connect again when it was lost. A call that finds no connection waits until there is one, and
+/// All clones use one connection, on which the commands of all callers travel together, or as many as
+/// [`connections`](Config::connections) says, and connect again when it was lost. A call that finds no connection waits until there is one, and
 /// all who wait share one attempt.
 ///
 /// ```no_run
@@ -56,12 +56,14 @@ use crate::{
 ///
 /// After an attempt to connect has failed, one is made at a time, at once and then with pauses of up
 /// to a second by chance, and of one to one and a half where the server refuses; callers wait
-/// meanwhile, and those who wait for an attempt that fails get its error. A client does not survive a
+/// meanwhile. A client does not survive a
 /// fork of its process, since the threads of its runtime do not.
 ///
 /// A call whose connection is lost is sent again within [`response_timeout`](Config::response_timeout)
 /// if not a byte of it was written, or if it does no harm when it runs twice; so is one that the server
-/// says it could not execute for now, as while it loads its data or after it was made a replica.
+/// says it could not execute for now, as while it loads its data or after it was made a replica. A call
+/// that finds no connection waits for one within the same time, unless [`offline`](Config::offline) says
+/// otherwise.
 /// [`Error::may_have_executed`](crate::Error::may_have_executed) tells what is not known.
 ///
 /// # Clusters
@@ -109,7 +111,7 @@ impl Client {
         let client = Self::from_config(Config::from_url(url)?);
         match &client.target {
             Target::Server(server) => {
-                server.connected().await?;
+                server.connect().await?;
                 server.fill().await?;
             }
             Target::Cluster(cluster) => cluster.connect().await?,
@@ -406,21 +408,11 @@ impl Client {
     async fn lend(&self, slot: Option<u16>) -> Result<Dedicated> {
         let calls = self.calls().clone();
         let _under_way = calls.begin()?;
-        let (config, lent) = match &self.target {
-            Target::Server(server) => {
-                let only = SingleTry::lend(now());
-                let lent = server.lend(None).await;
-                let lent = lent.inspect_err(|error| only.failed(error, server.events(), now()));
-                (server.config(), lent?)
-            }
-            Target::Cluster(cluster) => (
-                cluster.config(),
-                Nodes::Many(cluster).lend(slot, self.options()).await?,
-            ),
-        };
+        let nodes = self.target.nodes();
+        let lent = nodes.lend(slot, self.options()).await?;
         let options = self.options.clone();
         Ok(Dedicated::new(
-            Arc::clone(config),
+            Arc::clone(nodes.config()),
             lent,
             options,
             calls.clone(),
@@ -441,6 +433,16 @@ impl Client {
             Target::Cluster(cluster) => Via::Cluster(cluster),
         };
         Pending::new(via, exchange, self.options())
+    }
+}
+
+impl Target {
+    /// Where calls go.
+    fn nodes(&self) -> Nodes<'_> {
+        match self {
+            Self::Server(server) => Nodes::One(server),
+            Self::Cluster(cluster) => Nodes::Many(cluster),
+        }
     }
 }
 

@@ -115,11 +115,11 @@ impl Cluster {
                     .state
                     .attempt_at(direct.info, direct.target, &options, now, random);
             let id = call.ok()?.node();
-            return Some((id, directory.server(id)?.current(now)?));
+            return Some((id, directory.server(id)?.current(direct.slot(), now)?));
         }
         let table = self.table();
         let (id, server) = table.find(direct.target, || fastrand::u64(..))?;
-        Some((*id, server.current(now)?))
+        Some((*id, server.current(direct.slot(), now)?))
     }
 
     /// Waits until the topology is known.

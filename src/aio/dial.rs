@@ -1,17 +1,22 @@
 //! From an address to a connection that is ready: resolve, dial, greet.
 
-use std::{io, net::SocketAddr, time::Instant};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Instant,
+};
 
 use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, lookup_host},
+    task::spawn_blocking,
     time,
 };
 
 use super::{runtime::now, stream::Stream, unix};
 use crate::{
-    config::{Address, Config},
+    config::{Address, Config, Socket, SocketKind},
     error::Result,
     link::{Addresses, Attempt, Step},
     protocol::{Greeting, Handshake, Identity, Progress, Receiver},
@@ -53,9 +58,24 @@ async fn dial_as(config: &Config, to: &Address, identity: &Identity<'_>) -> Resu
 }
 
 async fn open(config: &Config, attempt: &Attempt<'_>) -> Result<(Stream, Vec<SocketAddr>)> {
-    match attempt.server() {
+    let server = attempt.server();
+    if let Some(dialler) = &config.dialler {
+        let socket = match dialler.dial_async(server) {
+            Some(dialling) => dialling.await,
+            None => {
+                let (dialler, server) = (dialler.share(), server.clone());
+                let allowed = attempt.rest(now())?;
+                in_thread(move || dialler.dial(&server, allowed)).await
+            }
+        };
+        let socket = socket.map_err(|error| attempt.failed(Step::Reach, error, now()))?;
+        let stream = set_up(socket, config);
+        let stream = stream.map_err(|error| attempt.failed(Step::SetUp, error, now()))?;
+        return Ok((stream, Vec::new()));
+    }
+    match server {
         Address::Tcp { host, port } => {
-            let (stream, addresses) = reach(host, *port, attempt).await?;
+            let (stream, addresses) = reach(host, *port, config, attempt).await?;
             socket::set_up(SockRef::from(&stream), config)
                 .map_err(|error| attempt.failed(Step::SetUp, error, now()))?;
             Ok((Stream::Tcp(stream), addresses))
@@ -68,16 +88,29 @@ async fn open(config: &Config, attempt: &Attempt<'_>) -> Result<(Stream, Vec<Soc
     }
 }
 
+/// Takes a socket into use, which does not wait from now on.
+fn set_up(socket: Socket, config: &Config) -> io::Result<Stream> {
+    match socket.0 {
+        SocketKind::Tcp(stream) => {
+            stream.set_nonblocking(true)?;
+            socket::set_up(SockRef::from(&stream), config)?;
+            Ok(Stream::Tcp(TcpStream::from_std(stream)?))
+        }
+        #[cfg(unix)]
+        SocketKind::Unix(stream) => unix::take(stream),
+    }
+}
+
 /// Resolves afresh, since names move, and tries one address after the other.
 async fn reach(
     host: &str,
     port: u16,
+    config: &Config,
     attempt: &Attempt<'_>,
 ) -> Result<(TcpStream, Vec<SocketAddr>)> {
-    let resolved: Vec<_> = lookup_host((host, port))
+    let resolved = resolve(host, port, config)
         .await
-        .map_err(|error| attempt.failed(Step::Resolve, error, now()))?
-        .collect();
+        .map_err(|error| attempt.failed(Step::Resolve, error, now()))?;
     let mut addresses = Addresses::new(resolved.iter().copied());
     while let Some((address, until)) = addresses.next(now(), attempt.end()) {
         match within(until, TcpStream::connect(address)).await {
@@ -87,6 +120,31 @@ async fn reach(
         }
     }
     Err(addresses.error(attempt.server()))
+}
+
+async fn resolve(host: &str, port: u16, config: &Config) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    let Some(resolver) = &config.resolver else {
+        return Ok(lookup_host((host, port)).await?.collect());
+    };
+    match resolver.resolve_async(host, port) {
+        Some(resolving) => resolving.await,
+        None => {
+            let (resolver, host) = (resolver.share(), host.to_owned());
+            in_thread(move || resolver.resolve(&host, port)).await
+        }
+    }
+}
+
+/// Does what may block in a thread that may.
+async fn in_thread<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    spawn_blocking(work)
+        .await
+        .unwrap_or_else(|ended| Err(io::Error::other(ended)))
 }
 
 async fn greet(

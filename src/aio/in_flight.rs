@@ -27,6 +27,7 @@ use crate::{
 /// is swallowed.
 pub(super) struct InFlight {
     state: State,
+    /// How long the chunks that follow may take.
     limit: TimeLimit,
 }
 
@@ -92,12 +93,10 @@ impl InFlight {
                 time,
             }),
         };
-        Ok(Self { state, limit })
-    }
-
-    /// Sets how long the chunks that follow may take.
-    pub(super) fn renew(&mut self, limit: TimeLimit) {
-        self.limit = limit;
+        Ok(Self {
+            state,
+            limit: limit.behind_first(),
+        })
     }
 
     /// Whether chunks of the exchange follow, which take polling.

@@ -116,7 +116,7 @@ impl<'a> Nodes<'a> {
                         }
                         self.decide(|state, now, random| call.changed(state, now, random));
                     }
-                    Action::Connect(to) => match self.connect(to, &mut changes).await {
+                    Action::Connect(to) => match self.connect(to, &mut call, &mut changes).await {
                         Some(Ok(found)) => {
                             link = Some(found);
                             call.connected();
@@ -155,8 +155,14 @@ impl<'a> Nodes<'a> {
         })
     }
 
-    /// A connection to a node; `None` says that the topology has changed before there was one.
-    async fn connect(self, to: Connect, changes: &mut Changes) -> Option<Result<CallConnection>> {
+    /// A connection to a node for a call; `None` says that the topology has changed before there was
+    /// one, or that the call does not wait for one.
+    async fn connect(
+        self,
+        to: Connect,
+        call: &mut Call,
+        changes: &mut Changes,
+    ) -> Option<Result<CallConnection>> {
         let Some(server) = self.server(to.node) else {
             return Some(Err(gone()));
         };
@@ -171,11 +177,16 @@ impl<'a> Nodes<'a> {
             let lent = server.lend(to.deadline).await;
             return Some(lent.map(CallConnection::Pooled));
         }
-        if let Some(connection) = server.current(now()) {
+        if let Some(connection) = server.current(to.slot, now()) {
             return Some(Ok(CallConnection::Shared(connection)));
         }
+        let is_failing = server.is_failing();
+        self.decide(|state, _, _| call.unconnected(is_failing, state));
+        if call.is_done() {
+            return None;
+        }
         let connected = {
-            let mut connected = pin!(server.connected());
+            let mut connected = pin!(server.connected(to.slot));
             let mut changed = pin!(changes.wait());
             let either = poll_fn(|cx| {
                 if let Poll::Ready(connected) = connected.as_mut().poll(cx) {

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    num::NonZeroUsize,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -134,46 +135,54 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     node,
                     time: self.time(server.config(), now),
                 };
-                let late = move || no_connection_to(server.address(), now, self::now());
-                if self.is_blocking() {
-                    runtime()?;
-                    let end = destination.time.deadline;
-                    let lent = async move { server.lend(end).await.map(CallConnection::Pooled) };
-                    self.state = State::Connecting(Box::pin(lent), destination);
+                let is_shared = !self.is_blocking() && !self.exchange.is_urgent();
+                if is_shared && let Some(connection) = server.current(self.slot(server), now) {
+                    return self.send(CallConnection::Shared(connection), destination, now, cx);
+                }
+                runtime()?;
+                if self.once {
+                    self.connect(server, destination);
                     return Ok(());
                 }
-                if self.exchange.is_urgent() {
-                    runtime()?;
-                    let end = destination.time.deadline;
-                    let urgent = async move {
-                        let connected = within(end, server.urgent()).await;
-                        let connected = connected.unwrap_or_else(|| Err(late()));
-                        connected.map(CallConnection::Shared)
-                    };
-                    self.state = State::Connecting(Box::pin(urgent), destination);
-                    return Ok(());
-                }
-                match server.current(now) {
-                    Some(connection) => {
-                        self.send(CallConnection::Shared(connection), destination, now, cx)
-                    }
-                    None => {
-                        runtime()?;
-                        let end = destination.time.deadline;
-                        let connected = async move {
-                            let connected = within(end, server.connected()).await;
-                            let connected = connected.unwrap_or_else(|| Err(late()));
-                            connected.map(CallConnection::Shared)
-                        };
-                        self.state = State::Connecting(Box::pin(connected), destination);
-                        Ok(())
-                    }
-                }
+                self.route(Nodes::One(server), now)
             }
             Via::Cluster(cluster) => {
                 self.exchange.check(Place::Shared)?;
                 self.direct(cluster, cx)
             }
+        }
+    }
+
+    /// Waits for a connection to the node that it is sent to once.
+    fn connect(&mut self, server: &'a Arc<Server>, destination: Destination<'a>) {
+        let end = destination.time.deadline;
+        let (is_blocking, is_urgent) = (self.is_blocking(), self.exchange.is_urgent());
+        let slot = self.slot(server);
+        let begun = now();
+        let connected = async move {
+            if is_blocking {
+                return server.lend(end).await.map(CallConnection::Pooled);
+            }
+            let connected = async {
+                match is_urgent {
+                    true => server.urgent().await,
+                    false => server.connected(slot).await,
+                }
+            };
+            let connected = within(end, connected).await;
+            let connected =
+                connected.unwrap_or_else(|| Err(no_connection_to(server.address(), begun, now())));
+            connected.map(CallConnection::Shared)
+        };
+        self.state = State::Connecting(Box::pin(connected), destination);
+    }
+
+    /// The slot of its keys, where it chooses among several shared connections to a server.
+    #[inline]
+    fn slot(&self, server: &Server) -> Option<u16> {
+        match server.config().connections {
+            NonZeroUsize::MIN => None,
+            _ => DirectCall::slot_of(&self.exchange),
         }
     }
 
@@ -193,11 +202,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
             watched.record().sent_to(Arc::clone(server.address()));
         }
         match InFlight::begin(link, &self.exchange, limit, now, cx.waker()) {
-            Ok(mut in_flight) => {
-                if in_flight.has_more_to_send() {
-                    // The time begins anew with each chunk that is answered.
-                    in_flight.renew(time.chunk_limit());
-                }
+            Ok(in_flight) => {
                 self.state = State::Directed(in_flight, destination);
                 Ok(())
             }
@@ -227,7 +232,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
 
     /// Lets the machine of the call find its way.
     fn route(&mut self, nodes: Nodes<'a>, now: Instant) -> Result<()> {
-        let encoded = Encoded::of(&self.exchange)?;
+        let encoded = self.encode(nodes)?;
         let patience = self.exchange.patience();
         let time = self.time(nodes.config(), now);
         let settings = self.settings(nodes, time);
@@ -236,10 +241,23 @@ impl<'a, E: Exchange> Pending<'a, E> {
         Ok(())
     }
 
-    /// What holds for it.
+    fn encode(&self, nodes: Nodes<'a>) -> Result<Encoded> {
+        match nodes {
+            Nodes::One(_) => Encoded::for_only(&self.exchange),
+            Nodes::Many(_) => Encoded::of(&self.exchange),
+        }
+    }
+
+    /// What holds for it with that time.
     fn settings(&self, nodes: Nodes<'a>, time: CallTime) -> CallSettings {
+        let slot = match nodes {
+            Nodes::One(server) => self.slot(server),
+            Nodes::Many(_) => None,
+        };
         let record = self.watched.as_ref().map(|watched| watched.record());
-        CallSettings::of(nodes.config(), self.options, time).recorded(record)
+        CallSettings::of(nodes.config(), self.options, time)
+            .with_slot(slot)
+            .recorded(record)
     }
 
     /// The settings of its client.
@@ -279,10 +297,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
             self.replace(nodes, instead, time);
             return Ok(());
         }
-        let encoded = match nodes {
-            Nodes::One(_) => Encoded::for_only(&self.exchange)?,
-            Nodes::Many(_) => Encoded::of(&self.exchange)?,
-        };
+        let encoded = self.encode(nodes)?;
         let settings = self.settings(nodes, time);
         let patience = self.exchange.patience();
         let call = nodes.decide(|state, now, random| {

@@ -116,7 +116,7 @@ fn measure_all(cluster: &Arc<Cluster>) {
 
 async fn measure(cluster: Weak<Cluster>, id: NodeId, server: Arc<Server>) {
     // Connecting is no part of it.
-    if server.connected().await.is_err() {
+    if server.connected(None).await.is_err() {
         return;
     }
     let start = now();
@@ -130,7 +130,7 @@ async fn measure(cluster: Weak<Cluster>, id: NodeId, server: Arc<Server>) {
 /// Sends a command on the connection that all share, as soon as there is one.
 async fn send(server: &Arc<Server>, command: impl Command) -> Result<Frame> {
     let answered = async {
-        let connection = server.connected().await?;
+        let connection = server.connected(None).await?;
         let limit = TimeLimit::Each(Some(PATIENCE));
         let frames = exchange(CallConnection::Shared(connection), &Single(command), limit).await?;
         frames

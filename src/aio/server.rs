@@ -20,17 +20,18 @@ use crate::{
     config::{Address, Config},
     error::{Error, Result},
     events::{DisconnectReason, Events},
-    link::{Dial, LastUse, PoolStats, Seen, SharedStep},
+    link::{Dial, LastUse, PoolStats, Seen, SharedStep, shared_index},
     observe::{ServerStats, Source, events_of_client},
     protocol::ConnectionSettings,
 };
 
-/// A server with the connection that all share, and those that are lent.
+/// A server with the connections that all share, and those that are lent.
 pub(super) struct Server {
     config: Arc<Config>,
     /// The link to the server, and its connections for blocking commands and for dedicated use.
     pool: Arc<ConnectionPool>,
-    last_use: LastUse,
+    /// When each shared connection was last used.
+    last_uses: Vec<LastUse>,
     /// Whether callers wait until the next attempt may be made; those of a cluster go elsewhere.
     may_wait: bool,
     /// What is known of it, a topology of one.
@@ -74,7 +75,7 @@ impl Server {
         events: Events,
         calls: Calls,
     ) -> Self {
-        let (state, id) = ClusterState::one(&address, scope, now());
+        let (state, id) = ClusterState::one(&config, &address, scope, now());
         Self {
             id,
             state: Mutex::new(state.telling(events.clone()).counting(&calls, now())),
@@ -82,8 +83,10 @@ impl Server {
             scope,
             may_wait: matches!(scope, Scope::Server),
             pool: Arc::new(ConnectionPool::new(Arc::clone(&config), address, events)),
+            last_uses: (0..config.connections.get())
+                .map(|_| LastUse::new(now()))
+                .collect(),
             config,
-            last_use: LastUse::new(now()),
         }
     }
 
@@ -105,25 +108,50 @@ impl Server {
         self.pool.events()
     }
 
-    /// The shared connection, if there is one that is alive as far as can be seen at once, which is
-    /// `now`.
-    pub(super) fn current(self: &Arc<Self>, now: Instant) -> Option<Arc<Connection>> {
+    /// The shared connection for a call with keys of that slot, if there is one that is alive as far as
+    /// can be seen at once, which is `now`.
+    pub(super) fn current(
+        self: &Arc<Self>,
+        slot: Option<u16>,
+        now: Instant,
+    ) -> Option<Arc<Connection>> {
+        let index = self.index(slot);
         let mut link = self.pool.link();
-        let connection = link.current(|it| it.is_open())?;
-        let renewed = link.renew(now);
+        let connection = link.current(index, |it| it.is_open())?;
+        let renewed = link.renew(index, now);
         drop(link);
         if let Some(dial) = renewed {
             // Where it cannot be made, the next one who comes tries again.
             let _ = self.begin(dial);
         }
-        if self.last_use.is_look_due(now) && connection.look() != Seen::Nothing {
+        let last_use = self.last_uses.get(index)?;
+        if last_use.is_look_due(now) && connection.look() != Seen::Nothing {
+            last_use.has_seen();
             return None;
         }
         Some(connection)
     }
 
-    /// The shared connection, when there is one.
-    pub(super) async fn connected(self: &Arc<Self>) -> Result<Arc<Connection>> {
+    /// Which of the shared connections it is for a call with keys of that slot.
+    #[inline]
+    fn index(&self, slot: Option<u16>) -> usize {
+        shared_index(self.config.connections, slot, || fastrand::u64(..))
+    }
+
+    /// Makes all shared connections.
+    pub(super) async fn connect(self: &Arc<Self>) -> Result<()> {
+        for index in 0..self.config.connections.get() {
+            self.connection(index).await?;
+        }
+        Ok(())
+    }
+
+    /// The shared connection for a call with keys of that slot, when there is one.
+    pub(super) async fn connected(self: &Arc<Self>, slot: Option<u16>) -> Result<Arc<Connection>> {
+        self.connection(self.index(slot)).await
+    }
+
+    async fn connection(self: &Arc<Self>, index: usize) -> Result<Arc<Connection>> {
         runtime()?;
         let seen = self.pool.link().failed_attempts();
         let mut looks = 0;
@@ -131,7 +159,10 @@ impl Server {
             let mut changed = pin!(self.pool.changed().notified());
             changed.as_mut().enable();
             let is_open = |connection: &Arc<Connection>| connection.is_open();
-            let turn = self.pool.link().ask(seen, self.may_wait, is_open, now());
+            let turn = self
+                .pool
+                .link()
+                .ask(index, seen, self.may_wait, is_open, now());
             match turn {
                 SharedStep::Ready(connection) => match connection.look() {
                     Seen::Bytes if looks < MOST_LOOKS => {
@@ -144,8 +175,8 @@ impl Server {
                 },
                 SharedStep::Failed(error) => return Err(error),
                 SharedStep::Dial(dial) => {
+                    // And looks again, as calls need not wait for it.
                     self.begin(dial)?;
-                    changed.await;
                 }
                 SharedStep::Wait(None) => changed.await,
                 SharedStep::Wait(Some(until)) => drop(timeout_at(until.into(), changed).await),
@@ -176,11 +207,11 @@ impl Server {
         let now = now();
         let mut link = self.pool.link();
         let closed = link.leave(reason, now);
-        let renewed = link.renew(now);
+        let renewed = link.renew_all(now);
         drop(link);
         // Closing is not done under the lock.
         drop(closed);
-        if let Some(dial) = renewed {
+        for dial in renewed {
             let _ = self.begin(dial);
         }
     }
@@ -192,22 +223,27 @@ impl Server {
         drop(taken);
     }
 
-    /// Lets the next one who wants a connection make another, and returns the one that there was.
-    pub(super) fn disconnect(&self) -> Option<Arc<Connection>> {
+    /// Lets the next one who wants a connection make another, and returns those that there were.
+    pub(super) fn disconnect(&self) -> Vec<Arc<Connection>> {
         self.pool.link().disconnect(DisconnectReason::Closed, now())
     }
 
     /// Ends all connections, those that are used included; calls that are under way get the error.
     pub(super) fn fail(&self, why: &Error) {
-        if let Some(connection) = self.disconnect() {
+        for connection in self.disconnect() {
             connection.close(why.clone());
         }
         self.pool.fail(why);
     }
 
+    /// Whether the last attempt to connect has failed.
+    pub(super) fn is_failing(&self) -> bool {
+        self.pool.link().pool().pacing().is_failing()
+    }
+
     /// Whether there is a shared connection that is open.
     pub(super) fn is_connected(&self) -> bool {
-        self.pool.link().current(|it| it.is_open()).is_some()
+        !self.pool.link().all_current(|it| it.is_open()).is_empty()
     }
 
     /// The calls of its client.
@@ -247,13 +283,17 @@ impl Server {
 
     /// What it is doing.
     pub(super) fn stats(&self) -> ServerStats {
-        let shared = self.pool.link().current(|it| it.is_open());
-        let (unanswered, round_trip) = shared.as_ref().map(|it| it.stats()).unwrap_or_default();
+        let shared = self.pool.link().all_current(|it| it.is_open());
+        let stats: Vec<_> = shared.iter().map(|connection| connection.stats()).collect();
+        let unanswered: u64 = stats.iter().map(|(unanswered, _)| unanswered).sum();
         ServerStats {
-            shared: usize::from(shared.is_some()),
+            shared: shared.len(),
             pool: self.pool.stats(),
             unanswered: unanswered + self.pool.unanswered(),
-            round_trip,
+            round_trip: stats
+                .into_iter()
+                .filter_map(|(_, round_trip)| round_trip)
+                .max(),
         }
     }
 

@@ -20,6 +20,12 @@ pub(super) async fn connect(path: &Path) -> io::Result<Stream> {
     Ok(Stream::Other(Box::new(UnixStream::connect(path).await?)))
 }
 
+/// Takes a connected socket into use, which does not wait from now on.
+pub(super) fn take(socket: std::os::unix::net::UnixStream) -> io::Result<Stream> {
+    socket.set_nonblocking(true)?;
+    Ok(Stream::Other(Box::new(UnixStream::from_std(socket)?)))
+}
+
 impl Transport for UnixStream {
     fn split(self: Box<Self>) -> (Box<dyn Incoming>, Box<dyn Outgoing>) {
         let (read, write) = self.into_split();

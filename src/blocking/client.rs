@@ -13,7 +13,7 @@ use super::{
     server::Server,
 };
 use crate::{
-    call::{CallOptions, Readiness, SingleTry},
+    call::{CallOptions, Readiness},
     cluster::{Calls, NodeAddress, closed, key_slot, not_in_time, unknown_node},
     command::{
         Bare, Batch, BlockingClient, Command, Commands, Exchange, IsDetached, Pipeline, Sequence,
@@ -21,7 +21,7 @@ use crate::{
     },
     commands::info,
     config::{Address, Config},
-    error::{Error, Result},
+    error::Result,
     link::PoolStats,
     observe::{Stats, sample},
     reply::{ScanPage, Scanned},
@@ -42,8 +42,8 @@ use crate::{
 /// [`Error::may_have_executed`](crate::Error::may_have_executed) tells what is not known.
 ///
 /// While the server cannot be reached, one call at a time tries to connect, with pauses of up to a
-/// second by chance between two attempts, and of one to one and a half where the server refuses;
-/// all who wait for it get the error of a failed attempt.
+/// second by chance between two attempts, and of one to one and a half where the server refuses; the
+/// others wait within their time, unless [`offline`](Config::offline) says otherwise.
 ///
 /// Connections that are too old, or idle for too long, are closed when the pool is next used. If
 /// fewer than [`pool_min`](Config::pool_min) are left then, a thread makes the others anew and ends.
@@ -407,15 +407,18 @@ impl Client {
 
     fn lend(&self, slot: Option<u16>) -> Result<Dedicated> {
         let _under_way = self.calls().begin()?;
-        let lent = match &self.target {
-            Target::Server(server) => {
-                let only = SingleTry::lend(Instant::now());
-                let tell = |error: &Error| only.failed(error, server.events(), Instant::now());
-                server.lend().inspect_err(tell)?
-            }
-            Target::Cluster(cluster) => Nodes::Many(cluster).lend(slot, self.options())?,
-        };
+        let lent = self.target.nodes().lend(slot, self.options())?;
         Ok(Dedicated::new(lent, self.options.clone()))
+    }
+}
+
+impl Target {
+    /// Where calls go.
+    fn nodes(&self) -> Nodes<'_> {
+        match self {
+            Self::Server(server) => Nodes::One(server),
+            Self::Cluster(cluster) => Nodes::Many(cluster),
+        }
     }
 }
 
@@ -423,11 +426,7 @@ impl Commands for Client {}
 
 impl BlockingClient for Client {
     fn exchange<E: Exchange>(&self, exchange: E) -> Result<E::Output> {
-        let nodes = match &self.target {
-            Target::Server(server) => Nodes::One(server),
-            Target::Cluster(cluster) => Nodes::Many(cluster),
-        };
-        nodes.call(&exchange, self.options())
+        self.target.nodes().call(&exchange, self.options())
     }
 }
 

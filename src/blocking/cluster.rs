@@ -145,9 +145,9 @@ impl Cluster {
         .unwrap_or_else(|| Err(self.lock().state.unknown(None)))
     }
 
-    /// Waits until the topology is known, or until then.
+    /// Waits until the topology is known or need not be waited for, or until then.
     pub(super) fn wait_for_topology(&self, end: Option<Instant>) {
-        self.watch(end, |state| state.is_ready().then_some(()));
+        self.watch(end, |state| state.is_settled().then_some(()));
     }
 
     /// Waits until a node was asked for the topology once more.

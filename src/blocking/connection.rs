@@ -100,6 +100,7 @@ impl Connection {
         answer.write_by = answer.limit.deadline(|| now);
         answer.since = Some(now);
         let time = answer.limit.with(exchange.patience()).time(now);
+        answer.limit = answer.limit.behind_first();
         answer.deadline = time.deadline;
         let mut chunk = Chunk::encode(exchange, 0, self.server.as_ref())?;
         self.machine.admission(&chunk, true)?;

@@ -13,7 +13,7 @@ use socket2::SockRef;
 use super::{stream::Stream, unix};
 use crate::{
     command::ServerVersion,
-    config::{Address, Config},
+    config::{Address, Config, Object, Socket, SocketKind},
     error::Result,
     link::{Addresses, Attempt, Step},
     protocol::{Handshake, Identity, Progress, Receiver},
@@ -61,13 +61,18 @@ fn dial_as(
 }
 
 fn open(config: &Config, attempt: &Attempt<'_>) -> Result<(Stream, Vec<SocketAddr>)> {
-    match attempt.server() {
+    let server = attempt.server();
+    if let Some(dialler) = &config.dialler {
+        let (dialler, server) = (dialler.share(), server.clone());
+        let allowed = attempt.rest(Instant::now())?;
+        let dial = move || dialler.dial(&server, allowed);
+        let socket = in_time("respec-socket", Step::Reach, attempt, dial)?;
+        return Ok((set_up(socket, config, attempt)?, Vec::new()));
+    }
+    match server {
         Address::Tcp { host, port } => {
-            let (stream, addresses) = reach(host, *port, attempt)?;
-            socket::set_up(SockRef::from(&stream), config)
-                .and_then(|()| Stream::new(stream))
-                .map(|stream| (stream, addresses))
-                .map_err(|error| attempt.failed(Step::SetUp, error, Instant::now()))
+            let (stream, addresses) = reach(host, *port, config, attempt)?;
+            Ok((set_up(stream.into(), config, attempt)?, addresses))
         }
         Address::Unix(path) => unix::connect(path, attempt.rest(Instant::now())?)
             .map(|stream| (stream, Vec::new()))
@@ -76,9 +81,29 @@ fn open(config: &Config, attempt: &Attempt<'_>) -> Result<(Stream, Vec<SocketAdd
     }
 }
 
+/// Takes a socket into use, which waits from now on.
+fn set_up(socket: Socket, config: &Config, attempt: &Attempt<'_>) -> Result<Stream> {
+    let stream = match socket.0 {
+        SocketKind::Tcp(stream) => stream
+            .set_nonblocking(false)
+            .and_then(|()| socket::set_up(SockRef::from(&stream), config))
+            .and_then(|()| Stream::new(stream)),
+        #[cfg(unix)]
+        SocketKind::Unix(stream) => stream
+            .set_nonblocking(false)
+            .and_then(|()| Stream::new(stream)),
+    };
+    stream.map_err(|error| attempt.failed(Step::SetUp, error, Instant::now()))
+}
+
 /// Resolves afresh, since names move, and tries one address after the other.
-fn reach(host: &str, port: u16, attempt: &Attempt<'_>) -> Result<(TcpStream, Vec<SocketAddr>)> {
-    let resolved = resolve(host, port, attempt)?;
+fn reach(
+    host: &str,
+    port: u16,
+    config: &Config,
+    attempt: &Attempt<'_>,
+) -> Result<(TcpStream, Vec<SocketAddr>)> {
+    let resolved = resolve(host, port, config, attempt)?;
     let mut addresses = Addresses::new(resolved.iter().copied());
     loop {
         let now = Instant::now();
@@ -100,26 +125,48 @@ fn reach(host: &str, port: u16, attempt: &Attempt<'_>) -> Result<(TcpStream, Vec
     Err(addresses.error(attempt.server()))
 }
 
-/// Asks the system's resolver in a thread of its own, since nothing else can give up waiting for it.
-fn resolve(host: &str, port: u16, attempt: &Attempt<'_>) -> Result<Vec<SocketAddr>> {
+/// Asks a resolver for the addresses of a name.
+fn resolve(
+    host: &str,
+    port: u16,
+    config: &Config,
+    attempt: &Attempt<'_>,
+) -> Result<Vec<SocketAddr>> {
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
-    let failed = |error| attempt.failed(Step::Resolve, error, Instant::now());
-    let (send, receive) = mpsc::channel();
-    let host = host.to_owned();
-    thread::Builder::new()
-        .name("respec-resolve".to_owned())
-        .spawn(move || {
-            let addresses = (host.as_str(), port)
+    let (host, resolver) = (host.to_owned(), config.resolver.as_ref().map(Object::share));
+    in_time(
+        "respec-resolve",
+        Step::Resolve,
+        attempt,
+        move || match resolver {
+            Some(resolver) => resolver.resolve(&host, port),
+            None => (host.as_str(), port)
                 .to_socket_addrs()
-                .map(Iterator::collect);
+                .map(Iterator::collect),
+        },
+    )
+}
+
+/// Does a step of an attempt in a thread of its own, since nothing else can give up waiting for it.
+fn in_time<T: Send + 'static>(
+    name: &str,
+    step: Step,
+    attempt: &Attempt<'_>,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T> {
+    let failed = |error| attempt.failed(step, error, Instant::now());
+    let (send, receive) = mpsc::channel();
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || {
             // Nobody may be left who wants to know.
-            let _ = send.send(addresses);
+            let _ = send.send(work());
         })
         .map_err(failed)?;
     match receive.recv_timeout(attempt.rest(Instant::now())?) {
-        Ok(addresses) => addresses.map_err(failed),
+        Ok(done) => done.map_err(failed),
         Err(mpsc::RecvTimeoutError::Timeout) => Err(attempt.timed_out()),
         Err(mpsc::RecvTimeoutError::Disconnected) => Err(failed(io::ErrorKind::Other.into())),
     }

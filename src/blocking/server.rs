@@ -98,7 +98,7 @@ impl Server {
         events: Events,
         calls: Calls,
     ) -> Self {
-        let (state, id) = ClusterState::one(&address, scope, Instant::now());
+        let (state, id) = ClusterState::one(&config, &address, scope, Instant::now());
         let address = Arc::new(address);
         let link = Link::new(
             &config,

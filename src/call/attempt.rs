@@ -30,6 +30,7 @@ use crate::{
     back_off,
     cluster::{ClusterState, NodeAddress, NodeId, ReadFrom, Scope, Target},
     command::{Info, Retry},
+    config::Offline,
     error::{Error, ErrorKind, Outcome, Phase},
     events::Event,
     mutant::{self, Mutant},
@@ -58,6 +59,8 @@ pub(crate) struct Attempt {
     reads_replica: bool,
     redirects: u32,
     tries: u32,
+    /// How often it is sent again, counted without the waits for a connection.
+    resent: u32,
     /// Who has redirected it since it waited last.
     seen: Vec<NodeId>,
     /// Who has failed it last.
@@ -110,6 +113,7 @@ impl Attempt {
             reads_replica: false,
             redirects: 0,
             tries: 0,
+            resent: 0,
             seen: Vec::new(),
             avoid: None,
             stays: false,
@@ -152,7 +156,8 @@ impl Attempt {
 
     /// Whether `ASKING` has to stand in front of it.
     ///
-    /// If that is answered with an error, [`Attempt::asking_failed`] ends the call.
+    /// If that is answered with an error, and the call is not answered for that, [`Attempt::asking_failed`]
+    /// ends the call.
     pub(crate) fn is_asking(&self) -> bool {
         self.asking
     }
@@ -161,9 +166,15 @@ impl Attempt {
     /// reads for connections that say so, and a caller who reads from a primary must learn from that
     /// node when it has become a replica.
     ///
-    /// If it is answered with an error, [`Attempt::asking_failed`] ends the call.
+    /// If it is answered with an error, and the call is not answered for that, [`Attempt::asking_failed`] ends
+    /// the call.
     pub(crate) fn reads_replica(&self) -> bool {
         self.reads_replica
+    }
+
+    /// The slot that it is for, if it is for one.
+    pub(super) fn slot(&self) -> Option<u16> {
+        self.target.slot()
     }
 
     /// Whether it is for one node and no other, which may say so if it is the wrong one.
@@ -309,13 +320,7 @@ impl Attempt {
             state.watch_until(now + WATCH);
         }
         let error = error.with_command(self.name);
-        // In a cluster there are other nodes. The only server is not waited for, unless the call had
-        // reached it before, or the server itself asks for patience.
-        let retried = retried
-            && (state.scope() == Scope::Cluster
-                || is_not_ready(&error)
-                || (self.trouble.is_some() && !is_refusal(&error))
-                || !is_about_connecting(&error));
+        let retried = retried && self.waits_after(&error, state, now, random);
         let is_harmed = error.may_have_executed() && !self.repeatable;
         if !retried || (is_harmed && !mutant::is(Mutant::UncertainSentAgain)) {
             self.timed_out = error.phase();
@@ -323,6 +328,20 @@ impl Attempt {
         }
         self.avoid = Some(self.node);
         self.wait(state, error, now, random)
+    }
+
+    /// Whether something can still become of a call to which this came instead of an answer.
+    fn waits_after(&self, error: &Error, state: &ClusterState, now: Instant, random: u64) -> bool {
+        if !is_about_connecting(error) {
+            return true;
+        }
+        match state.offline() {
+            // What the only server refuses for good, nobody else allows.
+            Offline::Wait => state.scope() == Scope::Cluster || !is_refusal(error),
+            Offline::Fail => state
+                .other_node_for(self.target, &self.read_from, self.node, now, random)
+                .is_some(),
+        }
     }
 
     /// Lets a call wait for the only server, or for another one that takes its place.
@@ -346,9 +365,9 @@ impl Attempt {
         self.wait_at_least(pause, state, trouble, now, random)
     }
 
-    /// The end of a call to which `ASKING` or `READONLY` was answered with an error.
+    /// The end of a call that was not executed because `ASKING` or `READONLY` in front of it was refused,
+    /// which will not pass.
     pub(crate) fn asking_failed(&self, error: &[u8]) -> Error {
-        // Whatever the reply of the command itself is, it was given without what it needed.
         Error::server(error).with_command(self.name)
     }
 
@@ -359,7 +378,7 @@ impl Attempt {
         }
         if self.left(now) < SHORTEST_WAIT {
             // A try that nobody can wait for would only hide what the others have met.
-            self.timed_out = Some(Phase::Queue);
+            self.timed_out = Some(self.trouble.as_ref().map_or(Phase::Queue, waits_for));
             return Next::GiveUp(self.expired(state));
         }
         if let Some(error) = &self.trouble {
@@ -459,7 +478,7 @@ impl Attempt {
         }
         if left < SHORTEST_WAIT {
             self.trouble = earlier;
-            self.timed_out = trouble.phase().or(Some(Phase::Queue));
+            self.timed_out = trouble.phase().or(Some(waits_for(&trouble)));
             return Next::GiveUp(self.most_telling(trouble));
         }
         self.seen.clear();
@@ -475,14 +494,18 @@ impl Attempt {
     }
 
     /// Whether it may be sent again after this, if that does no harm.
-    fn may_retry(&self, trouble: &Error, state: &mut ClusterState, now: Instant) -> bool {
+    fn may_retry(&mut self, trouble: &Error, state: &mut ClusterState, now: Instant) -> bool {
+        // What could not even be sent waits for a connection, and is not sent again.
+        let was_sent = !is_about_connecting(trouble);
         let wanted = match self.retry {
             RetryPolicy::Never => false,
-            RetryPolicy::Safe => self.retries.is_none_or(|most| self.tries < most),
+            RetryPolicy::Safe => !was_sent || self.retries.is_none_or(|most| self.resent < most),
         };
         // What has reached no server puts no load on any.
         let was_load = trouble.kind() == ErrorKind::Server || trouble.may_have_executed();
-        wanted && (!was_load || state.takes_retry(now))
+        let may_retry = wanted && (!was_load || state.takes_retry(now));
+        self.resent += u32::from(may_retry && was_sent);
+        may_retry
     }
 
     /// The error that says most of a call that was in trouble before: that its time is up, or that
@@ -535,6 +558,14 @@ fn is_about_connecting(error: &Error) -> bool {
         error.kind(),
         ErrorKind::Connect | ErrorKind::Timeout(Phase::Connect)
     )
+}
+
+/// What a call waits for after this: a connection, or a server that could take it.
+fn waits_for(error: &Error) -> Phase {
+    match is_about_connecting(error) {
+        true => Phase::Connect,
+        false => Phase::Queue,
+    }
 }
 
 /// Whether the server has turned the client away, which it will not change its mind about soon.

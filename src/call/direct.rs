@@ -76,6 +76,19 @@ impl DirectCall {
         Ok(Some(Self::to(info, target)))
     }
 
+    /// The slot that an exchange is for wherever it is sent, if it is for one.
+    #[cfg(feature = "async")]
+    pub(crate) fn slot_of<E: Exchange>(exchange: &E) -> Option<u16> {
+        // What cannot be sent is told when it is.
+        Self::of(exchange).ok().flatten()?.slot()
+    }
+
+    /// The slot that it is for, if it is for one.
+    #[cfg(feature = "async")]
+    pub(crate) fn slot(&self) -> Option<u16> {
+        self.target.slot()
+    }
+
     /// What goes there in a cluster.
     pub(super) fn to(info: &'static Info, target: Target) -> Self {
         Self {

@@ -32,7 +32,7 @@ use super::{
     time_out::timed_out,
 };
 use crate::{
-    cluster::{ClusterState, NodeId, unknown_node},
+    cluster::{ClusterState, NodeId, OfflineBytes, unknown_node},
     command::Patience,
     error::{Error, ErrorKind, Phase, Result},
     mutant::{self, Mutant},
@@ -51,6 +51,10 @@ pub(crate) struct Call {
     /// Whether it must overtake what others wait for.
     urgent: bool,
     time: CallTime,
+    /// Chooses among the shared connections to a server.
+    slot: Option<u16>,
+    /// Its bytes, while it waits for a connection.
+    offline: Option<OfflineBytes>,
     step: Step,
     done: Vec<Done>,
     /// Where the answers of the whole call belong; a part has none.
@@ -102,6 +106,8 @@ pub(crate) struct Connect {
     pub(crate) exclusive: bool,
     /// Whether it must be another than all others use, which what they wait for could hold up.
     pub(crate) urgent: bool,
+    /// Chooses among those that all share.
+    pub(crate) slot: Option<u16>,
 }
 
 impl Call {
@@ -120,6 +126,8 @@ impl Call {
             lends: false,
             urgent: encoded.is_urgent(),
             time: options.time,
+            slot: options.slot,
+            offline: None,
             step: Step::Unplanned(Box::new(encoded), options),
             done: Vec::new(),
             answers: Answers::default(),
@@ -144,6 +152,8 @@ impl Call {
             lends: true,
             urgent: false,
             time: options.time,
+            slot: None,
+            offline: None,
             step: Step::Unplanned(Box::new(nothing), options),
             done: Vec::new(),
             answers: Answers::default(),
@@ -168,6 +178,8 @@ impl Call {
             lends: false,
             urgent: encoded.is_urgent(),
             time: options.time,
+            slot: options.slot,
+            offline: None,
             step: Step::Connected(requests),
             done: Vec::new(),
             answers,
@@ -181,11 +193,13 @@ impl Call {
         };
         let is_over = options.time.deadline.is_some_and(|end| end <= now);
         if !state.is_ready() {
-            if is_over {
+            if is_over || state.is_settled() {
                 self.step = Step::Failed(state.unknown(self.time.allowed));
+            }
+            if is_over {
                 self.tell_time_out(Phase::Connect, state, now);
             }
-            return;
+            return self.unconnected(state.is_at_a_loss(), state);
         }
         let mut random = fastrand::Rng::with_seed(random);
         let node = match &options.address {
@@ -231,6 +245,7 @@ impl Call {
                     follows: !requests.iter().any(|it| it.call.is_asking()),
                     exclusive: self.lends || self.patience != Patience::None,
                     urgent: self.urgent,
+                    slot: first.call.slot().or(self.slot),
                 })
             }
             Step::Connected(_) => Action::Send,
@@ -272,8 +287,26 @@ impl Call {
         }
     }
 
+    /// There is no connection yet, and the driver waits for one. While attempts to make one fail, only so
+    /// many bytes of all such calls are kept.
+    pub(crate) fn unconnected(&mut self, is_failing: bool, state: &ClusterState) {
+        let bytes = match &self.step {
+            Step::Unplanned(encoded, _) => encoded.bytes.len(),
+            Step::Moved(requests) => length(requests),
+            Step::Connected(_) | Step::Waiting(..) | Step::Parted(..) | Step::Failed(_) => return,
+        };
+        if self.offline.is_some() {
+            return;
+        }
+        match state.wait_for_connection(bytes, is_failing) {
+            Ok(waiting) => self.offline = Some(waiting),
+            Err(error) => self.step = Step::Failed(error.with_command(self.name)),
+        }
+    }
+
     /// There is the connection that was wanted.
     pub(crate) fn connected(&mut self) {
+        self.offline = None;
         if let Step::Moved(requests) = &self.step
             && let Some(first) = requests.first()
         {
@@ -421,6 +454,9 @@ impl Call {
             Some(until) if outcomes.moved.is_empty() => Step::Waiting(outcomes.waiting, until),
             Some(until) => Step::Parted(outcomes.moved, outcomes.waiting, until),
         };
+        if let Step::Waiting(requests, _) = &self.step {
+            self.offline = Some(state.calls().wait(length(requests)));
+        }
     }
 
     /// Lets it be redirected for ever, to see whether that is noticed.
@@ -450,6 +486,8 @@ impl Call {
             lends: self.lends,
             urgent: self.urgent,
             time: self.time,
+            slot: self.slot,
+            offline: None,
             step,
             done: Vec::new(),
             answers: Answers::default(),
@@ -460,4 +498,9 @@ impl Call {
     fn take(&mut self) -> Step {
         mem::replace(&mut self.step, Step::Moved(Vec::new()))
     }
+}
+
+/// How many bytes the requests have.
+fn length(requests: &[Request]) -> usize {
+    requests.iter().map(|request| request.bytes.len()).sum()
 }

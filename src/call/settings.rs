@@ -31,6 +31,8 @@ pub(crate) struct CallSettings {
     pub(crate) parts: bool,
     /// Whether a map with the answer of each node is an answer.
     pub(crate) per_node: bool,
+    /// The slot of its keys, if it chooses among the shared connections to a server.
+    pub(crate) slot: Option<u16>,
     /// Whether a second run does no harm, although the facts of the command do not promise that.
     pub(crate) idempotent: bool,
     /// What is sent again, how often at most, and after what pause.
@@ -80,12 +82,10 @@ impl CallTime {
 
     /// How long the answer may take, wherever it has got to.
     pub(crate) fn limit(&self, deadline: Option<Instant>, patience: Patience) -> TimeLimit {
-        TimeLimit::Whole(match patience {
-            _ if self.absolute => deadline,
-            Patience::None => deadline,
-            Patience::Up(wait) => deadline.and_then(|end| end.checked_add(wait)),
-            Patience::Forever => None,
-        })
+        match self.absolute {
+            true => TimeLimit::Whole(deadline),
+            false => TimeLimit::First(deadline, self.allowed).with(patience),
+        }
     }
 
     /// How long each chunk of a long exchange may take, beyond what the server may hold back.
@@ -104,8 +104,7 @@ impl CallTime {
         if self.absolute || self.begun == Some(now) {
             return self.chunk_limit();
         }
-        let left = |deadline: Instant| deadline.saturating_duration_since(now);
-        TimeLimit::Each(self.deadline.map(left))
+        TimeLimit::First(self.deadline, self.allowed)
     }
 
     /// When it ends after a server may have held an answer back until now; `None` if that moves nothing.
@@ -124,6 +123,7 @@ impl CallSettings {
             read_from: None,
             parts: true,
             per_node: false,
+            slot: None,
             idempotent: false,
             retry: RetryPolicy::Safe,
             retries: None,
@@ -131,6 +131,12 @@ impl CallSettings {
             time: CallTime::until(deadline),
             record: None,
         }
+    }
+
+    /// The same for a call with keys of that slot, if it chooses among shared connections.
+    #[cfg(feature = "async")]
+    pub(crate) fn with_slot(self, slot: Option<u16>) -> Self {
+        Self { slot, ..self }
     }
 
     /// What holds for a call with that time.
@@ -141,6 +147,7 @@ impl CallSettings {
             read_from: options.read_from.clone(),
             parts: config.cluster.split,
             per_node: false,
+            slot: None,
             idempotent: options.idempotent,
             retry: options.retry,
             retries: config.retries,

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use super::outcomes::DEDICATED;
 use crate::{
     error::{Error, Phase},
     events::{Event, Events},
@@ -19,11 +18,6 @@ pub(crate) struct SingleTry {
 }
 
 impl SingleTry {
-    /// The search for a connection of the caller's own to the only server.
-    pub(crate) fn lend(now: Instant) -> Self {
-        Self::begin(DEDICATED.name, now)
-    }
-
     /// A call of that name, which begins now.
     pub(crate) fn begin(name: &'static str, now: Instant) -> Self {
         Self { name, begun: now }

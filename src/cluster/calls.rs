@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
     time::Duration,
@@ -12,6 +12,7 @@ use std::{
 use crate::{
     error::{Error, ErrorKind, Result},
     events::Events,
+    mutant::{self, Mutant},
 };
 
 /// Counts the calls of a client, all its clones and the clients of its nodes included.
@@ -31,13 +32,53 @@ struct Counts {
     events: Events,
     /// Who waits until none is under way.
     waiting: Mutex<Vec<Waker>>,
+    /// The bytes of those that wait for a connection.
+    offline: AtomicUsize,
 }
 
 /// A call that is under way, as long as this lives.
 #[derive(Debug)]
 pub(crate) struct CallGuard<'c>(&'c Counts);
 
+/// The bytes of a call that waits for a connection, as long as this lives.
+#[derive(Debug)]
+pub(crate) struct OfflineBytes {
+    counts: Arc<Counts>,
+    bytes: usize,
+}
+
 impl Calls {
+    /// Counts the bytes of a call that begins to wait for a connection while attempts to make one fail.
+    ///
+    /// # Errors
+    ///
+    /// With those of others that wait they are more than `most`.
+    pub(crate) fn wait_offline(&self, bytes: usize, most: usize) -> Result<OfflineBytes> {
+        let waiting = self.wait(bytes);
+        let all = self.0.offline.load(Ordering::Relaxed);
+        // One that is larger by itself waits where nobody else does.
+        if all > bytes && all > most && !mutant::is(Mutant::OfflineUnbounded) {
+            return Err(Error::new(
+                ErrorKind::Connect,
+                format!(
+                    "calls of {} bytes wait for one already, and with this one they would be more than {most} (max_unanswered)",
+                    all - bytes
+                ),
+            ));
+        }
+        Ok(waiting)
+    }
+
+    /// The same while an attempt is under way of which nothing is known, or of a call that was there
+    /// before.
+    pub(crate) fn wait(&self, bytes: usize) -> OfflineBytes {
+        self.0.offline.fetch_add(bytes, Ordering::Relaxed);
+        OfflineBytes {
+            counts: Arc::clone(&self.0),
+            bytes,
+        }
+    }
+
     /// Those of a client that tells its events there.
     pub(crate) fn of_client(events: Events) -> Self {
         Self(Arc::new(Counts {
@@ -131,6 +172,12 @@ impl Counts {
     }
 }
 
+impl Drop for OfflineBytes {
+    fn drop(&mut self) {
+        self.counts.offline.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
 impl Drop for CallGuard<'_> {
     #[inline]
     fn drop(&mut self) {
@@ -170,6 +217,29 @@ mod tests {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    #[test]
+    fn only_so_many_bytes_wait_for_a_connection_unless_one_call_has_more_by_itself() {
+        let calls = Calls::default();
+        let large = calls.wait_offline(500, 100).unwrap();
+        let refused = calls.wait_offline(1, 100).unwrap_err();
+        assert!(refused.is_retryable() && refused.is_connection());
+        assert!(
+            refused.to_string().contains("calls of 500 bytes wait"),
+            "{refused}"
+        );
+        drop(large);
+        let first = calls.wait_offline(60, 100).unwrap();
+        let second = calls.wait_offline(40, 100).unwrap();
+        assert!(calls.wait_offline(1, 100).is_err());
+        // What was there before is kept in any case, and counts.
+        let again = calls.wait(50);
+        drop((first, second));
+        assert!(calls.wait_offline(51, 100).is_err());
+        assert!(calls.wait_offline(50, 100).is_ok());
+        drop(again);
+        assert_eq!(calls.0.offline.load(Ordering::Relaxed), 0);
     }
 
     #[test]

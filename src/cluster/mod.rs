@@ -25,7 +25,7 @@ mod slot_table;
 mod state;
 mod topology;
 
-pub(crate) use calls::{CallGuard, Calls, closed, not_in_time};
+pub(crate) use calls::{CallGuard, Calls, OfflineBytes, closed, not_in_time};
 pub(crate) use node::NodeId;
 #[cfg(test)]
 pub(crate) use node::Nodes;

@@ -74,7 +74,7 @@ impl<S: Clone> ServerMap<S> {
             // A state without seeds says that it has no node.
             Address::Tcp { .. } | Address::Unix(_) => Vec::new(),
         };
-        let options = Options::of(&config.cluster);
+        let options = Options::of(config);
         Self {
             state: ClusterState::new(seeds, options, now)
                 .telling(events)

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     announcement::Announcement,
-    calls::Calls,
+    calls::{Calls, OfflineBytes},
     node::{AddressMap, Node, NodeAddress, NodeId, Nodes},
     query::Query,
     read_from::pick,
@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     address::Address,
-    config::{ClusterOptions, Config, ReadFrom},
-    error::{Error, ErrorKind, Phase},
+    config::{Config, Offline, ReadFrom},
+    error::{Error, ErrorKind, Phase, Result},
     events::{Event as Told, Events},
     mutant::{self, Mutant},
 };
@@ -94,16 +94,31 @@ pub(crate) struct Options {
     pub(crate) map: AddressMap,
     /// How often the topology is asked for without a reason.
     pub(crate) refresh: Option<Duration>,
+    /// What becomes of calls while there is no connection.
+    pub(crate) offline: Offline,
+    /// How many bytes of calls may wait for a connection.
+    pub(crate) max_waiting: usize,
 }
 
 impl Options {
     /// What has to be known of the settings of a client.
-    pub(crate) fn of(config: &ClusterOptions) -> Self {
+    pub(crate) fn of(config: &Config) -> Self {
         Self {
-            read_from: config.read_from.clone(),
+            read_from: config.cluster.read_from.clone(),
             tls: false,
-            map: config.address_map.clone(),
-            refresh: config.topology_refresh,
+            map: config.cluster.address_map.clone(),
+            refresh: config.cluster.topology_refresh,
+            offline: config.offline,
+            max_waiting: config.max_unanswered,
+        }
+    }
+
+    /// The same for a topology of one, which nobody reads from elsewhere.
+    fn of_one(config: &Config) -> Self {
+        Self {
+            offline: config.offline,
+            max_waiting: config.max_unanswered,
+            ..Self::default()
         }
     }
 }
@@ -115,6 +130,8 @@ impl Default for Options {
             tls: false,
             map: AddressMap::default(),
             refresh: Some(Duration::from_secs(60)),
+            offline: Offline::Wait,
+            max_waiting: usize::MAX,
         }
     }
 }
@@ -130,6 +147,16 @@ pub(crate) enum Target {
     SameNode,
     /// At this one and no other.
     Node(NodeId),
+}
+
+impl Target {
+    /// The slot, if it is for one.
+    pub(crate) fn slot(self) -> Option<u16> {
+        match self {
+            Self::Slot(slot) => Some(slot),
+            Self::AnyNode | Self::SameNode | Self::Node(_) => None,
+        }
+    }
 }
 
 /// What a driver does beside its calls.
@@ -149,11 +176,16 @@ pub(crate) enum Event {
 
 impl ClusterState {
     /// The state of one server, a topology of one, and its name there.
-    pub(crate) fn one(address: &Address, scope: Scope, now: Instant) -> (Self, NodeId) {
+    pub(crate) fn one(
+        config: &Config,
+        address: &Address,
+        scope: Scope,
+        now: Instant,
+    ) -> (Self, NodeId) {
         let seed = NodeAddress::of(address);
         let mut state = Self {
             scope,
-            ..Self::new(vec![seed.clone()], Options::default(), now)
+            ..Self::new(vec![seed.clone()], Options::of_one(config), now)
         };
         let id = state.introduce(&seed);
         (state, id)
@@ -335,6 +367,33 @@ impl ClusterState {
         self.refresh.answers()
     }
 
+    /// Whether one who waits for the topology need wait no longer: it is known, or nobody tells it and
+    /// calls do not wait for a connection.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_ready() || (self.options.offline == Offline::Fail && self.is_at_a_loss())
+    }
+
+    /// What becomes of calls while there is no connection.
+    pub(crate) fn offline(&self) -> Offline {
+        self.options.offline
+    }
+
+    /// Counts the bytes of a call that begins to wait for a connection.
+    ///
+    /// # Errors
+    ///
+    /// Attempts to make one fail, and with those of others that wait they are too many.
+    pub(crate) fn wait_for_connection(
+        &self,
+        bytes: usize,
+        is_failing: bool,
+    ) -> Result<OfflineBytes> {
+        match is_failing {
+            true => self.calls().wait_offline(bytes, self.options.max_waiting),
+            false => Ok(self.calls().wait(bytes)),
+        }
+    }
+
     /// How long ago a node has last told the topology, or told that it is as it was.
     pub(crate) fn topology_age(&self, now: Instant) -> Option<Duration> {
         let confirmed = self.confirmed?;
@@ -417,6 +476,20 @@ impl ClusterState {
                 home.or_else(|| self.any_node(avoid, now, random))
             }
         }
+    }
+
+    /// Another node for a call than the one that cannot be reached, if there is one that has not failed
+    /// lately.
+    pub(crate) fn other_node_for(
+        &self,
+        target: Target,
+        read_from: &ReadFrom,
+        failed: NodeId,
+        now: Instant,
+        random: u64,
+    ) -> Option<NodeId> {
+        self.node_for(target, read_from, Some(failed), now, random)
+            .filter(|other| *other != failed && !self.nodes.is_suspect(*other, now))
     }
 
     /// A primary by chance; before any is known, any node.

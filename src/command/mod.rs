@@ -17,7 +17,11 @@ mod needs;
 mod raw;
 mod worded;
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt,
+    time::{Duration, Instant},
+};
 
 use bytes::BytesMut;
 
@@ -217,6 +221,15 @@ impl Patience {
         match self {
             Self::None => response_timeout,
             Self::Up(wait) => response_timeout.map(|timeout| timeout.saturating_add(wait)),
+            Self::Forever => None,
+        }
+    }
+
+    /// Until when an answer may take that would otherwise have to come by then.
+    pub(crate) fn extend(self, deadline: Option<Instant>) -> Option<Instant> {
+        match self {
+            Self::None => deadline,
+            Self::Up(wait) => deadline.and_then(|end| end.checked_add(wait)),
             Self::Forever => None,
         }
     }

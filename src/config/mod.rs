@@ -4,12 +4,13 @@
 //! as a URL whose password is masked. Everything that a URL can say stands in [`url`]; nothing here
 //! resolves a name or opens a socket.
 
-mod observer;
+mod dialling;
+mod object;
 mod read_from;
 mod settings;
 mod url;
 
-use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroUsize, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -22,8 +23,10 @@ use crate::{
     secret::Secret,
 };
 
-use self::observer::SharedObserver;
 pub(crate) use crate::address::Address;
+pub(crate) use dialling::SocketKind;
+pub use dialling::{Dialler, Dialling, Resolver, Socket};
+pub(crate) use object::Object;
 pub use read_from::ReadFrom;
 pub use settings::Settings;
 
@@ -66,10 +69,12 @@ pub use settings::Settings;
 /// | `connect_timeout` | time to resolve, dial and greet | `5s` |
 /// | `response_timeout` | time to answer a command, or `none` | `5s` |
 /// | `retries` | how often a call is sent again at most, or `none` for as often as its time allows; see [`retries`](Self::retries) | `none` |
+/// | `offline` | `wait` or `fail`; see [`Offline`] | `wait` |
 /// | `retry_backoff` | longest pause before a call is sent again for the second time; see [`retry_backoff`](Self::retry_backoff) | `50ms` |
 /// | `tcp_nodelay` | `true` or `false` | `true` |
 /// | `tcp_keepalive` | idle time before the first probe, or `none` | `5s` |
 /// | `tcp_user_timeout` | time for sent bytes to be acknowledged, `auto` or `none`; see [`tcp_user_timeout`](Self::tcp_user_timeout) | `auto` |
+/// | `connections` | shared connections of the async client to each server | 1 |
 /// | `pool_min` | connections kept however long they are idle, and made anew when one was closed | 0 |
 /// | `pool_max` | connections open at most, of which each blocking command that waits holds one | 64 |
 /// | `pool_idle_timeout` | idle time before a connection is closed, or `none` | `300s` |
@@ -128,7 +133,12 @@ pub struct Config {
     pub(crate) retries: Option<u32>,
     /// The limit of the first pause before a call is sent again, of which chance takes a part.
     pub(crate) retry_backoff: Duration,
-    /// How many bytes of requests may be sent on one shared connection without having been answered.
+    /// What becomes of calls while there is no connection.
+    pub(crate) offline: Offline,
+    /// How many shared connections the async client has to each server.
+    pub(crate) connections: NonZeroUsize,
+    /// How many bytes of requests may be sent on one shared connection without having been answered,
+    /// and how many bytes of calls may wait for a connection.
     ///
     /// Callers beyond wait for their turn, which is a part of the time for their response. A request
     /// that is larger by itself is sent when there is room for any.
@@ -148,6 +158,10 @@ pub struct Config {
     pub(crate) integrity: Integrity,
     /// How much a server may send in one reply.
     pub(crate) limits: Limits,
+    /// What finds the addresses of names, if not the system.
+    pub(crate) resolver: Option<Object<dyn Resolver>>,
+    /// What makes sockets, if not the system.
+    pub(crate) dialler: Option<Object<dyn Dialler>>,
     /// How sockets are set up.
     pub(crate) tcp: TcpOptions,
     /// How many connections are kept, and how long; of a cluster to each node.
@@ -155,7 +169,7 @@ pub struct Config {
     /// What holds for a cluster.
     pub(crate) cluster: ClusterOptions,
     /// Who is told what happens; it has no place in a URL.
-    pub(crate) observer: Option<SharedObserver>,
+    pub(crate) observer: Option<Object<dyn Observer>>,
 }
 
 /// A version of RESP.
@@ -166,6 +180,23 @@ pub enum Protocol {
     Resp3,
     /// RESP2.
     Resp2,
+}
+
+/// What becomes of calls while there is no connection: from an attempt to connect that has failed to
+/// one that succeeds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Offline {
+    /// They wait for a connection within their time, and fail with the reason of the last attempt. Of
+    /// those that come while attempts fail the async client keeps at most
+    /// [`max_unanswered`](Config::max_unanswered) bytes; those beyond fail at once. Callers of the blocking
+    /// client wait where they are.
+    ///
+    /// An attempt that a server refuses for good, as for a wrong password, fails them at once as well.
+    #[default]
+    Wait,
+    /// They fail at once with the reason of the last attempt, while attempts go on beside them. In a
+    /// cluster what another node can run goes there.
+    Fail,
 }
 
 /// When replies are known to be in order, so that nobody gets the reply of another call.
@@ -261,12 +292,16 @@ impl Config {
             response_timeout: Some(Duration::from_secs(5)),
             retries: None,
             retry_backoff: back_off::FIRST,
+            offline: Offline::default(),
+            connections: NonZeroUsize::MIN,
             max_unanswered: 64 << 20,
             max_unread: 64 << 20,
             heartbeat: Some(Duration::from_secs(1)),
             silence_timeout: Duration::from_secs(10),
             integrity: Integrity::default(),
             limits: Limits::default(),
+            resolver: None,
+            dialler: None,
             tcp: TcpOptions::default(),
             pool: PoolOptions::default(),
             cluster: ClusterOptions::default(),
@@ -410,7 +445,30 @@ impl Config {
         self
     }
 
-    /// Sets how many bytes of requests may be unanswered on one shared connection, at least 1.
+    /// Sets what becomes of calls while there is no connection.
+    #[must_use]
+    pub fn offline(mut self, offline: Offline) -> Self {
+        self.offline = offline;
+        self
+    }
+
+    /// Sets how many shared connections the async client has to each server, at least 1.
+    ///
+    /// One carries what one core can send. With several, those who send large values delay fewer
+    /// others, and several cores can read and write. Calls whose keys lie in one slot go over the same
+    /// connection, so that those that a caller begins without waiting for the one before stay in order
+    /// for each key; pipelines of several slots and calls without keys go over any of them.
+    ///
+    /// The blocking client has a connection for each call under way in any case, up to
+    /// [`pool_max`](Self::pool_max).
+    #[must_use]
+    pub fn connections(mut self, connections: usize) -> Self {
+        self.connections = NonZeroUsize::new(connections).unwrap_or(NonZeroUsize::MIN);
+        self
+    }
+
+    /// Sets how many bytes of requests may be unanswered on one shared connection, at least 1, and how
+    /// many bytes of calls may wait for a connection.
     #[must_use]
     pub fn max_unanswered(mut self, bytes: usize) -> Self {
         self.max_unanswered = bytes.max(1);
@@ -451,6 +509,23 @@ impl Config {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Sets what finds the addresses of names, in place of the system.
+    ///
+    /// An object has no place in a URL: it is lost where a config is printed or serialised, but for `Debug`,
+    /// which shows the name of its type.
+    #[must_use]
+    pub fn resolver<R: Resolver + 'static>(mut self, resolver: R) -> Self {
+        self.resolver = Some(Object::new::<R>(Arc::new(resolver)));
+        self
+    }
+
+    /// Sets what makes the sockets to servers, in place of the system. It has no place in a URL either.
+    #[must_use]
+    pub fn dialler<D: Dialler + 'static>(mut self, dialler: D) -> Self {
+        self.dialler = Some(Object::new::<D>(Arc::new(dialler)));
         self
     }
 
@@ -553,8 +628,8 @@ impl Config {
     ///
     /// It is an object, and so no part of the URL or of what is serialised.
     #[must_use]
-    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.observer = Some(SharedObserver(observer));
+    pub fn observer<O: Observer + 'static>(mut self, observer: O) -> Self {
+        self.observer = Some(Object::new::<O>(Arc::new(observer)));
         self
     }
 

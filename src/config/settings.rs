@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Config, Integrity, Protocol, ReadFrom};
+use super::{Config, Dialler, Integrity, Offline, Protocol, ReadFrom, Resolver};
 use crate::{
     address::{Address, AddressMap},
     resp::Limits,
@@ -95,7 +95,20 @@ impl<'c> Settings<'c> {
         self.0.retry_backoff
     }
 
-    /// How many bytes of requests may be unanswered on one shared connection.
+    /// What becomes of calls while there is no connection.
+    #[must_use]
+    pub fn offline(self) -> Offline {
+        self.0.offline
+    }
+
+    /// How many shared connections the async client has to each server.
+    #[must_use]
+    pub fn connections(self) -> usize {
+        self.0.connections.get()
+    }
+
+    /// How many bytes of requests may be unanswered on one shared connection, and how many bytes of calls
+    /// may wait for a connection.
     #[must_use]
     pub fn max_unanswered(self) -> usize {
         self.0.max_unanswered
@@ -129,6 +142,18 @@ impl<'c> Settings<'c> {
     #[must_use]
     pub fn limits(self) -> Limits {
         self.0.limits
+    }
+
+    /// What finds the addresses of names, if not the system.
+    #[must_use]
+    pub fn resolver(self) -> Option<&'c dyn Resolver> {
+        self.0.resolver.as_deref()
+    }
+
+    /// What makes the sockets to servers, if not the system.
+    #[must_use]
+    pub fn dialler(self) -> Option<&'c dyn Dialler> {
+        self.0.dialler.as_deref()
     }
 
     /// Whether small requests are sent at once.

@@ -6,9 +6,11 @@
 //! A URL is where passwords are, and one that is not encoded moves its pieces into other parts. So no
 //! message repeats text that could be such a piece: see [`Source::got`].
 
-use std::{net::Ipv6Addr, path::PathBuf, str::FromStr, time::Duration};
+use std::{net::Ipv6Addr, num::NonZeroUsize, path::PathBuf, str::FromStr, time::Duration};
 
-use super::{Address, Config, Integrity, Protocol, ReadFrom, UserTimeout, invalid, is_client_name};
+use super::{
+    Address, Config, Integrity, Offline, Protocol, ReadFrom, UserTimeout, invalid, is_client_name,
+};
 use crate::{
     address::NodeAddress,
     error::{Error, Result},
@@ -131,6 +133,22 @@ const OPTIONS: &[UrlOption] = &[
         print: |config| print_time(config.retry_backoff),
     },
     UrlOption {
+        name: "offline",
+        expected: "wait or fail",
+        read: |config, text| {
+            config.offline = match text {
+                "wait" => Offline::Wait,
+                "fail" => Offline::Fail,
+                _ => return None,
+            };
+            Some(())
+        },
+        print: |config| match config.offline {
+            Offline::Wait => "wait".to_owned(),
+            Offline::Fail => "fail".to_owned(),
+        },
+    },
+    UrlOption {
         name: "tcp_nodelay",
         expected: TRUE_OR_FALSE,
         read: |config, text| {
@@ -163,6 +181,15 @@ const OPTIONS: &[UrlOption] = &[
             UserTimeout::Off => print_time_or_none(None),
             UserTimeout::After(timeout) => print_time(timeout),
         },
+    },
+    UrlOption {
+        name: "connections",
+        expected: "a number of connections, 1 or more",
+        read: |config, text| {
+            config.connections = NonZeroUsize::new(whole(text)?)?;
+            Some(())
+        },
+        print: |config| config.connections.to_string(),
     },
     UrlOption {
         name: "pool_min",

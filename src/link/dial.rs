@@ -114,9 +114,10 @@ impl<'a> Attempt<'a> {
 
     /// The error of one who cannot wait while others try to connect.
     pub(crate) fn under_way(server: &Address) -> Error {
-        Error::new(
+        Error::io(
             ErrorKind::Connect,
             format!("another attempt to connect to {server} is under way"),
+            io::ErrorKind::WouldBlock.into(),
         )
     }
 

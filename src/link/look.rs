@@ -31,7 +31,7 @@ pub(crate) enum Seen {
 #[derive(Debug)]
 pub(crate) struct LastUse {
     base: Instant,
-    /// In milliseconds since `base`, which lie on the side of another look.
+    /// In milliseconds since [`IDLE`] before `base`, which lie on the side of another look.
     at: AtomicU64,
 }
 
@@ -40,20 +40,25 @@ impl LastUse {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             base: now,
-            at: AtomicU64::new(0),
+            at: AtomicU64::new(IDLE),
         }
     }
 
     /// Takes note of a use, and says whether the connection is to be looked at before.
     pub(crate) fn is_look_due(&self, now: Instant) -> bool {
         let now = now.saturating_duration_since(self.base);
-        let now = now.as_secs() * 1000 + u64::from(now.subsec_millis());
+        let now = now.as_secs() * 1000 + u64::from(now.subsec_millis()) + IDLE;
         let last = self.at.load(Ordering::Relaxed);
         if now == last {
             return false;
         }
         self.at.store(now, Ordering::Relaxed);
         now.saturating_sub(last) >= IDLE && !mutant::is(Mutant::LookOmitted)
+    }
+
+    /// Takes note that a look has found something, so that the next use has to look as well.
+    pub(crate) fn has_seen(&self) {
+        self.at.store(0, Ordering::Relaxed);
     }
 }
 
@@ -73,5 +78,7 @@ mod tests {
         assert!(at(1498), "500 ms after the last");
         assert!(!at(1498) && !at(1997));
         assert!(at(10_000));
+        used.has_seen();
+        assert!(at(10_000) && !at(10_000));
     }
 }

@@ -33,6 +33,7 @@ mod simulation;
 
 use std::{
     net::SocketAddr,
+    num::NonZeroUsize,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -54,7 +55,7 @@ use self::{
 };
 use crate::{
     address::Address,
-    config::Config,
+    config::{Config, Offline},
     error::{Error, ErrorKind},
     events::{DisconnectReason, Events},
 };
@@ -63,10 +64,13 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Link<C, W> {
     pool: Pool<C, W>,
-    shared: SharedConnection<C>,
+    /// Those that many callers share, at least one.
+    shared: Vec<SharedConnection<C>>,
     replacing: Replacing,
     /// The addresses that the name of the server stood for when it was last resolved.
     addresses: Vec<SocketAddr>,
+    /// What becomes of calls while attempts to connect fail.
+    offline: Offline,
 }
 
 impl<C, W: Clone> Link<C, W> {
@@ -80,8 +84,11 @@ impl<C, W: Clone> Link<C, W> {
         let pacing = Pacing::new(config.connect_timeout);
         let reporter = Reporter::new(server, events);
         Self {
-            pool: Pool::new(config.pool, pacing, reporter, Rng::with_seed(seed)),
-            shared: SharedConnection::new(config.pool.lifetime, longest),
+            pool: Pool::new(config, pacing, reporter, Rng::with_seed(seed)),
+            offline: config.offline,
+            shared: (0..config.connections.get())
+                .map(|index| SharedConnection::new(index, config.pool.lifetime, longest))
+                .collect(),
             replacing: Replacing::default(),
             addresses: Vec::new(),
         }
@@ -92,14 +99,23 @@ impl<C, W: Clone> Link<C, W> {
         &mut self.pool
     }
 
-    /// The shared connection, if there is one that is open.
+    /// A shared connection, if it is there and open.
     #[inline]
-    pub(crate) fn current(&self, is_open: impl Fn(&C) -> bool) -> Option<C>
+    pub(crate) fn current(&self, index: usize, is_open: impl Fn(&C) -> bool) -> Option<C>
     where
         C: Clone,
     {
-        let kept = self.shared.kept();
+        let kept = self.shared.get(index)?.kept();
         kept.filter(|kept| is_open(kept)).cloned()
+    }
+
+    /// The shared connections that are there and open.
+    pub(crate) fn all_current(&self, is_open: impl Fn(&C) -> bool) -> Vec<C>
+    where
+        C: Clone,
+    {
+        let kept = self.shared.iter().filter_map(SharedConnection::kept);
+        kept.filter(|kept| is_open(kept)).cloned().collect()
     }
 
     /// How many attempts have failed; to be remembered by one who [asks](Link::ask) for the first time.
@@ -107,12 +123,14 @@ impl<C, W: Clone> Link<C, W> {
         self.pool.pacing().failed_attempts()
     }
 
-    /// The shared connection, or leave to make it, or what to wait for.
+    /// A shared connection, or leave to make it, or what to wait for.
     ///
     /// Where the caller has somewhere else to go it does not wait for a pause: it gets the error of
-    /// the last attempt.
+    /// the last attempt. So it does as long as attempts fail, where calls are not to wait for a
+    /// connection.
     pub(crate) fn ask(
         &mut self,
+        index: usize,
         seen: u64,
         may_wait: bool,
         is_open: impl Fn(&C) -> bool,
@@ -121,16 +139,25 @@ impl<C, W: Clone> Link<C, W> {
     where
         C: Clone,
     {
-        if self.shared.kept().is_some_and(|kept| !is_open(kept)) {
+        let Some(shared) = self.shared.get_mut(index) else {
+            return SharedStep::Failed(gone());
+        };
+        if shared.kept().is_some_and(|kept| !is_open(kept)) {
             // It is dropped by whoever uses it last; its driver has closed it.
-            drop(self.shared.take());
+            drop(shared.take());
         }
         let failures = self.pool.pacing().failures();
-        let turn = self.shared.ask(seen, self.pool.pacing(), now);
+        let turn = shared.ask(seen, self.pool.pacing(), now);
         match &turn {
             SharedStep::Dial(_) => self.pool.reporter().dialling(now, failures),
-            SharedStep::Wait(_) if !may_wait => {
-                if let Some(error) = self.pool.pacing().pause(now) {
+            SharedStep::Wait(_) => {
+                let pacing = self.pool.pacing();
+                let error = match self.offline {
+                    Offline::Fail => pacing.error(),
+                    Offline::Wait if may_wait => None,
+                    Offline::Wait => pacing.pause(now),
+                };
+                if let Some(error) = error {
                     return SharedStep::Failed(error.clone());
                 }
             }
@@ -141,16 +168,23 @@ impl<C, W: Clone> Link<C, W> {
 
     /// Leave to make another shared connection, if it is time to replace the one that there is.
     #[inline]
-    pub(crate) fn renew(&mut self, now: Instant) -> Option<Dial> {
-        match self.shared.is_stale(now) {
-            true => self.replace_shared(now),
+    pub(crate) fn renew(&mut self, index: usize, now: Instant) -> Option<Dial> {
+        match self.shared.get(index)?.is_stale(now) {
+            true => self.replace_shared(index, now),
             false => None,
         }
     }
 
-    fn replace_shared(&mut self, now: Instant) -> Option<Dial> {
+    /// The same for all of them.
+    pub(crate) fn renew_all(&mut self, now: Instant) -> Vec<Dial> {
+        let all = 0..self.shared.len();
+        all.filter_map(|index| self.renew(index, now)).collect()
+    }
+
+    fn replace_shared(&mut self, index: usize, now: Instant) -> Option<Dial> {
         let failures = self.pool.pacing().failures();
-        let dial = self.shared.replace(self.pool.pacing(), now)?;
+        let shared = self.shared.get_mut(index)?;
+        let dial = shared.replace(self.pool.pacing(), now)?;
         self.pool.reporter().dialling(now, failures);
         Some(dial)
     }
@@ -158,9 +192,10 @@ impl<C, W: Clone> Link<C, W> {
     /// Takes a shared connection into use, and returns those that are to be closed.
     pub(crate) fn connected(&mut self, dial: Dial, connection: C, now: Instant) -> Option<C> {
         self.pool.reporter().ready(now, dial.since());
-        let replaced = self
-            .shared
-            .connected(dial, connection, self.pool.pacing(), now);
+        let Some(shared) = self.shared.get_mut(dial.index()) else {
+            return Some(connection);
+        };
+        let replaced = shared.connected(dial, connection, self.pool.pacing(), now);
         if replaced.is_some() {
             self.pool.reporter().lost(now, DisconnectReason::Old, None);
         }
@@ -170,43 +205,47 @@ impl<C, W: Clone> Link<C, W> {
     /// Takes note that no shared connection could be made.
     pub(crate) fn failed(&mut self, dial: Dial, error: &Error, now: Instant) {
         let random = self.pool.random();
-        let pause = self
-            .shared
-            .failed(dial, error, self.pool.pacing(), now, random);
+        let Some(shared) = self.shared.get_mut(dial.index()) else {
+            return;
+        };
+        let pause = shared.failed(dial, error, self.pool.pacing(), now, random);
         self.pool.reporter().not_ready(now, error, pause);
     }
 
     /// Takes note that nobody makes a shared connection any longer.
     pub(crate) fn given_up(&mut self, dial: Dial) {
-        self.shared.given_up(dial, self.pool.pacing());
+        if let Some(shared) = self.shared.get_mut(dial.index()) {
+            shared.given_up(dial, self.pool.pacing());
+        }
     }
 
-    /// Takes out the shared connection, so that the next one who asks makes another.
-    pub(crate) fn disconnect(&mut self, reason: DisconnectReason, now: Instant) -> Option<C> {
-        let taken = self.shared.take();
-        if taken.is_some() {
+    /// Takes out the shared connections, so that the next one who asks makes another.
+    pub(crate) fn disconnect(&mut self, reason: DisconnectReason, now: Instant) -> Vec<C> {
+        let taken = self.shared.iter_mut().filter_map(SharedConnection::take);
+        let taken: Vec<_> = taken.collect();
+        for _ in &taken {
             self.pool.reporter().lost(now, reason, None);
         }
         taken
     }
 
-    /// Takes out the shared connection if it is the one that a driver has found unusable, as `is_it`
+    /// Takes out a shared connection if it is the one that a driver has found unusable, as `is_it`
     /// tells. The machine of the connection tells why it ended.
     pub(crate) fn give_up(&mut self, is_it: impl Fn(&C) -> bool) -> Option<C> {
-        self.shared.kept().filter(|kept| is_it(kept))?;
-        self.shared.take()
+        let mut shared = self.shared.iter_mut();
+        shared.find(|it| it.kept().is_some_and(&is_it))?.take()
     }
 
     /// Leaves the server that connections lead to, since another one seems to be the one to use.
     ///
-    /// Returns connections that are to be closed. The shared one is used until another one
+    /// Returns connections that are to be closed. A shared one is used until another one
     /// [is made](Link::renew). Nothing is done where that was tried a moment ago.
     pub(crate) fn leave(&mut self, reason: DisconnectReason, now: Instant) -> Vec<C> {
         let random = self.pool.random();
         if !self.replacing.is_due(now, random) {
             return Vec::new();
         }
-        self.shared.make_stale();
+        self.make_stale();
         self.pool.leave_server(None, reason, now)
     }
 
@@ -225,8 +264,14 @@ impl<C, W: Clone> Link<C, W> {
         if is_as_it_was || known.iter().any(|address| addresses.contains(address)) {
             return Vec::new();
         }
-        self.shared.make_stale();
+        self.make_stale();
         self.pool.leave_server(permit, DisconnectReason::Moved, now)
+    }
+
+    fn make_stale(&mut self) {
+        self.shared
+            .iter_mut()
+            .for_each(SharedConnection::make_stale);
     }
 
     /// Leave to make a connection for a call that cannot wait, beside all others.
@@ -276,6 +321,22 @@ impl Dial {
     }
 }
 
+/// Which of the shared connections to a server a call goes over: that of the slot of its keys, so that
+/// calls for a key stay in order, and any if it is not for one slot.
+#[inline]
+pub(crate) fn shared_index(
+    connections: NonZeroUsize,
+    slot: Option<u16>,
+    random: impl FnOnce() -> u64,
+) -> usize {
+    if connections == NonZeroUsize::MIN {
+        return 0;
+    }
+    let number = slot.map_or_else(random, u64::from);
+    let connections = u64::try_from(connections.get()).unwrap_or(u64::MAX);
+    usize::try_from(number % connections).unwrap_or(0)
+}
+
 /// The error of one who uses a connection that it has closed.
 pub(crate) fn gone() -> Error {
     Error::new(ErrorKind::Connection, "the connection is gone")
@@ -299,7 +360,7 @@ mod tests {
     /// What one gets who asks for the first time.
     fn ask(link: &mut Link<u32, char>, now: Instant) -> SharedStep<u32> {
         let seen = link.failed_attempts();
-        link.ask(seen, true, |_| true, now)
+        link.ask(0, seen, true, |_| true, now)
     }
 
     /// Makes the shared connection.
@@ -325,19 +386,19 @@ mod tests {
         connect(&mut link, 1, now);
         let permit = lend(&mut link, 2, now);
         let _ = link.pool().give_back(permit, 2, now);
-        assert!(link.renew(now).is_none(), "nothing is wrong with it");
+        assert!(link.renew(0, now).is_none(), "nothing is wrong with it");
 
         assert_eq!(link.leave(DisconnectReason::Demoted, now), [2]);
-        let dial = link.renew(now).unwrap();
-        assert!(link.renew(now).is_none(), "one attempt at a time");
-        assert_eq!(link.current(|_| true), Some(1));
+        let dial = link.renew(0, now).unwrap();
+        assert!(link.renew(0, now).is_none(), "one attempt at a time");
+        assert_eq!(link.current(0, |_| true), Some(1));
         assert_eq!(link.connected(dial, 3, now), Some(1));
-        assert_eq!(link.current(|_| true), Some(3));
+        assert_eq!(link.current(0, |_| true), Some(3));
         // The server says so again at once, as it does to one who writes to a replica by mistake.
         let _ = link.leave(DisconnectReason::Demoted, now + Duration::from_millis(1));
-        let _ = link.renew(now + Duration::from_millis(1));
+        let _ = link.renew(0, now + Duration::from_millis(1));
         assert_eq!(
-            link.current(|_| true),
+            link.current(0, |_| true),
             Some(3),
             "nobody is without a connection"
         );
@@ -355,7 +416,7 @@ mod tests {
             link.resolved(&[b, c], None, now).is_empty(),
             "one of them is left"
         );
-        assert!(link.renew(now).is_none());
+        assert!(link.renew(0, now).is_none());
 
         let new = lend_another(&mut link, now);
         assert_eq!(link.resolved(&[a], Some(&new), now), [2]);
@@ -363,7 +424,7 @@ mod tests {
             link.pool().give_back(new, 3, now).close.is_none(),
             "it leads there"
         );
-        let dial = link.renew(now).unwrap();
+        let dial = link.renew(0, now).unwrap();
         assert_eq!(link.connected(dial, 4, now), Some(1));
         assert!(
             link.resolved(&[], None, now).is_empty(),
@@ -386,19 +447,19 @@ mod tests {
         let (mut link, now) = link();
         connect(&mut link, 1, now);
         let at = |seconds| now + Duration::from_secs(seconds);
-        assert!(link.renew(at(89)).is_none());
-        let dial = link.renew(at(100)).unwrap();
-        assert_eq!(link.current(|_| true), Some(1), "used meanwhile");
+        assert!(link.renew(0, at(89)).is_none());
+        let dial = link.renew(0, at(100)).unwrap();
+        assert_eq!(link.current(0, |_| true), Some(1), "used meanwhile");
         link.failed(dial, &Error::new(ErrorKind::Connect, "full"), at(100));
         assert_eq!(
-            link.current(|_| true),
+            link.current(0, |_| true),
             Some(1),
             "used as long as there is no other"
         );
-        assert!(link.renew(at(100)).is_none(), "the server has refused");
-        let dial = link.renew(at(102)).unwrap();
+        assert!(link.renew(0, at(100)).is_none(), "the server has refused");
+        let dial = link.renew(0, at(102)).unwrap();
         assert_eq!(link.connected(dial, 2, at(102)), Some(1));
-        assert!(link.renew(at(103)).is_none());
+        assert!(link.renew(0, at(103)).is_none());
     }
 
     #[test]
@@ -407,10 +468,10 @@ mod tests {
         connect(&mut link, 1, now);
         assert_eq!(link.give_up(|it| *it == 7), None);
         assert_eq!(link.give_up(|it| *it == 1), Some(1));
-        assert_eq!(link.current(|_| true), None);
+        assert_eq!(link.current(0, |_| true), None);
         connect(&mut link, 2, now);
         // An attempt on a runtime that does not run is no longer waited for after its time.
-        assert_eq!(link.disconnect(DisconnectReason::Closed, now), Some(2));
+        assert_eq!(link.disconnect(DisconnectReason::Closed, now), [2]);
         let SharedStep::Dial(lost) = ask(&mut link, now) else {
             panic!("there is none")
         };
@@ -427,31 +488,73 @@ mod tests {
             Some(4),
             "there is another one by now"
         );
-        assert_eq!(link.current(|_| true), Some(3));
+        assert_eq!(link.current(0, |_| true), Some(3));
     }
 
     #[test]
     fn who_waits_for_an_attempt_gets_its_error_and_who_comes_later_waits_for_the_next() {
         let (mut link, now) = link();
         let seen = link.failed_attempts();
-        let SharedStep::Dial(dial) = link.ask(seen, true, |_| true, now) else {
+        let SharedStep::Dial(dial) = link.ask(0, seen, true, |_| true, now) else {
             panic!("there is none")
         };
         link.failed(dial, &Error::new(ErrorKind::Connect, "full"), now);
         assert!(matches!(
-            link.ask(seen, true, |_| true, now),
+            link.ask(0, seen, true, |_| true, now),
             SharedStep::Failed(_)
         ));
         let seen = link.failed_attempts();
         assert!(matches!(
-            link.ask(seen, true, |_| true, now),
+            link.ask(0, seen, true, |_| true, now),
             SharedStep::Wait(Some(_))
         ));
         // Where there is another way nobody waits.
         assert!(matches!(
-            link.ask(seen, false, |_| true, now),
+            link.ask(0, seen, false, |_| true, now),
             SharedStep::Failed(_)
         ));
         assert!(link.begin_urgent(now).is_err(), "all are paced together");
+    }
+
+    #[test]
+    fn several_shared_connections_are_made_kept_and_left_each_by_itself() {
+        let config = Config::tcp("h", 1).connections(3);
+        let server = Arc::new(config.address.clone());
+        let mut link: Link<u32, char> = Link::new(&config, server, Events::default(), 7);
+        let now = Instant::now();
+        for index in [0, 2, 1] {
+            assert!(link.current(index, |_| true).is_none());
+            let SharedStep::Dial(dial) = link.ask(index, 0, true, |_| true, now) else {
+                panic!("there is none yet")
+            };
+            let number = u32::try_from(index).unwrap();
+            assert_eq!(link.connected(dial, number, now), None);
+            assert_eq!(link.current(index, |_| true), Some(number));
+        }
+        // One of them ends, which is nothing to the others.
+        assert!(link.current(1, |it| *it != 1).is_none());
+        assert_eq!(link.all_current(|it| *it != 1), [0, 2]);
+        assert_eq!(link.give_up(|it| *it == 1), Some(1));
+        assert_eq!(link.current(0, |_| true), Some(0));
+        // The server is left by all that there are.
+        let _ = link.leave(DisconnectReason::Demoted, now);
+        let dials = link.renew_all(now);
+        assert_eq!(dials.iter().map(Dial::index).collect::<Vec<_>>(), [0, 2]);
+        for (dial, new) in dials.into_iter().zip([10, 12]) {
+            assert_eq!(link.connected(dial, new, now), Some(new - 10));
+        }
+        assert_eq!(link.disconnect(DisconnectReason::Closed, now), [10, 12]);
+    }
+
+    #[test]
+    fn calls_of_one_slot_go_over_one_connection_and_others_over_any() {
+        let three = NonZeroUsize::new(3).unwrap();
+        let of = |slot, random| shared_index(three, slot, || random);
+        assert_eq!([of(Some(7), 0), of(Some(7), 5), of(Some(9), 5)], [1, 1, 0]);
+        assert_eq!([of(None, 0), of(None, 4), of(None, 5)], [0, 1, 2]);
+        let one = shared_index(NonZeroUsize::MIN, None, || {
+            panic!("nothing is to be chosen")
+        });
+        assert_eq!(one, 0);
     }
 }

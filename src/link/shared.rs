@@ -1,4 +1,4 @@
-//! The connection that many callers share: made once for all, and replaced when it is time.
+//! A connection that many callers share: made once for all, and replaced when it is time.
 //!
 //! ```text
 //!             ask                      connected
@@ -18,9 +18,11 @@ use super::{
 };
 use crate::error::Error;
 
-/// The shared connection of a link.
+/// A shared connection of a link.
 #[derive(Debug)]
 pub(crate) struct SharedConnection<C> {
+    /// Which of the shared connections of its link it is.
+    index: usize,
     lifetime: Option<Duration>,
     /// How long an attempt is waited for.
     longest: Duration,
@@ -51,6 +53,8 @@ struct Dialling {
 #[derive(Debug)]
 #[must_use = "an attempt whose end is not told keeps others from being made"]
 pub(crate) struct Dial {
+    /// Which of the shared connections it is.
+    index: usize,
     number: u64,
     dial_permit: DialPermit,
 }
@@ -69,14 +73,19 @@ pub(crate) enum SharedStep<C> {
 }
 
 impl Dial {
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
     pub(super) fn dial_permit(&self) -> &DialPermit {
         &self.dial_permit
     }
 }
 
 impl<C> SharedConnection<C> {
-    pub(super) fn new(lifetime: Option<Duration>, longest: Duration) -> Self {
+    pub(super) fn new(index: usize, lifetime: Option<Duration>, longest: Duration) -> Self {
         Self {
+            index,
             lifetime,
             longest,
             kept: None,
@@ -199,6 +208,7 @@ impl<C> SharedConnection<C> {
             since: now,
         });
         Some(Dial {
+            index: self.index,
             number: self.begun,
             dial_permit,
         })

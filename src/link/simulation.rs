@@ -220,7 +220,8 @@ impl World {
                         match self.link.pool().time_out(wait_id, WAIT, now) {
                             Ok(turn) => Acquire::Now(turn),
                             Err(error) => {
-                                assert_eq!(error.phase(), Some(Phase::Queue));
+                                let waits_for = [Some(Phase::Queue), Some(Phase::Connect)];
+                                assert!(waits_for.contains(&error.phase()));
                                 self.callers[id].done = true;
                                 return;
                             }
@@ -282,11 +283,14 @@ impl World {
         let seen = *self.callers[id].seen.get_or_insert(failed);
         let since = *self.callers[id].since.get_or_insert(self.now);
         let dead = &self.dead;
-        match self.link.ask(seen, true, |it| !dead.contains(it), self.now) {
+        match self
+            .link
+            .ask(0, seen, true, |it| !dead.contains(it), self.now)
+        {
             SharedStep::Ready(connection) => {
                 assert!(!self.dead.contains(&connection));
                 self.callers[id].done = true;
-                if let Some(dial) = self.link.renew(self.now) {
+                if let Some(dial) = self.link.renew(0, self.now) {
                     self.begin(Dialled::Shared(dial));
                 }
             }
@@ -407,7 +411,7 @@ impl World {
             Step::Leave => {
                 let closed = self.link.leave(DisconnectReason::Demoted, self.now);
                 self.dead.extend(closed);
-                if let Some(dial) = self.link.renew(self.now) {
+                if let Some(dial) = self.link.renew(0, self.now) {
                     self.begin(Dialled::Shared(dial));
                 }
             }

@@ -43,6 +43,8 @@ pub(crate) enum Mutant {
     BudgetIgnored,
     /// Once something may have been executed, a later refusal says that nothing was.
     DoubtForgotten,
+    /// There is no limit to the bytes of calls that wait for a connection.
+    OfflineUnbounded,
     /// There is no limit to redirects.
     RedirectedForEver,
     /// A node that is named by `ASK` is not told `ASKING`.
@@ -106,7 +108,7 @@ mod tests {
     use super::Mutant::{self, *};
 
     /// Which test notices what.
-    pub(super) const CAUGHT: [(Mutant, &str); 31] = [
+    pub(super) const CAUGHT: [(Mutant, &str); 32] = [
         (
             PlaceSkipped,
             "protocol::outbound::tests::abandoned_slots_swallow_their_replies_or_are_never_written",
@@ -210,6 +212,10 @@ mod tests {
         (
             TurnLost,
             "link::pool::tests::c22_a_turn_that_nobody_comes_for_passes_on",
+        ),
+        (
+            OfflineUnbounded,
+            "cluster::calls::tests::only_so_many_bytes_wait_for_a_connection_unless_one_call_has_more_by_itself",
         ),
         (
             TimeOutToldAgain,

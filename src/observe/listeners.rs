@@ -25,7 +25,7 @@ pub(crate) fn events_of_client(config: &Config) -> Events {
     }
     let mut listeners: Vec<Box<dyn Listener>> = Vec::new();
     if let Some(observer) = &config.observer {
-        listeners.push(Box::new(Observing(Arc::clone(&observer.0))));
+        listeners.push(Box::new(Observing(observer.share())));
     }
     listeners.extend(log());
     listeners.extend(meters(config));

@@ -36,6 +36,8 @@ use ledger::Counts;
 use model::{KEYS, Lie, NODES, SHARDS, SLOTS, State, key, lies};
 use world::{Happening, Mutant, World};
 
+use crate::error::ErrorKind;
+
 /// What kind of faults a seed has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Weather {
@@ -144,6 +146,13 @@ fn run(seed: u64, mutant: Option<Mutant>, verbose: bool) -> Result<Counts, Strin
         };
         let allowed = match weather {
             _ if is_tried_once(at) => true,
+            // It waits for no connection, not even to be sent again.
+            _ if world.fails_offline(operation.client)
+                && (!error.may_have_executed() || operation.reads())
+                && error.kind() != ErrorKind::Server =>
+            {
+                true
+            }
             _ if operation.begin >= AFTER => false,
             Weather::Storm => true,
             // There is nowhere else to go, and what has broken may stay so for longer than a call lasts.

@@ -35,7 +35,7 @@ use crate::{
         no_connection,
     },
     command::{Patience, Raw, Single, raw},
-    config::{Address, Config, Integrity},
+    config::{Address, Config, Integrity, Offline},
     error::{Error, ErrorKind, Outcome, Phase, Result},
     events::{DisconnectReason, Events},
     link::{Dial, Link, SharedStep},
@@ -155,6 +155,7 @@ pub(super) enum Happening {
 }
 
 struct Client {
+    config: Config,
     state: ClusterState,
     /// Its only server, if it has only one.
     only: Option<NodeId>,
@@ -255,19 +256,22 @@ impl World {
         let cluster = Cluster::new(is_cluster, &mut chance);
         let clients = (0..clients)
             .map(|_| {
+                let offline = [Offline::Wait, Offline::Wait, Offline::Fail];
+                let config = config().offline(chance.one_of(&offline));
                 let (state, only) = if is_cluster {
                     let seeds = [0, 1].map(|_| chance.below(super::model::NODES));
                     let seeds = seeds.map(|node| NodeAddress::new(Cluster::host(node), 7000));
                     let options = Options {
                         read_from: chance.one_of(&[0, 1, 2]).into_read_from(),
-                        ..Options::default()
+                        ..Options::of(&config)
                     };
                     (ClusterState::new(seeds.to_vec(), options, start), None)
                 } else {
-                    let (state, id) = ClusterState::one(&address(), Scope::Server, start);
+                    let (state, id) = ClusterState::one(&config, &address(), Scope::Server, start);
                     (state, Some(id))
                 };
                 Client {
+                    config,
                     state,
                     only,
                     links: BTreeMap::new(),
@@ -427,8 +431,13 @@ impl World {
         let id = client.state.primary_of(slot)?;
         let connections = &self.connections;
         let is_open = |it: &usize| connections[*it].is_open();
-        client.links.get(&id)?.current(is_open)?;
+        client.links.get(&id)?.current(0, is_open)?;
         Some((direct, id))
+    }
+
+    /// Whether calls of a client fail at once while there is no connection.
+    pub(super) fn fails_offline(&self, client: usize) -> bool {
+        self.clients[client].config.settings().offline() == Offline::Fail
     }
 
     fn options(&self, at: usize) -> CallSettings {
@@ -575,21 +584,24 @@ impl World {
         let ignores = *mutant == Some(Mutant::EndIgnored);
         let is_open = |it: &usize| connections[*it].is_open() || ignores;
         let may_wait = clients[client].only.is_some();
-        let link = clients[client]
-            .links
+        let Client { config, links, .. } = &mut clients[client];
+        let link = links
             .entry(id)
-            .or_insert_with(|| Link::new(&config(), Arc::new(address()), Events::default(), seed));
-        if let Some(connection) = link.current(is_open) {
-            let renewed = link.renew(now);
+            .or_insert_with(|| Link::new(config, Arc::new(address()), Events::default(), seed));
+        if let Some(connection) = link.current(0, is_open) {
+            let renewed = link.renew(0, now);
             self.dial(client, id, renewed);
             return self.send(task, connection);
         }
         let failed = link.failed_attempts();
         let seen = *self.tasks[task].seen.get_or_insert(failed);
-        match link.ask(seen, may_wait, is_open, now) {
+        match link.ask(0, seen, may_wait, is_open, now) {
             SharedStep::Ready(connection) => self.send(task, connection),
             SharedStep::Failed(error) => self.unconnected(task, error),
-            SharedStep::Dial(dial) => self.dial(client, id, Some(dial)),
+            SharedStep::Dial(dial) => {
+                self.dial(client, id, Some(dial));
+                self.ask(task);
+            }
             SharedStep::Wait(until) => {
                 if let Some(until) = until {
                     let turn = self.tasks[task].turn;
@@ -1072,7 +1084,7 @@ impl World {
                 && let Some(link) = self.clients[client].links.get_mut(&only)
             {
                 let _ = link.leave(DisconnectReason::Demoted, now);
-                let renewed = link.renew(now);
+                let renewed = link.renew(0, now);
                 self.dial(client, only, renewed);
             }
             return;
@@ -1123,7 +1135,7 @@ impl World {
     fn disconnect(&mut self, client: usize, id: NodeId) -> Option<usize> {
         let now = self.instant(self.now);
         let link = self.clients[client].links.get_mut(&id)?;
-        link.disconnect(DisconnectReason::Closed, now)
+        link.disconnect(DisconnectReason::Closed, now).pop()
     }
 
     fn question(&mut self, client: usize, ask: QueryId, id: NodeId, query: Query) {

@@ -20,7 +20,8 @@
 //! comes of it, or for any other connection that is released before.
 //!
 //! A connection of the [minimum](PoolOptions::min) that was closed is made again by a *filler*, for
-//! which [`Pool::fill`] gives leave whenever the pool is used.
+//! which [`Pool::fill`] gives leave whenever the pool is used. Where callers do not wait while the server
+//! cannot be reached, a filler finds out whether it can be again.
 //!
 //! A turn that was put aside for a caller who does not come for it, since its future is not polled,
 //! passes on to the next; that caller is the first again behind it.
@@ -49,7 +50,7 @@ use super::{
 };
 use crate::{
     back_off,
-    config::PoolOptions,
+    config::{Config, Offline, PoolOptions},
     error::{Error, ErrorKind, Phase, Result},
     events::DisconnectReason,
 };
@@ -61,6 +62,8 @@ pub(crate) use wait_queue::WaitId;
 #[derive(Debug)]
 pub(crate) struct Pool<C, W> {
     options: PoolOptions,
+    /// What becomes of callers while attempts to connect fail.
+    offline: Offline,
     reporter: Reporter,
     /// When attempts to connect may be made.
     pacing: Pacing,
@@ -169,8 +172,10 @@ impl PoolPermit {
 
 impl<C, W: Clone> Pool<C, W> {
     /// A pool without connections.
-    pub(crate) fn new(options: PoolOptions, pacing: Pacing, reporter: Reporter, rng: Rng) -> Self {
+    pub(crate) fn new(config: &Config, pacing: Pacing, reporter: Reporter, rng: Rng) -> Self {
+        let options = config.pool;
         Self {
+            offline: config.offline,
             // A pool that may hold nothing could never say why.
             options: PoolOptions {
                 max: options.max.max(1),
@@ -389,16 +394,15 @@ impl<C, W: Clone> Pool<C, W> {
         }
         self.counts.timed_out += 1;
         let max = self.options.max;
-        let phase = ErrorKind::Timeout(Phase::Queue);
         let server = self.reporter.server();
         Err(match self.pacing.error() {
             Some(error) => Error::new(
-                phase,
+                ErrorKind::Timeout(Phase::Connect),
                 format!("no connection to {server} could be made for {allowed:?}"),
             )
             .with_source(error.clone()),
             None => Error::new(
-                phase,
+                ErrorKind::Timeout(Phase::Queue),
                 format!(
                     "all connections of the pool to {server} were in use for {allowed:?} (pool_wait); there are {max} at most (pool_max)"
                 ),
@@ -512,10 +516,12 @@ impl<C, W: Clone> Pool<C, W> {
         self.admit(now)
     }
 
-    /// Gives leave to make a connection that the minimum lacks, to be given back as soon as it is
+    /// Gives leave to make a connection that the minimum lacks, or that is to find out whether the
+    /// server can be reached again while callers do not wait for that; to be given back as soon as it is
     /// made.
     pub(crate) fn fill(&mut self, now: Instant) -> Option<PoolPermit> {
-        if self.open >= self.options.min || self.filling {
+        let lacks = self.open < self.options.min || (self.open == 0 && self.offline().is_some());
+        if !lacks || self.filling {
             return None;
         }
         let mut permit = self.leave_to_connect(now)?;
@@ -549,12 +555,23 @@ impl<C, W: Clone> Pool<C, W> {
         }
     }
 
-    /// A connection that is free, or leave to make one.
+    /// A connection that is free, or leave to make one, or the reason why callers do not wait for one.
     #[inline]
     fn turn(&mut self, now: Instant) -> Option<Acquired<C>> {
-        match self.reuse() {
-            Some((permit, connection)) => Some(Acquired::Reuse(permit, connection)),
+        if let Some((permit, connection)) = self.reuse() {
+            return Some(Acquired::Reuse(permit, connection));
+        }
+        match self.offline() {
+            Some(error) => Some(Acquired::Failed(error.clone())),
             None => self.leave_to_connect(now).map(Acquired::Connect),
+        }
+    }
+
+    /// Why there is no connection, where callers are not to wait for one.
+    fn offline(&self) -> Option<&Error> {
+        match self.offline {
+            Offline::Fail if !self.is_connected() => self.pacing.error(),
+            Offline::Fail | Offline::Wait => None,
         }
     }
 

@@ -18,16 +18,19 @@ struct Script {
 impl Script {
     fn new(min: usize, max: usize, idle: u64, lifetime: u64) -> Self {
         let seconds = |seconds| (seconds > 0).then(|| Duration::from_secs(seconds));
-        let options = PoolOptions {
-            min,
-            max,
-            idle_timeout: seconds(idle),
-            lifetime: seconds(lifetime),
-            wait: Duration::ZERO,
-        };
+        let config = Config::tcp("h", 1)
+            .pool_min(min)
+            .pool_max(max)
+            .pool_idle_timeout(seconds(idle))
+            .pool_lifetime(seconds(lifetime))
+            .pool_wait(Duration::ZERO);
+        Self::of(&config)
+    }
+
+    fn of(config: &Config) -> Self {
         Self {
             pool: Pool::new(
-                options,
+                config,
                 Pacing::new(Duration::from_secs(5)),
                 reporter(Events::default()),
                 fastrand::Rng::with_seed(7),
@@ -344,7 +347,7 @@ fn a_server_that_refuses_is_left_alone_for_a_second() {
             .pool
             .time_out(b, Duration::ZERO, script.start)
             .is_err_and(|error| {
-                error.source().is_some() && error.phase() == Some(Phase::Queue)
+                error.source().is_some() && error.phase() == Some(Phase::Connect)
             })
     );
     let (permit, _) = script.take(a, 0);
@@ -625,4 +628,51 @@ fn c24_the_error_of_a_used_up_pool_names_its_limit() {
         error.to_string(),
         "timed out in the queue: all connections of the pool to h:1 were in use for 5s (pool_wait); there are 1 at most (pool_max)"
     );
+}
+
+#[test]
+fn where_callers_do_not_wait_a_filler_finds_out_whether_the_server_is_there() {
+    let config = Config::tcp("h", 1).pool_max(2).offline(Offline::Fail);
+    let mut script = Script::of(&config);
+    assert!(
+        script.pool.fill(script.start).is_none(),
+        "nothing has failed yet"
+    );
+    let (permit, _) = script.get(0);
+    assert_eq!(script.discard(permit, Defect::Broken, 0), None);
+    let Acquire::Now(Acquired::Connect(permit)) = script.pool.ask(script.start, || '!') else {
+        panic!("the first attempt is the caller's")
+    };
+    assert_eq!(script.fail(permit, unreachable(), 0), []);
+    for _ in 0..2 {
+        let asked = script.pool.ask(script.at(5), || '!');
+        assert!(
+            matches!(asked, Acquire::Now(Acquired::Failed(_))),
+            "{asked:?}"
+        );
+    }
+    let mut probe = script.pool.fill(script.at(5)).unwrap();
+    assert!(script.pool.fill(script.at(5)).is_none(), "one at a time");
+    let asked = script.pool.ask(script.at(5), || '!');
+    assert!(
+        matches!(asked, Acquire::Now(Acquired::Failed(_))),
+        "{asked:?}"
+    );
+    assert_eq!(script.pool.connected(&mut probe, script.at(6)), []);
+    assert!(
+        script
+            .pool
+            .give_back(probe, 7, script.at(6))
+            .close
+            .is_none()
+    );
+    let (permit, connection) = script.get(6);
+    assert_eq!(connection, 7);
+    // With a connection that is used nobody is offline, and callers wait for their turn.
+    let (other, _) = script.get(6);
+    assert!(matches!(
+        script.pool.ask(script.at(6), || '!'),
+        Acquire::Wait(..)
+    ));
+    let _ = (permit, other);
 }

@@ -714,7 +714,7 @@ fn c06_a_peer_that_says_nothing_is_probed_and_given_up() {
     };
     assert_eq!(
         error.to_string(),
-        "connection lost: h:1 has sent nothing for 10s"
+        "connection lost: h:1 has sent nothing for 10.0s"
     );
     assert!(matches!(connection.look(true), DriverWork::Nothing));
 }
@@ -949,7 +949,7 @@ fn c19_more_messages_than_may_be_kept_end_the_connection() {
     let error = deliver(&mut connection).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "connection lost: more than 1000 bytes of messages were not read (max_unread of the config)"
+        "connection lost: h:1: more than 1000 bytes of messages were not read (max_unread of the config)"
     );
     connection
         .outbound
