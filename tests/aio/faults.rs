@@ -214,8 +214,8 @@ async fn what_was_not_sent_is_sent_once_more_on_another_connection() {
 #[tokio::test]
 async fn waiting_for_a_full_socket_has_a_limit() {
     let (url, _close) = deaf();
-    let config = Config::from_url(&url).unwrap();
-    let client = Client::from_config(config.response_timeout(Duration::from_millis(100)));
+    let url = format!("{url}?response_timeout=100ms");
+    let client = Client::connect(&url).await.unwrap();
     let large = "x".repeat(32 << 20);
     let mut first = pin!(client.send(args(&["SET", "k", &large])));
     let mut cx = Context::from_waker(Waker::noop());

@@ -114,7 +114,7 @@ async fn what_does_not_end_in_time_fails_with_the_client() {
         let error = done!(client.close(Duration::from_millis(100))).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Closed, "{name}");
         assert!(
-            error.to_string().contains("1 calls were under way"),
+            error.to_string().contains("1 calls were still under way"),
             "{error}"
         );
         let error = popper.join().await.unwrap_err();

@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use respec::{Config, ErrorKind, Integrity, cluster::NodeAddress, cmd, prelude::*};
+use respec::{
+    CallOptions, Config, ErrorKind, Integrity, RetryPolicy, cluster::NodeAddress, cmd, prelude::*,
+};
 use respec_testkit::{Cluster, Server, Variant, canary::secret};
 
 use super::{Client, NAME, PROTOCOLS, clients, config, spawn};
@@ -149,7 +151,8 @@ async fn c13_the_end_of_the_connection_is_the_success_of_shutdown() {
                 };
                 ended.unwrap_or_else(|error| panic!("{variant} {protocol:?} {way}: {error}"));
                 until("it has ended", async || !server.is_running()).await;
-                let error = reply!(client.get("k")).unwrap_err();
+                let hasty = client.with(CallOptions::new().retry(RetryPolicy::Never));
+                let error = reply!(hasty.get("k")).unwrap_err();
                 assert!(error.is_connection(), "{error}");
                 server.restart().unwrap();
                 // What was asked for is no failure that others would have to wait for.

@@ -3,10 +3,13 @@
 mod batch;
 mod client;
 mod cluster;
+mod connections;
 mod dedicated;
+mod dialling;
 mod end;
 mod link;
 mod observed;
+mod offline;
 mod options;
 mod pool;
 mod secrets;

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use respec::{Config, ErrorKind, Phase};
+use respec::{CallOptions, Config, ErrorKind, Phase, RetryPolicy};
 use respec_testkit::{Server, Variant};
 
 use super::{Client, config, spawn};
@@ -176,6 +176,7 @@ async fn a_failed_attempt_is_the_failure_of_all_who_wait_for_it() {
     let port = listener.local_addr().unwrap().port();
     let config = Config::tcp("127.0.0.1", port).connect_timeout(LONG);
     let client = Client::from_config(config.pool_max(1).pool_wait(LONG));
+    let client = client.with(CallOptions::new().retry(RetryPolicy::Never));
     let callers: Vec<_> = (0..=CROWD)
         .map(|_| {
             let client = client.clone();
@@ -204,9 +205,10 @@ async fn a_server_that_comes_back_is_found_and_all_places_with_it() {
         for _ in 0..2 {
             take(&client, 2).await;
             server.kill().unwrap();
+            let hasty = client.with(CallOptions::new().retry(RetryPolicy::Never));
             let callers: Vec<_> = (0..4 * CROWD)
                 .map(|_| {
-                    let client = client.clone();
+                    let client = hasty.clone();
                     spawn(async move { done!(client.dedicated()).map(drop) })
                 })
                 .collect();
