@@ -12,6 +12,7 @@ pub struct BloomInfoValue(
 
 impl Decode for BloomInfoValue {
     /// An array of the number under RESP2, a map from the fact's name to the number under RESP3.
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let wrong = || DecodeError::expected("an array or a map of one number", reply);
         let length = if reply.kind() == Kind::Map { 2 } else { 1 };
@@ -35,6 +36,7 @@ pub enum CuckooInsert {
 impl Decode for CuckooInsert {
     /// A number; or a boolean, as `CF.INSERT` answers under RESP3, which never finds that an item
     /// existed.
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         match (reply.boolean(), reply.integer()) {
             (Some(true), _) | (_, Some(1)) => Ok(Self::Added),

@@ -168,11 +168,13 @@ fn number<T: std::str::FromStr>(field: &'static str, text: &str) -> Result<T, De
 }
 
 impl Decode for ClusterNode {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         super::read_line(reply)
     }
 
     /// Nodes from a text of lines, or from a list of texts.
+    #[inline]
     fn decode_list(reply: Reply<'_>) -> Result<Vec<Self>, DecodeError> {
         super::read_lines(reply)
     }

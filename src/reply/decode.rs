@@ -167,6 +167,7 @@ impl<'f> Iterator for Pairs<'f> {
 }
 
 impl Decode for () {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         match reply.bytes() {
             Some(b"OK") => Ok(()),
@@ -176,6 +177,7 @@ impl Decode for () {
 }
 
 impl Decode for bool {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         match (reply.boolean(), reply.integer(), reply.bytes()) {
             (Some(truth), ..) => Ok(truth),
@@ -189,6 +191,7 @@ impl Decode for bool {
 macro_rules! integers {
     ($($type:ty $({ $($list:item)+ })?),+) => {$(
         impl Decode for $type {
+            #[inline]
             fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
                 let expected = concat!("an integer of type ", stringify!($type));
                 let number = match (reply.integer(), reply.boolean()) {
@@ -214,6 +217,7 @@ integers!(
     i8, i16, i32, i64, i128, isize, u16, u32, u64, u128, usize,
     u8 {
         /// Bytes, from a string as well.
+        #[inline]
         fn decode_list(reply: Reply<'_>) -> Result<Vec<Self>, DecodeError> {
             match reply.bytes() {
                 Some(bytes) => Ok(bytes.to_vec()),
@@ -264,6 +268,7 @@ fn is_whole_number(reply: Reply<'_>) -> bool {
 macro_rules! floats {
     ($($type:ident $whole:literal),+) => {$(
         impl Decode for $type {
+            #[inline]
             fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
                 const EXPECTED: &str =
                     concat!("a floating point number of type ", stringify!($type));
@@ -304,6 +309,7 @@ impl Decode for Bytes {
     }
 
     /// Without a view of each element, which would cost more than all the rest.
+    #[inline]
     fn decode_list(reply: Reply<'_>) -> Result<Vec<Self>, DecodeError> {
         let mut elements = elements(reply)?;
         let mut list = Vec::with_capacity(elements.len());
@@ -342,6 +348,7 @@ pub(super) fn text<'f>(reply: Reply<'f>) -> Result<&'f str, DecodeError> {
 }
 
 impl<T: Decode> Decode for Option<T> {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         if T::is_nil(reply) {
             Ok(None)
@@ -352,6 +359,7 @@ impl<T: Decode> Decode for Option<T> {
 }
 
 impl<T: Decode> Decode for Result<T, Error> {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         match reply.as_error() {
             Some(text) => Ok(Err(Error::server(text))),
@@ -361,12 +369,14 @@ impl<T: Decode> Decode for Result<T, Error> {
 }
 
 impl<T: Decode> Decode for Vec<T> {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         T::decode_list(reply)
     }
 }
 
 impl<T: Decode, const N: usize> Decode for [T; N] {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let list = T::decode_list(reply)?;
         let length = list.len();
@@ -377,6 +387,7 @@ impl<T: Decode, const N: usize> Decode for [T; N] {
 }
 
 impl<T: Decode + Eq + Hash, S: BuildHasher + Default> Decode for HashSet<T, S> {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let elements = elements(reply)?;
         let mut set = Self::with_capacity_and_hasher(elements.len(), S::default());
@@ -388,12 +399,14 @@ impl<T: Decode + Eq + Hash, S: BuildHasher + Default> Decode for HashSet<T, S> {
 }
 
 impl<T: Decode + Ord> Decode for BTreeSet<T> {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         Ok(T::decode_list(reply)?.into_iter().collect())
     }
 }
 
 impl<K: Decode + Eq + Hash, V: Decode, S: BuildHasher + Default> Decode for HashMap<K, V, S> {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let pairs = exact_pairs(reply, "a map")?;
         let mut map = Self::with_capacity_and_hasher(pairs.len(), S::default());
@@ -406,6 +419,7 @@ impl<K: Decode + Eq + Hash, V: Decode, S: BuildHasher + Default> Decode for Hash
 }
 
 impl<K: Decode + Ord, V: Decode> Decode for BTreeMap<K, V> {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         exact_pairs(reply, "a map")?
             .enumerate()
@@ -432,6 +446,7 @@ macro_rules! tuples {
                 is_nil_tuple(reply)
             }
 
+            #[inline]
             fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
                 let mut parts = tuple(reply, $count)?;
                 let mut at = 0;
@@ -460,6 +475,7 @@ impl<A: Decode, B: Decode> Decode for (A, B) {
         is_nil_tuple(reply)
     }
 
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let mut parts = tuple(reply, 2)?;
         let mut at = 0;
@@ -467,6 +483,7 @@ impl<A: Decode, B: Decode> Decode for (A, B) {
     }
 
     /// Pairs from a map, from an array of pairs, or from keys and values in turn.
+    #[inline]
     fn decode_list(reply: Reply<'_>) -> Result<Vec<Self>, DecodeError> {
         let pairs = exact_pairs(reply, "pairs")?;
         let mut list = Vec::with_capacity(pairs.len());
@@ -530,6 +547,7 @@ impl<A, B> Scanned for (A, B) {
 }
 
 impl<T: Decode> Decode for ScanPage<T> {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let (cursor, items) = Decode::decode(reply)?;
         Ok(Self { cursor, items })
@@ -578,6 +596,7 @@ fn is_json_path(path: &[u8]) -> bool {
 
 /// By the form of the reply, where nobody knows the path that was asked for.
 impl<T: Decode> Decode for OneOrMany<T> {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         if !reply.kind().is_aggregate() {
             return T::decode(reply).map(Self::One);

@@ -23,6 +23,7 @@ pub struct GeoHit {
 
 impl Decode for GeoHit {
     /// Goes by the kinds of the elements, which differ for the three options.
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let mut parts = Parts::of(reply)?;
         let mut hit = Self {

@@ -301,6 +301,7 @@ impl FromText for ServerInfo {
 }
 
 impl Decode for ServerInfo {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         super::read_text(reply)
     }

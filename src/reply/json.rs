@@ -44,6 +44,7 @@ pub struct JsonNumbers {
 
 impl Decode for JsonNumbers {
     /// JSON text under RESP2, `[1,null,2.5]` or `1`; an array of numbers under RESP3.
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let numbers = if reply.kind().is_aggregate() {
             Decode::decode(reply)?
@@ -67,6 +68,7 @@ impl Decode for JsonNumbers {
 }
 
 impl Decode for JsonNumber {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         match reply.kind() {
             Kind::Integer => i64::decode(reply).map(Self::Integer),
@@ -108,6 +110,7 @@ impl Decode for JsonTypes {
         reply.is_nil() || only(reply).is_some_and(|only| only.is_nil())
     }
 
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let reply = match only(reply) {
             Some(list) if list.kind().is_aggregate() => list,

@@ -94,6 +94,7 @@ fn quoted(text: &[u8]) -> Option<Vec<Bytes>> {
 }
 
 impl Decode for MonitorLine {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         super::read_text(reply)
     }

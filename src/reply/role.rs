@@ -46,6 +46,7 @@ pub enum Role {
 }
 
 impl Decode for Role {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let mut parts = Parts::of(reply)?;
         let role: Bytes = parts.required("role")?;

@@ -89,6 +89,7 @@ impl Decode for SearchResult {
     /// `WITHSORTKEYS`, `NOCONTENT` and `RETURN 0`; [`FtSearch`] itself knows its options.
     ///
     /// [`FtSearch`]: crate::commands::search::FtSearch
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         Self::read(reply, SearchResultOptions::default())
     }
@@ -148,6 +149,7 @@ pub struct SearchScore {
 }
 
 impl Decode for SearchScore {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         if reply.kind() == Kind::Array {
             let (value, explanation) = Decode::decode(reply)?;
@@ -178,6 +180,7 @@ pub struct AggregateResult {
 }
 
 impl Decode for AggregateResult {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let Envelope {
             total_results,
@@ -287,6 +290,7 @@ pub struct SpellCheckTerm {
 }
 
 impl Decode for SpellCheck {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         if reply.kind() == Kind::Map {
             let mut fields = Fields::of(reply)?;
@@ -320,6 +324,7 @@ impl Decode for SpellCheck {
 
 impl Decode for SpellCheckTerm {
     /// Reads the word `TERM`, the term and its suggestions, the form that RESP2 has.
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let wrong = || DecodeError::expected("an array of three", reply);
         let mut elements = reply.elements().ok_or_else(wrong)?.skip(1);
@@ -370,6 +375,7 @@ const KNOWN: &[u8] = b"term exists in index";
 struct Terms(Vec<SpellCheckTerm>);
 
 impl Decode for Terms {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let terms = pairs(reply, "a map")?.enumerate().map(|(at, pair)| {
             let (term, suggestions) = pair?;
@@ -388,6 +394,7 @@ pub struct Suggestions {
 }
 
 impl Decode for Suggestions {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let suggestions = triples(reply, |text, score, payload| Suggestion {
             text,
@@ -429,6 +436,7 @@ pub struct IndexAttribute {
 
 impl Decode for IndexAttribute {
     /// A map with a list of flags under RESP3; names and values in turn under RESP2, then flags.
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let wrong = || DecodeError::expected("a map or an array", reply);
         let mut elements = reply.elements().ok_or_else(wrong)?;
@@ -482,6 +490,7 @@ pub struct SearchParameter {
 
 impl Decode for SearchParameter {
     /// Reads a name with facts behind it, the form that RESP2 has, or with a map of facts.
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let wrong = || DecodeError::expected("an array of a name and facts", reply);
         let mut elements = reply.elements().ok_or_else(wrong)?;
@@ -501,6 +510,7 @@ impl Decode for SearchParameter {
     }
 
     /// Reads a list of those, or the map of maps that RESP3 has.
+    #[inline]
     fn decode_list(reply: Reply<'_>) -> Result<Vec<Self>, DecodeError> {
         let wrong = || DecodeError::expected("a map or an array", reply);
         if reply.kind() != Kind::Map {

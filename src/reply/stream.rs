@@ -43,6 +43,7 @@ impl StreamEntry {
 }
 
 impl Decode for StreamEntry {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let mut parts = Parts::of(reply)?;
         Ok(Self {
@@ -57,6 +58,7 @@ impl Decode for StreamEntry {
     }
 
     /// Entries without the places that Redis before 7.0 fills with nil for deleted ones.
+    #[inline]
     fn decode_list(reply: Reply<'_>) -> Result<Vec<Self>, DecodeError> {
         let elements = reply
             .elements()

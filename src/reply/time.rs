@@ -30,6 +30,7 @@ impl Expiration {
 
 impl Decode for Expiration {
     /// A number, of which -2 and -1 have meanings of their own.
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         match i64::decode(reply)? {
             -2 => Ok(Self::Missing),
@@ -50,6 +51,7 @@ pub struct ServerTime(
 
 impl Decode for ServerTime {
     /// Two texts: seconds, and microseconds in the second.
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let (seconds, micros): (u64, u32) = Decode::decode(reply)?;
         match micros {

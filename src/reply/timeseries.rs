@@ -16,6 +16,7 @@ pub struct TsRules {
 }
 
 impl Decode for TsRules {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let rules = by_key(reply, |key, parts| {
             let [bucket, aggregator, rest @ ..] = parts else {
@@ -46,6 +47,7 @@ pub struct TsLastList {
 }
 
 impl Decode for TsLastList {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let series = by_key(reply, |key, parts| {
             let [labels, sample, rest @ ..] = parts else {
@@ -74,6 +76,7 @@ pub struct TsSeriesList {
 }
 
 impl Decode for TsSeriesList {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         let series = by_key(reply, |key, parts| {
             let [labels, facts @ .., samples] = parts else {

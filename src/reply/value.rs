@@ -160,6 +160,7 @@ impl Value {
 }
 
 impl Decode for Value {
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         Ok(Self::of(reply))
     }

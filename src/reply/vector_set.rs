@@ -13,6 +13,7 @@ pub struct VsimHits {
 
 impl Decode for VsimHits {
     /// Reads elements, scores and attributes in turn, or a map of elements to the other two.
+    #[inline]
     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
         if reply.kind() != Kind::Map {
             let hits = triples(reply, |element, score, attributes| VsimHit {

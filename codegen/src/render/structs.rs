@@ -147,6 +147,7 @@ fn has_rest(item: &Struct) -> bool {
 
 /// ```text
 /// impl Decode for ConsumerInfo {
+///     #[inline]
 ///     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
 ///         let mut parts = Fields::of(reply)?;
 ///         Ok(Self {
@@ -164,6 +165,7 @@ fn decode(name: &Ident, item: &Struct) -> TokenStream {
     let value = value(item);
     quote! {
         impl Decode for #name {
+            #[inline]
             fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
                 let mut parts = #source::of(reply)?;
                 #value
@@ -184,6 +186,7 @@ fn decode(name: &Ident, item: &Struct) -> TokenStream {
 /// }
 ///
 /// impl Decode for ClientInfo {
+///     #[inline]
 ///     fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
 ///         read_line(reply)
 ///     }
@@ -203,10 +206,12 @@ fn in_text(name: &Ident, item: &Struct) -> TokenStream {
         Shape::Line => {
             let between = between(b' ');
             let decode = quote! {
+                #[inline]
                 fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
                     read_line(reply)
                 }
 
+                #[inline]
                 fn decode_list(reply: Reply<'_>) -> Result<Vec<Self>, DecodeError> {
                     read_lines(reply)
                 }
@@ -215,6 +220,7 @@ fn in_text(name: &Ident, item: &Struct) -> TokenStream {
         }
         _ => {
             let decode = quote! {
+                #[inline]
                 fn decode(reply: Reply<'_>) -> Result<Self, DecodeError> {
                     read_text(reply)
                 }
