@@ -735,9 +735,10 @@ fn why_nobody_tells_the_topology_is_known() {
         script.answer_error(ask, "ERR cluster support disabled");
     }
     assert!(!script.state.is_ready());
-    let failure = script.state.unknown(None).to_string();
+    let failure = script.state.unknown(None);
+    assert!(!failure.may_have_executed(), "it was not even sent");
     assert_eq!(
-        failure,
+        failure.to_string(),
         "CLUSTER SLOTS: the server answered: ERR cluster support disabled; \
          the scheme redis connects to a server that is no cluster"
     );

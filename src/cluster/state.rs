@@ -21,7 +21,7 @@ use super::{
 use crate::{
     address::Address,
     config::{Config, Offline, ReadFrom},
-    error::{Error, ErrorKind, Phase, Result},
+    error::{Error, ErrorKind, Outcome, Phase, Result},
     events::{Event as Told, Events},
     mutant::{self, Mutant},
 };
@@ -427,7 +427,10 @@ impl ClusterState {
 
     /// Why the topology is not known: the last question about it was not answered, or not in time.
     pub(crate) fn unknown(&self, allowed: Option<Duration>) -> Error {
-        self.failure.clone().unwrap_or_else(|| {
+        // It is that of a question, and the call was not even sent.
+        let failure = self.failure.clone();
+        let failure = failure.map(|error| error.with_outcome(Outcome::NotSent));
+        failure.unwrap_or_else(|| {
             let seeds = Address::Cluster(self.seeds.clone());
             let mut message = format!("none of {seeds} has told the topology of the cluster");
             if let Some(allowed) = allowed {
