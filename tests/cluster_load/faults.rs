@@ -164,7 +164,7 @@ impl<'s> Stage<'s> {
                 self.look(&trials, Some((slot, &replica)));
             }
             let_work(&trials, BETWEEN_CUTS, CALM);
-            asked.push((self.questions() - before, start.elapsed()));
+            asked.push((self.questions().wrapping_sub(before), start.elapsed()));
         }
         let mut rows = self.rows(Fault::Storm, count, begun, trials);
         for row in &mut rows {
@@ -359,7 +359,8 @@ impl<'s> Stage<'s> {
         self.cluster.replicas_of(&primary).unwrap().remove(0)
     }
 
-    /// How often all nodes were asked by clients who has which slot.
+    /// How often all nodes were asked by clients who has which slot, of which only differences say
+    /// something: a node that is started again counts anew.
     fn questions(&self) -> u64 {
         let of_node = |node: &Arc<Node>| {
             let info = node.command(&[b"INFO", b"commandstats"]).unwrap();
@@ -369,7 +370,8 @@ impl<'s> Stage<'s> {
             let count = line.and_then(|line| line.split(',').next());
             count.map_or(0, |count| count.parse().unwrap())
         };
-        self.cluster.nodes().iter().map(of_node).sum()
+        let all: u64 = self.cluster.nodes().iter().map(of_node).sum();
+        all.wrapping_sub(self.cluster.shards_asked())
     }
 
     /// Each kind of client with a load of its own.

@@ -11,6 +11,7 @@ mod topology;
 
 use std::fmt;
 use std::panic;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,6 +37,7 @@ pub use topology::{Member, Topology};
 pub struct Cluster {
     options: ClusterOptions,
     nodes: Mutex<Vec<Arc<Node>>>,
+    shards_asked: AtomicU64,
 }
 
 /// What kind of cluster to start.
@@ -132,6 +134,7 @@ impl ClusterOptions {
         let cluster = Cluster {
             options: self,
             nodes: Mutex::new(nodes),
+            shards_asked: AtomicU64::new(0),
         };
         cluster.form()?;
         Ok(cluster)
@@ -285,6 +288,12 @@ impl Cluster {
         self.wait_until("the cluster is stable", || self.check_stable())
     }
 
+    /// How often this has asked nodes for `CLUSTER SHARDS`, which those who count the questions of clients
+    /// have to leave out.
+    pub fn shards_asked(&self) -> u64 {
+        self.shards_asked.load(Ordering::Relaxed)
+    }
+
     /// Makes a cluster of servers that do not know each other.
     fn form(&self) -> Result<()> {
         let nodes = self.nodes();
@@ -386,6 +395,7 @@ impl Cluster {
                     node.addr()
                 )));
             }
+            self.shards_asked.fetch_add(1, Ordering::Relaxed);
             let shards = node.ask(&[b"CLUSTER", b"SHARDS"])?;
             if shards.contains(b"loading") {
                 return Err(Error::failed(format!(
