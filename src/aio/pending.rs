@@ -140,11 +140,12 @@ impl<'a, E: Exchange> Pending<'a, E> {
                     return self.send(CallConnection::Shared(connection), destination, now, cx);
                 }
                 runtime()?;
-                if self.once {
-                    self.connect(server, destination);
-                    return Ok(());
+                // What waits for long is kept encoded, and a first attempt does not take long.
+                if !self.once && server.is_failing() {
+                    return self.route(Nodes::One(server), now);
                 }
-                self.route(Nodes::One(server), now)
+                self.connect(server, destination);
+                Ok(())
             }
             Via::Cluster(cluster) => {
                 self.exchange.check(Place::Shared)?;
@@ -153,7 +154,7 @@ impl<'a, E: Exchange> Pending<'a, E> {
         }
     }
 
-    /// Waits for a connection to the node that it is sent to once.
+    /// Waits for a connection to the node that it is sent to.
     fn connect(&mut self, server: &'a Arc<Server>, destination: Destination<'a>) {
         let end = destination.time.deadline;
         let (is_blocking, is_urgent) = (self.is_blocking(), self.exchange.is_urgent());

@@ -149,7 +149,7 @@ fn run(seed: u64, mutant: Option<Mutant>, verbose: bool) -> Result<Counts, Strin
             // It waits for no connection, not even to be sent again.
             _ if world.fails_offline(operation.client)
                 && (!error.may_have_executed() || operation.reads())
-                && error.kind() != ErrorKind::Server =>
+                && (error.kind() != ErrorKind::Server || error.is_retryable()) =>
             {
                 true
             }
