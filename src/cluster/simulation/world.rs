@@ -1276,9 +1276,9 @@ impl World {
         }
     }
 
-    /// Lets a node do what it was asked while it was silent.
+    /// Lets a node answer what it was asked while it was silent, before anything that comes later.
     fn wake(&mut self, node: usize) {
-        if self.cluster.nodes[node].state != State::Up {
+        if self.cluster.nodes[node].state == State::Silent {
             return;
         }
         for at in 0..self.connections.len() {
