@@ -225,6 +225,14 @@ impl Error {
         )
     }
 
+    /// Whether it is what an attempt to connect has ended with.
+    pub(crate) fn is_of_connecting(&self) -> bool {
+        matches!(
+            self.0.kind,
+            ErrorKind::Connect | ErrorKind::Timeout(Phase::Connect)
+        )
+    }
+
     /// Which command of a pipeline or transaction has failed, counted from 0, where one of them has
     /// failed all.
     #[must_use]

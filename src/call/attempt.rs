@@ -14,7 +14,7 @@
 //! ```
 
 use std::{
-    error, mem,
+    mem,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -34,7 +34,7 @@ use crate::{
     error::{Error, ErrorKind, Outcome, Phase},
     events::Event,
     mutant::{self, Mutant},
-    protocol::is_not_ready,
+    protocol::is_refusal,
 };
 
 /// One command on its way to one node.
@@ -71,7 +71,7 @@ pub(crate) struct Attempt {
     trouble: Option<Error>,
     /// What it was waiting for when its time ran out, whatever error its caller gets.
     timed_out: Option<Phase>,
-    /// What is kept of its call, if somebody watches that, and where its node is.
+    /// What is kept of its call, if a listener watches that, and where its node is.
     record: Option<Arc<CallRecord>>,
     address: Option<Arc<Address>>,
 }
@@ -133,7 +133,7 @@ impl Attempt {
             && state.scope() != Scope::Server
             && !state.primaries().any(|primary| primary == node);
         if self.record.is_some() {
-            self.address = address(node, state);
+            self.address = state.address(node);
         }
     }
 
@@ -332,11 +332,11 @@ impl Attempt {
 
     /// Whether something can still become of a call to which this came instead of an answer.
     fn waits_after(&self, error: &Error, state: &ClusterState, now: Instant, random: u64) -> bool {
-        if !is_about_connecting(error) {
+        if !error.is_of_connecting() {
             return true;
         }
         match state.offline() {
-            // What the only server refuses for good, nobody else allows.
+            // What the only server refuses for good, no other server allows.
             Offline::Wait => state.scope() == Scope::Cluster || !is_refusal(error),
             Offline::Fail => state
                 .other_node_for(self.target, &self.read_from, self.node, now, random)
@@ -428,7 +428,7 @@ impl Attempt {
         if let Some(record) = &self.record {
             record.redirected();
         }
-        if let (Some(from), Some(to)) = (address(self.node, state), address(to, state)) {
+        if let (Some(from), Some(to)) = (state.address(self.node), state.address(to)) {
             state.tell(now, || Event::Redirected {
                 command: self.name.into(),
                 from,
@@ -496,7 +496,7 @@ impl Attempt {
     /// Whether it may be sent again after this, if that does no harm.
     fn may_retry(&mut self, trouble: &Error, state: &mut ClusterState, now: Instant) -> bool {
         // What could not even be sent waits for a connection, and is not sent again.
-        let was_sent = !is_about_connecting(trouble);
+        let was_sent = !trouble.is_of_connecting();
         let wanted = match self.retry {
             RetryPolicy::Never => false,
             RetryPolicy::Safe => !was_sent || self.retries.is_none_or(|most| self.resent < most),
@@ -514,7 +514,7 @@ impl Attempt {
         let earlier = self.trouble.take();
         let is_late = error.is_timeout() && !error.may_have_executed();
         match earlier {
-            Some(earlier) if earlier.may_have_executed() && is_about_connecting(&error) => earlier,
+            Some(earlier) if earlier.may_have_executed() && error.is_of_connecting() => earlier,
             Some(earlier) if is_late => earlier,
             Some(earlier) if earlier.may_have_executed() && error.is_timeout() => earlier,
             _ => error,
@@ -546,33 +546,12 @@ impl Attempt {
     }
 }
 
-/// Where a node is, if it is known.
-fn address(id: NodeId, state: &ClusterState) -> Option<Arc<Address>> {
-    let node = state.node(id)?;
-    Some(Arc::new(Address::from(&node.address)))
-}
-
-/// Whether it says that there is no connection.
-fn is_about_connecting(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Connect | ErrorKind::Timeout(Phase::Connect)
-    )
-}
-
 /// What a call waits for after this: a connection, or a server that could take it.
 fn waits_for(error: &Error) -> Phase {
-    match is_about_connecting(error) {
+    match error.is_of_connecting() {
         true => Phase::Connect,
         false => Phase::Queue,
     }
-}
-
-/// Whether the server has turned the client away, which it will not change its mind about soon.
-fn is_refusal(error: &Error) -> bool {
-    let source = error::Error::source(error);
-    let by_system = source.is_some_and(|it| it.is::<std::io::Error>());
-    error.kind() == ErrorKind::Connect && !by_system && !is_not_ready(error)
 }
 
 /// For how long after a node has not answered in time the cluster is watched for its replacement.

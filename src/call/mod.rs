@@ -11,8 +11,9 @@
 //! nodes a command asks for, `plan` makes an `attempt` at each of them, `split` and `join` are for
 //! commands of several nodes. `instead` is what goes out in the place of a command that a server has
 //! refused. `redirect` reads error replies, and `time_out` is what is told of a call whose time has run
-//! out, and `record` what is kept of one that somebody watches. `readiness` waits for all nodes. Nothing here does IO, reads a clock or draws a random number.
-//! The facts about commands come from the spec by [`Info`](crate::command::Info).
+//! out, and `record` what is kept of one that a listener watches. `readiness` waits for all nodes. Nothing
+//! here does IO, reads a clock or draws a random number. The facts about commands come from the spec by
+//! [`Info`](crate::command::Info).
 
 mod answers;
 mod attempt;

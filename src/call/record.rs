@@ -1,4 +1,4 @@
-//! What is kept of a call that somebody watches, while it goes its way.
+//! What is kept of a call that a listener watches, while it goes its way.
 
 use std::sync::{
     Arc, Mutex, PoisonError,

@@ -40,7 +40,7 @@ pub(crate) struct CallSettings {
     pub(super) retries: Option<u32>,
     pub(super) retry_backoff: Duration,
     pub(crate) time: CallTime,
-    /// What is kept of it, if somebody watches it.
+    /// What is kept of it, if a listener watches it.
     pub(super) record: Option<Arc<CallRecord>>,
 }
 

@@ -27,7 +27,7 @@ struct Counts {
     closing: AtomicBool,
     /// Those that are under way have been given up as well.
     closed: AtomicBool,
-    /// Whether somebody wants to know of each.
+    /// Whether a listener wants to know of each.
     watched: bool,
     events: Events,
     /// Who waits until none is under way.
@@ -56,7 +56,7 @@ impl Calls {
     pub(crate) fn wait_offline(&self, bytes: usize, most: usize) -> Result<OfflineBytes> {
         let waiting = self.wait(bytes);
         let all = self.0.offline.load(Ordering::Relaxed);
-        // One that is larger by itself waits where nobody else does.
+        // One that is larger by itself waits where no other call does.
         if all > bytes && all > most && !mutant::is(Mutant::OfflineUnbounded) {
             return Err(Error::new(
                 ErrorKind::Connect,
@@ -88,7 +88,7 @@ impl Calls {
         }))
     }
 
-    /// Whether somebody wants to know of each.
+    /// Whether a listener wants to know of each.
     #[inline]
     pub(crate) fn are_watched(&self) -> bool {
         self.0.watched

@@ -1,6 +1,6 @@
 //! How nodes are asked for the topology, and which of their answers is believed.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 use super::{
     announcement::{Announcement, Asked},
@@ -11,7 +11,6 @@ use super::{
     topology::Topology,
 };
 use crate::{
-    address::Address,
     code,
     command::{Bare, Info},
     commands::info,
@@ -254,10 +253,7 @@ impl ClusterState {
 
     /// Which slots have another primary than before.
     fn moved_since(&self, told: &Topology) -> Vec<MovedSlots> {
-        let address = |id: NodeId| {
-            let node = self.nodes.get(id)?;
-            Some(Arc::new(Address::from(&node.address)))
-        };
+        let address = |id| self.address(id);
         let moves = self.topology.moved_since(told).into_iter();
         moves
             .map(|(from, to, ranges)| MovedSlots {

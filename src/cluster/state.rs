@@ -5,6 +5,7 @@
 
 use std::{
     collections::VecDeque,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -113,7 +114,7 @@ impl Options {
         }
     }
 
-    /// The same for a topology of one, which nobody reads from elsewhere.
+    /// The same for a topology of one, which has no other node to read from.
     fn of_one(config: &Config) -> Self {
         Self {
             offline: config.offline,
@@ -367,7 +368,7 @@ impl ClusterState {
         self.refresh.answers()
     }
 
-    /// Whether one who waits for the topology need wait no longer: it is known, or nobody tells it and
+    /// Whether a caller who waits for the topology need wait no longer: it is known, or no node tells it and
     /// calls do not wait for a connection.
     pub(crate) fn is_settled(&self) -> bool {
         self.is_ready() || (self.options.offline == Offline::Fail && self.is_at_a_loss())
@@ -408,6 +409,12 @@ impl ClusterState {
     /// What is known of a node.
     pub(crate) fn node(&self, id: NodeId) -> Option<&Node> {
         self.nodes.get(id)
+    }
+
+    /// Where a node is, if it is known.
+    pub(crate) fn address(&self, id: NodeId) -> Option<Arc<Address>> {
+        let node = self.node(id)?;
+        Some(Arc::new(Address::from(&node.address)))
     }
 
     /// The node at an address, for callers who name one.

@@ -55,7 +55,7 @@ use self::{
 };
 use crate::{
     address::Address,
-    config::{Config, Offline},
+    config::Config,
     error::{Error, ErrorKind},
     events::{DisconnectReason, Events},
 };
@@ -69,8 +69,6 @@ pub(crate) struct Link<C, W> {
     replacing: Replacing,
     /// The addresses that the name of the server stood for when it was last resolved.
     addresses: Vec<SocketAddr>,
-    /// What becomes of calls while attempts to connect fail.
-    offline: Offline,
 }
 
 impl<C, W: Clone> Link<C, W> {
@@ -81,11 +79,10 @@ impl<C, W: Clone> Link<C, W> {
         let longest = config
             .connect_timeout
             .saturating_add(Duration::from_secs(1));
-        let pacing = Pacing::new(config.connect_timeout);
+        let pacing = Pacing::new(config.connect_timeout).offline(config.offline);
         let reporter = Reporter::new(server, events);
         Self {
-            pool: Pool::new(config, pacing, reporter, Rng::with_seed(seed)),
-            offline: config.offline,
+            pool: Pool::new(config.pool, pacing, reporter, Rng::with_seed(seed)),
             shared: (0..config.connections.get())
                 .map(|index| SharedConnection::new(index, config.pool.lifetime, longest))
                 .collect(),
@@ -152,12 +149,8 @@ impl<C, W: Clone> Link<C, W> {
             SharedStep::Dial(_) => self.pool.reporter().dialling(now, failures),
             SharedStep::Wait(_) => {
                 let pacing = self.pool.pacing();
-                let error = match self.offline {
-                    Offline::Fail => pacing.error(),
-                    Offline::Wait if may_wait => None,
-                    Offline::Wait => pacing.pause(now),
-                };
-                if let Some(error) = error {
+                let pause = || pacing.pause(now).filter(|_| !may_wait);
+                if let Some(error) = pacing.refuses().or_else(pause) {
                     return SharedStep::Failed(error.clone());
                 }
             }

@@ -7,16 +7,14 @@
 //! All connections to a server are paced together: the shared ones, those of its pool, and those for
 //! urgent calls.
 
-use std::{
-    io,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use crate::{
     back_off,
-    error::{Error, ErrorKind, Phase},
+    config::Offline,
+    error::Error,
     mutant::{self, Mutant},
-    protocol::is_not_ready,
+    protocol::is_refusal,
 };
 
 /// When the next attempt to connect may be made.
@@ -25,6 +23,8 @@ pub(crate) struct Pacing {
     /// How long an attempt may take; one that takes longer is no longer waited for, since its task
     /// may be one of a runtime that does not run.
     longest: Duration,
+    /// What becomes of callers while attempts fail.
+    offline: Offline,
     /// How many attempts have failed at all.
     failed: u64,
     failing: Option<Failing>,
@@ -55,14 +55,20 @@ impl Pacing {
     pub(crate) fn new(longest: Duration) -> Self {
         Self {
             longest,
+            offline: Offline::Wait,
             failed: 0,
             failing: None,
         }
     }
 
+    /// The same, where that becomes of callers while attempts fail.
+    pub(crate) fn offline(self, offline: Offline) -> Self {
+        Self { offline, ..self }
+    }
+
     /// The same without anything that was learnt.
     pub(crate) fn anew(&self) -> Self {
-        Self::new(self.longest)
+        Self::new(self.longest).offline(self.offline)
     }
 
     /// Leave to make an attempt, if one may be made now.
@@ -104,7 +110,7 @@ impl Pacing {
             .failing
             .as_ref()
             .is_none_or(|failing| failing.is_probed_by(&dial_permit));
-        if !is_of_dialling(error) || !is_news {
+        if !error.is_of_connecting() || !is_news {
             self.given_up(dial_permit);
             return Duration::ZERO;
         }
@@ -152,6 +158,14 @@ impl Pacing {
         self.failing.as_ref().map(|failing| &failing.error)
     }
 
+    /// Why there is no connection, where callers are not to wait for one.
+    pub(crate) fn refuses(&self) -> Option<&Error> {
+        match self.offline {
+            Offline::Fail => self.error(),
+            Offline::Wait => None,
+        }
+    }
+
     /// When to ask again, where no attempt is under way and none may be made yet.
     pub(crate) fn retry_at(&self, now: Instant) -> Option<Instant> {
         let failing = self.failing.as_ref()?;
@@ -188,27 +202,15 @@ impl DialPermit {
     }
 }
 
-/// Whether an error is what an attempt to connect can end with.
-fn is_of_dialling(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Connect | ErrorKind::Timeout(Phase::Connect)
-    )
-}
-
-/// Whether it was the server that wanted no connection, and not that it could not be reached.
-fn is_refusal(error: &Error) -> bool {
-    let source = std::error::Error::source(error);
-    let by_system = source.is_some_and(|source| source.is::<io::Error>());
-    error.kind() == ErrorKind::Connect && !by_system && !is_not_ready(error)
-}
-
 /// How much longer than its time an attempt may take before it is no longer waited for.
 const SLACK: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
+    use crate::error::ErrorKind;
 
     const LONGEST: Duration = Duration::from_secs(5);
 

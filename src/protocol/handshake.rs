@@ -408,11 +408,19 @@ fn refuses_everybody(text: &[u8]) -> Result<()> {
 }
 
 /// Whether a server turns everybody away at the moment, and says that this will pass.
-pub(crate) fn is_not_ready(error: &Error) -> bool {
+fn is_not_ready(error: &Error) -> bool {
     let source = std::error::Error::source(error);
     let said = source.and_then(|source| source.downcast_ref::<Error>());
     let code = said.and_then(Error::code);
     error.kind() == ErrorKind::Connect && code.is_some_and(|code| NOT_READY.contains(&code))
+}
+
+/// Whether it was the server that wanted no connection, which it will not change its mind about soon, and
+/// not that it could not be reached.
+pub(crate) fn is_refusal(error: &Error) -> bool {
+    let source = std::error::Error::source(error);
+    let by_system = source.is_some_and(|source| source.is::<std::io::Error>());
+    error.kind() == ErrorKind::Connect && !by_system && !is_not_ready(error)
 }
 
 /// The codes of a server that will take connections after a while.

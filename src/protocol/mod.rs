@@ -49,7 +49,7 @@ mod write_scheduler;
 
 pub(crate) use back_pressure::BackPressure;
 pub(crate) use chunk::Chunk;
-pub(crate) use handshake::{Greeting, Handshake, Identity, Progress, is_not_ready};
+pub(crate) use handshake::{Greeting, Handshake, Identity, Progress, is_refusal};
 pub(crate) use inbound::Inbound;
 pub(crate) use liveness::{Beat, Heartbeat, Liveness, Nonce};
 pub(crate) use loss::Loss;

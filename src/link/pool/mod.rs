@@ -50,7 +50,7 @@ use super::{
 };
 use crate::{
     back_off,
-    config::{Config, Offline, PoolOptions},
+    config::PoolOptions,
     error::{Error, ErrorKind, Phase, Result},
     events::DisconnectReason,
 };
@@ -62,8 +62,6 @@ pub(crate) use wait_queue::WaitId;
 #[derive(Debug)]
 pub(crate) struct Pool<C, W> {
     options: PoolOptions,
-    /// What becomes of callers while attempts to connect fail.
-    offline: Offline,
     reporter: Reporter,
     /// When attempts to connect may be made.
     pacing: Pacing,
@@ -172,10 +170,8 @@ impl PoolPermit {
 
 impl<C, W: Clone> Pool<C, W> {
     /// A pool without connections.
-    pub(crate) fn new(config: &Config, pacing: Pacing, reporter: Reporter, rng: Rng) -> Self {
-        let options = config.pool;
+    pub(crate) fn new(options: PoolOptions, pacing: Pacing, reporter: Reporter, rng: Rng) -> Self {
         Self {
-            offline: config.offline,
             // A pool that may hold nothing could never say why.
             options: PoolOptions {
                 max: options.max.max(1),
@@ -569,10 +565,7 @@ impl<C, W: Clone> Pool<C, W> {
 
     /// Why there is no connection, where callers are not to wait for one.
     fn offline(&self) -> Option<&Error> {
-        match self.offline {
-            Offline::Fail if !self.is_connected() => self.pacing.error(),
-            Offline::Fail | Offline::Wait => None,
-        }
+        self.pacing.refuses().filter(|_| !self.is_connected())
     }
 
     fn leave_to_connect(&mut self, now: Instant) -> Option<PoolPermit> {

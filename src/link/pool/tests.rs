@@ -5,6 +5,7 @@ use std::{error::Error as _, io, sync::Arc};
 use super::*;
 use crate::{
     address::Address,
+    config::{Config, Offline},
     events::{Event, Events, tests::Kept},
 };
 
@@ -30,8 +31,8 @@ impl Script {
     fn of(config: &Config) -> Self {
         Self {
             pool: Pool::new(
-                config,
-                Pacing::new(Duration::from_secs(5)),
+                config.pool,
+                Pacing::new(Duration::from_secs(5)).offline(config.offline),
                 reporter(Events::default()),
                 fastrand::Rng::with_seed(7),
             ),
@@ -668,7 +669,7 @@ fn where_callers_do_not_wait_a_filler_finds_out_whether_the_server_is_there() {
     );
     let (permit, connection) = script.get(6);
     assert_eq!(connection, 7);
-    // With a connection that is used nobody is offline, and callers wait for their turn.
+    // With a connection that is used the client is not offline, and callers wait for their turn.
     let (other, _) = script.get(6);
     assert!(matches!(
         script.pool.ask(script.at(6), || '!'),
