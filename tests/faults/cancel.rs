@@ -14,7 +14,8 @@ use crate::{
     beside,
     caller::{Caller, polled},
     count,
-    run::{Load, Numbers, PATIENCE, Run, SHAPES, Shape, busy, until},
+    run::{Load, Numbers, PATIENCE, Run, SHAPES, busy, until},
+    shape::Shape,
     side::{Running, Side},
 };
 

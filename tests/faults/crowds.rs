@@ -13,7 +13,8 @@ use crate::{
     beside,
     caller::{Caller, polled},
     count,
-    run::{Numbers, PATIENCE, Run, Shape},
+    run::{Numbers, PATIENCE, Run},
+    shape::Shape,
     side::Side,
     span,
 };

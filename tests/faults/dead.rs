@@ -17,7 +17,8 @@ use crate::{
     beside,
     caller::Caller,
     count,
-    run::{Load, PATIENCE, Run, SHAPES, Shape, busy, until},
+    run::{Load, PATIENCE, Run, SHAPES, busy, until},
+    shape::Shape,
     side::Side,
 };
 

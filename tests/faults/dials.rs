@@ -12,7 +12,8 @@ use respec_testkit::{Proxy, Server, Variant};
 
 use crate::{
     beside, count,
-    run::{PATIENCE, Run, Shape, until},
+    run::{PATIENCE, Run, until},
+    shape::Shape,
     side::Side,
 };
 

@@ -23,6 +23,8 @@ mod report;
 mod restart;
 mod roles;
 mod run;
+#[path = "../support/shape.rs"]
+mod shape;
 #[path = "../support/side.rs"]
 mod side;
 mod silence;

@@ -81,5 +81,5 @@ const SILENCE: Duration = Duration::from_millis(400);
 const LATE: Duration = Duration::from_millis(20);
 /// How many operations are judged at once.
 const AT_ONCE: u64 = 50_000;
-/// A push of a kind that nobody knows.
+/// A push of a kind that no client knows.
 const PUSH: &[u8] = b">2\r\n+some\r\n+thing\r\n";

@@ -18,7 +18,8 @@ use respec_testkit::{Action, Proxy, Server, Variant, Way, shared};
 
 use crate::{
     beside, count,
-    run::{Load, PATIENCE, Run, Shape, busy, until},
+    run::{Load, PATIENCE, Run, busy, until},
+    shape::Shape,
     side::Side,
 };
 

@@ -13,7 +13,8 @@ use crate::{
     beside,
     caller::Caller,
     count,
-    run::{Load, PATIENCE, Run, SHAPES, Shape, until},
+    run::{Load, PATIENCE, Run, SHAPES, until},
+    shape::Shape,
     side::Side,
 };
 

@@ -13,7 +13,8 @@ use crate::{
     beside,
     caller::Caller,
     count,
-    run::{Load, Run, SHAPES, Shape, Work, busy, until},
+    run::{Load, Run, SHAPES, Work, busy, until},
+    shape::Shape,
     side::{Running, Side},
 };
 

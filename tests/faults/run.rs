@@ -25,6 +25,7 @@ use respec_testkit::{
 use crate::{
     caller::Caller,
     report::Row,
+    shape::Shape,
     side::{Running, Side},
 };
 
@@ -74,21 +75,6 @@ pub(crate) struct Verdict {
     pub(crate) appends: AppendReport,
     pub(crate) deliveries: DeliveryReport,
     pub(crate) deadlines: LedgerReport,
-}
-
-/// The kinds of operations, whose replies have different shapes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
-    /// Answers a string.
-    Echo,
-    /// Answers an integer, and must be done once.
-    Append,
-    /// Answers an array.
-    Mget,
-    /// Answers `OK`.
-    Set,
-    /// Answers an error.
-    Wrong,
 }
 
 /// An operation that has begun.

@@ -13,7 +13,8 @@ use socket2::{Domain, Socket, Type};
 
 use crate::{
     beside, count, is_long,
-    run::{Load, Numbers, PATIENCE, Run, SHAPES, Shape, busy, until},
+    run::{Load, Numbers, PATIENCE, Run, SHAPES, busy, until},
+    shape::Shape,
     side::Side,
     span,
 };

@@ -4,11 +4,12 @@ use std::{fmt::Write as _, fs, path::Path, sync::LazyLock};
 
 use crate::{
     Options,
+    about::thousands,
     clients::Result,
     harness::{self, Servers, Settings},
     machine, plot,
     report::{self, RowResults, micros, rate},
-    rows::{Contestant, Driver, Placement, Row, Workload, bytes, thousands},
+    rows::{Contestant, Driver, Placement, Row, Workload, bytes},
 };
 
 /// A number that goes up.

@@ -1,6 +1,6 @@
 //! The machine: how busy it is with other things, and what it is.
 
-use std::{fs, process::Command, thread};
+use std::fs;
 
 use respec_testkit::Server;
 use rustix::{
@@ -8,7 +8,7 @@ use rustix::{
     process::{Resource, Rlimit, getrlimit, setrlimit},
 };
 
-use crate::clients::Result;
+use crate::{about, clients::Result};
 
 /// CPU time so far, in ticks of the kernel.
 pub(crate) struct Load {
@@ -94,47 +94,14 @@ pub(crate) fn open_many_files() -> Result<()> {
 
 /// What the machine is, in one line each.
 pub(crate) fn describe() -> Vec<String> {
-    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
-        .map_or("unknown", |(_, model)| model.trim());
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     vec![
-        format!("CPU: {model}, {cores} cores"),
-        format!("Linux {}", kernel.trim()),
-        first_line("rustc", &["--version"]),
+        about::processor(),
+        about::system(),
+        about::first_line("rustc", &["--version"]),
     ]
 }
 
-/// Today, such as `2026-01-31`.
-pub(crate) fn date() -> String {
-    first_line("date", &["-u", "+%F"])
-}
-
-/// The versions that were built in, from the lock file.
+/// The versions that were built in.
 pub(crate) fn versions() -> Vec<String> {
-    let lock = include_str!("../Cargo.lock");
-    let packages = lock.split("[[package]]").filter_map(|package| {
-        let field = |name: &str| {
-            let line = package.lines().find_map(|line| line.strip_prefix(name))?;
-            Some(line.strip_prefix(" = ")?.trim_matches('"'))
-        };
-        let (name, version) = (field("name")?, field("version")?);
-        NAMED.contains(&name).then(|| format!("{name} {version}"))
-    });
-    packages.collect()
+    about::versions(include_str!("../Cargo.lock"))
 }
-
-/// The first line that a program prints, or that it is missing.
-fn first_line(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output();
-    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    match text.as_deref().map(|text| text.lines().next()) {
-        Ok(Some(line)) => line.to_owned(),
-        Ok(None) | Err(_) => format!("{program}: unknown"),
-    }
-}
-
-const NAMED: [&str; 6] = ["fred", "r2d2", "redis", "respec", "rustis", "tokio"];

@@ -1,5 +1,7 @@
 //! Measures respec against other clients and the floor of a raw socket; see the README.
 
+#[path = "../../about.rs"]
+mod about;
 mod clients;
 mod counts;
 mod curves;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
+    about,
     counts::{Calls, Counted},
     harness::{Sample, Series, Settings},
     machine,
@@ -90,7 +91,7 @@ pub(crate) fn facts(rows: &[RowResults<'_>], settings: &Settings, server: &str) 
     facts.push(machine::versions().join(", "));
     facts.push(format!(
         "{}: {} rounds of {} s each after {} s of warm-up; {}",
-        machine::date(),
+        about::date(),
         settings.rounds,
         settings.seconds,
         settings.warm_up,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::about::thousands;
+
 /// One line of the results.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
@@ -338,19 +340,6 @@ impl fmt::Display for Workload {
             Self::Value(size) => write!(f, "SET and GET of {}", bytes(size)),
         }
     }
-}
-
-/// A number in groups of three digits.
-pub(crate) fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// A size in the largest unit of which it is a whole number.

@@ -32,15 +32,15 @@ pub(crate) struct Cell {
     pub(crate) denied: u64,
     /// Acknowledged, and not there.
     pub(crate) lost: u64,
-    /// Faults after which nobody was served again for ten seconds.
+    /// Faults after which no caller was served again for ten seconds.
     pub(crate) unserved: u64,
-    /// Milliseconds until somebody was served again: the middle and the longest.
+    /// Milliseconds until a caller was served again: the middle and the longest.
     pub(crate) recovery: Option<(u128, u128)>,
     /// The errors that occurred most.
     pub(crate) kinds: String,
     pub(crate) notes: String,
     pub(crate) took: f64,
-    /// Servers have elected somebody by themselves, so that it has to be done again.
+    /// Servers have elected another primary by themselves, so that it has to be done again.
     pub(crate) disturbed: bool,
     /// How the process has ended, unless as it should.
     pub(crate) ended: String,

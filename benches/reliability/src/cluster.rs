@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub(crate) fn run(row: Row, who: Contestant, variant: Variant, mut rounds: Rounds) -> Cell {
-    // With the long time no stall of a busy machine makes servers elect somebody else.
+    // With the long time no stall of a busy machine makes servers elect another primary.
     let (node_timeout, slots) = match row {
         Row::F13 => (1, SHARDS.to_vec()),
         _ => (15, moving()),
@@ -51,7 +51,7 @@ pub(crate) fn run(row: Row, who: Contestant, variant: Variant, mut rounds: Round
 }
 
 /// Primaries are killed, each is replaced by its replica, and comes back as one; whether another one
-/// was replaced that nobody has killed.
+/// was replaced that the row has not killed.
 fn kills(run: &Run, cluster: &Cluster, mut rounds: Rounds) -> bool {
     let owners = || SHARDS.map(|slot| cluster.primary_of(slot).unwrap().id().to_owned());
     let mut expected = owners();

@@ -8,9 +8,8 @@ use std::{
 use respec_testkit::Variant;
 
 use crate::{
-    Result,
+    Result, about,
     cells::Cell,
-    machine,
     store::{Entry, Part, Store},
 };
 
@@ -118,7 +117,7 @@ fn entry(head: &[String], cells: &[&str], scale: f64) -> Option<Entry> {
         server,
         client,
         scale,
-        date: machine::date(),
+        date: about::date(),
         cell,
     })
 }

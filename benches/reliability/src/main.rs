@@ -1,14 +1,17 @@
 //! Does the same harm to respec and to other clients, and says what came of it; see the README.
 
+#[path = "../../about.rs"]
+mod about;
 mod cells;
 mod clients;
 mod cluster;
 mod long;
-mod machine;
 mod plot;
 mod report;
 mod rows;
 mod run;
+#[path = "../../../tests/support/shape.rs"]
+mod shape;
 #[path = "../../../tests/support/side.rs"]
 mod side;
 mod store;
@@ -123,7 +126,7 @@ impl Options {
                         server: *variant,
                         client: who.name().to_owned(),
                         scale: self.scale,
-                        date: machine::date(),
+                        date: about::date(),
                         cell,
                     });
                     store.write()?;

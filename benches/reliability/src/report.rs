@@ -1,13 +1,13 @@
 //! The results as text.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, fs};
 
 use respec_testkit::Variant;
 
 use crate::{
+    about::{self, thousands},
     cells::Cell,
     clients::Contestant,
-    machine,
     rows::Row,
     store::{Entry, Part, Store},
 };
@@ -19,7 +19,7 @@ pub(crate) fn document(store: &Store) -> String {
          Written by `cargo run --manifest-path benches/reliability/Cargo.toml`; the\n\
          [README](README.md) says what the rows do, with which settings, and who judges.\n\n",
     );
-    for line in machine::describe() {
+    for line in facts() {
         let _ = writeln!(text, "- {line}");
     }
     let _ = writeln!(text, "- {}", runs(store, Part::Rows, "respec's own rows"));
@@ -44,6 +44,18 @@ pub(crate) fn document(store: &Store) -> String {
     text.push_str("\n## All clients, with what callers were told\n\n");
     details(&mut text, store);
     text
+}
+
+/// What the machine is and how busy it was, and what was built in.
+fn facts() -> [String; 4] {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').nth(2).unwrap_or("unknown");
+    [
+        about::processor(),
+        format!("load average of the last fifteen minutes when this was written: {load}"),
+        about::system(),
+        about::versions(include_str!("../Cargo.lock")).join(", "),
+    ]
 }
 
 /// When, and with which scale.
@@ -91,9 +103,9 @@ fn headline(text: &mut String, store: &Store) {
             let cells = store.of(Part::Rows).filter(of).map(|entry| &entry.cell);
             let cells: Vec<_> = cells.collect();
             let sum = |field: fn(&Cell) -> u64| -> String {
-                thousands(cells.iter().map(|cell| field(cell)).sum())
+                thousands(cells.iter().map(|cell| field(cell)).sum::<u64>())
             };
-            let line = [
+            let fields = [
                 variant.to_string(),
                 client.to_owned(),
                 sum(|cell| cell.operations),
@@ -105,7 +117,7 @@ fn headline(text: &mut String, store: &Store) {
                 sum(|cell| cell.denied),
                 sum(|cell| cell.lost),
             ];
-            let _ = writeln!(text, "| {} |", line.join(" | "));
+            line(text, &fields);
         }
     }
 }
@@ -123,14 +135,14 @@ fn grid(text: &mut String, store: &Store, variant: Variant) {
     head.extend(names);
     table(text, &head);
     for row in Row::ALL {
-        let mut line = vec![row.name(), row.what().to_owned()];
+        let mut fields = vec![row.name(), row.what().to_owned()];
         for who in Contestant::ALL {
-            line.push(match find(store, row, who, variant) {
+            fields.push(match find(store, row, who, variant) {
                 Some(cell) => brief(cell),
                 None => row.refuses(who).unwrap_or("not run").to_owned(),
             });
         }
-        let _ = writeln!(text, "| {} |", line.join(" | "));
+        line(text, &fields);
     }
 }
 
@@ -204,16 +216,12 @@ fn rows(text: &mut String, store: &Store) {
     table(text, &head);
     for entry in store.of(Part::Rows) {
         let cell = &entry.cell;
-        let line = [
+        let fields = [
             entry.row.clone(),
             entry.server.to_string(),
             entry.client.clone(),
             thousands(cell.operations),
-            format!(
-                "{} + {}",
-                thousands(cell.faults),
-                thousands(cell.idle_faults)
-            ),
+            faults(cell),
             thousands(cell.cancelled),
             thousands(cell.errors),
             cell.mismatched.to_string(),
@@ -225,7 +233,7 @@ fn rows(text: &mut String, store: &Store) {
                 format!("{middle} / {longest}")
             }),
         ];
-        let _ = writeln!(text, "| {} |", line.join(" | "));
+        line(text, &fields);
     }
 }
 
@@ -245,40 +253,38 @@ fn details(text: &mut String, store: &Store) {
     table(text, &head);
     for entry in store.of(Part::Clients) {
         let cell = &entry.cell;
-        let line = [
+        let fields = [
             entry.row.clone(),
             entry.server.to_string(),
             entry.client.clone(),
             thousands(cell.operations),
             thousands(cell.ok),
-            format!(
-                "{} + {}",
-                thousands(cell.faults),
-                thousands(cell.idle_faults)
-            ),
+            faults(cell),
             brief(cell),
             cell.kinds.clone(),
             cell.notes.clone(),
         ];
-        let _ = writeln!(text, "| {} |", line.join(" | "));
+        line(text, &fields);
     }
 }
 
 /// The head of a table.
 fn table(text: &mut String, head: &[&str]) {
-    let rule = "---|".repeat(head.len());
-    let _ = writeln!(text, "| {} |\n|{rule}", head.join(" | "));
+    line(text, head);
+    let _ = writeln!(text, "|{}", "---|".repeat(head.len()));
 }
 
-/// A number such as `1,000,000`.
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+/// A line of a table.
+fn line<F: AsRef<str>>(text: &mut String, fields: &[F]) {
+    let fields: Vec<_> = fields.iter().map(AsRef::as_ref).collect();
+    let _ = writeln!(text, "| {} |", fields.join(" | "));
+}
+
+/// The faults that struck a request in flight, and the others.
+fn faults(cell: &Cell) -> String {
+    format!(
+        "{} + {}",
+        thousands(cell.faults),
+        thousands(cell.idle_faults)
+    )
 }

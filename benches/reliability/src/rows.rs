@@ -19,7 +19,8 @@ use crate::{
     cells::{Cell, LAST},
     clients::{Contestant, Target},
     cluster,
-    run::{LIMIT, Load, Numbers, PATIENCE, Run, SHAPES, Shape, Shared, busy, pause, until},
+    run::{LIMIT, Load, Numbers, PATIENCE, Run, SHAPES, Shared, busy, pause, until},
+    shape::Shape,
 };
 
 /// What goes wrong.

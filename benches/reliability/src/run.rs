@@ -26,6 +26,7 @@ use respec_testkit::{
 use crate::{
     cells::Cell,
     clients::{Client, Contestant, Failure, Outcome, Reply, Request, Target},
+    shape::Shape,
     side::Side,
 };
 
@@ -60,27 +61,12 @@ struct Tally {
     notes: Vec<String>,
 }
 
-/// Somebody waits for a call that begins after a moment, with keys of a place, and succeeds.
+/// The row waits for a call that begins after a moment, with keys of a place, and succeeds.
 #[derive(Clone, Copy)]
 struct Asked {
     since: Instant,
     place: usize,
     served: Option<Instant>,
-}
-
-/// The kinds of operations, whose replies have different shapes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
-    /// Answers a string; without a key, and so not for a cluster.
-    Echo,
-    /// Answers an integer, and must be done once.
-    Append,
-    /// Answers an array.
-    Mget,
-    /// Answers `OK`.
-    Set,
-    /// Answers an error.
-    Wrong,
 }
 
 /// An operation that has begun.
@@ -127,7 +113,7 @@ impl Run {
         }
     }
 
-    /// Writes the texts that nobody changes.
+    /// Writes the texts that no operation changes.
     pub(crate) fn fill(&self, servers: &impl Keyspace) {
         for place in &self.places {
             let key = format!("{place}text");
@@ -397,7 +383,7 @@ impl Run {
         self.recovered(served().map(|at| at.saturating_duration_since(since)));
     }
 
-    /// The same for a client that nobody else uses: calls it until it answers.
+    /// The same for a client that no other task uses: calls it until it answers.
     pub(crate) fn serves_after(
         &self,
         client: &Shared,
@@ -451,7 +437,7 @@ impl Run {
         self.deliveries.settle(proxies);
         let (mut deliveries, judged) = (self.deliveries.report(), self.appends.check(servers));
         if proxies.is_empty() {
-            // Without a proxy there is nobody who has seen what was delivered.
+            // Without a proxy nothing has recorded what was delivered.
             deliveries = Default::default();
         }
         let appends = judged.unwrap_or_else(|error| {
@@ -544,7 +530,7 @@ impl Load {
         let tasks = writers.len();
         for writer in writers {
             let (client, stop, ended) = (Arc::clone(client), Arc::clone(&stop), Arc::clone(&ended));
-            // Nobody waits for a task, as it may never end.
+            // No task is waited for, as it may never end.
             drop(run.side.spawn(async move {
                 let mut numbers = Numbers::new(u64::from(writer));
                 while !stop.load(Ordering::Relaxed) {
