@@ -2,7 +2,7 @@
 //!
 //! The machines of a connection, of a link and of a call each hold an [`Events`] and tell it what an
 //! operator would want to know. A client counts these events, which are rare, and has a [`Sink`] where
-//! somebody listens. The end of every call is told only where somebody wants that.
+//! it has a listener. The end of every call is told only where a listener wants that.
 //!
 //! A machine tells an event in the middle of a step, often under a lock. A sink therefore only keeps
 //! what it is told; whoever hands events to code of users does so later, in a place of its own
@@ -348,7 +348,7 @@ impl Events {
         })))
     }
 
-    /// Tells an event, which is made only if somebody listens or counts.
+    /// Tells an event, which is made only if a sink listens or counts.
     pub(crate) fn tell(&self, at: Instant, event: impl FnOnce() -> Event) {
         if let Some(client) = &self.0 {
             let event = event();

@@ -30,8 +30,8 @@ use crate::{
 /// A client that many callers share; cheap to clone.
 ///
 /// All clones use one connection, on which the commands of all callers travel together, or as many as
-/// [`connections`](Config::connections) says, and connect again when it was lost. A call that finds no connection waits until there is one, and
-/// all who wait share one attempt.
+/// [`connections`](Config::connections) says, and connect again when it was lost. A call that finds no
+/// connection waits until there is one, and all who wait share one attempt.
 ///
 /// ```no_run
 /// # async fn example() -> respec::Result<()> {
@@ -327,7 +327,7 @@ impl Client {
         Iterate::new(self, page)
     }
 
-    /// A client whose calls have these options, in place of those that the calls of this one have.
+    /// A client whose calls have these options, in place of the options of this client.
     ///
     /// Both share all connections. It is cheap, and a function that takes a client takes it.
     #[must_use]

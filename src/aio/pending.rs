@@ -44,7 +44,7 @@ pub struct Pending<'a, E: Exchange> {
     options: &'a CallOptions,
     /// It counts as long as it is under way.
     under_way: Option<CallGuard<'a>>,
-    /// Somebody watches it.
+    /// A listener watches it.
     watched: Option<Box<WatchedCall>>,
     state: State<'a>,
     /// Nothing is tried again.

@@ -316,7 +316,7 @@ impl Client {
         Iterate::new(self, page)
     }
 
-    /// A client whose calls have these options, in place of those that the calls of this one have.
+    /// A client whose calls have these options, in place of the options of this client.
     ///
     /// Both share all connections. It is cheap, and a function that takes a client takes it.
     #[must_use]

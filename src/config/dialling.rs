@@ -47,7 +47,7 @@ pub trait Resolver: Send + Sync {
     ///
     /// # Errors
     ///
-    /// The name is unknown, or nobody could tell. The text of the error is told to callers.
+    /// The name is unknown, or no name server has answered. The text of the error is told to callers.
     fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
 
     /// The same for the async client, which prefers it where there is one. It is dropped when the time to

@@ -1,4 +1,4 @@
-//! How often what has happened to a client, without anybody who listens.
+//! How often what has happened to a client, whether a sink listens or not.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,4 +1,4 @@
-//! A call that somebody watches, from its beginning to its end.
+//! A call that a listener watches, from its beginning to its end.
 
 use std::{borrow::Cow, sync::Arc, time::Instant};
 
@@ -12,7 +12,7 @@ use crate::{
     events::{CallOutcome, Event, Events},
 };
 
-/// A call that somebody watches. Its end is told once; if it is dropped before, it was cancelled.
+/// A call that a listener watches. Its end is told once; if it is dropped before, it was cancelled.
 pub(crate) struct WatchedCall {
     /// `None` once its end was told.
     events: Option<Events>,
@@ -24,7 +24,7 @@ pub(crate) struct WatchedCall {
 }
 
 impl WatchedCall {
-    /// Begins to watch a call, if somebody wants that.
+    /// Begins to watch a call, if a listener wants that.
     #[inline]
     pub(crate) fn begin<E: Exchange>(
         exchange: &E,
@@ -64,7 +64,7 @@ impl WatchedCall {
         &self.record
     }
 
-    /// Tells its end, and gives the result back: one that nobody watches stays where it was made.
+    /// Tells its end, and gives the result back: that of a call that is not watched stays where it was made.
     #[cold]
     #[inline(never)]
     pub(crate) fn end<T>(mut self, result: Result<T>) -> Result<T> {

@@ -8,7 +8,7 @@
 //!
 //! One thread tells the listeners of all clients of the process; it is begun when there is something to
 //! tell. Connections and the topology are told at once. The ends of calls, which may be a million a
-//! second, wake nobody: they are told with whatever comes next, within [`PAUSE`].
+//! second, do not wake the thread: they are told with whatever comes next, within [`PAUSE`].
 
 use std::{
     cell::Cell,
@@ -30,7 +30,7 @@ use crate::{
     events::{Event, Sink},
 };
 
-/// Somebody who wants to know what happens to a client; asked and told by one thread at a time.
+/// Who is told what happens to a client; asked and told by one thread at a time.
 pub(super) trait Listener: Send {
     /// Whether the end of every call is to be told.
     fn wants_calls(&self) -> bool;
@@ -55,7 +55,7 @@ pub(super) struct Feed {
     me: Weak<Self>,
     queue: Mutex<Queue>,
     listeners: Mutex<Vec<Box<dyn Listener>>>,
-    /// Who can say what the client is doing, if anybody wants to know.
+    /// Who can say what the client is doing, if a listener wants to know.
     source: OnceLock<Weak<dyn Source>>,
     /// How many events were left out in all.
     dropped: AtomicU64,
@@ -185,7 +185,8 @@ struct Schedule {
     is_due: bool,
     /// It is at it.
     is_telling: bool,
-    /// How often somebody has asked to be told when everything was told, and for how many of them it was.
+    /// How often a caller of [`flush`] has asked to be told when everything was told, and for how many of
+    /// them it was.
     asked: u64,
     answered: u64,
     /// The process in which the thread runs.
@@ -277,7 +278,7 @@ fn wait(mut schedule: MutexGuard<'static, Schedule>) -> MutexGuard<'static, Sche
     schedule
 }
 
-/// Runs code of users. Its panic was told by the hook of panics, and is nobody else's business.
+/// Runs code of users. Its panic was told by the hook of panics, and concerns no other listener.
 fn protect(code: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(code));
 }

@@ -92,7 +92,7 @@
 //!
 //! # What it costs
 //!
-//! Where nobody listens a call pays for a look at a flag, and for a second one with the feature `tracing`.
+//! Without a listener a call pays for a look at a flag, and for a second one with the feature `tracing`.
 //! With an observer, or a recorder of metrics, each call makes an event and puts it into a queue, from which a
 //! thread takes it to the listener: some 1,400 instructions in all, a fifth of a `GET` by a future and half of
 //! one that blocks, system calls not counted. With a subscriber at `trace` it makes a span.

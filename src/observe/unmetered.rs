@@ -1,4 +1,4 @@
-//! Metrics, where nobody wants any.
+//! Metrics, without the feature.
 
 use super::feed::Listener;
 use crate::config::Config;

@@ -1,4 +1,4 @@
-//! Lines and spans, where nobody wants any.
+//! Lines and spans, without the feature.
 
 use super::feed::Listener;
 use crate::{address::Address, config::Config, events::CallOutcome};

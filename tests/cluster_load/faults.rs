@@ -24,7 +24,7 @@ pub(crate) struct Counts {
     pub(crate) failovers: usize,
     /// Replacements of all primaries at once.
     pub(crate) storms: usize,
-    /// Slots that nobody owns for a while, for less than calls wait and for longer.
+    /// Slots that no node owns for a while, for less than calls wait and for longer.
     pub(crate) holes: usize,
     pub(crate) silences: usize,
     pub(crate) moves: usize,
@@ -173,7 +173,7 @@ impl<'s> Stage<'s> {
         rows
     }
 
-    /// F17: nobody owns a slot, for less time than calls wait or for more.
+    /// F17: no node owns a slot, for less time than calls wait or for more.
     fn holes(&mut self, fault: Fault, count: usize) -> Vec<Row> {
         let begun = Instant::now();
         let limit = if fault == Fault::Hole {

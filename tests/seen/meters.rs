@@ -156,7 +156,7 @@ fn calls_connections_and_pools_are_measured() {
         };
         assert_eq!(state("used") + state("idle"), 1, "{name}");
 
-        // The only connection of the pool is in use, and somebody waits for it in vain.
+        // The only connection of the pool is in use, and another caller waits for it in vain.
         let (own, blocked) = match &caller {
             Caller::Async(client) => {
                 let own = crate::RUNTIME.block_on(client.dedicated()).unwrap();

@@ -150,7 +150,7 @@ fn a_server_that_freezes() {
             Caller::Async(_) => {
                 teller.assert_story(&[&connected, late, &lost, &failed, &connected]);
             }
-            // Nobody reads between its calls, and so it gives up calls and not the server.
+            // It does not read between calls, and so it gives up calls and not the server.
             Caller::Blocking(_) => teller.assert_story(&[&connected, late, &failed, &connected]),
         }
     }

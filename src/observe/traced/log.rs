@@ -155,30 +155,25 @@ fn write(is_news: bool, event: &Event, more: &str) {
     let port = port.flatten();
     let error = error.map(|error| CallOutcome::of::<()>(&Err(error.clone())));
     let error = error.as_ref().and_then(CallOutcome::error_type);
-    if is_news {
-        tracing::info!(
-            target: TARGET,
-            {
-                db.system.name = SYSTEM,
-                db.operation.name = operation,
-                server.address = address,
-                server.port = port,
-                error.type = error,
-            },
-            "{event}{more}"
-        );
-    } else {
-        tracing::debug!(
-            target: TARGET,
-            {
-                db.system.name = SYSTEM,
-                db.operation.name = operation,
-                server.address = address,
-                server.port = port,
-                error.type = error,
-            },
-            "{event}{more}"
-        );
+    // A level is a part of the place in the code that writes, and so each has one.
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                target: TARGET,
+                {
+                    db.system.name = SYSTEM,
+                    db.operation.name = operation,
+                    server.address = address,
+                    server.port = port,
+                    error.type = error,
+                },
+                "{event}{more}"
+            )
+        };
+    }
+    match is_news {
+        true => line!(info),
+        false => line!(debug),
     }
 }
 

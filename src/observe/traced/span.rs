@@ -13,7 +13,7 @@ use crate::{address::Address, config::Config, events::CallOutcome};
 pub(in super::super) struct CallSpan(Span);
 
 impl CallSpan {
-    /// Whether calls may want spans: somebody listens at the level `trace`.
+    /// Whether calls may want spans: a subscriber listens at the level `trace`.
     #[inline]
     pub(in super::super) fn is_wanted() -> bool {
         Level::TRACE <= level_filters::STATIC_MAX_LEVEL
@@ -49,7 +49,7 @@ impl CallSpan {
         ))
     }
 
-    /// Whether nobody wants it.
+    /// Whether no subscriber wants it.
     pub(in super::super) fn is_none(&self) -> bool {
         self.0.is_none()
     }

@@ -90,7 +90,7 @@ async fn f25_a_name_is_resolved_at_every_dial() {
         for protocol in PROTOCOLS {
             let client = Client::from_config(pair.config.clone().protocol(protocol));
             assert_eq!(name(&client).await, "first");
-            // Connections are not left for a name that leads elsewhere, as long as nobody dials.
+            // Connections are not left for a name that leads elsewhere, as long as the client does not dial.
             pair.names.set([pair.servers[1].addr()]);
             assert_eq!(name(&client).await, "first");
             pair.servers[0]

@@ -35,7 +35,7 @@ async fn calls_wait_for_a_server_that_comes_back() {
             let client = Client::from_config(config);
             reply!(client.set("k", "v")).unwrap();
             server.kill().unwrap();
-            // What is written to a connection of which nobody knows that it has ended may be executed.
+            // What is written to a connection that the client has not seen to end may be executed.
             let hurried = client.with(CallOptions::new().timeout(Duration::from_millis(50)));
             let gone = async || {
                 reply!(hurried.get("k")).unwrap_err();
@@ -171,7 +171,7 @@ async fn calls_fail_at_once_where_they_shall_not_wait() {
             server.kill().unwrap();
             let gone = async || reply!(client.get("k")).is_err();
             until("the client has no connection", gone).await;
-            // Attempts take for ever from now on, and nobody waits for them.
+            // Attempts take for ever from now on, and no call waits for them.
             dialler.set(2);
             let before = dialler.dials.load(Ordering::SeqCst);
             let tried = async || {
